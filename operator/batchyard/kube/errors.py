@@ -1,0 +1,78 @@
+"""What a request to the API server can end in, as exceptions whose text is the API server's own sentence.
+
+Raised by every `KubeApi`. Callers decide by class (`except AlreadyExists`) and show people `message`.
+"""
+# ruff: noqa: N818 - the class names are the API server's own words
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ApiError(Exception):
+    """The API server refused a request, or did not answer it."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status; 0 when there was no answer."""
+        self.reason = reason
+        """The machine-readable word of the answer, such as `AlreadyExists`."""
+        self.message = message
+        """One sentence for a person."""
+        self.retry_after = retry_after
+        """Seconds the API server asks to wait before the next try, if it does."""
+
+
+class Forbidden(ApiError):
+    """403: the operator's role lacks a permission, a quota is used up, or the namespace is being deleted."""
+
+
+class NotFound(ApiError):
+    """404: no such object, or no such kind (its CRD is not installed)."""
+
+
+class AlreadyExists(ApiError):
+    """409 on create: an object of that name is there; with deterministic names that means "done already"."""
+
+
+class Conflict(ApiError):
+    """409 otherwise: the object changed meanwhile, or is another one of the same name (uid precondition)."""
+
+
+class Gone(ApiError):
+    """410: the resourceVersion is too old to continue from; LIST again."""
+
+
+class Invalid(ApiError):
+    """422: the object breaks its schema or a validation rule."""
+
+
+class TooManyRequests(ApiError):
+    """429: the API server sheds load; `retry_after` says for how long."""
+
+
+class Unavailable(ApiError):
+    """5xx, no connection, or no answer in time. Whether a write took effect is unknown."""
+
+
+_BY_STATUS: Mapping[int, type[ApiError]] = {
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    422: Invalid,
+    429: TooManyRequests,
+}
+
+
+def from_status(code: int, status: Mapping[str, Any], retry_after: float | None = None) -> ApiError:
+    """Turn the `Status` object of an answer (or of an ERROR event of a watch) into the matching exception."""
+    reason = str(status.get("reason") or "Unknown")
+    message = str(status.get("message") or f"the API server answered {code} {reason} without an explanation")
+    if reason == "AlreadyExists":
+        kind: type[ApiError] = AlreadyExists
+    elif code >= 500:
+        kind = Unavailable
+    else:
+        kind = _BY_STATUS.get(code, ApiError)
+    return kind(code, reason, message, retry_after)

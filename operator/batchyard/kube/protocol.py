@@ -1,0 +1,118 @@
+"""All the operator asks of an API server. `client.KubeClient` is the real one; tests bring one in memory.
+
+Objects are plain dicts in the API's own JSON form. Items of a LIST of a built-in kind carry no `kind` and no
+`apiVersion` (the API server leaves them out). What can go wrong is raised as `errors.ApiError`, nothing else.
+"""
+
+from collections.abc import AsyncGenerator
+from typing import Any, Literal, Protocol
+
+from batchyard.kube.resources import Resource
+
+Object = dict[str, Any]
+Objects = list[Object]
+PatchType = Literal["merge", "apply", "json"]
+Propagation = Literal["Background", "Foreground", "Orphan"]
+WatchEvent = tuple[str, Object]
+"""ADDED, MODIFIED, DELETED or BOOKMARK, and the object (of a bookmark: only its resourceVersion)."""
+
+
+class KubeApi(Protocol):
+    """The verbs of the API server on plain dicts. `namespace` is "" for cluster-scoped kinds."""
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """Read one object."""
+        ...
+
+    async def create(
+        self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False
+    ) -> Object:
+        """Create an object; a dry run is validated and defaulted by the API server, but not stored.
+
+        After `Unavailable` the object may exist: with a deterministic name, create again and take
+        `AlreadyExists` for yes.
+        """
+        ...
+
+    async def replace(self, resource: Resource, name: str, body: Object, namespace: str = "") -> Object:
+        """Replace an object as a whole; `metadata.resourceVersion` in the body is the optimistic lock."""
+        ...
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        body: Object | Objects,
+        namespace: str = "",
+        *,
+        subresource: str = "",
+        patch_type: PatchType = "merge",
+    ) -> Object:
+        """Change an object in part.
+
+        `metadata.uid` and `metadata.resourceVersion` in the body are preconditions (`Conflict`).
+        """
+        ...
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str = "",
+        *,
+        uid: str | None = None,
+        propagation: Propagation = "Background",
+    ) -> None:
+        """Delete an object, only if it is still the one of that uid (`Conflict` otherwise)."""
+        ...
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 500,
+        resource_version: str = "",
+    ) -> tuple[Objects, str]:
+        """All objects (of a namespace, if given) and the resourceVersion to watch from, read in pages."""
+        ...
+
+    def list_pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 500,
+        resource_version: str = "",
+    ) -> AsyncGenerator[tuple[Objects, str], None]:
+        """As `list`, one page at a time, so that a large collection is never in memory as a whole."""
+        ...
+
+    async def list_metadata(
+        self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
+    ) -> Objects:
+        """The metadata of all objects (PartialObjectMetadata), without their spec and status."""
+        ...
+
+    def watch(
+        self,
+        resource: Resource,
+        resource_version: str,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        timeout: float = 300,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Changes after a resourceVersion until the server ends the stream after `timeout` seconds.
+
+        Raises `Gone` when that version is too old. Close it (`contextlib.aclosing`) when leaving early.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...

@@ -1,0 +1,37 @@
+"""The kinds the operator reads and writes, as URLs name them. Used by everyone who calls `KubeApi`."""
+
+from dataclasses import dataclass
+
+from batchyard.api import names
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind of object: group ("" is the core group), version, plural, and whether it is namespaced."""
+
+    group: str
+    version: str
+    plural: str
+    namespaced: bool
+
+    @property
+    def api_version(self) -> str:
+        """The `apiVersion` of its objects, such as `batch/v1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def __str__(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+JOBS = Resource("batch", "v1", "jobs", namespaced=True)
+PODS = Resource("", "v1", "pods", namespaced=True)
+NODES = Resource("", "v1", "nodes", namespaced=False)
+NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
+EVENTS = Resource("", "v1", "events", namespaced=True)
+CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions", namespaced=True)
+LEASES = Resource("coordination.k8s.io", "v1", "leases", namespaced=True)
+
+BATCHJOBS = Resource(names.GROUP, names.VERSION, "batchjobs", namespaced=True)
+JOBDEFINITIONS = Resource(names.GROUP, names.VERSION, "jobdefinitions", namespaced=True)
+JOBQUEUES = Resource(names.GROUP, names.VERSION, "jobqueues", namespaced=False)
+COMPUTEENVIRONMENTS = Resource(names.GROUP, names.VERSION, "computeenvironments", namespaced=False)
