@@ -1,0 +1,125 @@
+"""The command line: ``python -m localcluster up|down|status|kubeconfig|kubectl|load-image|nodes|build``."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from .build import ensure_binaries
+from .cluster import DEFAULT_NAME, cluster_names, connect, down, up
+from .errors import LocalClusterError
+from .processes import is_running
+from .state import load_state
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        _run(options)
+    except LocalClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted; the next up or down cleans what was begun", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="localcluster", description="A real Kubernetes cluster on this machine.")
+    named = argparse.ArgumentParser(add_help=False)
+    named.add_argument("--name", default=DEFAULT_NAME, help="name of the cluster (default: %(default)s)")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    start = commands.add_parser("up", parents=[named], help="start the cluster, or find it running")
+    start.add_argument("--real-node", action=argparse.BooleanOptionalAction, help="default: as root on Linux")
+    start.add_argument("--simulated-nodes", type=int, default=2, metavar="N", help="default: %(default)s")
+    start.add_argument("--audit", action="store_true", help="log every write to the API server")
+
+    stop = commands.add_parser("down", parents=[named], help="stop the cluster and remove all of it")
+    stop.add_argument("--all", action="store_true", help="all clusters of this user")
+    commands.add_parser("status", help="what clusters there are and whether they run")
+    commands.add_parser("kubeconfig", parents=[named], help="print the path of the kubeconfig")
+    kubectl = commands.add_parser("kubectl", parents=[named], help="run kubectl on the cluster")
+    kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
+    load = commands.add_parser("load-image", parents=[named], help="make an image archive usable on the real node")
+    load.add_argument("archive", type=Path)
+
+    nodes = commands.add_parser("nodes", parents=[named], help="add simulated nodes")
+    nodes.add_argument("count", type=int)
+    nodes.add_argument("--cpu", default="32")
+    nodes.add_argument("--memory", default="256Gi")
+    nodes.add_argument("--pods", type=int, default=110)
+    nodes.add_argument("--gpu", type=int, default=0)
+    nodes.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
+    commands.add_parser("build", help="build all binaries into the cache")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    match options.command:
+        case "up":
+            cluster = up(
+                options.name,
+                real_node=options.real_node,
+                simulated_nodes=options.simulated_nodes,
+                audit=options.audit,
+                progress=_progress,
+            )
+            print(cluster.kubeconfig)
+        case "down":
+            for name in cluster_names() if options.all else [options.name]:
+                down(name, _progress)
+        case "status":
+            _print_status()
+        case "kubeconfig":
+            print(connect(options.name).kubeconfig)
+        case "kubectl":
+            cluster = connect(options.name)
+            environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
+            os.execve(cluster.binaries / "kubectl", ["kubectl", *options.arguments], environment)
+        case "load-image":
+            connect(options.name).load_image(options.archive)
+        case "nodes":
+            labels = dict(_pair(text) for text in options.label)
+            names = connect(options.name).add_nodes(
+                options.count,
+                cpu=options.cpu,
+                memory=options.memory,
+                pods=options.pods,
+                gpu=options.gpu,
+                labels=labels,
+            )
+            print("\n".join(names))
+        case "build":
+            print(ensure_binaries(_progress))
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise LocalClusterError(f"label {text!r} is not KEY=VALUE; write for example --label zone=a")
+    return key, value
+
+
+def _print_status() -> None:
+    names = cluster_names()
+    if not names:
+        print("no clusters")
+    for name in names:
+        state = load_state(name)
+        if state is None or not state.ready:
+            print(f"{name}: broken or starting; up starts it anew, down removes it")
+            continue
+        ended = [process.name for process in state.processes if not is_running(process)]
+        health = f"broken, ended: {', '.join(ended)}" if ended else "running"
+        nodes = "real and simulated nodes" if state.real else "simulated nodes only"
+        print(f"{name}: {health} ({state.backend}, {nodes}), kubeconfig {state.kubeconfig}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""What the rest of the project sees of a local cluster: ``up``, ``down`` and the Cluster they hand out.
+
+Used by the demo, the tests and the benchmarks alike. ``up`` takes the cluster E2E_KUBECONFIG names, else kind where
+Docker answers, else processes on this machine.
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from . import kind, local, realnode
+from .build import ensure_binaries
+from .errors import LocalClusterError
+from .paths import clusters_root
+from .simulated import NODE_LABEL, node_manifests
+from .state import ClusterState, cluster_dir, load_state, new_state
+
+Backend = Literal["existing", "kind", "local"]
+Progress = Callable[[str], None]
+
+DEFAULT_NAME = "batchyard"
+KUBECONFIG_VARIABLE = "E2E_KUBECONFIG"
+_CLIENTS = ("kubectl", "helm")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    name: str
+    backend: Backend
+    kubeconfig: Path
+    binaries: Path
+    has_real_node: bool
+    audit_log: Path | None = None
+
+    def kubectl(self, *args: str, input: str | None = None, check: bool = True) -> str:
+        """Standard output of kubectl on this cluster."""
+        result = subprocess.run(
+            [self.binaries / "kubectl", "--kubeconfig", self.kubeconfig, *args],
+            input=input,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and result.returncode != 0:
+            raise LocalClusterError(f"kubectl {' '.join(args)}: {result.stderr.strip()}")
+        return result.stdout
+
+    def load_image(self, archive: Path) -> None:
+        """Make the images of an archive usable by pods on the real node."""
+        if not archive.is_file():
+            raise LocalClusterError(f"there is no image archive {archive}; build it first")
+        match self.backend:
+            case "kind":
+                kind.load_image(self.name, archive)
+            case "local" if self.has_real_node:
+                state = load_state(self.name)
+                if state is None:
+                    raise LocalClusterError(f"cluster {self.name} is gone; start it with up")
+                realnode.load_image(state, archive)
+            case "local":
+                raise LocalClusterError(f"cluster {self.name} has no real node to load {archive.name} into")
+            case "existing":
+                raise LocalClusterError(
+                    f"{KUBECONFIG_VARIABLE} names a cluster that is not ours: push {archive.name} to a registry it uses"
+                )
+
+    def add_nodes(
+        self,
+        count: int,
+        *,
+        cpu: str = "32",
+        memory: str = "256Gi",
+        pods: int = 110,
+        gpu: int = 0,
+        labels: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """Add simulated nodes and wait until they are Ready; returns their names."""
+        if self.backend != "local":
+            raise LocalClusterError(f"simulated nodes exist only in a local cluster, not with backend {self.backend}")
+        if count <= 0:
+            return []
+        taken = [int(name.rpartition("-")[2]) for name in self.simulated_nodes()]
+        first = max(taken, default=-1) + 1
+        names = [f"sim-{index}" for index in range(first, first + count)]
+        nodes = node_manifests(names, cpu=cpu, memory=memory, pods=pods, gpu=gpu, labels=labels)
+        self.kubectl("create", "-f", "-", input=json.dumps(nodes))
+        self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *(f"node/{name}" for name in names))
+        return names
+
+    def simulated_nodes(self) -> list[str]:
+        output = self.kubectl("get", "nodes", "-l", f"{NODE_LABEL}=simulated", "-o", "name")
+        return [line.removeprefix("node/") for line in output.split()]
+
+
+def choose_backend() -> Backend:
+    if os.environ.get(KUBECONFIG_VARIABLE):
+        return "existing"
+    return "kind" if kind.is_available() else "local"
+
+
+def up(
+    name: str = DEFAULT_NAME,
+    *,
+    real_node: bool | None = None,
+    simulated_nodes: int = 2,
+    audit: bool = False,
+    progress: Progress = print,
+) -> Cluster:
+    """A running cluster; one that runs already is returned at once, a broken one is replaced.
+
+    real_node=None means: where it is possible, which is as root on Linux.
+    """
+    match choose_backend():
+        case "existing":
+            return _existing(name, audit, progress)
+        case "kind":
+            with _locked(name, progress):
+                return _with_kind(name, audit, progress)
+        case "local":
+            binaries = ensure_binaries(progress)
+            with _locked(name, progress):
+                return _local(name, real_node, simulated_nodes, audit, binaries, progress)
+
+
+def down(name: str = DEFAULT_NAME, progress: Progress = print) -> None:
+    """Remove the cluster and all it left on the machine; fine to call when there is none."""
+    with _locked(name, progress):
+        state = load_state(name)
+        if state is not None and state.backend == "kind":
+            kind.down(name)
+        progress(f"cluster {name} removed" if local.remove(name) else f"there is no cluster {name}; nothing to do")
+
+
+def connect(name: str = DEFAULT_NAME) -> Cluster:
+    """The cluster that ``up`` made earlier, without starting anything."""
+    if choose_backend() == "existing":
+        return _existing(name, False, lambda _: None)
+    state = load_state(name)
+    if state is None or not state.ready:
+        raise LocalClusterError(f"cluster {name} is not running; start it with up")
+    return _cluster(state, ensure_binaries(names=_CLIENTS))
+
+
+def cluster_names() -> list[str]:
+    root = clusters_root()
+    return sorted(entry.name for entry in root.iterdir() if entry.is_dir()) if root.exists() else []
+
+
+def _local(
+    name: str, real_node: bool | None, simulated_nodes: int, audit: bool, binaries: Path, progress: Progress
+) -> Cluster:
+    state = local.find_healthy(name, binaries)
+    if state is None:
+        if local.remove(name):
+            progress(f"cluster {name} was not healthy and is started anew")
+        began = time.monotonic()
+        real = _can_run_real_node() if real_node is None else real_node
+        if real_node and not _can_run_real_node():
+            raise LocalClusterError("a real node needs root on Linux; run as root or ask for simulated nodes only")
+        if not real:
+            progress("simulated nodes only: a real node needs root on Linux" if real_node is None else "no real node")
+        state = local.start(name, real=real, audit=audit, binaries=binaries, progress=progress)
+        progress(f"cluster {name} up in {time.monotonic() - began:.1f} s")
+    elif (real_node is not None and real_node != state.real) or (audit and not state.audit):
+        wanted = "an audit log" if audit and not state.audit else ("a real node" if real_node else "no real node")
+        raise LocalClusterError(f"cluster {name} runs already, but not with {wanted}; take it down first")
+    cluster = _cluster(state, binaries)
+    cluster.add_nodes(simulated_nodes - len(cluster.simulated_nodes()))
+    return cluster
+
+
+def _with_kind(name: str, audit: bool, progress: Progress) -> Cluster:
+    if audit:
+        raise LocalClusterError("an audit log is offered by local clusters only; take kind off PATH to get one")
+    progress("Docker and kind found: using kind, which has no simulated nodes")
+    state = kind.up(load_state(name) or _kind_state(name), progress)
+    return _cluster(state, ensure_binaries(progress, _CLIENTS))
+
+
+def _kind_state(name: str) -> ClusterState:
+    return new_state(name, real=True, audit=False).replace(backend="kind")
+
+
+def _existing(name: str, audit: bool, progress: Progress) -> Cluster:
+    kubeconfig = Path(os.environ[KUBECONFIG_VARIABLE]).expanduser()
+    if not kubeconfig.is_file():
+        raise LocalClusterError(f"{KUBECONFIG_VARIABLE} names {kubeconfig}, which does not exist; correct or unset it")
+    if audit:
+        raise LocalClusterError(f"an audit log is offered by local clusters only; unset {KUBECONFIG_VARIABLE}")
+    progress(f"using the cluster of {kubeconfig}")
+    cluster = Cluster(name, "existing", kubeconfig, ensure_binaries(progress, _CLIENTS), has_real_node=True)
+    cluster.kubectl("get", "--raw", "/readyz")
+    return cluster
+
+
+def _cluster(state: ClusterState, binaries: Path) -> Cluster:
+    backend: Backend = "kind" if state.backend == "kind" else "local"
+    return Cluster(state.name, backend, state.kubeconfig, binaries, state.real, state.audit_log)
+
+
+def _can_run_real_node() -> bool:
+    return sys.platform == "linux" and os.geteuid() == 0
+
+
+@contextmanager
+def _locked(name: str, progress: Progress) -> Iterator[None]:
+    """One command at a time works on a cluster."""
+    cluster_dir(name)  # refuses a name that is no name before it becomes a file
+    clusters_root().mkdir(parents=True, exist_ok=True)
+    with (clusters_root() / f".{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"another command works on cluster {name}; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

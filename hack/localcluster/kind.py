@@ -1,0 +1,67 @@
+"""Runs the cluster with kind where Docker answers; called by ``cluster`` instead of the local processes.
+
+kind's node is a real node and carries the same label as the one this tool would run itself.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from .errors import LocalClusterError
+from .state import ClusterState
+
+_CONFIG = {
+    "kind": "Cluster",
+    "apiVersion": "kind.x-k8s.io/v1alpha4",
+    "nodes": [{"role": "control-plane", "labels": {"batchyard.dev/node": "real"}}],
+}
+_DOCKER_ANSWERS_SECONDS = 10
+
+
+def is_available() -> bool:
+    """Whether kind is on PATH and a Docker daemon answers."""
+    if shutil.which("kind") is None or shutil.which("docker") is None:
+        return False
+    try:
+        result = subprocess.run(
+            ["docker", "info"], capture_output=True, check=False, timeout=_DOCKER_ANSWERS_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return result.returncode == 0
+
+
+def up(state: ClusterState, progress: Callable[[str], None]) -> ClusterState:
+    """Create the kind cluster, or take the one of that name, and write its kubeconfig."""
+    state = state.save()
+    if state.name in _kind("get", "clusters").split():
+        state.kubeconfig.write_text(_kind("get", "kubeconfig", "--name", state.name))
+    else:
+        progress("creating a kind cluster")
+        config = state.dir / "kind.yaml"
+        config.write_text(yaml.safe_dump(_CONFIG))
+        arguments = ("--name", state.name, "--config", str(config), "--kubeconfig", str(state.kubeconfig))
+        _kind("create", "cluster", *arguments, "--wait", "120s")
+    return state.replace(ready=True, real=True).save()
+
+
+def down(name: str) -> None:
+    _kind("delete", "cluster", "--name", name)
+
+
+def load_image(name: str, archive: Path) -> None:
+    _kind("load", "image-archive", str(archive), "--name", name)
+
+
+def _kind(*arguments: str) -> str:
+    try:
+        result = subprocess.run(["kind", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise LocalClusterError("this cluster was made with kind, which is no longer on PATH; install kind") from None
+    if result.returncode != 0:
+        detail = " | ".join(result.stderr.strip().splitlines()[-3:])
+        raise LocalClusterError(f"kind {' '.join(arguments[:2])} failed: {detail}")
+    return result.stdout

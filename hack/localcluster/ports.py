@@ -1,0 +1,36 @@
+"""Chooses free TCP ports for a control plane; called by ``controlplane``.
+
+Ports are drawn below the range the kernel hands out for outgoing connections, so that none is taken between the
+choice and its use; callers choose and start under one lock.
+"""
+
+import random
+import socket
+
+from .errors import LocalClusterError
+from .state import LOOPBACK
+
+RANGE = range(20000, 30000)
+
+
+def free_ports(count: int, addresses: tuple[str, ...] = (LOOPBACK,), candidates: range = RANGE) -> list[int]:
+    """Ports nobody listens on at any of the addresses."""
+    chosen: list[int] = []
+    for port in random.sample(candidates, len(candidates)):
+        if all(_is_free(address, port) for address in addresses):
+            chosen.append(port)
+        if len(chosen) == count:
+            return chosen
+    raise LocalClusterError(
+        f"fewer than {count} free ports between {candidates.start} and {candidates.stop - 1}; stop what listens there"
+    )
+
+
+def _is_free(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,139 @@
+"""What is known about one local cluster, kept on disk so that any later command can find or clean it.
+
+The record is written before anything it describes is relied on: ``local``, ``controlplane`` and ``realnode`` save
+it after every process they start, so a run that died half-way is cleaned by the next ``up`` or ``down``.
+"""
+
+import dataclasses
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from .errors import LocalClusterError
+from .paths import clusters_root
+
+SERVICE_CIDR = "10.96.0.0/16"
+API_SERVICE_ADDRESS = "10.96.0.1"
+POD_CIDR = "10.244.0.0/24"
+DNS_ADDRESS = "10.244.0.1"
+LOOPBACK = "127.0.0.1"
+
+# Fits into the names of network namespaces and file paths derived from it.
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class StartedProcess:
+    """A process of the cluster; its start time tells it from a later process with the same pid."""
+
+    name: str
+    pid: int
+    start_time: int
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    name: str
+    dir: Path
+    backend: str = "local"
+    real: bool = False
+    audit: bool = False
+    ready: bool = False
+    apiserver_port: int = 0
+    host_address: str = ""
+    node_address: str = ""
+    service_cidr: str = SERVICE_CIDR
+    pod_cidr: str = POD_CIDR
+    dns_address: str = DNS_ADDRESS
+    processes: tuple[StartedProcess, ...] = ()
+
+    @property
+    def kubeconfig(self) -> Path:
+        """For people and tools on this machine; certificates are embedded."""
+        return self.dir / "kubeconfig"
+
+    @property
+    def api_address(self) -> str:
+        """The API server as processes outside the node's network namespace reach it."""
+        return f"https://{LOOPBACK}:{self.apiserver_port}"
+
+    @property
+    def node_api_address(self) -> str:
+        """The API server as the real node's processes and pods reach it."""
+        return f"https://{self.host_address}:{self.apiserver_port}"
+
+    @property
+    def kwok_dir(self) -> Path:
+        """The folder kwokctl keeps as its own."""
+        return self.dir / "kwok"
+
+    @property
+    def control_plane_dir(self) -> Path:
+        return self.kwok_dir / "clusters" / self.name
+
+    @property
+    def ca_cert(self) -> Path:
+        return self.control_plane_dir / "pki" / "ca.crt"
+
+    @property
+    def admin_cert(self) -> Path:
+        return self.control_plane_dir / "pki" / "admin.crt"
+
+    @property
+    def admin_key(self) -> Path:
+        return self.control_plane_dir / "pki" / "admin.key"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the processes this tool starts; kwokctl keeps those of the control plane itself."""
+        return self.dir / "logs"
+
+    @property
+    def audit_log(self) -> Path | None:
+        return self.dir / "audit.log" if self.audit else None
+
+    def replace(self, **changes: Any) -> Self:
+        return dataclasses.replace(self, **changes)
+
+    def with_process(self, process: StartedProcess) -> Self:
+        others = tuple(known for known in self.processes if known.name != process.name)
+        return self.replace(processes=(*others, process))
+
+    def without_process(self, name: str) -> Self:
+        return self.replace(processes=tuple(known for known in self.processes if known.name != name))
+
+    def process(self, name: str) -> StartedProcess | None:
+        return next((known for known in self.processes if known.name == name), None)
+
+    def save(self) -> Self:
+        self.dir.mkdir(parents=True, exist_ok=True)
+        record = dataclasses.asdict(self) | {"dir": str(self.dir)}
+        partial = self.dir / ".state.json.partial"
+        partial.write_text(json.dumps(record, indent=2) + "\n")
+        partial.replace(self.dir / "state.json")
+        return self
+
+
+def cluster_dir(name: str) -> Path:
+    if _NAME.fullmatch(name) is None:
+        raise LocalClusterError(
+            f"cluster name {name!r} is not usable: take at most 30 lower-case letters, digits and dashes"
+        )
+    return clusters_root() / name
+
+
+def new_state(name: str, *, real: bool, audit: bool) -> ClusterState:
+    return ClusterState(name=name, dir=cluster_dir(name), real=real, audit=audit)
+
+
+def load_state(name: str) -> ClusterState | None:
+    """The record of a cluster; None when there is none or it cannot be read (a half-written folder)."""
+    folder = cluster_dir(name)
+    try:
+        record = json.loads((folder / "state.json").read_text())
+        record["processes"] = tuple(StartedProcess(**process) for process in record["processes"])
+        return ClusterState(**record | {"dir": folder})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
