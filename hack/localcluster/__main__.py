@@ -13,6 +13,7 @@ from .state import load_state
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status says whether it succeeded."""
     options = _parser().parse_args(arguments)
     try:
         _run(options)
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="localcluster", description="A real Kubernetes cluster on this machine.")
+    parser = argparse.ArgumentParser(prog="localcluster", description="Real Kubernetes on this machine.")
     named = argparse.ArgumentParser(add_help=False)
     named.add_argument("--name", default=DEFAULT_NAME, help="name of the cluster (default: %(default)s)")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -42,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("kubeconfig", parents=[named], help="print the path of the kubeconfig")
     kubectl = commands.add_parser("kubectl", parents=[named], help="run kubectl on the cluster")
     kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
-    load = commands.add_parser("load-image", parents=[named], help="make an image archive usable on the real node")
+    load = commands.add_parser("load-image", parents=[named], help="give the real node an image archive")
     load.add_argument("archive", type=Path)
 
     nodes = commands.add_parser("nodes", parents=[named], help="add simulated nodes")
@@ -77,7 +78,7 @@ def _run(options: argparse.Namespace) -> None:
         case "kubectl":
             cluster = connect(options.name)
             environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
-            os.execve(cluster.binaries / "kubectl", ["kubectl", *options.arguments], environment)
+            os.execve(cluster.binaries / "kubectl", ["kubectl", *options.arguments], environment)  # noqa: S606
         case "load-image":
             connect(options.name).load_image(options.archive)
         case "nodes":

@@ -1,7 +1,7 @@
 """Builds every binary of the local cluster from the pinned Go module in gomod/.
 
-``ensure_binaries`` is called by ``cluster.up`` and by ``localcluster build``. The folder it returns is named by a
-hash of the module files and build flags, so a new pin builds anew and an old one is reused at once.
+``ensure_binaries`` is called by ``cluster.up`` and by ``localcluster build``. The folder it returns is named
+by a hash of the module files and build flags, so a new pin builds anew and an old one is reused at once.
 """
 
 import fcntl
@@ -38,6 +38,7 @@ PACKAGES = {
     "coredns": "github.com/coredns/coredns",
     "helm": "helm.sh/helm/v3/cmd/helm",
 }
+ALL = tuple(PACKAGES)
 
 # Without a version the API server reports one that clients refuse to parse.
 _VERSION_VARIABLES = {
@@ -60,20 +61,23 @@ _HEARTBEAT_SECONDS = 30.0
 def cache_key(module: Path = MODULE, flags: tuple[str, ...] = FLAGS) -> str:
     """A short hash of everything that decides what the binaries contain."""
     digest = hashlib.sha256()
-    for part in ((module / "go.mod").read_bytes(), (module / "go.sum").read_bytes(), "\0".join(flags).encode()):
+    files = [(module / name).read_bytes() for name in ("go.mod", "go.sum")]
+    for part in (*files, "\0".join(flags).encode()):
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:16]
 
 
 def binaries_folder() -> Path:
+    """Where the binaries of the present pin are, built or not."""
     return cache_root() / "bin" / cache_key()
 
 
-def missing_binaries(folder: Path, names: Collection[str] = tuple(PACKAGES)) -> list[str]:
+def missing_binaries(folder: Path, names: Collection[str] = ALL) -> list[str]:
+    """Those still to be built."""
     return [name for name in names if not (folder / name).is_file()]
 
 
-def ensure_binaries(progress: Callable[[str], None] = print, names: Collection[str] = tuple(PACKAGES)) -> Path:
+def ensure_binaries(progress: Callable[[str], None] = print, names: Collection[str] = ALL) -> Path:
     """The folder with the binaries, by default all; those that are missing are built first."""
     folder = binaries_folder()
     if not missing_binaries(folder, names):
@@ -86,7 +90,7 @@ def ensure_binaries(progress: Callable[[str], None] = print, names: Collection[s
         go = find_go(MODULE / "go.mod", progress)
         start = time.monotonic()
         done = len(names) - len(missing)
-        progress(f"building {len(missing)} of {len(names)} binaries, once; all take about 12 minutes on two cores")
+        progress(f"building {len(missing)} of {len(names)} binaries, once; all take about 10 minutes")
         for name in missing:
             _build(go, name, folder / name, progress)
             done += 1
@@ -142,7 +146,9 @@ def _build(go: Path, name: str, target: Path, progress: Callable[[str], None]) -
     if status != 0:
         partial.unlink(missing_ok=True)
         tail = " | ".join(line.strip() for line in output[-5:])
-        raise LocalClusterError(f"building {name} failed: {tail}; check that Go modules can be downloaded and try again")
+        raise LocalClusterError(
+            f"building {name} failed: {tail}; check that Go modules can be downloaded and try again"
+        )
     partial.rename(target)
 
 

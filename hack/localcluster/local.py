@@ -1,7 +1,7 @@
 """The life of a cluster made of processes on this machine: started, found healthy, cleaned away.
 
-Called by ``cluster``. Everything is undone from the state on disk, so what a crash left behind is cleaned the same
-way as a running cluster is stopped.
+Called by ``cluster``. Everything is undone from the state on disk, so what a crash left behind is cleaned the
+same way as a running cluster is stopped.
 """
 
 import shutil
@@ -24,7 +24,9 @@ def start(name: str, *, real: bool, audit: bool, binaries: Path, progress: Progr
         if real:
             realnode.prepare(progress)
             addresses = network.create(name)
-            state = state.replace(host_address=addresses.host_address, node_address=addresses.node_address).save()
+            state = state.replace(
+                host_address=addresses.host_address, node_address=addresses.node_address
+            ).save()
         state = controlplane.start(state, binaries, progress)
         if real:
             state = realnode.start(state, binaries, progress)
@@ -61,7 +63,7 @@ def _stop(state: ClusterState) -> None:
     problems: list[str] = []
     steps: list[Callable[[], object]] = [lambda: _stop_processes(state)]
     if state.real:
-        steps = [lambda: realnode.stop(state), *steps, lambda: network.remove(state.name)]
+        steps += [lambda: realnode.stop(state), lambda: network.remove(state.name)]
     for step in steps:
         try:
             step()

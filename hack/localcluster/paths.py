@@ -14,4 +14,5 @@ def cache_root() -> Path:
 
 
 def clusters_root() -> Path:
+    """Where each cluster has a folder of its own."""
     return cache_root() / "clusters"

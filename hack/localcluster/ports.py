@@ -1,7 +1,7 @@
 """Chooses free TCP ports for a control plane; called by ``controlplane``.
 
-Ports are drawn below the range the kernel hands out for outgoing connections, so that none is taken between the
-choice and its use; callers choose and start under one lock.
+Ports are drawn below the range the kernel hands out for outgoing connections, so that none is taken between
+the choice and its use; callers choose and start under one lock.
 """
 
 import random
@@ -21,9 +21,8 @@ def free_ports(count: int, addresses: tuple[str, ...] = (LOOPBACK,), candidates:
             chosen.append(port)
         if len(chosen) == count:
             return chosen
-    raise LocalClusterError(
-        f"fewer than {count} free ports between {candidates.start} and {candidates.stop - 1}; stop what listens there"
-    )
+    span = f"{candidates.start} and {candidates.stop - 1}"
+    raise LocalClusterError(f"fewer than {count} free ports between {span}; stop what listens there")
 
 
 def _is_free(address: str, port: int) -> bool:

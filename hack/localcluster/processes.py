@@ -1,9 +1,10 @@
 """Starts and ends the processes of a cluster so that none is lost and no stranger is ever killed.
 
-Used by ``controlplane`` and the real node's modules. Two ways lead to a process: the pid with its start time in the
-state, and a mark in its environment, which also finds one started just before a crash could record it.
+Used by ``controlplane`` and the real node's modules. Two ways lead to a process: the pid with its start time
+in the state, and a mark in its environment, which also finds one started just before a crash could record it.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -30,7 +31,7 @@ def start_process(
     command: Sequence[str | Path],
     environment: Mapping[str, str] | None = None,
 ) -> ClusterState:
-    """Start a background process that logs to ``<logs>/<name>.log``; the returned state knows it and is saved."""
+    """Start a background process that logs to ``<logs>/<name>.log``; the returned state, saved, knows it."""
     state.logs.mkdir(parents=True, exist_ok=True)
     with (state.logs / f"{name}.log").open("ab") as log:
         try:
@@ -68,6 +69,7 @@ def start_time(pid: int) -> int | None:
 
 
 def is_running(process: StartedProcess) -> bool:
+    """Whether that very process still lives."""
     return start_time(process.pid) == process.start_time
 
 
@@ -90,7 +92,7 @@ def marked_processes(state: ClusterState) -> tuple[StartedProcess, ...]:
 
 
 def stop_processes(processes: Iterable[StartedProcess], *, grace: float = 5.0) -> None:
-    """End the processes: ask first, kill those still there after the grace period, return when all are gone."""
+    """End the processes: ask, kill those still there after the grace period, return when all are gone."""
     waiting = [process for process in processes if is_running(process)]
     if grace > 0:
         _signal(waiting, signal.SIGTERM)
@@ -99,7 +101,7 @@ def stop_processes(processes: Iterable[StartedProcess], *, grace: float = 5.0) -
     stuck = _wait_gone(waiting, 10.0)
     if stuck:
         names = ", ".join(f"{process.name} (pid {process.pid})" for process in stuck)
-        raise LocalClusterError(f"{names} cannot be ended, probably stuck in the kernel; run down again or reboot")
+        raise LocalClusterError(f"{names} cannot be ended, probably stuck in the kernel; run down again")
 
 
 def stop_process(state: ClusterState, name: str, *, grace: float = 5.0) -> ClusterState:
@@ -123,10 +125,8 @@ def log_tail(path: Path, lines: int = 3) -> str:
 def _signal(processes: Iterable[StartedProcess], number: signal.Signals) -> None:
     for process in processes:
         if is_running(process):
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, number)
-            except ProcessLookupError:
-                pass
 
 
 def _wait_gone(processes: list[StartedProcess], seconds: float) -> list[StartedProcess]:

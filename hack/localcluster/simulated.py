@@ -15,8 +15,8 @@ from .state import LOOPBACK
 
 NODE_LABEL = "batchyard.dev/node"
 TAINT = "batchyard.dev/simulated"
-NODE_ANNOTATION = "kwok.x-k8s.io/node"
-NODE_ANNOTATION_VALUE = "fake"
+# kwok plays the kubelet of the nodes that carry it.
+NODE_ANNOTATION = ("kwok.x-k8s.io/node", "fake")
 
 _STAGES = Path(__file__).parent / "stages"
 _NODE_INFO = {
@@ -34,6 +34,7 @@ _NODE_INFO = {
 
 
 def stages() -> list[dict[str, Any]]:
+    """What happens to simulated nodes and to the pods on them."""
     return [yaml.safe_load(path.read_text()) for path in sorted(_STAGES.glob("*.yaml"))]
 
 
@@ -56,7 +57,7 @@ def node_manifests(
             "kind": "Node",
             "metadata": {
                 "name": name,
-                "annotations": {NODE_ANNOTATION: NODE_ANNOTATION_VALUE},
+                "annotations": dict([NODE_ANNOTATION]),
                 "labels": {
                     NODE_LABEL: "simulated",
                     "kubernetes.io/hostname": name,

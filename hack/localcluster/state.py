@@ -1,7 +1,7 @@
 """What is known about one local cluster, kept on disk so that any later command can find or clean it.
 
-The record is written before anything it describes is relied on: ``local``, ``controlplane`` and ``realnode`` save
-it after every process they start, so a run that died half-way is cleaned by the next ``up`` or ``down``.
+The record is written before anything it describes is relied on: ``local``, ``controlplane`` and ``realnode``
+save it after every process they start, so a run that died half-way is cleaned by the next ``up`` or ``down``.
 """
 
 import dataclasses
@@ -35,6 +35,8 @@ class StartedProcess:
 
 @dataclass(frozen=True)
 class ClusterState:
+    """Everything needed to use a cluster, to tell whether it lives, and to remove it."""
+
     name: str
     dir: Path
     backend: str = "local"
@@ -71,18 +73,22 @@ class ClusterState:
 
     @property
     def control_plane_dir(self) -> Path:
+        """Where kwokctl keeps certificates, data and logs of the control plane."""
         return self.kwok_dir / "clusters" / self.name
 
     @property
     def ca_cert(self) -> Path:
+        """The certificate all others of the cluster are signed with."""
         return self.control_plane_dir / "pki" / "ca.crt"
 
     @property
     def admin_cert(self) -> Path:
+        """The certificate that may do everything; also the API server's own."""
         return self.control_plane_dir / "pki" / "admin.crt"
 
     @property
     def admin_key(self) -> Path:
+        """The key of ``admin_cert``."""
         return self.control_plane_dir / "pki" / "admin.key"
 
     @property
@@ -92,22 +98,28 @@ class ClusterState:
 
     @property
     def audit_log(self) -> Path | None:
+        """Every write to the API server, one JSON document a line; None when not asked for."""
         return self.dir / "audit.log" if self.audit else None
 
     def replace(self, **changes: Any) -> Self:
+        """A copy with other values."""
         return dataclasses.replace(self, **changes)
 
     def with_process(self, process: StartedProcess) -> Self:
+        """A copy that knows the process, instead of an earlier one of that name."""
         others = tuple(known for known in self.processes if known.name != process.name)
         return self.replace(processes=(*others, process))
 
     def without_process(self, name: str) -> Self:
+        """A copy that does not know the process."""
         return self.replace(processes=tuple(known for known in self.processes if known.name != name))
 
     def process(self, name: str) -> StartedProcess | None:
+        """The process started under that name."""
         return next((known for known in self.processes if known.name == name), None)
 
     def save(self) -> Self:
+        """Write the record; a reader sees the old one or the new one, never half of it."""
         self.dir.mkdir(parents=True, exist_ok=True)
         record = dataclasses.asdict(self) | {"dir": str(self.dir)}
         partial = self.dir / ".state.json.partial"
@@ -117,6 +129,7 @@ class ClusterState:
 
 
 def cluster_dir(name: str) -> Path:
+    """The folder of a cluster, whether it exists or not."""
     if _NAME.fullmatch(name) is None:
         raise LocalClusterError(
             f"cluster name {name!r} is not usable: take at most 30 lower-case letters, digits and dashes"
@@ -125,6 +138,7 @@ def cluster_dir(name: str) -> Path:
 
 
 def new_state(name: str, *, real: bool, audit: bool) -> ClusterState:
+    """The record of a cluster of which nothing exists yet."""
     return ClusterState(name=name, dir=cluster_dir(name), real=real, audit=audit)
 
 
