@@ -1,24 +1,34 @@
 """Amounts of cpu, memory and devices as integers, and the sums the planner does with them.
 
-One unit per resource makes every comparison exact: cpu in milli-vCPU, memory and storage in bytes, anything else
-(devices, pods) a count. Nodes, ceilings and pod templates are parsed into these once, when they are read; the
-planner adds and compares; statuses and messages turn them back into text.
+One unit per resource makes every comparison exact: cpu in milli-vCPU, memory and storage in bytes, anything
+else (devices, pods) a count. Nodes, ceilings and pod templates are parsed into these once, when they are
+read; the planner adds and compares; statuses and messages turn them back into text.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from batchyard.api.quantities import format_bytes, format_cpu, parse_bytes, parse_count, parse_cpu_milli
+from batchyard.api.quantities import (
+    InvalidQuantity,
+    format_bytes,
+    format_cpu,
+    parse_bytes,
+    parse_count,
+    parse_cpu_milli,
+)
 
 Resources = Mapping[str, int]
-"""Amount by Kubernetes resource name. A resource that is absent is not there (on a node) or not asked for (by a pod)."""
+"""Amount by Kubernetes resource name; an absent one is not there (on a node) or not asked for (by a pod)."""
 
 _BYTES = frozenset({"memory", "ephemeral-storage", "storage"})
-_BINARY_UNITS = (("EiB", 1 << 60), ("PiB", 1 << 50), ("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
+_BINARY_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def parse_resources(amounts: Mapping[str, Any]) -> dict[str, int]:
-    """Turn a Kubernetes resource list ({"cpu": "500m", "memory": "1Gi"}) into integers."""
+    """Turn a Kubernetes resource list ({"cpu": "500m", "memory": "1Gi"}) into integers.
+
+    Raises InvalidQuantity naming the resource whose amount is none.
+    """
     return {name: _parse(name, amount) for name, amount in amounts.items()}
 
 
@@ -36,7 +46,7 @@ def add(a: Resources, b: Resources) -> dict[str, int]:
 
 
 def subtract(a: Resources, b: Resources) -> dict[str, int]:
-    """Difference per resource; below zero where `b` is the larger (an overcommitted node has less than nothing free)."""
+    """Difference per resource; below zero where `b` is larger, as on an overcommitted node."""
     rest = dict(a)
     for name, amount in b.items():
         rest[name] = rest.get(name, 0) - amount
@@ -71,8 +81,8 @@ def pod_requests(pod_spec: Mapping[str, Any]) -> dict[str, int]:
     """What the scheduler sets aside for a pod, by Kubernetes' rule.
 
     The containers and sidecars together, or the hungriest moment of initialisation (an init container and the
-    sidecars before it) where that is more; requests given for the whole pod replace the sum; overhead comes on top.
-    A limit without a request counts as the request, as the API server would default it.
+    sidecars before it) where that is more; requests given for the whole pod replace the sum; overhead comes
+    on top. A limit without a request counts as the request, as the API server would default it.
     """
     running: dict[str, int] = {}
     for container in pod_spec.get("containers") or ():
@@ -117,9 +127,12 @@ def _counts_bytes(name: str) -> bool:
 
 
 def _parse(name: str, amount: Any) -> int:
-    if name == "cpu":
-        return parse_cpu_milli(amount)
-    return parse_bytes(amount) if _counts_bytes(name) else parse_count(amount)
+    try:
+        if name == "cpu":
+            return parse_cpu_milli(amount)
+        return parse_bytes(amount) if _counts_bytes(name) else parse_count(amount)
+    except InvalidQuantity as error:
+        raise InvalidQuantity(f"{name}: {error}") from error
 
 
 def _format(name: str, amount: int) -> str:
@@ -137,9 +150,9 @@ def _describe_one(name: str, amount: int) -> str:
         return f"{_decimal(amount / 1000, 3)} vCPU"
     if not _counts_bytes(name):
         return f"{amount} {name}"
-    for unit, size in _BINARY_UNITS:
-        if abs(amount) >= size:
-            return f"{_decimal(amount / size, 2)} {unit} {name}"
+    for power in range(len(_BINARY_UNITS), 0, -1):
+        if abs(amount) >= 1024**power:
+            return f"{_decimal(amount / 1024**power, 2)} {_BINARY_UNITS[power - 1]} {name}"
     return f"{amount} bytes {name}"
 
 

@@ -1,0 +1,107 @@
+"""Numbering, choosing and expiring the revisions of a JobDefinition.
+
+Called when a definition changes (is this a new revision?), when a job is first looked at (which revision does
+it mean?) and when old revisions are cleared away.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Set
+from typing import Any, NamedTuple
+
+from batchyard.core.records import Definition, Revision
+
+_NOT_CONTENT = frozenset({"inactiveRevisions", "revisionHistoryLimit"})
+
+
+class Missing(NamedTuple):
+    """Why a reference to a definition gives no revision now."""
+
+    reason: str
+    message: str
+
+
+def content(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a definition's spec that a revision freezes: all but the fields that manage revisions."""
+    return {name: value for name, value in spec.items() if name not in _NOT_CONTENT}
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """A hash that is equal for equal content whatever the order of its fields, short enough for a label."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def next_revision(existing: Collection[Revision], digest: str, at_least: int = 0) -> int | None:
+    """The number of the revision to create, or None when the newest one has this content already.
+
+    `at_least` is the highest number known from elsewhere (the definition's status): a number is never used
+    twice, even after its revision was deleted.
+    """
+    newest = max(existing, key=_number, default=None)
+    if newest is not None and newest.digest == digest:
+        return None
+    return max(newest.number if newest else 0, at_least) + 1
+
+
+def latest_active(revisions: Collection[Revision], inactive: Set[int]) -> Revision | None:
+    """The revision meant by a reference without a number."""
+    return max((r for r in revisions if r.number not in inactive), key=_number, default=None)
+
+
+def select(
+    definition: Definition,
+    revisions: Mapping[int, Revision],
+    number: int | None,
+    *,
+    already_resolved: bool = False,
+) -> Revision | Missing:
+    """The revision (of those given, by number) that a job's reference stands for, or why there is none.
+
+    Deactivating a revision refuses new jobs; a job that was resolved to it before keeps it.
+    """
+    subject = f"JobDefinition {definition.key[0]}/{definition.key[1]}"
+    if number is None:
+        latest = latest_active(revisions.values(), definition.inactive)
+        if latest is not None:
+            return latest
+        if not revisions:
+            return Missing("RevisionNotFound", f"{subject} has no revision yet")
+        return Missing(
+            "NoActiveRevision",
+            f"every revision of {subject} is inactive: take one out of its spec.inactiveRevisions",
+        )
+    found = revisions.get(number)
+    if found is None:
+        return Missing("RevisionNotFound", f"{subject} has no revision {number}: {_there_are(revisions)}")
+    if number in definition.inactive and not already_resolved:
+        return Missing(
+            "RevisionInactive",
+            f"revision {number} of {subject} is inactive: take {number} out of its spec.inactiveRevisions"
+            " or submit the job with another revision",
+        )
+    return found
+
+
+def expendable(
+    revisions: Collection[Revision], limit: int, in_use: Set[int], inactive: Set[int]
+) -> list[Revision]:
+    """The revisions to delete, oldest first, so that `limit` remain.
+
+    Kept beyond the limit: the newest, the latest active one (what an unnumbered reference means) and those in
+    use.
+    """
+    ordered = sorted(revisions, key=_number)
+    kept = {*in_use, *(revision.number for revision in ordered[-1:])}
+    if latest := latest_active(ordered, inactive):
+        kept.add(latest.number)
+    deletable = [revision for revision in ordered if revision.number not in kept]
+    return deletable[: max(len(ordered) - limit, 0)]
+
+
+def _there_are(revisions: Mapping[int, Revision]) -> str:
+    return f"it has {', '.join(map(str, sorted(revisions)))}" if revisions else "it has none yet"
+
+
+def _number(revision: Revision) -> int:
+    return revision.number

@@ -1,0 +1,207 @@
+"""From a BatchJob and a revision of its JobDefinition to the pod it asks for.
+
+Called once per job, when its references are resolved: definition content, then the job's overrides, then
+parameters, as AWS Batch merges them. What this returns never changes again. Parts that nothing overrides are
+shared with the revision's content, so nobody may change a template in place.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from batchyard.api.names import DEFAULT_CONTAINER
+from batchyard.api.quantities import InvalidQuantity
+from batchyard.core.parameters import MissingParameterError, field_path, substitute
+from batchyard.core.records import BatchJob, Resolved, RetryPolicy, Revision
+from batchyard.core.resources import Resources, describe, parse_resources, pod_requests
+from batchyard.core.shape import misshapen
+
+DEFAULT_STARTUP_GRACE_SECONDS = 300
+
+_POD_FIELDS = ("serviceAccountName", "imagePullSecrets", "volumes", "nodeSelector", "tolerations")
+"""Fields of the short form's container that Kubernetes has on the pod."""
+
+_REPLACED = ("image", "command", "args")
+_CONTAINER_LISTS = ("initContainers", "containers")
+
+Container = Mapping[str, Any]
+
+
+class TemplateError(Exception):
+    """A job and its definition do not come to a valid pod, and never will as they are."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+def resolve(job: BatchJob, revision: Revision) -> Resolved:
+    """Merge a job's spec into its revision; raises TemplateError where that gives no valid pod."""
+    content = revision.content
+    template = pod_template(content)
+    spec = _overridden(template["spec"], job.spec.get("containerOverrides") or ())
+    spec = _substituted(
+        spec, {**(content.get("parameters") or {}), **(job.spec.get("parameters") or {})}, revision
+    )
+    spec = _each_container(spec, _with_checked_resources)
+    timeout = job.spec.get("timeout") or content.get("timeout") or {}
+    return Resolved(
+        revision=revision.number,
+        template={**template, "spec": spec},
+        request=_request(spec),
+        retry=_retry_policy(job.spec.get("retryStrategy") or content.get("retryStrategy") or {}),
+        timeout_seconds=timeout.get("attemptDurationSeconds"),
+        startup_grace_seconds=content.get("startupGraceSeconds", DEFAULT_STARTUP_GRACE_SECONDS),
+    )
+
+
+def pod_template(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The PodTemplateSpec of a definition's content, placeholders left as they are.
+
+    The pod is never restarted in place, whatever the template says: every attempt is a pod of its own.
+    """
+    if short := content.get("container"):
+        container = {name: value for name, value in short.items() if name not in _POD_FIELDS}
+        container["name"] = short.get("name") or DEFAULT_CONTAINER
+        spec = {name: short[name] for name in _POD_FIELDS if short.get(name)}
+        return {"spec": {**spec, "restartPolicy": "Never", "containers": [container]}}
+    if template := content.get("template"):
+        if problem := misshapen(template):
+            raise TemplateError("InvalidSpec", problem)
+        return {**template, "spec": {**(template.get("spec") or {}), "restartPolicy": "Never"}}
+    raise TemplateError(
+        "InvalidSpec", "the JobDefinition has neither spec.container nor spec.template: give one of them"
+    )
+
+
+def _each_container(spec: Mapping[str, Any], change: Callable[[Container], Container]) -> dict[str, Any]:
+    changed = {
+        field: [change(container) for container in spec[field]]
+        for field in _CONTAINER_LISTS
+        if spec.get(field)
+    }
+    return {**spec, **changed}
+
+
+def _overridden(spec: Mapping[str, Any], overrides: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    by_name = {override.get("name") or DEFAULT_CONTAINER: override for override in overrides}
+    if not by_name:
+        return spec
+    there = [container["name"] for field in _CONTAINER_LISTS for container in spec.get(field) or ()]
+    for name in by_name:
+        if name not in there:
+            raise TemplateError(
+                "UnknownContainer",
+                f"spec.containerOverrides names container {name!r}, which the JobDefinition does not have:"
+                f" use one of {', '.join(sorted(there))}",
+            )
+
+    def override(container: Container) -> Container:
+        wanted = by_name.get(container["name"])
+        return _merged(container, wanted) if wanted else container
+
+    return _each_container(spec, override)
+
+
+def _merged(container: Container, override: Mapping[str, Any]) -> dict[str, Any]:
+    """AWS Batch's merge: image, command and args replace, env merges by name, resources per resource."""
+    merged = {
+        **container,
+        **{field: override[field] for field in _REPLACED if override.get(field) is not None},
+    }
+    if override.get("env"):
+        env = {entry["name"]: entry for entry in (*(container.get("env") or ()), *override["env"])}
+        merged["env"] = list(env.values())
+    if override.get("resources"):
+        own = container.get("resources") or {}
+        merged["resources"] = {**own, **_merged_resources(own, override["resources"])}
+    return merged
+
+
+def _merged_resources(own: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        side: {**(own.get(side) or {}), **(override.get(side) or {})}
+        for side in ("requests", "limits")
+        if own.get(side) or override.get(side)
+    }
+
+
+def _substituted(
+    spec: Mapping[str, Any], parameters: Mapping[str, str], revision: Revision
+) -> Mapping[str, Any]:
+    def substituted(container: Container) -> Container:
+        words = {
+            field: substitute(container[field], parameters)
+            for field in ("command", "args")
+            if container.get(field)
+        }
+        return {**container, **words}
+
+    try:
+        return _each_container(spec, substituted)
+    except MissingParameterError as error:
+        namespace, name = revision.definition
+        raise TemplateError(
+            "MissingParameter",
+            f"parameter {error.name!r} of JobDefinition {namespace}/{name} revision {revision.number}"
+            f" has no value: set {field_path(error.name)}",
+        ) from error
+
+
+def _with_checked_resources(container: Container) -> Container:
+    """The container with limits copied to absent requests; refused where Kubernetes would refuse the pair."""
+    resources = container.get("resources")
+    if not resources:
+        return container
+    name, limits = container["name"], resources.get("limits") or {}
+    requests = {**limits, **(resources.get("requests") or {})}
+    try:
+        parsed_limits = parse_resources(limits)
+        for resource, requested in parse_resources(requests).items():
+            _check_pair(name, resource, requested, parsed_limits)
+    except InvalidQuantity as error:
+        raise TemplateError("InvalidResources", f"resources of container {name!r}: {error}") from error
+    return {**container, "resources": {**resources, "requests": requests}}
+
+
+def _request(spec: Mapping[str, Any]) -> dict[str, int]:
+    try:
+        return pod_requests(spec)
+    except InvalidQuantity as error:
+        raise TemplateError("InvalidResources", f"resources or overhead of the pod: {error}") from error
+
+
+def _check_pair(container: str, resource: str, requested: int, limits: Resources) -> None:
+    limit = limits.get(resource)
+    if limit is None:
+        if _cannot_be_overcommitted(resource):
+            raise TemplateError(
+                "InvalidResources",
+                f"container {container!r} requests {resource} without a limit:"
+                f" set resources.limits for {resource} to the same amount",
+            )
+        return
+    if requested > limit or (requested < limit and _cannot_be_overcommitted(resource)):
+        wanted = "must equal" if _cannot_be_overcommitted(resource) else "is more than"
+        raise TemplateError(
+            "InvalidResources",
+            f"container {container!r}: the request of {describe({resource: requested})} {wanted} the limit of"
+            f" {describe({resource: limit})}: set resources.requests and resources.limits together",
+        )
+
+
+def _cannot_be_overcommitted(resource: str) -> bool:
+    """Devices and huge pages: Kubernetes wants their requests equal to their limits."""
+    return resource.startswith("hugepages-") or ("/" in resource and "kubernetes.io/" not in resource)
+
+
+def _retry_policy(strategy: Mapping[str, Any]) -> RetryPolicy:
+    defaults = RetryPolicy()
+    backoff = strategy.get("backoff") or {}
+    return RetryPolicy(
+        attempts=strategy.get("attempts", defaults.attempts),
+        initial_seconds=float(backoff.get("initialSeconds", defaults.initial_seconds)),
+        multiplier=float(backoff.get("multiplier", defaults.multiplier)),
+        max_seconds=float(backoff.get("maxSeconds", defaults.max_seconds)),
+        max_interruptions=strategy.get("maxInterruptions", defaults.max_interruptions),
+    )
