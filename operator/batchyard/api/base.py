@@ -1,0 +1,172 @@
+"""What all API models share: strict frozen models, rules stated once for the API server and the operator, field types.
+
+A `Rule` carries one condition twice, as CEL (goes into the CRD) and as a Python predicate (checked when the operator
+reads an object), because the CRDs in a cluster may be older than the operator. Used by the modules of the kinds.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import GetJsonSchemaHandler, Strict, WithJsonSchema, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from batchyard.api import quantities
+
+VALIDATIONS = "x-kubernetes-validations"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition on a value or on an object, with the sentence shown to the person who breaks it.
+
+    Stands either in `Model.rules` or, for single values, in an `Annotated[...]` type.
+    """
+
+    cel: str
+    message: str
+    holds: Callable[[Any], bool] | None = None
+    """The same condition in Python; None where only the API server can judge (it knows the old object)."""
+    field: str = ""
+    """The property the message is about, for rules of objects."""
+
+    def check(self, value: Any) -> Any:
+        """Return the value, or raise the error that validation turns into a sentence."""
+        if self.holds is not None and not self.holds(value):
+            raise PydanticCustomError("rule", "{message}", {"message": self.message, "field": self.field})
+        return value
+
+    def as_validation(self) -> dict[str, str]:
+        """One entry of x-kubernetes-validations."""
+        location = {"fieldPath": f".{self.field}"} if self.field else {}
+        return {"rule": self.cel, "message": self.message, **location}
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        json = handler(schema)
+        return {**json, VALIDATIONS: [*json.get(VALIDATIONS, []), self.as_validation()]}
+
+
+def pattern(expression: str, message: str) -> Rule:
+    """A rule for a string: the whole of it matches, in the syntax that RE2 and Python share."""
+    compiled = re.compile(expression, re.ASCII)
+    return Rule(f"self.matches({_literal(f'^({expression})$')})", message, lambda text: bool(compiled.fullmatch(text)))
+
+
+def _literal(text: str) -> str:
+    return "r'" + text + "'" if "'" not in text else 'r"' + text + '"'
+
+
+@dataclass(frozen=True)
+class ListMap:
+    """A list whose entries are told apart by one key, as server-side apply merges them."""
+
+    key: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [to_camel(self.key)]}
+
+    def _check(self, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        seen = set()
+        for entry in entries:
+            name = getattr(entry, self.key)
+            if name in seen:
+                message = f'has two entries with the {to_camel(self.key)} "{name}"; keep one of them'
+                raise PydanticCustomError("rule", "{message}", {"message": message, "field": ""})
+            seen.add(name)
+        return entries
+
+
+class Model(BaseModel):
+    """A frozen part of a spec: camelCase on the wire, unknown fields refused, docstrings are the descriptions."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        for rule in self.rules:
+            rule.check(self)
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        json = handler(schema)
+        if cls.rules:
+            handler.resolve_ref_schema(json)[VALIDATIONS] = [rule.as_validation() for rule in cls.rules]
+        return json
+
+    def dump(self) -> dict[str, Any]:
+        """The object as the API server stores it: camelCase, plain JSON values, nothing where nothing is set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class StatusModel(Model):
+    """A part of a status. Fields written by a newer operator are passed over, so that going back a version works."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def _quantity_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _is_quantity(text: str) -> str:
+    try:
+        quantities.parse_bytes(text)
+    except quantities.InvalidQuantity as error:
+        raise PydanticCustomError("quantity", "{message}", {"message": f"must be a quantity: {error}"}) from error
+    return text
+
+
+def _whole_seconds(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(microsecond=0)
+
+
+Integer = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+Timestamp = Annotated[datetime, AfterValidator(_whole_seconds)]
+"""In UTC, whole seconds, as Kubernetes keeps times."""
+Quantity = Annotated[
+    str,
+    BeforeValidator(_quantity_text),
+    AfterValidator(_is_quantity),
+    WithJsonSchema({
+        "x-kubernetes-int-or-string": True,
+        "anyOf": [{"type": "integer"}, {"type": "string"}],
+        "pattern": quantities.PATTERN,
+        "maxLength": quantities.MAX_LENGTH,
+    }),
+]
+"""Text of a Kubernetes quantity of at least 0; whole numbers are taken as such text."""
+Name = Annotated[
+    str,
+    Field(max_length=253),
+    pattern(
+        r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?",
+        "must be the name of an object: lower case letters, digits, '-' and '.', beginning and ending with a letter or digit",
+    ),
+]
+ResourceList = Annotated[dict[str, Quantity], Field(max_length=32)]
+"""Amounts by resource, such as `cpu: "2"`, `memory: 4Gi` or `nvidia.com/gpu: 1`."""
+FreeForm = dict[str, Any]
+"""A part of the Kubernetes API passed on as it is; the API server judges it when a pod template is proved."""

@@ -1,0 +1,226 @@
+"""BatchJob: one submission of work to a queue, and what became of it."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from batchyard.api import names
+from batchyard.api.base import Integer, ListMap, Model, Name, Rule, StatusModel, Timestamp, pattern
+from batchyard.api.container import ContainerOverrides
+from batchyard.api.jobdefinition import NodeRangeText, Parameters
+from batchyard.api.meta import Condition, ObjectMeta
+from batchyard.api.strategy import RetryStrategy, Timeout
+
+MAX_ARRAY_SIZE = 100_000
+
+
+class JobState(StrEnum):
+    """Where a job stands, in the order it goes through."""
+
+    SUBMITTED = "Submitted"
+    PENDING = "Pending"
+    RUNNABLE = "Runnable"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class DependencyType(StrEnum):
+    """What must have become of the other job."""
+
+    SUCCEEDED = "Succeeded"
+    FINISHED = "Finished"
+    FAILED = "Failed"
+    SEQUENTIAL = "Sequential"
+    N_TO_N = "NToN"
+
+
+class ArrayProperties(Model):
+    """Runs the job once for each index from 0 to size - 1."""
+
+    size: Annotated[Integer, Field(ge=1, le=MAX_ARRAY_SIZE)]
+    """Number of indexes."""
+    max_concurrency: Annotated[Integer, Field(ge=1)] | None = None
+    """How many indexes run at the same time at most; left out, as many as the queue grants."""
+
+
+class Dependency(Model):
+    """Another job that this one waits for."""
+
+    job: Name | None = None
+    """Name of the other BatchJob in the same namespace; left out with type Sequential, the indexes of this array
+    run one after another."""
+    type: DependencyType = DependencyType.SUCCEEDED
+    """Whether the other job must have succeeded, failed or just finished; NToN compares index by index."""
+
+    rules = (
+        Rule(
+            "has(self.job) || self.type == 'Sequential'",
+            "job is required unless type is Sequential",
+            lambda it: it.job is not None or it.type == DependencyType.SEQUENTIAL,
+            field="job",
+        ),
+    )
+
+
+class NodeRangeOverride(Model):
+    """What one job changes for a range of nodes."""
+
+    target_nodes: NodeRangeText
+    """The range of the definition that is changed."""
+    container_overrides: ContainerOverrides = ()
+    """Changes of the containers of these nodes."""
+
+
+class NodeOverrides(Model):
+    """What one job changes of a multi-node definition."""
+
+    num_nodes: Annotated[Integer, Field(ge=1, le=1000)] | None = None
+    """Replaces the number of nodes; the definition needs a range with an open end."""
+    node_ranges: Annotated[tuple[NodeRangeOverride, ...], Field(max_length=5)] = ()
+    """Changes by ranges of node indexes."""
+
+
+def _different_jobs(dependencies: tuple[Dependency, ...]) -> bool:
+    return len({each.job for each in dependencies}) == len(dependencies)
+
+
+class BatchJobSpec(Model):
+    """What is asked for. It cannot be changed after submission."""
+
+    job_queue: Name
+    """Name of the JobQueue the job is submitted to."""
+    job_definition: Annotated[
+        str,
+        Field(max_length=80),
+        pattern(
+            r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?(:[1-9][0-9]{0,8})?",
+            "must be the name of a JobDefinition, or name:revision such as transcode:3",
+        ),
+    ]
+    """The JobDefinition in the same namespace: `name` for its latest active revision, resolved once, or `name:revision`."""
+    parameters: Parameters = {}
+    """Values of parameters, replacing the definition's defaults one by one."""
+    container_overrides: ContainerOverrides = ()
+    """Changes of the definition's containers, by container name."""
+    retry_strategy: RetryStrategy | None = None
+    """Replaces the definition's retry strategy as a whole."""
+    timeout: Timeout | None = None
+    """Replaces the definition's timeout."""
+    ttl_seconds_after_finished: Annotated[Integer, Field(ge=0, le=2_147_483_647)] | None = None
+    """Seconds after its end when the BatchJob is deleted; left out, it is kept until somebody deletes it."""
+    array: ArrayProperties | None = None
+    """Makes the job an array."""
+    depends_on: Annotated[
+        tuple[Dependency, ...],
+        Field(max_length=20),
+        Rule(
+            "self.all(a, self.exists_one(b, (has(a.job) ? a.job : '') == (has(b.job) ? b.job : '')))",
+            "each job may be named once only; remove the repeated entry",
+            _different_jobs,
+        ),
+    ] = ()
+    """Jobs that must end before this one starts."""
+    node_overrides: NodeOverrides | None = None
+    """Changes of a multi-node definition."""
+    share_identifier: (
+        Annotated[str, Field(max_length=255), pattern(r"[a-zA-Z0-9]+", "must be letters and digits")] | None
+    ) = None
+    """The share of a fair-share queue that the job counts for."""
+    scheduling_priority_override: Annotated[Integer, Field(ge=0, le=9999)] | None = None
+    """Replaces the definition's schedulingPriority."""
+
+    rules = (
+        Rule(
+            "self == oldSelf",
+            "the spec of a BatchJob cannot be changed after submission; delete the job and submit a new one",
+        ),
+    )
+
+
+class Attempt(StatusModel):
+    """One run of the job."""
+
+    run: Integer
+    """Number of the run, from 1; every start counts."""
+    attempt: Integer
+    """Number of the attempt, from 1; a run that repeats an interrupted one has the same number."""
+    job_name: str
+    """Name of the Kubernetes Job."""
+    compute_environment: str = ""
+    """The compute environment it ran in."""
+    pod_name: str | None = None
+    """Name of the pod."""
+    node_name: str | None = None
+    """Name of the node."""
+    started_at: Timestamp | None = None
+    """When the container started."""
+    stopped_at: Timestamp | None = None
+    """When the run ended."""
+    exit_code: Integer | None = None
+    """Exit code of the container."""
+    reason: str | None = None
+    """One word on how the run ended, such as Error or OOMKilled."""
+    message: str | None = None
+    """A sentence on how the run ended."""
+
+
+class BatchJobStatus(StatusModel):
+    """What became of the job."""
+
+    observed_generation: Integer | None = None
+    """The generation of the spec this status is about."""
+    state: JobState | None = None
+    """Where the job stands."""
+    reason: str | None = None
+    """One word on why the job is in this state."""
+    message: str | None = None
+    """A sentence on why the job is in this state."""
+    job_definition: str | None = None
+    """The definition and revision the job got, such as transcode:3."""
+    queue_position: Integer | None = None
+    """Place among the waiting jobs of its queue, from 1."""
+    compute_environment: str | None = None
+    """The compute environment the job was placed in."""
+    job_name: str | None = None
+    """Name of the current or last Kubernetes Job."""
+    started_at: Timestamp | None = None
+    """When the job first started to run."""
+    stopped_at: Timestamp | None = None
+    """When the job ended."""
+    interruptions: Integer = 0
+    """How often a run was lost with its node or evicted, at no cost of attempts."""
+    attempts: tuple[Attempt, ...] = ()
+    """The runs so far, oldest first."""
+    conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
+    """Conditions that kubectl wait, Argo CD and Flux understand."""
+
+
+class BatchJob(Model):
+    """One submission of work: runs a JobDefinition through a JobQueue."""
+
+    api_version: Literal["batchyard.dev/v1alpha1"] = names.API_VERSION
+    """Version of the API."""
+    kind: Literal["BatchJob"] = names.BATCH_JOB
+    """Kind of the object."""
+    metadata: ObjectMeta
+    """Name, namespace, labels."""
+    spec: BatchJobSpec
+    """What is asked for. It cannot be changed after submission."""
+    status: BatchJobStatus | None = None
+    """What became of the job."""
+
+    rules = (
+        Rule(
+            f"self.metadata.name.size() <= {names.MAX_BATCH_JOB_NAME}",
+            f"the name of a BatchJob may have at most {names.MAX_BATCH_JOB_NAME} characters: it names Jobs and pods",
+            lambda it: len(it.metadata.name) <= names.MAX_BATCH_JOB_NAME,
+        ),
+        Rule(
+            "!self.metadata.name.contains('.')",
+            "the name of a BatchJob may not contain '.': it names the hosts of pods; use '-' instead",
+            lambda it: "." not in it.metadata.name,
+        ),
+    )

@@ -1,0 +1,166 @@
+"""JobDefinition: a versioned template of jobs. Every change of its content becomes a new, immutable revision."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from batchyard.api import names
+from batchyard.api.base import FreeForm, Integer, ListMap, Model, Rule, StatusModel, Timestamp, pattern
+from batchyard.api.container import Container
+from batchyard.api.meta import Condition, ObjectMeta
+from batchyard.api.strategy import RetryStrategy, Timeout
+
+Parameters = Annotated[dict[str, Annotated[str, Field(max_length=32768)]], Field(max_length=256)]
+
+NodeRangeText = Annotated[
+    str,
+    Field(max_length=16),
+    pattern(r"[0-9]+|[0-9]+:[0-9]*|:[0-9]+", "must be a node index or a range of them, such as 0, 1:3, 1: or :3"),
+]
+
+
+class NodeRange(Model):
+    """What the nodes of one range run."""
+
+    target_nodes: NodeRangeText
+    """Node indexes, such as `0`, `1:3`, `1:` or `:3`. Where ranges overlap, the narrower one counts."""
+    container: Container | None = None
+    """The container of these nodes."""
+    template: FreeForm | None = None
+    """The pod of these nodes: a whole PodTemplateSpec."""
+
+    rules = (
+        Rule(
+            "has(self.container) != has(self.template)",
+            "exactly one of container and template must be set",
+            lambda it: (it.container is None) != (it.template is None),
+        ),
+    )
+
+
+class MultiNode(Model):
+    """A job that runs on several nodes at once, started all or none."""
+
+    num_nodes: Annotated[Integer, Field(ge=1, le=1000)]
+    """Number of nodes."""
+    main_node: Annotated[Integer, Field(ge=0, le=999)] = 0
+    """Index of the main node, whose end decides the job's."""
+    node_ranges: Annotated[tuple[NodeRange, ...], Field(min_length=1, max_length=5)]
+    """What the nodes run, by ranges of their indexes."""
+
+    rules = (
+        Rule(
+            "self.mainNode < self.numNodes",
+            "mainNode must be less than numNodes; nodes are counted from 0",
+            lambda it: it.main_node < it.num_nodes,
+            field="mainNode",
+        ),
+    )
+
+
+class ConsumableResource(Model):
+    """An amount of something that jobs hold while they run, such as licences."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    """Name of the resource."""
+    quantity: Annotated[Integer, Field(ge=1)] = 1
+    """Amount that each job holds."""
+
+
+def _one_form(spec: "JobDefinitionSpec") -> bool:
+    return sum(form is not None for form in (spec.container, spec.template, spec.multi_node)) == 1
+
+
+class JobDefinitionSpec(Model):
+    """What the jobs of this definition run, and how."""
+
+    parameters: Parameters = {}
+    """Default values of the parameters that `Ref::name` in command and args refers to; a BatchJob may replace them."""
+    container: Container | None = None
+    """Short form: one container. Exactly one of container, template and multiNode is set."""
+    template: FreeForm | None = None
+    """Full form: a whole PodTemplateSpec. Its containers may be overridden by name."""
+    multi_node: MultiNode | None = None
+    """Several nodes at once."""
+    retry_strategy: RetryStrategy = RetryStrategy()
+    """How often a job is tried; a BatchJob may replace it as a whole."""
+    timeout: Timeout | None = None
+    """How long an attempt may run; left out, without limit. A BatchJob may replace it."""
+    startup_grace_seconds: Annotated[Integer, Field(ge=0, le=86400)] = 300
+    """How long an attempt may be unable to start (image that cannot be pulled, missing Secret) before it fails."""
+    scheduling_priority: Annotated[Integer, Field(ge=0, le=9999)] | None = None
+    """Order inside one share of a fair-share queue; higher goes first."""
+    consumable_resources: Annotated[tuple[ConsumableResource, ...], Field(max_length=32), ListMap("name")] = ()
+    """Licences and the like that each job holds while it runs."""
+    inactive_revisions: Annotated[
+        tuple[Annotated[Integer, Field(ge=1)], ...],
+        Field(max_length=1000, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = ()
+    """Revisions that new jobs may not use. Changing this list makes no new revision."""
+    revision_history_limit: Annotated[Integer, Field(ge=1, le=1000)] = 10
+    """How many old revisions are kept; one in use is never dropped. Changing this makes no new revision."""
+
+    rules = (
+        Rule(
+            "[has(self.container), has(self.template), has(self.multiNode)].exists_one(form, form)",
+            "exactly one of container, template and multiNode must be set",
+            _one_form,
+        ),
+    )
+    outside_revisions: ClassVar[frozenset[str]] = frozenset({"inactive_revisions", "revision_history_limit"})
+
+    def revision_content(self) -> dict[str, Any]:
+        """What makes a revision: the spec without its bookkeeping and without defaults.
+
+        Leaving defaults out keeps the content the same when a later version adds a field with a default.
+        """
+        return self.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude_defaults=True, exclude=set(self.outside_revisions)
+        )
+
+
+class RevisionStatus(StatusModel):
+    """One revision that exists."""
+
+    revision: Integer
+    """Number of the revision."""
+    active: bool
+    """Whether new jobs may use it."""
+    created_at: Timestamp | None = None
+    """When it was made."""
+
+
+class JobDefinitionStatus(StatusModel):
+    """What the operator found out about the definition."""
+
+    observed_generation: Integer | None = None
+    """The generation of the spec this status is about."""
+    latest_revision: Integer | None = None
+    """Number of the newest active revision, which a job gets that names no revision."""
+    revisions: tuple[RevisionStatus, ...] = ()
+    """The revisions that exist, newest first."""
+    conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
+    """Ready says whether the pod template was accepted by the API server; if not, in the API server's words."""
+
+
+class JobDefinition(Model):
+    """A versioned template of jobs. Every change of its content becomes a new revision, which is never changed again."""
+
+    api_version: Literal["batchyard.dev/v1alpha1"] = names.API_VERSION
+    """Version of the API."""
+    kind: Literal["JobDefinition"] = names.JOB_DEFINITION
+    """Kind of the object."""
+    metadata: ObjectMeta
+    """Name, namespace, labels."""
+    spec: JobDefinitionSpec
+    """What the jobs of this definition run, and how."""
+    status: JobDefinitionStatus | None = None
+    """What the operator found out about the definition."""
+
+    rules = (
+        Rule(
+            f"self.metadata.name.size() <= {names.MAX_LABEL_VALUE}",
+            f"the name of a JobDefinition may have at most {names.MAX_LABEL_VALUE} characters: it labels its jobs",
+            lambda it: len(it.metadata.name) <= names.MAX_LABEL_VALUE,
+        ),
+    )

@@ -1,0 +1,120 @@
+"""Parts of Kubernetes' own API that the four kinds use: metadata, conditions, selectors, tolerations."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from batchyard.api.base import FreeForm, Integer, Model, Rule, StatusModel, Timestamp
+
+ConditionStatus = Literal["True", "False", "Unknown"]
+
+
+class ObjectMeta(Model):
+    """What the operator reads of an object's metadata; the rest is passed over."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    """Name of the object."""
+    namespace: str = ""
+    """Namespace of the object; empty for kinds of the whole cluster."""
+    uid: str = ""
+    """Identity given by the API server."""
+    resource_version: str = ""
+    """Version of the stored object."""
+    generation: Integer = 0
+    """Counts the changes of the spec."""
+    creation_timestamp: Timestamp | None = None
+    """When the API server stored the object."""
+    deletion_timestamp: Timestamp | None = None
+    """When deletion was asked for."""
+    labels: dict[str, str] = {}
+    """Labels of the object."""
+    annotations: dict[str, str] = {}
+    """Annotations of the object."""
+    finalizers: tuple[str, ...] = ()
+    """What must be done before the object goes."""
+    owner_references: tuple[FreeForm, ...] = ()
+    """Objects this one belongs to."""
+
+
+class Condition(StatusModel):
+    """One statement about the object, in the form that kubectl wait, Argo CD and Flux understand."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """What the statement is about, such as Ready."""
+    status: ConditionStatus
+    """Whether it holds."""
+    reason: Annotated[str, Field(max_length=1024)] = ""
+    """One word for programs."""
+    message: Annotated[str, Field(max_length=32768)] = ""
+    """A sentence for people."""
+    last_transition_time: Timestamp | None = None
+    """When the status last changed."""
+    observed_generation: Integer | None = None
+    """The generation of the spec the statement is about."""
+
+
+class SelectorRequirement(Model):
+    """One condition on a label."""
+
+    key: Annotated[str, Field(min_length=1, max_length=317)]
+    """Key of the label."""
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    """How the label is compared with the values."""
+    values: Annotated[tuple[Annotated[str, Field(max_length=63)], ...], Field(max_length=64)] = ()
+    """Values to compare with: needed for In and NotIn, forbidden for Exists and DoesNotExist."""
+
+    rules = (
+        Rule(
+            "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+            "values must be given for the operators In and NotIn, and left out for Exists and DoesNotExist",
+            lambda it: (it.operator in {"In", "NotIn"}) == bool(it.values),
+            field="values",
+        ),
+    )
+
+
+class LabelSelector(Model):
+    """Selects by labels; all conditions must hold, an empty selector selects everything."""
+
+    match_labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = {}
+    """Labels that must have exactly these values."""
+    match_expressions: Annotated[tuple[SelectorRequirement, ...], Field(max_length=32)] = ()
+    """Further conditions on labels."""
+
+
+class Toleration(Model):
+    """Lets pods run on nodes with a matching taint."""
+
+    key: Annotated[str, Field(max_length=317)] | None = None
+    """Key of the taint; left out, with operator Exists, every taint matches."""
+    operator: Literal["Exists", "Equal"] = "Equal"
+    """Whether the taint's value is compared (Equal) or any value matches (Exists)."""
+    value: Annotated[str, Field(max_length=63)] | None = None
+    """Value of the taint, for the operator Equal."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect of the taint; left out, all effects match."""
+    toleration_seconds: Integer | None = None
+    """How long a pod stays on a node that gets a NoExecute taint; left out, for ever."""
+
+    rules = (
+        Rule(
+            "self.operator != 'Exists' || !has(self.value) || self.value == ''",
+            "value must be left out when operator is Exists",
+            lambda it: it.operator != "Exists" or not it.value,
+            field="value",
+        ),
+        Rule(
+            "self.operator != 'Equal' || (has(self.key) && self.key != '')",
+            "key must be given unless operator is Exists",
+            lambda it: it.operator != "Equal" or bool(it.key),
+            field="key",
+        ),
+        Rule(
+            "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+            "tolerationSeconds needs the effect NoExecute",
+            lambda it: it.toleration_seconds is None or it.effect == "NoExecute",
+            field="tolerationSeconds",
+        ),
+    )

@@ -1,0 +1,46 @@
+"""Every name Batchyard puts on objects of the API server: group, kinds, labels, finalizer, field manager.
+
+Used by all layers, so that a label key is written once.
+"""
+
+from typing import Final
+
+GROUP: Final = "batchyard.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+CATEGORY: Final = "batchyard"
+
+JOB_DEFINITION: Final = "JobDefinition"
+BATCH_JOB: Final = "BatchJob"
+JOB_QUEUE: Final = "JobQueue"
+COMPUTE_ENVIRONMENT: Final = "ComputeEnvironment"
+
+PLURALS: Final = {
+    JOB_DEFINITION: "jobdefinitions",
+    BATCH_JOB: "batchjobs",
+    JOB_QUEUE: "jobqueues",
+    COMPUTE_ENVIRONMENT: "computeenvironments",
+}
+
+# Labels of Kubernetes Jobs, their pods and ControllerRevisions.
+JOB: Final = f"{GROUP}/job"
+JOB_UID: Final = f"{GROUP}/job-uid"
+QUEUE: Final = f"{GROUP}/queue"
+ENVIRONMENT: Final = f"{GROUP}/environment"
+RUN: Final = f"{GROUP}/run"
+DEFINITION: Final = f"{GROUP}/job-definition"
+REVISION: Final = f"{GROUP}/revision"
+SPEC_HASH: Final = f"{GROUP}/spec-hash"
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY_VALUE: Final = "batchyard"
+
+FIELD_MANAGER: Final = "batchyard-operator"
+USER_AGENT: Final = "batchyard-operator"
+
+DEFAULT_CONTAINER: Final = "main"
+RESERVED_ENV_PREFIX: Final = "AWS_BATCH"
+
+# Limits of names. Kubernetes allows 63 characters in a label value and in a Job's name; a BatchJob's name leaves room
+# for the suffix of its Jobs and of their pods' host names.
+MAX_BATCH_JOB_NAME: Final = 52
+MAX_LABEL_VALUE: Final = 63

@@ -1,0 +1,106 @@
+"""How often and how long a job may run: the parts that job definitions and BatchJobs share."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from batchyard.api.base import Integer, Model, Number, Quantity, Rule, pattern
+
+
+class ExitAction(StrEnum):
+    """What follows a failed attempt."""
+
+    RETRY = "Retry"
+    EXIT = "Exit"
+
+
+class Backoff(Model):
+    """The wait before the next attempt: initialSeconds, then each time multiplied, at most maxSeconds."""
+
+    initial_seconds: Annotated[Integer, Field(ge=0, le=86400)] = 1
+    """Wait before the second attempt."""
+    multiplier: Annotated[Number, Field(ge=1, le=100)] = 2.0
+    """Factor by which the wait grows from attempt to attempt."""
+    max_seconds: Annotated[Integer, Field(ge=0, le=86400)] = 300
+    """Longest wait."""
+
+    rules = (
+        Rule(
+            "self.maxSeconds >= self.initialSeconds",
+            "maxSeconds must be at least initialSeconds",
+            lambda it: it.max_seconds >= it.initial_seconds,
+            field="maxSeconds",
+        ),
+    )
+
+
+_REASON = pattern(
+    r"[a-zA-Z0-9.:\s]*\*?", "must be letters, digits, '.', ':' and spaces, with a '*' at the end if it is a beginning"
+)
+
+
+class EvaluateOnExit(Model):
+    """A rule for failed attempts: what is given must all match, then the action is taken."""
+
+    on_exit_code: (
+        Annotated[
+            str, Field(max_length=512), pattern(r"[0-9]*\*?", "must be digits, with a '*' at the end if it is a beginning")
+        ]
+        | None
+    ) = None
+    """Exit code of the container, or its beginning followed by `*`."""
+    on_reason: Annotated[str, Field(max_length=512), _REASON] | None = None
+    """Reason of the container's end, such as OOMKilled, or its beginning followed by `*`."""
+    on_status_reason: Annotated[str, Field(max_length=512), _REASON] | None = None
+    """Reason of the attempt's end, or its beginning followed by `*`."""
+    action: ExitAction
+    """Whether the job is retried (while attempts are left) or fails."""
+
+    rules = (
+        Rule(
+            "has(self.onExitCode) || has(self.onReason) || has(self.onStatusReason)",
+            "at least one of onExitCode, onReason and onStatusReason must be given",
+            lambda it: any(each is not None for each in (it.on_exit_code, it.on_reason, it.on_status_reason)),
+        ),
+    )
+
+
+class OnOutOfMemory(Model):
+    """More memory for the next attempt of a job that ran out of it."""
+
+    memory_multiplier: Annotated[Number, Field(gt=1, le=10)] = 2.0
+    """Factor by which the memory grows from attempt to attempt."""
+    max_memory: Quantity | None = None
+    """The memory does not grow beyond this amount."""
+
+
+class RetryStrategy(Model):
+    """What happens after a failed attempt."""
+
+    attempts: Annotated[Integer, Field(ge=1, le=10)] = 1
+    """How often the job may be tried in all; 1 means no retry."""
+    backoff: Backoff = Backoff()
+    """Wait between attempts."""
+    evaluate_on_exit: Annotated[tuple[EvaluateOnExit, ...], Field(max_length=5)] = ()
+    """Rules that decide by exit code or reason whether to retry: the first match counts, without a match it is retried."""
+    on_out_of_memory: OnOutOfMemory | None = None
+    """Lets the memory grow when an attempt ran out of it."""
+    max_interruptions: Annotated[Integer, Field(ge=0, le=1000)] = 10
+    """How often the job is started again, at no cost of attempts, after its node was lost or its pod was evicted."""
+
+    rules = (
+        Rule(
+            "!has(self.evaluateOnExit) || size(self.evaluateOnExit) == 0 || self.attempts > 1",
+            "evaluateOnExit needs attempts of 2 or more, else there is nothing to retry",
+            lambda it: not it.evaluate_on_exit or it.attempts > 1,
+            field="evaluateOnExit",
+        ),
+    )
+
+
+class Timeout(Model):
+    """How long an attempt may run."""
+
+    attempt_duration_seconds: Annotated[Integer, Field(ge=1, le=31_536_000)]
+    """Seconds an attempt may run before it is stopped. A job that is stopped so is not retried."""
