@@ -52,7 +52,11 @@ class TooManyRequests(ApiError):
 
 
 class Unavailable(ApiError):
-    """5xx, no connection, or no answer in time. Whether a write took effect is unknown."""
+    """5xx, or no answer in time. Whether a write took effect is unknown."""
+
+
+class Unreachable(Unavailable):
+    """No connection came about: nothing was sent, so nothing happened."""
 
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {

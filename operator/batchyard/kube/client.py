@@ -1,0 +1,236 @@
+"""The production `KubeApi`: the verbs as URLs, headers and bodies. Created by the app with `connect`."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from functools import lru_cache
+from urllib.parse import quote, urlencode
+
+from batchyard.api import names
+from batchyard.kube import credentials, watch_decode
+from batchyard.kube.protocol import Object, Objects, PatchType, Propagation, WatchEvent
+from batchyard.kube.resources import Resource
+from batchyard.kube.transport import OnRequest, Transport
+
+_JSON = {"Content-Type": "application/json"}
+_PATCH_HEADERS = {
+    "merge": {"Content-Type": "application/merge-patch+json"},
+    "apply": {"Content-Type": "application/apply-patch+yaml"},
+    "json": {"Content-Type": "application/json-patch+json"},
+}
+_METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+
+
+async def connect(
+    kubeconfig: str = "", context: str = "", *, connections: int = 32, on_request: OnRequest | None = None
+) -> "KubeClient":
+    """Open a client with the credentials of the pod or of a kubeconfig (see `credentials`)."""
+    configuration, refresh = await credentials.load(kubeconfig, context)
+    client = KubeClient(Transport(configuration, connections=connections, on_request=on_request))
+    client.keep_fresh(refresh)
+    return client
+
+
+class KubeClient:
+    """The API server, over HTTP."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._refresh: asyncio.Task[None] | None = None
+
+    def keep_fresh(self, refresh: credentials.Refresh) -> None:
+        """Run the renewal of short-lived credentials until `close`."""
+        self._refresh = asyncio.ensure_future(refresh())
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """Read one object."""
+        path = _path(resource, namespace, name)
+        answer: Object = await self._transport.request("get", str(resource), "GET", path, repeatable=True)
+        return answer
+
+    async def create(
+        self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False
+    ) -> Object:
+        """Create an object, or have the API server check that it could."""
+        path = _path(resource, namespace) + ("?dryRun=All" if dry_run else "")
+        answer: Object = await self._transport.request(
+            "create", str(resource), "POST", path, body=body, headers=_JSON, repeatable=dry_run
+        )
+        return answer
+
+    async def replace(self, resource: Resource, name: str, body: Object, namespace: str = "") -> Object:
+        """Replace an object as a whole."""
+        path = _path(resource, namespace, name)
+        answer: Object = await self._transport.request(
+            "update", str(resource), "PUT", path, body=body, headers=_JSON, repeatable=False
+        )
+        return answer
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        body: Object | Objects,
+        namespace: str = "",
+        *,
+        subresource: str = "",
+        patch_type: PatchType = "merge",
+    ) -> Object:
+        """Change an object in part; `apply` takes over fields that others own."""
+        path = _path(resource, namespace, name)
+        if subresource:
+            path += f"/{subresource}"
+        if patch_type == "apply":
+            path += f"?fieldManager={names.FIELD_MANAGER}&force=true"
+        answer: Object = await self._transport.request(
+            "patch",
+            str(resource),
+            "PATCH",
+            path,
+            body=body,
+            headers=_PATCH_HEADERS[patch_type],
+            repeatable=patch_type != "json",
+        )
+        return answer
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str = "",
+        *,
+        uid: str | None = None,
+        propagation: Propagation = "Background",
+    ) -> None:
+        """Delete an object."""
+        options: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        path = _path(resource, namespace, name)
+        await self._transport.request(
+            "delete", str(resource), "DELETE", path, body=options, headers=_JSON, repeatable=True
+        )
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 500,
+        resource_version: str = "",
+    ) -> tuple[Objects, str]:
+        """All objects and the resourceVersion they stand for."""
+        items: Objects = []
+        version = ""
+        async for page, version in self.list_pages(  # noqa: B007 - the last page's version is the answer
+            resource,
+            namespace,
+            label_selector=label_selector,
+            field_selector=field_selector,
+            limit=limit,
+            resource_version=resource_version,
+        ):
+            items += page
+        return items, version
+
+    def list_pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 500,
+        resource_version: str = "",
+    ) -> AsyncGenerator[tuple[Objects, str], None]:
+        """All objects, a page at a time."""
+        query = {
+            "labelSelector": label_selector,
+            "fieldSelector": field_selector,
+            "limit": str(limit) if limit else "",
+            "resourceVersion": resource_version,
+        }
+        return self._pages(resource, namespace, query, {})
+
+    async def list_metadata(
+        self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
+    ) -> Objects:
+        """The metadata of all objects."""
+        query = {"labelSelector": label_selector, "limit": "1000"}
+        return [
+            item async for page, _ in self._pages(resource, namespace, query, _METADATA_ONLY) for item in page
+        ]
+
+    async def _pages(
+        self, resource: Resource, namespace: str | None, query: dict[str, str], headers: dict[str, str]
+    ) -> AsyncGenerator[tuple[Objects, str], None]:
+        path = _path(resource, namespace)
+        token = ""
+        while True:
+            page = await self._transport.request(
+                "list",
+                str(resource),
+                "GET",
+                path + _query({**query, "continue": token, **({"resourceVersion": ""} if token else {})}),
+                headers=headers,
+                repeatable=True,
+            )
+            yield page.get("items") or [], page["metadata"]["resourceVersion"]
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
+
+    async def watch(
+        self,
+        resource: Resource,
+        resource_version: str,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        timeout: float = 300,  # noqa: ASYNC109 - it is the server that ends the stream
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Changes after a resourceVersion, as they happen."""
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "labelSelector": label_selector,
+            "timeoutSeconds": str(int(timeout)),
+        }
+        path = _path(resource, namespace) + _query(query)
+        async with (
+            aclosing(self._transport.stream("watch", str(resource), path)) as chunks,
+            aclosing(watch_decode.decode(chunks)) as events,
+        ):
+            async for event in events:
+                yield event
+
+    async def close(self) -> None:
+        """Close all connections and stop renewing credentials."""
+        if self._refresh:
+            self._refresh.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._refresh
+        await self._transport.close()
+
+
+@lru_cache(maxsize=64)
+def _prefix(resource: Resource) -> str:
+    return f"/apis/{resource.api_version}" if resource.group else f"/api/{resource.version}"
+
+
+def _path(resource: Resource, namespace: str | None, name: str = "") -> str:
+    """The URL path of a collection or an object; every namespace's collection when `namespace` is None."""
+    path = _prefix(resource)
+    if namespace:
+        path += f"/namespaces/{quote(namespace, safe='')}"
+    elif resource.namespaced and namespace is not None:
+        raise ValueError(f"{resource} live in namespaces; name one")
+    path += f"/{resource.plural}"
+    return f"{path}/{quote(name, safe='')}" if name else path
+
+
+def _query(parameters: dict[str, str]) -> str:
+    return "?" + urlencode({key: value for key, value in parameters.items() if value})
