@@ -1,7 +1,7 @@
-"""What all API models share: strict frozen models, rules stated once for the API server and the operator, field types.
+"""What all API models share: frozen models, field types, and rules for the API server and the operator alike.
 
-A `Rule` carries one condition twice, as CEL (goes into the CRD) and as a Python predicate (checked when the operator
-reads an object), because the CRDs in a cluster may be older than the operator. Used by the modules of the kinds.
+A `Rule` carries one condition twice, as CEL (goes into the CRD) and as a Python predicate (checked when the
+operator reads an object), because the CRDs in a cluster may be older than the operator.
 """
 
 import re
@@ -10,8 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic import GetJsonSchemaHandler, Strict, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -49,7 +59,9 @@ class Rule:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         json = handler(schema)
         return {**json, VALIDATIONS: [*json.get(VALIDATIONS, []), self.as_validation()]}
 
@@ -57,11 +69,8 @@ class Rule:
 def pattern(expression: str, message: str) -> Rule:
     """A rule for a string: the whole of it matches, in the syntax that RE2 and Python share."""
     compiled = re.compile(expression, re.ASCII)
-    return Rule(f"self.matches({_literal(f'^({expression})$')})", message, lambda text: bool(compiled.fullmatch(text)))
-
-
-def _literal(text: str) -> str:
-    return "r'" + text + "'" if "'" not in text else 'r"' + text + '"'
+    cel = f"self.matches(r'^({expression})$')"
+    return Rule(cel, message, lambda text: compiled.fullmatch(text) is not None)
 
 
 @dataclass(frozen=True)
@@ -73,8 +82,11 @@ class ListMap:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {**handler(schema), "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [to_camel(self.key)]}
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        keys = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [to_camel(self.key)]}
+        return {**handler(schema), **keys}
 
     def _check(self, entries: tuple[Any, ...]) -> tuple[Any, ...]:
         seen = set()
@@ -88,7 +100,7 @@ class ListMap:
 
 
 class Model(BaseModel):
-    """A frozen part of a spec: camelCase on the wire, unknown fields refused, docstrings are the descriptions."""
+    """A frozen part of a spec: camelCase on the wire, no unknown fields, described by docstrings."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -116,12 +128,12 @@ class Model(BaseModel):
         return json
 
     def dump(self) -> dict[str, Any]:
-        """The object as the API server stores it: camelCase, plain JSON values, nothing where nothing is set."""
+        """The object as the API server stores it: camelCase, plain JSON values, no nulls."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class StatusModel(Model):
-    """A part of a status. Fields written by a newer operator are passed over, so that going back a version works."""
+    """A part of a status. Fields of a newer operator are passed over, so that a downgrade works."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -134,7 +146,7 @@ def _is_quantity(text: str) -> str:
     try:
         quantities.parse_bytes(text)
     except quantities.InvalidQuantity as error:
-        raise PydanticCustomError("quantity", "{message}", {"message": f"must be a quantity: {error}"}) from error
+        raise PydanticCustomError("quantity", "{message}", {"message": f"{error}"}) from error
     return text
 
 
@@ -150,12 +162,14 @@ Quantity = Annotated[
     str,
     BeforeValidator(_quantity_text),
     AfterValidator(_is_quantity),
-    WithJsonSchema({
-        "x-kubernetes-int-or-string": True,
-        "anyOf": [{"type": "integer"}, {"type": "string"}],
-        "pattern": quantities.PATTERN,
-        "maxLength": quantities.MAX_LENGTH,
-    }),
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "pattern": quantities.PATTERN,
+            "maxLength": quantities.MAX_LENGTH,
+        }
+    ),
 ]
 """Text of a Kubernetes quantity of at least 0; whole numbers are taken as such text."""
 Name = Annotated[
@@ -163,7 +177,8 @@ Name = Annotated[
     Field(max_length=253),
     pattern(
         r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?",
-        "must be the name of an object: lower case letters, digits, '-' and '.', beginning and ending with a letter or digit",
+        "must be the name of an object: lower case letters, digits, '-' and '.', "
+        "with a letter or digit at both ends",
     ),
 ]
 ResourceList = Annotated[dict[str, Quantity], Field(max_length=32)]

@@ -50,8 +50,8 @@ class Dependency(Model):
     """Another job that this one waits for."""
 
     job: Name | None = None
-    """Name of the other BatchJob in the same namespace; left out with type Sequential, the indexes of this array
-    run one after another."""
+    """Name of the other BatchJob in the same namespace. With type Sequential it may be left out: then the
+    indexes of this array run one after another."""
     type: DependencyType = DependencyType.SUCCEEDED
     """Whether the other job must have succeeded, failed or just finished; NToN compares index by index."""
 
@@ -100,8 +100,9 @@ class BatchJobSpec(Model):
             "must be the name of a JobDefinition, or name:revision such as transcode:3",
         ),
     ]
-    """The JobDefinition in the same namespace: `name` for its latest active revision, resolved once, or `name:revision`."""
-    parameters: Parameters = {}
+    """The JobDefinition in the same namespace: `name` for its latest active revision (resolved once), or
+    `name:revision`."""
+    parameters: Parameters = Field({})
     """Values of parameters, replacing the definition's defaults one by one."""
     container_overrides: ContainerOverrides = ()
     """Changes of the definition's containers, by container name."""
@@ -192,6 +193,8 @@ class BatchJobStatus(StatusModel):
     """When the job ended."""
     interruptions: Integer = 0
     """How often a run was lost with its node or evicted, at no cost of attempts."""
+    not_before: Timestamp | None = None
+    """When the next attempt may start, while the job waits after a failed one."""
     attempts: tuple[Attempt, ...] = ()
     """The runs so far, oldest first."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
@@ -201,9 +204,9 @@ class BatchJobStatus(StatusModel):
 class BatchJob(Model):
     """One submission of work: runs a JobDefinition through a JobQueue."""
 
-    api_version: Literal["batchyard.dev/v1alpha1"] = names.API_VERSION
+    api_version: Literal["batchyard.dev/v1alpha1"] = "batchyard.dev/v1alpha1"
     """Version of the API."""
-    kind: Literal["BatchJob"] = names.BATCH_JOB
+    kind: Literal["BatchJob"] = "BatchJob"
     """Kind of the object."""
     metadata: ObjectMeta
     """Name, namespace, labels."""
@@ -215,7 +218,8 @@ class BatchJob(Model):
     rules = (
         Rule(
             f"self.metadata.name.size() <= {names.MAX_BATCH_JOB_NAME}",
-            f"the name of a BatchJob may have at most {names.MAX_BATCH_JOB_NAME} characters: it names Jobs and pods",
+            f"the name of a BatchJob may have at most {names.MAX_BATCH_JOB_NAME} characters: "
+            "it names Jobs and pods",
             lambda it: len(it.metadata.name) <= names.MAX_BATCH_JOB_NAME,
         ),
         Rule(

@@ -21,7 +21,9 @@ class EnvironmentType(StrEnum):
 class Unmanaged(Model):
     """Nodes that exist, chosen by their labels."""
 
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = {}
+    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field(
+        {}
+    )
     """Labels of the nodes that belong to the environment; empty, all nodes."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
     """Taints of the environment's nodes that its pods tolerate."""
@@ -60,12 +62,16 @@ class ComputeEnvironmentSpec(Model):
         Rule(
             "self.type != 'Unmanaged' || (has(self.unmanaged) && !has(self.managed))",
             "the type Unmanaged needs unmanaged, and no managed; write `unmanaged: {}` to use all nodes",
-            lambda it: it.type != EnvironmentType.UNMANAGED or (it.unmanaged is not None and it.managed is None),
+            lambda it: (
+                it.type != EnvironmentType.UNMANAGED or (it.unmanaged is not None and it.managed is None)
+            ),
         ),
         Rule(
             "self.type != 'Managed' || (has(self.managed) && !has(self.unmanaged))",
             "the type Managed needs managed, and no unmanaged",
-            lambda it: it.type != EnvironmentType.MANAGED or (it.managed is not None and it.unmanaged is None),
+            lambda it: (
+                it.type != EnvironmentType.MANAGED or (it.managed is not None and it.unmanaged is None)
+            ),
         ),
     )
 
@@ -77,11 +83,11 @@ class ComputeEnvironmentStatus(StatusModel):
     """The generation of the spec this status is about."""
     nodes: Integer = 0
     """Number of nodes that can take pods."""
-    capacity: dict[str, str] = {}
+    capacity: dict[str, str] = Field({})
     """What jobs may use together, by resource."""
-    used: dict[str, str] = {}
+    used: dict[str, str] = Field({})
     """What running jobs have been granted, by resource."""
-    free: dict[str, str] = {}
+    free: dict[str, str] = Field({})
     """What is left for further jobs, by resource."""
     jobs: Integer = 0
     """Number of jobs that have been granted capacity."""
@@ -92,9 +98,9 @@ class ComputeEnvironmentStatus(StatusModel):
 class ComputeEnvironment(Model):
     """A pool of capacity that queues start jobs in."""
 
-    api_version: Literal["batchyard.dev/v1alpha1"] = names.API_VERSION
+    api_version: Literal["batchyard.dev/v1alpha1"] = "batchyard.dev/v1alpha1"
     """Version of the API."""
-    kind: Literal["ComputeEnvironment"] = names.COMPUTE_ENVIRONMENT
+    kind: Literal["ComputeEnvironment"] = "ComputeEnvironment"
     """Kind of the object."""
     metadata: ObjectMeta
     """Name and labels."""
@@ -106,7 +112,8 @@ class ComputeEnvironment(Model):
     rules = (
         Rule(
             f"self.metadata.name.size() <= {names.MAX_LABEL_VALUE}",
-            f"the name of a ComputeEnvironment may have at most {names.MAX_LABEL_VALUE} characters: it labels its jobs",
+            f"the name of a ComputeEnvironment may have at most {names.MAX_LABEL_VALUE} characters: "
+            "it labels its jobs",
             lambda it: len(it.metadata.name) <= names.MAX_LABEL_VALUE,
         ),
     )

@@ -13,7 +13,7 @@ ContainerName = Annotated[
     Field(max_length=63),
     pattern(
         r"[a-z0-9]([-a-z0-9]*[a-z0-9])?",
-        "must be a container name: lower case letters, digits and '-', beginning and ending with a letter or digit",
+        "must be a container name: lower case letters, digits and '-', with a letter or digit at both ends",
     ),
 ]
 Words = Annotated[tuple[Annotated[str, Field(max_length=65536)], ...], Field(max_length=1024)]
@@ -28,7 +28,8 @@ class EnvVar(Model):
         Field(max_length=256),
         pattern(
             r"[-._a-zA-Z][-._a-zA-Z0-9]*",
-            "must be the name of an environment variable: letters, digits, '_', '-' and '.', not beginning with a digit",
+            "must be the name of an environment variable: letters, digits, '_', '-' and '.', "
+            "not beginning with a digit",
         ),
         Rule(
             f"!self.startsWith('{RESERVED_ENV_PREFIX}')",
@@ -40,7 +41,7 @@ class EnvVar(Model):
     value: Annotated[str, Field(max_length=131072)] | None = None
     """Value of the variable."""
     value_from: FreeForm | None = None
-    """Where the value is taken from (configMapKeyRef, secretKeyRef, fieldRef, resourceFieldRef), as in a pod."""
+    """Source of the value (configMapKeyRef, secretKeyRef, fieldRef, resourceFieldRef), as in a pod."""
 
     rules = (
         Rule(
@@ -58,10 +59,10 @@ Environment = Annotated[tuple[EnvVar, ...], Field(max_length=256), ListMap("name
 class Resources(Model):
     """What a container asks for and what it may use at most."""
 
-    requests: ResourceList = {}
-    """Amounts reserved for the container, by resource. The scheduler counts these; a resource that stands only in
-    limits is requested in the same amount."""
-    limits: ResourceList = {}
+    requests: ResourceList = Field({})
+    """Amounts reserved for the container, by resource; the queue counts these. A resource that stands only
+    in limits is requested in the same amount."""
+    limits: ResourceList = Field({})
     """Amounts the container may use at most, by resource."""
 
 
@@ -76,9 +77,9 @@ class Container(Model):
     image: Image
     """Container image."""
     command: Words = ()
-    """Program and arguments, replacing the image's entrypoint. `Ref::name` stands for the parameter of that name."""
+    """Program and arguments, replacing the image's entrypoint. `Ref::name` stands for that parameter."""
     args: Words = ()
-    """Arguments, replacing the image's command. `Ref::name` stands for the parameter of that name."""
+    """Arguments, replacing the image's command. `Ref::name` stands for that parameter."""
     env: Environment = ()
     """Environment variables."""
     env_from: Annotated[tuple[FreeForm, ...], Field(max_length=64)] = ()
@@ -99,7 +100,9 @@ class Container(Model):
     """Service account the job runs as (AWS Batch's job role)."""
     image_pull_secrets: Annotated[tuple[FreeForm, ...], Field(max_length=16)] = ()
     """Secrets to pull the image with, each as `name: secret`."""
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = {}
+    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field(
+        {}
+    )
     """Labels a node must have, beside those of the compute environment."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
     """Taints the pod tolerates, beside those of the compute environment."""

@@ -1,6 +1,6 @@
-"""JobDefinition: a versioned template of jobs. Every change of its content becomes a new, immutable revision."""
+"""JobDefinition: a versioned template of jobs, every change of which becomes a new, immutable revision."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ Parameters = Annotated[dict[str, Annotated[str, Field(max_length=32768)]], Field
 NodeRangeText = Annotated[
     str,
     Field(max_length=16),
-    pattern(r"[0-9]+|[0-9]+:[0-9]*|:[0-9]+", "must be a node index or a range of them, such as 0, 1:3, 1: or :3"),
+    pattern(r"[0-9]+|[0-9]+:[0-9]*|:[0-9]+", "must be a node index or a range, such as 0, 1:3, 1: or :3"),
 ]
 
 
@@ -74,8 +74,8 @@ def _one_form(spec: "JobDefinitionSpec") -> bool:
 class JobDefinitionSpec(Model):
     """What the jobs of this definition run, and how."""
 
-    parameters: Parameters = {}
-    """Default values of the parameters that `Ref::name` in command and args refers to; a BatchJob may replace them."""
+    parameters: Parameters = Field({})
+    """Default values of the parameters that `Ref::name` in command and args refers to."""
     container: Container | None = None
     """Short form: one container. Exactly one of container, template and multiNode is set."""
     template: FreeForm | None = None
@@ -87,10 +87,12 @@ class JobDefinitionSpec(Model):
     timeout: Timeout | None = None
     """How long an attempt may run; left out, without limit. A BatchJob may replace it."""
     startup_grace_seconds: Annotated[Integer, Field(ge=0, le=86400)] = 300
-    """How long an attempt may be unable to start (image that cannot be pulled, missing Secret) before it fails."""
+    """How long an attempt may be unable to start (image that cannot be pulled, missing Secret)."""
     scheduling_priority: Annotated[Integer, Field(ge=0, le=9999)] | None = None
     """Order inside one share of a fair-share queue; higher goes first."""
-    consumable_resources: Annotated[tuple[ConsumableResource, ...], Field(max_length=32), ListMap("name")] = ()
+    consumable_resources: Annotated[
+        tuple[ConsumableResource, ...], Field(max_length=32), ListMap("name")
+    ] = ()
     """Licences and the like that each job holds while it runs."""
     inactive_revisions: Annotated[
         tuple[Annotated[Integer, Field(ge=1)], ...],
@@ -107,16 +109,6 @@ class JobDefinitionSpec(Model):
             _one_form,
         ),
     )
-    outside_revisions: ClassVar[frozenset[str]] = frozenset({"inactive_revisions", "revision_history_limit"})
-
-    def revision_content(self) -> dict[str, Any]:
-        """What makes a revision: the spec without its bookkeeping and without defaults.
-
-        Leaving defaults out keeps the content the same when a later version adds a field with a default.
-        """
-        return self.model_dump(
-            mode="json", by_alias=True, exclude_none=True, exclude_defaults=True, exclude=set(self.outside_revisions)
-        )
 
 
 class RevisionStatus(StatusModel):
@@ -140,15 +132,15 @@ class JobDefinitionStatus(StatusModel):
     revisions: tuple[RevisionStatus, ...] = ()
     """The revisions that exist, newest first."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
-    """Ready says whether the pod template was accepted by the API server; if not, in the API server's words."""
+    """Ready says whether the API server accepts the pod template; if not, in the API server's words."""
 
 
 class JobDefinition(Model):
-    """A versioned template of jobs. Every change of its content becomes a new revision, which is never changed again."""
+    """A versioned template of jobs. Every change of its content becomes a new, immutable revision."""
 
-    api_version: Literal["batchyard.dev/v1alpha1"] = names.API_VERSION
+    api_version: Literal["batchyard.dev/v1alpha1"] = "batchyard.dev/v1alpha1"
     """Version of the API."""
-    kind: Literal["JobDefinition"] = names.JOB_DEFINITION
+    kind: Literal["JobDefinition"] = "JobDefinition"
     """Kind of the object."""
     metadata: ObjectMeta
     """Name, namespace, labels."""
@@ -160,7 +152,8 @@ class JobDefinition(Model):
     rules = (
         Rule(
             f"self.metadata.name.size() <= {names.MAX_LABEL_VALUE}",
-            f"the name of a JobDefinition may have at most {names.MAX_LABEL_VALUE} characters: it labels its jobs",
+            f"the name of a JobDefinition may have at most {names.MAX_LABEL_VALUE} characters: "
+            "it labels its jobs",
             lambda it: len(it.metadata.name) <= names.MAX_LABEL_VALUE,
         ),
     )

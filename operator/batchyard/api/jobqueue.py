@@ -99,7 +99,7 @@ class JobQueueSpec(Model):
     """Priority, order and capacity of the queue."""
 
     priority: Annotated[Integer, Field(ge=0, le=1_000_000)] = 0
-    """Queues that share a compute environment are served in the order of their priority, the highest first."""
+    """Queues that share a compute environment are served by priority, the highest first."""
     state: EnabledState = EnabledState.ENABLED
     """A disabled queue starts no new job; running ones go on."""
     namespace_selector: LabelSelector | None = None
@@ -153,9 +153,9 @@ class JobQueueStatus(StatusModel):
 class JobQueue(Model):
     """Where jobs wait: priority, order and the compute environments they may use."""
 
-    api_version: Literal["batchyard.dev/v1alpha1"] = names.API_VERSION
+    api_version: Literal["batchyard.dev/v1alpha1"] = "batchyard.dev/v1alpha1"
     """Version of the API."""
-    kind: Literal["JobQueue"] = names.JOB_QUEUE
+    kind: Literal["JobQueue"] = "JobQueue"
     """Kind of the object."""
     metadata: ObjectMeta
     """Name and labels."""

@@ -28,9 +28,9 @@ class ObjectMeta(Model):
     """When the API server stored the object."""
     deletion_timestamp: Timestamp | None = None
     """When deletion was asked for."""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field({})
     """Labels of the object."""
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = Field({})
     """Annotations of the object."""
     finalizers: tuple[str, ...] = ()
     """What must be done before the object goes."""
@@ -78,7 +78,7 @@ class SelectorRequirement(Model):
 class LabelSelector(Model):
     """Selects by labels; all conditions must hold, an empty selector selects everything."""
 
-    match_labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = {}
+    match_labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field({})
     """Labels that must have exactly these values."""
     match_expressions: Annotated[tuple[SelectorRequirement, ...], Field(max_length=32)] = ()
     """Further conditions on labels."""

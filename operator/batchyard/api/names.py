@@ -31,6 +31,9 @@ RUN: Final = f"{GROUP}/run"
 DEFINITION: Final = f"{GROUP}/job-definition"
 REVISION: Final = f"{GROUP}/revision"
 SPEC_HASH: Final = f"{GROUP}/spec-hash"
+# Annotation of Kubernetes Jobs: the attempt that the run belongs to.
+ATTEMPT: Final = f"{GROUP}/attempt"
+
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY_VALUE: Final = "batchyard"
 
@@ -40,7 +43,7 @@ USER_AGENT: Final = "batchyard-operator"
 DEFAULT_CONTAINER: Final = "main"
 RESERVED_ENV_PREFIX: Final = "AWS_BATCH"
 
-# Limits of names. Kubernetes allows 63 characters in a label value and in a Job's name; a BatchJob's name leaves room
-# for the suffix of its Jobs and of their pods' host names.
+# Kubernetes allows 63 characters in a label value and in a Job's name; a BatchJob's name leaves room for the
+# suffix of its Jobs and of their pods' host names.
 MAX_BATCH_JOB_NAME: Final = 52
 MAX_LABEL_VALUE: Final = 63

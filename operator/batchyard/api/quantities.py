@@ -1,7 +1,7 @@
 """Kubernetes quantities ("500m", "4Gi", "1e3") as plain integers, and back.
 
-The planner computes in milli-CPUs, bytes and counts only: integers add up exactly and compare fast. Like Kubernetes,
-amounts finer than the unit are rounded up. Used by the models (is the text a quantity at all?), core and manifests.
+The planner computes in milli-CPUs, bytes and counts only: integers add up exactly and compare fast. Amounts
+finer than the unit are rounded up, as Kubernetes does. Used by the models (is it a quantity?) and by core.
 """
 
 import re
@@ -20,7 +20,7 @@ _BINARY: Final = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
 
-class InvalidQuantity(ValueError):
+class InvalidQuantity(ValueError):  # noqa: N818 - says what is wrong, as Kubernetes reasons do
     """The text is not a Kubernetes quantity of at least 0, or is none of the wanted kind."""
 
 

@@ -18,7 +18,7 @@ class ExitAction(StrEnum):
 class Backoff(Model):
     """The wait before the next attempt: initialSeconds, then each time multiplied, at most maxSeconds."""
 
-    initial_seconds: Annotated[Integer, Field(ge=0, le=86400)] = 1
+    initial_seconds: Annotated[Integer, Field(ge=0, le=86400)] = 10
     """Wait before the second attempt."""
     multiplier: Annotated[Number, Field(ge=1, le=100)] = 2.0
     """Factor by which the wait grows from attempt to attempt."""
@@ -35,20 +35,17 @@ class Backoff(Model):
     )
 
 
+_EXIT_CODE = pattern(r"[0-9]*\*?", "must be digits; a '*' at the end stands for any rest")
 _REASON = pattern(
-    r"[a-zA-Z0-9.:\s]*\*?", "must be letters, digits, '.', ':' and spaces, with a '*' at the end if it is a beginning"
+    r"[a-zA-Z0-9.:\s]*\*?",
+    "must be letters, digits, '.', ':' and spaces; a '*' at the end stands for any rest",
 )
 
 
 class EvaluateOnExit(Model):
     """A rule for failed attempts: what is given must all match, then the action is taken."""
 
-    on_exit_code: (
-        Annotated[
-            str, Field(max_length=512), pattern(r"[0-9]*\*?", "must be digits, with a '*' at the end if it is a beginning")
-        ]
-        | None
-    ) = None
+    on_exit_code: Annotated[str, Field(max_length=512), _EXIT_CODE] | None = None
     """Exit code of the container, or its beginning followed by `*`."""
     on_reason: Annotated[str, Field(max_length=512), _REASON] | None = None
     """Reason of the container's end, such as OOMKilled, or its beginning followed by `*`."""
@@ -83,11 +80,11 @@ class RetryStrategy(Model):
     backoff: Backoff = Backoff()
     """Wait between attempts."""
     evaluate_on_exit: Annotated[tuple[EvaluateOnExit, ...], Field(max_length=5)] = ()
-    """Rules that decide by exit code or reason whether to retry: the first match counts, without a match it is retried."""
+    """Rules that decide by exit code or reason whether to retry. First match counts; no match means retry."""
     on_out_of_memory: OnOutOfMemory | None = None
     """Lets the memory grow when an attempt ran out of it."""
-    max_interruptions: Annotated[Integer, Field(ge=0, le=1000)] = 10
-    """How often the job is started again, at no cost of attempts, after its node was lost or its pod was evicted."""
+    max_interruptions: Annotated[Integer, Field(ge=0, le=1000)] = 20
+    """How often the job is started again, at no cost of attempts, after losing its node or being evicted."""
 
     rules = (
         Rule(

@@ -1,0 +1,128 @@
+"""What the API describes but this version does not do yet: refused with a sentence, never silently ignored.
+
+One table feeds the CRDs (`schema` adds a CEL rule per row), the reference page and `refusals`, which the operator
+asks again because the CRDs in a cluster may be older or newer than it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batchyard.api.names import BATCH_JOB, COMPUTE_ENVIRONMENT, JOB_DEFINITION, JOB_QUEUE
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """One field, or one value of it, that this version refuses."""
+
+    kind: str
+    path: tuple[str, ...]
+    """Camel-case field names below the object's spec."""
+    what: str
+    remedy: str
+    value: str | None = None
+    """The refused value; None: the field as such is refused when it is set and not empty."""
+
+    @property
+    def message(self) -> str:
+        """The sentence people see, at apply time or in a status."""
+        return f"{self.what} not supported by this version of Batchyard; {self.remedy}"
+
+    @property
+    def cel(self) -> str:
+        """The condition on the object that holds the field, which `schema` puts there."""
+        field = f"self.{self.path[-1]}"
+        if self.value is not None:
+            return f"!has({field}) || {field} != '{self.value}'"
+        return f"!has({field})"
+
+    def refuses(self, spec: Mapping[str, Any]) -> bool:
+        """Whether this spec uses it."""
+        found: Any = spec
+        for step in self.path:
+            found = found.get(step) if isinstance(found, Mapping) else None
+        if self.value is not None:
+            return bool(found == self.value)
+        return found is not None and found != []
+
+
+UNSUPPORTED = (
+    Unsupported(
+        BATCH_JOB,
+        ("array",),
+        "array jobs are",
+        "remove spec.array and submit one BatchJob per index",
+    ),
+    Unsupported(
+        BATCH_JOB,
+        ("dependsOn",),
+        "dependencies between jobs are",
+        "remove spec.dependsOn and submit the job once the others have ended",
+    ),
+    Unsupported(BATCH_JOB, ("nodeOverrides",), "multi-node jobs are", "remove spec.nodeOverrides"),
+    Unsupported(BATCH_JOB, ("shareIdentifier",), "fair share is", "remove spec.shareIdentifier"),
+    Unsupported(
+        BATCH_JOB,
+        ("schedulingPriorityOverride",),
+        "priority inside a share is",
+        "remove spec.schedulingPriorityOverride and use a queue with another priority",
+    ),
+    Unsupported(
+        JOB_DEFINITION,
+        ("multiNode",),
+        "multi-node jobs are",
+        "use container or template, which run on one node",
+    ),
+    Unsupported(
+        JOB_DEFINITION,
+        ("schedulingPriority",),
+        "priority inside a share is",
+        "remove spec.schedulingPriority and use a queue with another priority",
+    ),
+    Unsupported(
+        JOB_DEFINITION,
+        ("consumableResources",),
+        "consumable resources are",
+        "remove spec.consumableResources",
+    ),
+    *(
+        Unsupported(kind, ("retryStrategy", field), what, f"remove spec.retryStrategy.{field}")
+        for kind in (JOB_DEFINITION, BATCH_JOB)
+        for field, what in (
+            ("evaluateOnExit", "retry rules by exit code or reason are"),
+            ("onOutOfMemory", "memory that grows on retry is"),
+        )
+    ),
+    Unsupported(
+        JOB_QUEUE,
+        ("schedulingPolicy", "type"),
+        "the scheduling policy FairShare is",
+        "use FIFO",
+        value="FairShare",
+    ),
+    Unsupported(
+        JOB_QUEUE,
+        ("jobStateTimeLimits",),
+        "limits on the time in a state are",
+        "remove spec.jobStateTimeLimits",
+    ),
+    Unsupported(JOB_QUEUE, ("preemption",), "preemption is", "remove spec.preemption"),
+    Unsupported(
+        JOB_QUEUE,
+        ("limits",),
+        "limits of a queue are",
+        "remove spec.limits and set ceilings in the compute environment",
+    ),
+    Unsupported(
+        COMPUTE_ENVIRONMENT,
+        ("type",),
+        "managed compute environments are",
+        "use the type Unmanaged with nodes that exist",
+        value="Managed",
+    ),
+)
+
+
+def refusals(kind: str, spec: Mapping[str, Any]) -> list[str]:
+    """What a stored spec asks for that this version does not do, as sentences; empty when all is well."""
+    return [row.message for row in UNSUPPORTED if row.kind == kind and row.refuses(spec)]
