@@ -42,6 +42,7 @@ def write_archive(target: Path, layer: Path, tag: str, config: ImageConfig) -> N
 
 
 def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 

@@ -28,7 +28,8 @@ def start_containerd(state: ClusterState) -> ClusterState:
     (network / "10-batchyard.conflist").write_text(json.dumps(pod_network(state), indent=2))
     config = folder / "containerd.toml"
     config.write_text(containerd_config(folder / "containerd", network))
-    state = start_process(state, "containerd", [*inside(state), program("containerd") or "containerd", "-c", config])
+    command = [*inside(state), program("containerd") or "containerd", "--config", str(config)]
+    state = start_process(state, "containerd", command)
     process = state.process("containerd")
     deadline = time.monotonic() + _START_SECONDS
     while _ctr(state, "version").returncode != 0:

@@ -6,8 +6,9 @@ Called by ``realnode``; ``service_network`` reuses the kubeconfig.
 import json
 from pathlib import Path
 
+from .cgroups import cgroup_name
 from .containerd import SOCKET
-from .nodespace import cgroup, inside, node_dir
+from .nodespace import inside, node_dir
 from .processes import start_process
 from .state import ClusterState
 
@@ -18,6 +19,7 @@ _MAX_PODS = 200
 
 
 def start_kubelet(state: ClusterState, binaries: Path) -> ClusterState:
+    """Starts the kubelet; it registers the node by itself."""
     folder = node_dir(state)
     config = folder / "kubelet.json"
     config.write_text(json.dumps(kubelet_config(state), indent=2))
@@ -53,6 +55,7 @@ def node_kubeconfig(state: ClusterState) -> Path:
 
 
 def kubelet_config(state: ClusterState) -> dict[str, object]:
+    """The KubeletConfiguration: as a plain node would have it, minus what a shared machine must not do."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -67,17 +70,17 @@ def kubelet_config(state: ClusterState) -> dict[str, object]:
         "clusterDNS": [state.dns_address],
         "clusterDomain": "cluster.local",
         "resolvConf": "",
-        # Plain containers below one cgroup: works with cgroup v1 and v2, with and without systemd.
+        # Works with cgroup v1 and v2, with and without systemd.
         "failCgroupV1": False,
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": cgroup(state),
-        "cgroupsPerQOS": False,
+        "cgroupRoot": cgroup_name(state),
+        "cgroupsPerQOS": True,
         "enforceNodeAllocatable": [],
         "failSwapOn": False,
         "oomScoreAdj": 0,
         "maxPods": _MAX_PODS,
         "eventRecordQPS": 0,
-        # Images cannot be pulled again and a full disk is the machine's affair: nothing is ever evicted for space.
+        # Images cannot be pulled again, and a full disk is the machine's affair: nothing is evicted for it.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {
             "imagefs.available": "0%",

@@ -1,27 +1,28 @@
 """The network between this machine and a cluster's real node: one pair of virtual interfaces.
 
-``cluster`` creates it before the control plane, which must know its addresses, and removes it last. In between
-``nodespace`` attaches the node's end to a network namespace of its own; that is why two clusters may use the same
-pod and Service addresses.
+``local`` creates it before the control plane, which must know its addresses, and removes it last. In between
+``nodespace`` attaches the node's end to a network namespace of its own; that is why two clusters may use the
+same pod and Service addresses.
 """
 
 import fcntl
 import hashlib
 import ipaddress
 import json
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .commands import run
 from .errors import LocalClusterError
 from .packages import program
 from .paths import cache_root
 from .state import DNS_ADDRESS, POD_CIDR, ClusterState, cluster_dir
 
 # Each cluster takes one /30 of it: one address for this machine, one for the node.
-ADDRESS_POOL = ipaddress.ip_network("10.213.0.0/16")
+ADDRESS_POOL = ipaddress.IPv4Network("10.213.0.0/16")
 _PREFIX = 30
 _UPLINK = "uplink"
+_COMPLAINT = "the network of the real node could not be set up"
 
 # Pod addresses are unknown outside the namespace: what leaves it carries the node's address.
 _MASQUERADE = f"""
@@ -89,14 +90,14 @@ def free_network(in_use: Iterable[ipaddress.IPv4Network]) -> ipaddress.IPv4Netwo
     for candidate in ADDRESS_POOL.subnets(new_prefix=_PREFIX):
         if not any(candidate.overlaps(other) for other in taken):
             return candidate
-    raise LocalClusterError(f"no free network is left in {ADDRESS_POOL}: stop some local clusters and try again")
+    raise LocalClusterError(f"no network is free in {ADDRESS_POOL}: take a local cluster down and try again")
 
 
 def _networks_in_use() -> list[ipaddress.IPv4Network]:
     """Networks this machine has routes to; the default route covers everything and does not count."""
     routes = json.loads(_ip("-json", "-4", "route", "show", "table", "all") or "[]")
     destinations = {route["dst"] for route in routes} - {"default"}
-    return [ipaddress.ip_network(destination, strict=False) for destination in destinations]
+    return [ipaddress.IPv4Network(destination, strict=False) for destination in destinations]
 
 
 def _links() -> set[str]:
@@ -108,16 +109,9 @@ def _node_interface(cluster: str) -> str:
 
 
 def _inside(pid: int, command: list[str], text: str | None = None) -> None:
-    _run([program("nsenter") or "nsenter", f"--net=/proc/{pid}/ns/net", "--", *command], text)
+    nsenter = [program("nsenter") or "nsenter", f"--net=/proc/{pid}/ns/net", "--"]
+    run([*nsenter, *command], _COMPLAINT, text)
 
 
 def _ip(*arguments: str) -> str:
-    return _run([program("ip") or "ip", *arguments])
-
-
-def _run(command: list[str], text: str | None = None) -> str:
-    result = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        message = (result.stderr or result.stdout).strip()
-        raise LocalClusterError(f"the node's network could not be set up: `{' '.join(command)}` said: {message}")
-    return result.stdout
+    return run([program("ip") or "ip", *arguments], _COMPLAINT)

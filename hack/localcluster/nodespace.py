@@ -1,28 +1,26 @@
-"""The namespaces and cgroup that hold everything of a cluster's real node; ``realnode`` opens and closes them.
+"""The namespaces that hold everything of a cluster's real node; ``realnode`` opens and closes them.
 
-One process, ``node``, is process 1 of namespaces of its own: processes, mounts, network. Whatever the node starts
-lives there: when that one process is killed, the kernel ends all containers and drops all mounts and interfaces
-with it, so that a crash at any point leaves nothing to search for.
+One process, ``node``, is process 1 of namespaces of its own: processes, mounts, network. Whatever the node
+starts lives there: when that one process is killed, the kernel ends all containers and drops all mounts and
+interfaces with it, so that a crash at any point leaves nothing to search for.
 """
 
-import contextlib
 import shlex
 import time
 from pathlib import Path
 
+from .cgroups import create_cgroup, remove_cgroup
 from .errors import LocalClusterError
-from .network import attach, host_interface
+from .network import attach
 from .packages import program
 from .processes import is_running, log_tail, start_process, stop_process
 from .state import ClusterState, StartedProcess
 
 NODE = "node"
-_CGROUPS = Path("/sys/fs/cgroup")
 _START_SECONDS = 10.0
-_CGROUP_SECONDS = 10.0
 
-# The kubelet insists on these and would otherwise change them for the whole machine: it is shown files that hold
-# the wanted values instead.
+# The kubelet insists on these and would otherwise change them for the whole machine: it is shown files that
+# hold the wanted values instead.
 _KUBELET_SYSCTLS = {
     "vm/overcommit_memory": 1,
     "vm/panic_on_oom": 0,
@@ -39,7 +37,7 @@ def node_dir(state: ClusterState) -> Path:
 
 
 def open_namespaces(state: ClusterState) -> ClusterState:
-    """Starts process 1 of the node; its mounts and network are in place on return."""
+    """Starts process 1 of the node; its mounts, network and cgroup are in place on return."""
     log, ready = node_dir(state) / "log", node_dir(state) / "mounted"
     log.mkdir(parents=True, exist_ok=True)
     ready.unlink(missing_ok=True)
@@ -51,10 +49,11 @@ def open_namespaces(state: ClusterState) -> ClusterState:
     deadline = time.monotonic() + _START_SECONDS
     while not ready.exists():
         if not is_running(process) or time.monotonic() > deadline:
-            log = log_tail(state.logs / "node.log")
-            raise LocalClusterError(f"the node's namespaces could not be set up: {log}")
+            said = log_tail(state.logs / "node.log")
+            raise LocalClusterError(f"the node's namespaces could not be set up: {said}")
         time.sleep(0.02)
     attach(state, process.pid)
+    create_cgroup(state)
     return state
 
 
@@ -90,15 +89,10 @@ def inside(state: ClusterState) -> list[str]:
 
 
 def close_namespaces(state: ClusterState) -> ClusterState:
-    """Ends everything that runs on the node and removes its cgroups; what is already gone is fine."""
+    """Ends everything that runs on the node and removes its cgroup; what is already gone is fine."""
     state = stop_process(state, NODE, grace=0)
-    _remove_cgroups(state)
+    remove_cgroup(state)
     return state
-
-
-def cgroup(state: ClusterState) -> str:
-    """The parent cgroup of all containers of the node."""
-    return f"/{host_interface(state.name)}"
 
 
 def _node_process(state: ClusterState) -> StartedProcess:
@@ -106,28 +100,6 @@ def _node_process(state: ClusterState) -> StartedProcess:
     if process is None:
         raise LocalClusterError(f"cluster {state.name} has no real node: start one as root with `up`")
     return process
-
-
-def _remove_cgroups(state: ClusterState) -> None:
-    name = cgroup(state).lstrip("/")
-    deadline = time.monotonic() + _CGROUP_SECONDS
-    while True:
-        roots = [root for root in (*_CGROUPS.glob(f"*/{name}"), _CGROUPS / name) if root.is_dir()]
-        for root in roots:
-            for folder in sorted(root.rglob("*/"), key=lambda path: len(path.parts), reverse=True):
-                _remove_cgroup(folder)
-            _remove_cgroup(root)
-        if not any(root.is_dir() for root in roots):
-            return
-        if time.monotonic() > deadline:
-            raise LocalClusterError(f"cgroup {roots[0]} is still in use: end the processes in its cgroup.procs, then run down")
-        time.sleep(0.1)
-
-
-def _remove_cgroup(folder: Path) -> None:
-    # Busy for a moment while the kernel still buries killed processes: the caller comes back.
-    with contextlib.suppress(OSError):
-        folder.rmdir()
 
 
 def _path_of(name: str) -> str:

@@ -1,7 +1,7 @@
 """Makes sure that the programs of the real node and of the image builder are on this machine.
 
-``realnode`` and ``images`` call ``ensure_programs`` before they need one. Debian packages are installed with apt
-where that is possible, and named exactly where it is not. ``images`` also asks here for apt's own mirror.
+``realnode`` and ``images`` call ``ensure_programs`` before they need one. Debian packages are installed with
+apt where that is possible, and named exactly where it is not. ``images`` also asks here for apt's own mirror.
 """
 
 import os
@@ -74,13 +74,14 @@ def ensure_programs(names: Iterable[str], progress: Callable[[str], None] = prin
             raise LocalClusterError(f"`{command}` failed; run it by hand to see why, then try again")
     still_missing = _missing_packages(names)
     if still_missing:
-        raise LocalClusterError(f"packages {', '.join(still_missing)} are installed but their programs were not found")
+        names_missing = ", ".join(still_missing)
+        raise LocalClusterError(f"packages {names_missing} are installed, but their programs were not found")
 
 
 def download_package(package: str, folder: Path) -> Path:
     """Fetches one Debian package into the folder without installing it."""
     if program("apt-get") is None or program("dpkg-deb") is None:
-        raise LocalClusterError(f"images are built from Debian packages such as {package}: a machine with apt is needed")
+        raise LocalClusterError(f"images are built from Debian packages ({package}): use a machine with apt")
     for refresh in (False, True):
         if refresh:
             _apt("apt-get update")
@@ -95,7 +96,7 @@ def apt_source() -> AptSource:
     """The archive in apt's own settings that carries this machine's release."""
     codename = _os_release().get("VERSION_CODENAME", "")
     if program("apt-get") is None or not codename:
-        raise LocalClusterError("the Python image is built with debootstrap: a machine with Debian's or Ubuntu's apt is needed")
+        raise LocalClusterError("the Python image is built from Debian packages: use a machine with apt")
     listing = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
     result = subprocess.run(
         ["apt-get", "indextargets", "--format", listing, "Created-By: Packages"],
@@ -108,7 +109,7 @@ def apt_source() -> AptSource:
         if release == codename and component == "main":
             return AptSource(uri.rstrip("/"), release)
     raise LocalClusterError(
-        f"apt knows no archive of {codename} main: add it to apt's sources, run `apt-get update` and try again"
+        f"apt knows no archive of {codename} main: add it to its sources, run `apt-get update`, try again"
     )
 
 
@@ -119,7 +120,7 @@ def _missing_packages(names: Iterable[str]) -> list[str]:
 def _apt(command: str) -> bool:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     result = subprocess.run(
-        command.split(), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command.split(), env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
     return result.returncode == 0
 

@@ -66,7 +66,7 @@ def _wait_ready(state: ClusterState, binaries: Path) -> None:
         _check_running(state)
         if time.monotonic() > deadline:
             log = log_tail(state.logs / f"{waiting_for}.log")
-            raise LocalClusterError(f"the real node did not become Ready, {waiting_for} is not there yet: {log}")
+            raise LocalClusterError(f"the real node did not become Ready, {waiting_for} is not there: {log}")
         time.sleep(0.2)
 
 
@@ -86,14 +86,15 @@ def _check_running(state: ClusterState) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own http URLs
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 
 
 def _node_is_ready(state: ClusterState, binaries: Path) -> bool:
-    command = [binaries / "kubectl", "--kubeconfig", state.kubeconfig, "get", "node", NODE_NAME, "--output", "json"]
+    kubectl = [str(binaries / "kubectl"), "--kubeconfig", str(state.kubeconfig)]
+    command = [*kubectl, "get", "node", NODE_NAME, "--output", "json"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         return False

@@ -15,6 +15,7 @@ DNS_READY_PORT = 8181
 
 
 def start_service_network(state: ClusterState, binaries: Path) -> ClusterState:
+    """Starts both programs; ``health_checks`` tells when they work."""
     proxy_flags = [
         f"--kubeconfig={node_kubeconfig(state)}",
         f"--hostname-override={NODE_NAME}",
@@ -39,7 +40,7 @@ def health_checks(state: ClusterState) -> dict[str, str]:
 
 
 def dns_config(state: ClusterState) -> str:
-    """Cluster names are answered from the API; any other name does not exist, at once and without the internet."""
+    """Cluster names are answered from the API; any other name is unknown at once, without the internet."""
     return f"""\
 cluster.local:53 in-addr.arpa:53 {{
     bind {state.dns_address}
