@@ -86,7 +86,7 @@ def select(
 def expendable(
     revisions: Collection[Revision], limit: int, in_use: Set[int], inactive: Set[int]
 ) -> list[Revision]:
-    """The revisions to delete, oldest first, so that `limit` remain.
+    """The revisions to delete, oldest first, so that beside the newest `limit` old ones remain.
 
     Kept beyond the limit: the newest, the latest active one (what an unnumbered reference means) and those in
     use.
@@ -96,7 +96,7 @@ def expendable(
     if latest := latest_active(ordered, inactive):
         kept.add(latest.number)
     deletable = [revision for revision in ordered if revision.number not in kept]
-    return deletable[: max(len(ordered) - limit, 0)]
+    return deletable[: max(len(ordered) - 1 - limit, 0)]
 
 
 def _there_are(revisions: Mapping[int, Revision]) -> str:

@@ -1,0 +1,58 @@
+"""The status of a JobDefinition: its revisions, and whether new jobs can be made from it.
+
+Called by the executor when a revision was added or expired, or when the API server has judged the pod
+template.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from batchyard.core.records import Definition, Revision
+from batchyard.core.revisions import latest_active
+from batchyard.manifests.conditions import Verdict, render_conditions
+from batchyard.manifests.times import format_time
+
+
+def render_definition_status(
+    definition: Definition,
+    revisions: Collection[Revision],
+    rejection: str,
+    previous: Mapping[str, Any],
+    now: float,
+) -> dict[str, Any]:
+    """The whole status; `rejection` is what the API server has against the pod template, empty if nothing."""
+    latest = latest_active(revisions, definition.inactive)
+    verdict = _verdict(definition, revisions, latest, rejection)
+    status = {
+        "observedGeneration": definition.generation,
+        "revisions": [
+            {
+                "revision": revision.number,
+                "active": revision.number not in definition.inactive,
+                "createdAt": format_time(revision.created),
+            }
+            for revision in sorted(revisions, key=lambda revision: revision.number, reverse=True)
+        ],
+        "conditions": render_conditions(verdict, definition.generation, previous, now),
+    }
+    return {**status, "latestRevision": latest.number} if latest else status
+
+
+def _verdict(
+    definition: Definition, revisions: Collection[Revision], latest: Revision | None, rejection: str
+) -> Verdict:
+    if definition.refusal:
+        return Verdict(False, "InvalidSpec", definition.refusal, stalled=True)
+    if rejection:
+        return Verdict(
+            False, "TemplateRejected", f"the API server refuses the pod template: {rejection}", stalled=True
+        )
+    if not revisions:
+        return Verdict(False, "Progressing", "the first revision is being made")
+    if latest is None:
+        return Verdict(
+            False,
+            "NoActiveRevision",
+            "every revision is inactive: take one out of spec.inactiveRevisions so that jobs can use it",
+        )
+    return Verdict(True, "TemplateAccepted", f"new jobs use revision {latest.number}")

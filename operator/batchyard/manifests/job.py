@@ -1,0 +1,147 @@
+"""The Kubernetes Job of one run of a BatchJob, called by the executor when the planner has granted a place.
+
+One pod, run once: retries are Batchyard's, each a Job of its own. The timeout is the pod's
+`activeDeadlineSeconds`, not the Job's: it counts from the moment a node has taken the pod (image pull
+included), so that waiting for a node costs no time, which is as close to AWS Batch's clock (from RUNNING) as
+Kubernetes comes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from batchyard.api import names
+from batchyard.core.podfailure import RULES
+from batchyard.core.records import BatchJob, Environment, Resolved, Toleration
+from batchyard.core.template import TemplateError
+
+
+def job_name(job: str, run: int) -> str:
+    """The name of a run's Job: always the same, so that creating it twice is one creation."""
+    return f"{job}-{run}"
+
+
+def build_job(
+    job: BatchJob, resolved: Resolved, environment: Environment, run: int, attempt: int
+) -> dict[str, Any]:
+    """The batch/v1 Job to create; raises TemplateError where no node of the environment can be right."""
+    namespace, name = job.key
+    labels = _labels(job, resolved, environment, run)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": job_name(name, run),
+            "namespace": namespace,
+            "labels": labels,
+            "annotations": {names.ATTEMPT: str(attempt)},
+            "ownerReferences": [owner_reference(names.BATCH_JOB, name, job.uid)],
+        },
+        "spec": job_spec(_pod_template(job, resolved, environment, attempt, labels)),
+    }
+
+
+def job_spec(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec of a Job that runs the pod once and leaves every decision about its end to Batchyard."""
+    return {
+        "parallelism": 1,
+        "completions": 1,
+        "completionMode": "NonIndexed",
+        "backoffLimit": 0,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": list(RULES)},
+        "template": template,
+    }
+
+
+def owner_reference(kind: str, name: str, uid: str) -> dict[str, Any]:
+    """A reference by which Kubernetes deletes the dependent with its owner."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _labels(job: BatchJob, resolved: Resolved, environment: Environment, run: int) -> dict[str, str]:
+    return {
+        names.JOB: job.key[1],
+        names.JOB_UID: job.uid,
+        names.QUEUE: job.queue,
+        names.ENVIRONMENT: environment.name,
+        names.RUN: str(run),
+        names.DEFINITION: job.definition,
+        names.REVISION: str(resolved.revision),
+        names.MANAGED_BY: names.MANAGED_BY_VALUE,
+    }
+
+
+def _pod_template(
+    job: BatchJob, resolved: Resolved, environment: Environment, attempt: int, labels: Mapping[str, str]
+) -> dict[str, Any]:
+    metadata = resolved.template.get("metadata") or {}
+    spec = dict(resolved.template["spec"])
+    injected = _environment_variables(job, environment, attempt)
+    for field in ("initContainers", "containers"):
+        if spec.get(field):
+            spec[field] = [_with_variables(container, injected) for container in spec[field]]
+    if selector := _node_selector(spec.get("nodeSelector") or {}, environment):
+        spec["nodeSelector"] = selector
+    if tolerations := _tolerations(spec.get("tolerations") or (), environment.tolerations):
+        spec["tolerations"] = tolerations
+    deadlines = [
+        seconds for seconds in (spec.get("activeDeadlineSeconds"), resolved.timeout_seconds) if seconds
+    ]
+    if deadlines:
+        spec["activeDeadlineSeconds"] = min(deadlines)
+    return {"metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}, "spec": spec}
+
+
+def _environment_variables(job: BatchJob, environment: Environment, attempt: int) -> list[dict[str, str]]:
+    variables = {
+        "AWS_BATCH_JOB_ID": job.uid,
+        "AWS_BATCH_JQ_NAME": job.queue,
+        "AWS_BATCH_CE_NAME": environment.name,
+        "AWS_BATCH_JOB_ATTEMPT": str(attempt),
+    }
+    return [{"name": name, "value": value} for name, value in variables.items()]
+
+
+def _with_variables(container: Mapping[str, Any], injected: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Ours first, so that the container's own variables can refer to them as `$(AWS_BATCH_JOB_ID)`."""
+    own = [
+        entry
+        for entry in container.get("env") or ()
+        if not entry["name"].startswith(names.RESERVED_ENV_PREFIX)
+    ]
+    return {**container, "env": [*injected, *own]}
+
+
+def _node_selector(own: Mapping[str, str], environment: Environment) -> dict[str, str]:
+    for key, value in environment.node_selector.items():
+        if own.get(key, value) != value:
+            raise TemplateError(
+                "NodeSelectorConflict",
+                f"the job's pod wants nodes with {key}={own[key]}, environment {environment.name} has only those"
+                f" with {key}={value}: take {key} out of the JobDefinition's nodeSelector,"
+                " or submit to a queue with another environment",
+            )
+    return {**own, **environment.node_selector}
+
+
+def _tolerations(own: Sequence[Mapping[str, Any]], added: Sequence[Toleration]) -> list[Mapping[str, Any]]:
+    rendered = [_toleration(toleration) for toleration in added]
+    return [*own, *(toleration for toleration in rendered if toleration not in own)]
+
+
+def _toleration(toleration: Toleration) -> dict[str, Any]:
+    fields = {
+        "key": toleration.key,
+        "operator": toleration.operator,
+        "value": toleration.value,
+        "effect": toleration.effect,
+        "tolerationSeconds": toleration.seconds,
+    }
+    return {name: value for name, value in fields.items() if value is not None and value != ""}

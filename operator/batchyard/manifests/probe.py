@@ -1,0 +1,23 @@
+"""The Job by which a definition's pod template is proved: sent to the API server as a dry run, never created.
+
+Called when a JobDefinition changes. It is what a run would create, save for the parameters, which only jobs
+have: placeholders stay as they are.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchyard.core.records import Definition
+from batchyard.core.template import pod_template
+from batchyard.manifests.job import job_spec
+
+
+def build_probe(definition: Definition, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The Job to create with `dryRun=All`; raises TemplateError where the content has no pod template."""
+    namespace, name = definition.key
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"generateName": f"{name}-", "namespace": namespace},
+        "spec": job_spec(pod_template(content)),
+    }

@@ -1,0 +1,130 @@
+"""A BatchJob's status as the API server stores it, from the record the core decided and back.
+
+The executor renders a status and sends only its difference to the one before; a restarted operator reads it
+back and goes on where it was.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchyard.api.batchjob import JobState
+from batchyard.core.records import Attempt, BatchJob, Status
+from batchyard.manifests.conditions import STALLED, Verdict, render_conditions
+from batchyard.manifests.times import format_time, parse_time
+
+MAX_ATTEMPTS = 50
+"""Attempts kept in status, newest last; interruptions make the list longer than the retry strategy allows."""
+
+
+def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """The whole status object; `previous` is the one it replaces, for the conditions' transition times."""
+    fields = {
+        "observedGeneration": job.generation,
+        "state": status.state.value,
+        "reason": status.reason,
+        "message": status.message,
+        "jobDefinition": f"{job.definition}:{status.revision}" if status.revision is not None else None,
+        "queuePosition": status.queue_position,
+        "computeEnvironment": status.environment,
+        "jobName": status.job_name,
+        "startedAt": _rendered_time(status.started_at),
+        "stoppedAt": _rendered_time(status.stopped_at),
+        "notBefore": _rendered_time(status.not_before),
+        "interruptions": status.interruptions,
+        "attempts": [_render_attempt(attempt) for attempt in status.attempts[-MAX_ATTEMPTS:]],
+        "conditions": render_conditions(_verdict(status), job.generation, previous, now),
+    }
+    return _without_blanks(fields)
+
+
+def read_status(status: Mapping[str, Any]) -> Status:
+    """The record that a stored status was rendered from, up to whole seconds."""
+    state = JobState(status.get("state", JobState.SUBMITTED))
+    _, _, revision = status.get("jobDefinition", "").rpartition(":")
+    stalled = any(condition["type"] == STALLED for condition in status.get("conditions") or ())
+    return Status(
+        state=state,
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        revision=int(revision) if revision else None,
+        queue_position=status.get("queuePosition"),
+        environment=status.get("computeEnvironment", ""),
+        job_name=status.get("jobName", ""),
+        started_at=_parsed_time(status.get("startedAt")),
+        stopped_at=_parsed_time(status.get("stoppedAt")),
+        attempts=tuple(_read_attempt(attempt) for attempt in status.get("attempts") or ()),
+        interruptions=status.get("interruptions") or 0,
+        not_before=_parsed_time(status.get("notBefore")),
+        stalled=stalled and state is not JobState.FAILED,
+    )
+
+
+def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON merge patch (RFC 7386) that turns `old` into `new`; empty when they are equal."""
+    patch: dict[str, Any] = {name: None for name in old if name not in new}
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            if inner := merge_patch(before, value):
+                patch[name] = inner
+        elif value != before:
+            patch[name] = value
+    return patch
+
+
+def _verdict(status: Status) -> Verdict:
+    failed = status.state is JobState.FAILED
+    return Verdict(
+        ready=status.state is JobState.SUCCEEDED,
+        reason=status.reason or status.state.value,
+        message=status.message,
+        stalled=status.stalled or failed,
+        failed=failed,
+    )
+
+
+def _render_attempt(attempt: Attempt) -> dict[str, Any]:
+    return _without_blanks(
+        {
+            "run": attempt.run,
+            "attempt": attempt.attempt,
+            "jobName": attempt.job_name,
+            "computeEnvironment": attempt.environment,
+            "podName": attempt.pod_name,
+            "nodeName": attempt.node_name,
+            "startedAt": _rendered_time(attempt.started_at),
+            "stoppedAt": _rendered_time(attempt.stopped_at),
+            "exitCode": attempt.exit_code,
+            "reason": attempt.reason,
+            "message": attempt.message,
+        }
+    )
+
+
+def _read_attempt(attempt: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        run=attempt["run"],
+        attempt=attempt["attempt"],
+        job_name=attempt.get("jobName", ""),
+        environment=attempt.get("computeEnvironment", ""),
+        pod_name=attempt.get("podName", ""),
+        node_name=attempt.get("nodeName", ""),
+        started_at=_parsed_time(attempt.get("startedAt")),
+        stopped_at=_parsed_time(attempt.get("stoppedAt")),
+        exit_code=attempt.get("exitCode"),
+        reason=attempt.get("reason", ""),
+        message=attempt.get("message", ""),
+    )
+
+
+def _without_blanks(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is not known; empty lists and zeros stay, as the API server would default them."""
+    return {name: value for name, value in fields.items() if value is not None and value != ""}
+
+
+def _rendered_time(seconds: float | None) -> str | None:
+    return None if seconds is None else format_time(seconds)
+
+
+def _parsed_time(text: str | None) -> float | None:
+    return None if text is None else parse_time(text)

@@ -1,0 +1,17 @@
+"""Times as the API server writes them (RFC 3339, UTC) and as the core counts them (seconds since the epoch).
+
+Called by everything that reads or renders an object. Kubernetes keeps whole seconds, so rendering drops the
+rest.
+"""
+
+from datetime import UTC, datetime
+
+
+def format_time(seconds: float) -> str:
+    """`2026-01-31T12:00:00Z`, rounded down to the second."""
+    return datetime.fromtimestamp(seconds // 1, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> float:
+    """Seconds since the epoch of any RFC 3339 time, with or without a fraction."""
+    return datetime.fromisoformat(text).timestamp()
