@@ -32,7 +32,7 @@ def create_cgroup(state: ClusterState) -> None:
                 (folder / "cgroup.subtree_control").write_text(enabled)
             except OSError as error:
                 raise LocalClusterError(
-                    f"{folder} does not pass on {', '.join(_CONTROLLERS)} to its children ({error.strerror}): "
+                    f"{folder} does not give {', '.join(_CONTROLLERS)} to its children ({error.strerror}): "
                     "enable these controllers there, or go without a real node"
                 ) from error
 

@@ -151,9 +151,10 @@ def _build_with_buildah(build: _Build, target: Path, progress: Progress) -> None
     storage.mkdir(parents=True, exist_ok=True)
     buildah: list[str | Path] = [program("buildah") or "buildah"]
     buildah += ["--root", storage / "root", "--runroot", storage / "run"]
+    run([*buildah, "rm", "--all"], "removing what an interrupted build left behind failed")
     base = f"docker-archive:{build.base}"
     run([*buildah, "pull", "--quiet", base], "buildah could not read the base image")
-    flags = ["--isolation", "chroot", "--layers", "--pull-never", "--format", "docker"]
+    flags = ["--isolation", "chroot", "--layers", "--force-rm", "--pull-never", "--format", "docker"]
     run([*buildah, "build", *flags, *build.command()], f"building {build.tag} failed")
     saved = f"docker-archive:{target}:{build.tag}"
     run([*buildah, "push", "--quiet", build.tag, saved], f"saving {build.tag} failed")
@@ -193,4 +194,3 @@ def _key(*parts: str) -> str:
 def _file_stem(tag: str) -> str:
     """A file name for a tag without its version: those of one name replace each other."""
     return tag.rpartition(":")[0].removeprefix("localhost/").replace("/", "-").replace(":", "-")
-
