@@ -16,7 +16,6 @@ _JSON = {"Content-Type": "application/json"}
 _PATCH_HEADERS = {
     "merge": {"Content-Type": "application/merge-patch+json"},
     "apply": {"Content-Type": "application/apply-patch+yaml"},
-    "json": {"Content-Type": "application/json-patch+json"},
 }
 _METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 
@@ -70,7 +69,7 @@ class KubeClient:
         self,
         resource: Resource,
         name: str,
-        body: Object | Objects,
+        body: Object,
         namespace: str = "",
         *,
         subresource: str = "",
@@ -89,7 +88,7 @@ class KubeClient:
             path,
             body=body,
             headers=_PATCH_HEADERS[patch_type],
-            repeatable=patch_type != "json",
+            repeatable=True,
         )
         return answer
 

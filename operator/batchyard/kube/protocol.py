@@ -11,7 +11,7 @@ from batchyard.kube.resources import Resource
 
 Object = dict[str, Any]
 Objects = list[Object]
-PatchType = Literal["merge", "apply", "json"]
+PatchType = Literal["merge", "apply"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 WatchEvent = tuple[str, Object]
 """ADDED, MODIFIED, DELETED or BOOKMARK, and the object (of a bookmark: only its resourceVersion)."""
@@ -42,7 +42,7 @@ class KubeApi(Protocol):
         self,
         resource: Resource,
         name: str,
-        body: Object | Objects,
+        body: Object,
         namespace: str = "",
         *,
         subresource: str = "",

@@ -1,0 +1,208 @@
+"""What an API server keeps and enforces, without its HTTP: versions, uids, conflicts, ownership, history.
+
+`fakes.api.FakeApi` puts the operator's protocol in front of it; the fake controllers write to it directly, so
+that their writes are not counted as the operator's.
+"""
+
+import copy
+import datetime
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from batchyard.kube import errors
+from batchyard.kube.protocol import Object
+from batchyard.kube.resources import NODES, Resource
+
+Key = tuple[str, str]
+Change = tuple[Resource, Object | None, Object | None]
+"""A kind, the object before (None: it was created) and after (None: it is gone)."""
+Validator = Callable[[Object, Object | None], str | None]
+"""Given the new and the old object (None on create), what is wrong with it, if anything."""
+
+_STATUS_ON_CREATE = {NODES}
+"""Kinds whose status may come with their creation; all others start without."""
+
+
+class Store:
+    """The objects of a cluster, and every change they went through."""
+
+    def __init__(
+        self, now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
+    ) -> None:
+        self.version = 0
+        self.compacted = 0
+        """Changes up to this version can no longer be watched from."""
+        self.history: list[tuple[int, Change]] = []
+        self.listeners: list[Callable[[Change], None]] = []
+        self._now = now
+        self._objects: dict[Resource, dict[Key, Object]] = defaultdict(dict)
+        self._validators: dict[Resource, list[Validator]] = defaultdict(list)
+        self._names = 0
+
+    def validate(self, resource: Resource, validator: Validator) -> None:
+        """Refuse objects of a kind (422) for which the validator has something to say."""
+        self._validators[resource].append(validator)
+
+    def timestamp(self) -> str:
+        """The cluster's time, as objects carry it."""
+        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def objects(self, resource: Resource, namespace: str | None = None) -> list[Object]:
+        """All objects of a kind, ordered as a LIST is."""
+        found = self._objects[resource]
+        return [copy.deepcopy(found[key]) for key in sorted(found) if namespace in {None, key[0]}]
+
+    def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """One object, or 404."""
+        return copy.deepcopy(self._existing(resource, name, namespace))
+
+    def create(
+        self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False
+    ) -> Object:
+        """Store a new object under a uid of its own, or 409."""
+        obj = copy.deepcopy(body)
+        metadata = obj.setdefault("metadata", {})
+        if not metadata.get("name") and metadata.get("generateName"):
+            self._names += 1
+            metadata["name"] = f"{metadata['generateName']}{self._names:05d}"
+        if namespace:
+            metadata["namespace"] = namespace
+        key = (namespace, metadata["name"])
+        if key in self._objects[resource]:
+            message = f'{resource} "{key[1]}" already exists'
+            raise errors.AlreadyExists(409, "AlreadyExists", message)
+        if resource not in _STATUS_ON_CREATE:
+            obj.pop("status", None)
+        self._check(resource, obj, None)
+        metadata["uid"] = str(uuid.uuid4())
+        metadata["creationTimestamp"] = self.timestamp()
+        metadata["generation"] = 1
+        if dry_run:
+            return obj
+        return self._commit(resource, key, None, obj)
+
+    def seed(self, resource: Resource, body: Object) -> Object:
+        """Store an object with its status as it is, as if it had been there for long."""
+        metadata = body["metadata"]
+        created = self.create(resource, body, metadata.get("namespace", ""))
+        if "status" not in body:
+            return created
+        return self.update(resource, {**created, "status": body["status"]}, status=True)
+
+    def update(self, resource: Resource, body: Object, *, status: bool = False) -> Object:
+        """Replace an object (or only its status), if `resourceVersion` and `uid`, where given, still hold."""
+        new = copy.deepcopy(body)
+        metadata = new["metadata"]
+        old = self._existing(resource, metadata["name"], metadata.get("namespace", ""))
+        for field in ("uid", "resourceVersion"):
+            if metadata.get(field, old["metadata"][field]) != old["metadata"][field]:
+                message = (
+                    f'Operation cannot be fulfilled on {resource} "{metadata["name"]}": the object has been '
+                    f"modified; please apply your changes to the latest version and try again"
+                )
+                raise errors.Conflict(409, "Conflict", message)
+        if status:
+            new = {**copy.deepcopy(old), "status": new.get("status") or {}}
+        else:
+            new.pop("status", None)
+            if "status" in old:
+                new["status"] = copy.deepcopy(old["status"])
+        for field in ("uid", "resourceVersion", "creationTimestamp", "generation", "deletionTimestamp"):
+            if field in old["metadata"]:
+                new["metadata"][field] = old["metadata"][field]
+        if new == old:
+            return copy.deepcopy(old)
+        self._check(resource, new, old)
+        if _content(new) != _content(old):
+            new["metadata"]["generation"] += 1
+        key = (metadata.get("namespace", ""), metadata["name"])
+        if "deletionTimestamp" in new["metadata"] and not new["metadata"].get("finalizers"):
+            return self._remove(resource, key, new)
+        return self._commit(resource, key, old, new)
+
+    def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str = "",
+        *,
+        uid: str | None = None,
+        orphan: bool = False,
+    ) -> None:
+        """Delete an object and what it owns; one with finalizers is only marked."""
+        old = self._existing(resource, name, namespace)
+        if uid is not None and uid != old["metadata"]["uid"]:
+            found = old["metadata"]["uid"]
+            message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+            raise errors.Conflict(409, "Conflict", message)
+        key = (namespace, name)
+        if orphan:
+            self._disown(old["metadata"]["uid"])
+        if not old["metadata"].get("finalizers"):
+            self._remove(resource, key, old)
+        elif "deletionTimestamp" not in old["metadata"]:
+            new = copy.deepcopy(old)
+            new["metadata"]["deletionTimestamp"] = self.timestamp()
+            self._commit(resource, key, old, new)
+
+    def compact(self) -> None:
+        """Forget the history: a watch from any earlier version is answered with 410."""
+        self.compacted = self.version
+        self.history.clear()
+
+    def _existing(self, resource: Resource, name: str, namespace: str) -> Object:
+        try:
+            return self._objects[resource][namespace, name]
+        except KeyError:
+            raise errors.NotFound(404, "NotFound", f'{resource} "{name}" not found') from None
+
+    def _check(self, resource: Resource, new: Object, old: Object | None) -> None:
+        for validator in self._validators[resource]:
+            problem = validator(new, old)
+            if problem:
+                message = f'{resource} "{new["metadata"]["name"]}" is invalid: {problem}'
+                raise errors.Invalid(422, "Invalid", message)
+
+    def _commit(self, resource: Resource, key: Key, old: Object | None, new: Object) -> Object:
+        self.version += 1
+        new["metadata"]["resourceVersion"] = str(self.version)
+        self._objects[resource][key] = new
+        self._tell((resource, old, new))
+        return copy.deepcopy(new)
+
+    def _remove(self, resource: Resource, key: Key, last: Object) -> Object:
+        del self._objects[resource][key]
+        self.version += 1
+        gone = copy.deepcopy(last)
+        gone["metadata"]["resourceVersion"] = str(self.version)
+        self._tell((resource, gone, None))
+        for owned, name, namespace in self._owned_by(last["metadata"]["uid"]):
+            self.delete(owned, name, namespace)
+        return gone
+
+    def _tell(self, change: Change) -> None:
+        self.history.append((self.version, change))
+        for listener in list(self.listeners):
+            listener(change)
+
+    def _owned_by(self, uid: str) -> list[tuple[Resource, str, str]]:
+        return [
+            (resource, name, namespace)
+            for resource, objects in self._objects.items()
+            for (namespace, name), obj in objects.items()
+            if any(owner["uid"] == uid for owner in obj["metadata"].get("ownerReferences", []))
+        ]
+
+    def _disown(self, uid: str) -> None:
+        for resource, name, namespace in self._owned_by(uid):
+            obj = self.get(resource, name, namespace)
+            obj["metadata"]["ownerReferences"] = [
+                owner for owner in obj["metadata"]["ownerReferences"] if owner["uid"] != uid
+            ]
+            self.update(resource, obj)
+
+
+def _content(obj: Object) -> dict[str, Any]:
+    return {field: value for field, value in obj.items() if field not in {"metadata", "status"}}
