@@ -9,7 +9,7 @@ put in as they are: a value that contains `Ref::` is not looked at again.
 import re
 from collections.abc import Mapping, Sequence
 
-_PLACEHOLDER = re.compile(r"Ref::([A-Za-z0-9_.-]+)")
+_PLACEHOLDER = re.compile(r"Ref::((?:(?!Ref::)[A-Za-z0-9_.-])+)")
 
 
 class MissingParameterError(Exception):

@@ -124,7 +124,7 @@ def _node_selector(own: Mapping[str, str], environment: Environment) -> dict[str
         if own.get(key, value) != value:
             raise TemplateError(
                 "NodeSelectorConflict",
-                f"the job's pod wants nodes with {key}={own[key]}, environment {environment.name} has only those"
+                f"the pod wants nodes with {key}={own[key]}, environment {environment.name} has only those"
                 f" with {key}={value}: take {key} out of the JobDefinition's nodeSelector,"
                 " or submit to a queue with another environment",
             )

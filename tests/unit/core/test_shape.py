@@ -1,0 +1,122 @@
+"""Free-form pod templates of a wrong shape end in a sentence, never in an exception."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchyard.core.shape import misshapen
+from batchyard.core.template import TemplateError, resolve
+from unit.samples import make_job, make_revision
+
+OK = {"name": "a", "image": "b"}
+
+
+@pytest.mark.parametrize(
+    ("template", "sentence"),
+    [
+        ("text", "spec.template must be an object"),
+        ({"spec": []}, "spec.template.spec must be an object"),
+        ({}, "spec.template.spec.containers is empty: give at least one container"),
+        ({"spec": {"containers": []}}, "spec.template.spec.containers is empty: give at least one container"),
+        ({"spec": {"containers": {}}}, "spec.template.spec.containers must be a list"),
+        ({"spec": {"containers": ["a"]}}, "spec.template.spec.containers[0] must be an object"),
+        ({"spec": {"containers": [None]}}, "spec.template.spec.containers[0] must be an object"),
+        ({"spec": {"containers": [OK, {}]}}, "spec.template.spec.containers[1] has no name: give it one"),
+        ({"spec": {"containers": [{"name": 1}]}}, "spec.template.spec.containers[0].name must be a string"),
+        (
+            {"spec": {"containers": [{**OK, "command": "ls -l"}]}},
+            "spec.template.spec.containers[0].command must be a list",
+        ),
+        (
+            {"spec": {"containers": [{**OK, "args": ["a", 1]}]}},
+            "spec.template.spec.containers[0].args[1] must be a string",
+        ),
+        (
+            {"spec": {"containers": [{**OK, "env": [{"value": "x"}]}]}},
+            "spec.template.spec.containers[0].env has an entry without a name: give it one",
+        ),
+        (
+            {"spec": {"containers": [{**OK, "resources": {"limits": {"cpu": [1]}}}]}},
+            "spec.template.spec.containers[0].resources.limits.cpu must be a quantity",
+        ),
+        (
+            {"spec": {"containers": [OK], "nodeSelector": {"a": True}}},
+            "spec.template.spec.nodeSelector.a must be a string",
+        ),
+        (
+            {"spec": {"containers": [OK], "tolerations": ["x"]}},
+            "spec.template.spec.tolerations[0] must be an object",
+        ),
+        (
+            {"spec": {"containers": [OK], "activeDeadlineSeconds": "1h"}},
+            "spec.template.spec.activeDeadlineSeconds must be a whole number",
+        ),
+        (
+            {"metadata": {"labels": ["a"]}, "spec": {"containers": [OK]}},
+            "spec.template.metadata.labels must be an object",
+        ),
+    ],
+)
+def test_the_first_problem_is_named(template: Any, sentence: str) -> None:
+    assert misshapen(template) == sentence
+
+
+def test_what_batchyard_does_not_look_at_is_left_to_the_api_server() -> None:
+    assert not misshapen(
+        {"metadata": None, "spec": {"containers": [OK], "volumes": 7, "initContainers": None}}
+    )
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "spec",
+                    "metadata",
+                    "labels",
+                    "containers",
+                    "name",
+                    "env",
+                    "command",
+                    "resources",
+                    "limits",
+                    "cpu",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=15,
+)
+containers = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from("ab") | json},
+        optional=dict.fromkeys(("command", "args", "env", "resources"), json),
+    )
+    | json,
+    max_size=2,
+)
+
+
+@given(
+    json
+    | st.fixed_dictionaries(
+        {
+            "spec": st.fixed_dictionaries(
+                {"containers": containers | json},
+                optional=dict.fromkeys(("nodeSelector", "tolerations", "overhead", "resources"), json),
+            )
+        }
+    )
+)
+def test_whatever_stands_in_a_template_it_resolves_or_is_refused(template: Any) -> None:
+    job = make_job(containerOverrides=[{"name": "a", "command": ["x"]}])
+    with suppress(TemplateError):
+        resolve(job, make_revision(template=template))
