@@ -59,9 +59,7 @@ class Rule:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         json = handler(schema)
         return {**json, VALIDATIONS: [*json.get(VALIDATIONS, []), self.as_validation()]}
 
@@ -82,9 +80,7 @@ class ListMap:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         keys = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [to_camel(self.key)]}
         return {**handler(schema), **keys}
 
@@ -119,9 +115,7 @@ class Model(BaseModel):
         return self
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         json = handler(schema)
         if cls.rules:
             handler.resolve_ref_schema(json)[VALIDATIONS] = [rule.as_validation() for rule in cls.rules]
@@ -166,6 +160,7 @@ Quantity = Annotated[
         {
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "minimum": 0,
             "pattern": quantities.PATTERN,
             "maxLength": quantities.MAX_LENGTH,
         }
@@ -177,8 +172,7 @@ Name = Annotated[
     Field(max_length=253),
     pattern(
         r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?",
-        "must be the name of an object: lower case letters, digits, '-' and '.', "
-        "with a letter or digit at both ends",
+        "must be the name of an object: lower case letters, digits, '-' and '.', with a letter or digit at both ends",
     ),
 ]
 ResourceList = Annotated[dict[str, Quantity], Field(max_length=32)]

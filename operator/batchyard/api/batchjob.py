@@ -218,8 +218,7 @@ class BatchJob(Model):
     rules = (
         Rule(
             f"self.metadata.name.size() <= {names.MAX_BATCH_JOB_NAME}",
-            f"the name of a BatchJob may have at most {names.MAX_BATCH_JOB_NAME} characters: "
-            "it names Jobs and pods",
+            f"the name of a BatchJob may have at most {names.MAX_BATCH_JOB_NAME} characters: it names Jobs and pods",
             lambda it: len(it.metadata.name) <= names.MAX_BATCH_JOB_NAME,
         ),
         Rule(

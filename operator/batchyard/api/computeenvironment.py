@@ -21,9 +21,7 @@ class EnvironmentType(StrEnum):
 class Unmanaged(Model):
     """Nodes that exist, chosen by their labels."""
 
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field(
-        {}
-    )
+    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field({})
     """Labels of the nodes that belong to the environment; empty, all nodes."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
     """Taints of the environment's nodes that its pods tolerate."""
@@ -62,16 +60,12 @@ class ComputeEnvironmentSpec(Model):
         Rule(
             "self.type != 'Unmanaged' || (has(self.unmanaged) && !has(self.managed))",
             "the type Unmanaged needs unmanaged, and no managed; write `unmanaged: {}` to use all nodes",
-            lambda it: (
-                it.type != EnvironmentType.UNMANAGED or (it.unmanaged is not None and it.managed is None)
-            ),
+            lambda it: it.type != EnvironmentType.UNMANAGED or (it.unmanaged is not None and it.managed is None),
         ),
         Rule(
             "self.type != 'Managed' || (has(self.managed) && !has(self.unmanaged))",
             "the type Managed needs managed, and no unmanaged",
-            lambda it: (
-                it.type != EnvironmentType.MANAGED or (it.managed is not None and it.unmanaged is None)
-            ),
+            lambda it: it.type != EnvironmentType.MANAGED or (it.managed is not None and it.unmanaged is None),
         ),
     )
 
@@ -112,8 +106,7 @@ class ComputeEnvironment(Model):
     rules = (
         Rule(
             f"self.metadata.name.size() <= {names.MAX_LABEL_VALUE}",
-            f"the name of a ComputeEnvironment may have at most {names.MAX_LABEL_VALUE} characters: "
-            "it labels its jobs",
+            f"the name of a ComputeEnvironment may have at most {names.MAX_LABEL_VALUE} characters: it labels its jobs",
             lambda it: len(it.metadata.name) <= names.MAX_LABEL_VALUE,
         ),
     )

@@ -25,7 +25,7 @@ class EnvVar(Model):
 
     name: Annotated[
         str,
-        Field(max_length=256),
+        Field(max_length=128),
         pattern(
             r"[-._a-zA-Z][-._a-zA-Z0-9]*",
             "must be the name of an environment variable: letters, digits, '_', '-' and '.', "
@@ -100,9 +100,7 @@ class Container(Model):
     """Service account the job runs as (AWS Batch's job role)."""
     image_pull_secrets: Annotated[tuple[FreeForm, ...], Field(max_length=16)] = ()
     """Secrets to pull the image with, each as `name: secret`."""
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field(
-        {}
-    )
+    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field({})
     """Labels a node must have, beside those of the compute environment."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
     """Taints the pod tolerates, beside those of the compute environment."""

@@ -1,6 +1,6 @@
 """Writes the CustomResourceDefinitions: `python -m batchyard.api.crds crds/`.
 
-The files are generated from the models and committed; a test proves that generating them again changes nothing.
+The files are generated from the models and committed; a test proves that writing them again changes nothing.
 """
 
 import sys
@@ -73,9 +73,7 @@ KINDS = (
             _column("State", ".status.state", description="Where the job stands."),
             _column("Queue", ".spec.jobQueue", description="The queue it was submitted to."),
             _column("Reason", ".status.reason", description="Why it is in this state."),
-            _column(
-                "Definition", ".status.jobDefinition", description="Definition and revision.", priority=1
-            ),
+            _column("Definition", ".status.jobDefinition", description="Definition and revision.", priority=1),
             _column("Position", ".status.queuePosition", "integer", "Place in the queue.", priority=1),
             _column("Exit code", ".status.attempts[-1:].exitCode", "integer", "Of the last run.", priority=1),
             _AGE,
@@ -154,9 +152,7 @@ class _Writer(yaml.SafeDumper):
 
 def render(kind: Kind) -> str:
     """The file of one kind."""
-    return HEADER + yaml.dump(
-        definition(kind), Dumper=_Writer, sort_keys=False, width=110, allow_unicode=True
-    )
+    return HEADER + yaml.dump(definition(kind), Dumper=_Writer, sort_keys=False, width=110, allow_unicode=True)
 
 
 def file_name(kind: Kind) -> str:

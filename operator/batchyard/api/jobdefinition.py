@@ -90,9 +90,7 @@ class JobDefinitionSpec(Model):
     """How long an attempt may be unable to start (image that cannot be pulled, missing Secret)."""
     scheduling_priority: Annotated[Integer, Field(ge=0, le=9999)] | None = None
     """Order inside one share of a fair-share queue; higher goes first."""
-    consumable_resources: Annotated[
-        tuple[ConsumableResource, ...], Field(max_length=32), ListMap("name")
-    ] = ()
+    consumable_resources: Annotated[tuple[ConsumableResource, ...], Field(max_length=32), ListMap("name")] = ()
     """Licences and the like that each job holds while it runs."""
     inactive_revisions: Annotated[
         tuple[Annotated[Integer, Field(ge=1)], ...],
@@ -152,8 +150,7 @@ class JobDefinition(Model):
     rules = (
         Rule(
             f"self.metadata.name.size() <= {names.MAX_LABEL_VALUE}",
-            f"the name of a JobDefinition may have at most {names.MAX_LABEL_VALUE} characters: "
-            "it labels its jobs",
+            f"the name of a JobDefinition may have at most {names.MAX_LABEL_VALUE} characters: it labels its jobs",
             lambda it: len(it.metadata.name) <= names.MAX_LABEL_VALUE,
         ),
     )

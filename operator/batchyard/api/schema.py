@@ -1,6 +1,6 @@
 """From pydantic's JSON schema to the structural OpenAPI v3 schema that a CustomResourceDefinition takes.
 
-References are inlined, nullable unions become optional fields, and what this version refuses becomes CEL rules.
+References are inlined, nullable unions become optional fields, what this version refuses becomes CEL rules.
 Called by `crds` (writes the files) and `reference` (writes the page).
 """
 
@@ -69,13 +69,9 @@ def _cel(owner: Json, row: Unsupported) -> str:
 
 def _convert(node: Json, definitions: Json) -> Json:
     node = _inline(node, definitions)
-    result: Json = {
-        key: value for key, value in node.items() if key in _KEPT or key.startswith("x-kubernetes-")
-    }
+    result: Json = {key: value for key, value in node.items() if key in _KEPT or key.startswith("x-kubernetes-")}
     if "properties" in node:
-        result["properties"] = {
-            name: _convert(child, definitions) for name, child in node["properties"].items()
-        }
+        result["properties"] = {name: _convert(child, definitions) for name, child in node["properties"].items()}
     if "items" in node:
         result["items"] = _convert(node["items"], definitions)
     _fix_map(result, definitions)

@@ -1,7 +1,7 @@
 """What the API describes but this version does not do yet: refused with a sentence, never silently ignored.
 
-One table feeds the CRDs (`schema` adds a CEL rule per row), the reference page and `refusals`, which the operator
-asks again because the CRDs in a cluster may be older or newer than it.
+One table feeds the CRDs (`schema` adds a CEL rule per row), the reference page and `refusals`, which the
+operator asks again because the CRDs in a cluster may be older or newer than it.
 """
 
 from collections.abc import Mapping
