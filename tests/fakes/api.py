@@ -107,9 +107,7 @@ class FakeApi:
         obj = self.store.get(resource, name, namespace)
         return _answer(obj, failure)
 
-    async def create(
-        self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False
-    ) -> Object:
+    async def create(self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False) -> Object:
         """Create an object; a dry run is checked, not stored, and does not count as a write."""
         metadata = body.get("metadata", {})
         if not dry_run:
@@ -159,7 +157,7 @@ class FakeApi:
         """Delete an object and, unless orphaned, what it owns."""
         self.writes.append(("delete", resource, name))
         failure = await self._arrive("delete", resource)
-        self.store.delete(resource, name, namespace, uid=uid, orphan=propagation == "Orphan")
+        self.store.delete(resource, name, namespace, uid=uid, propagation=propagation)
         _answer({}, failure)
 
     async def list(

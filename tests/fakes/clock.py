@@ -1,4 +1,4 @@
-"""Virtual time: an event loop whose clock jumps to the next timer, so that hours of waiting pass in milliseconds."""
+"""Virtual time: an event loop whose clock jumps to the next timer, so that hours pass in milliseconds."""
 
 import asyncio
 import selectors

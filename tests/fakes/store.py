@@ -7,12 +7,12 @@ that their writes are not counted as the operator's.
 import copy
 import datetime
 import uuid
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
 from batchyard.kube import errors
-from batchyard.kube.protocol import Object
+from batchyard.kube.protocol import Object, Propagation
 from batchyard.kube.resources import NODES, Resource
 
 Key = tuple[str, str]
@@ -21,6 +21,7 @@ Change = tuple[Resource, Object | None, Object | None]
 Validator = Callable[[Object, Object | None], str | None]
 """Given the new and the old object (None on create), what is wrong with it, if anything."""
 
+_FOREGROUND = "foregroundDeletion"
 _STATUS_ON_CREATE = {NODES}
 """Kinds whose status may come with their creation; all others start without."""
 
@@ -28,9 +29,7 @@ _STATUS_ON_CREATE = {NODES}
 class Store:
     """The objects of a cluster, and every change they went through."""
 
-    def __init__(
-        self, now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
-    ) -> None:
+    def __init__(self, now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)) -> None:
         self.version = 0
         self.compacted = 0
         """Changes up to this version can no longer be watched from."""
@@ -40,6 +39,7 @@ class Store:
         self._objects: dict[Resource, dict[Key, Object]] = defaultdict(dict)
         self._validators: dict[Resource, list[Validator]] = defaultdict(list)
         self._names = 0
+        self._untold: deque[Change] = deque()
 
     def validate(self, resource: Resource, validator: Validator) -> None:
         """Refuse objects of a kind (422) for which the validator has something to say."""
@@ -58,9 +58,7 @@ class Store:
         """One object, or 404."""
         return copy.deepcopy(self._existing(resource, name, namespace))
 
-    def create(
-        self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False
-    ) -> Object:
+    def create(self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False) -> Object:
         """Store a new object under a uid of its own, or 409."""
         obj = copy.deepcopy(body)
         metadata = obj.setdefault("metadata", {})
@@ -129,23 +127,33 @@ class Store:
         namespace: str = "",
         *,
         uid: str | None = None,
-        orphan: bool = False,
+        propagation: Propagation = "Background",
     ) -> None:
-        """Delete an object and what it owns; one with finalizers is only marked."""
+        """Delete an object and what it owns; one with finalizers is only marked.
+
+        In the foreground, the object stays marked until everything it owns is gone.
+        """
         old = self._existing(resource, name, namespace)
         if uid is not None and uid != old["metadata"]["uid"]:
             found = old["metadata"]["uid"]
             message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
             raise errors.Conflict(409, "Conflict", message)
         key = (namespace, name)
-        if orphan:
+        owned = self._owned_by(old["metadata"]["uid"])
+        if propagation == "Orphan":
             self._disown(old["metadata"]["uid"])
-        if not old["metadata"].get("finalizers"):
+            owned = []
+        in_foreground = propagation == "Foreground" and bool(owned)
+        if not in_foreground and not old["metadata"].get("finalizers"):
             self._remove(resource, key, old)
         elif "deletionTimestamp" not in old["metadata"]:
             new = copy.deepcopy(old)
             new["metadata"]["deletionTimestamp"] = self.timestamp()
+            if in_foreground:
+                new["metadata"].setdefault("finalizers", []).append(_FOREGROUND)
             self._commit(resource, key, old, new)
+        if in_foreground:
+            self._delete_all(owned)
 
     def compact(self) -> None:
         """Forget the history: a watch from any earlier version is answered with 410."""
@@ -178,14 +186,37 @@ class Store:
         gone = copy.deepcopy(last)
         gone["metadata"]["resourceVersion"] = str(self.version)
         self._tell((resource, gone, None))
-        for owned, name, namespace in self._owned_by(last["metadata"]["uid"]):
-            self.delete(owned, name, namespace)
+        self._delete_all(self._owned_by(last["metadata"]["uid"]))
+        self._finish_foreground(last)
         return gone
 
+    def _delete_all(self, found: list[tuple[Resource, str, str]]) -> None:
+        for resource, name, namespace in found:
+            if (namespace, name) in self._objects[resource]:
+                self.delete(resource, name, namespace)
+
+    def _finish_foreground(self, gone: Object) -> None:
+        """Let go of owners that waited only for this object to be gone."""
+        owners = {owner["uid"] for owner in gone["metadata"].get("ownerReferences", [])}
+        for resource, objects in self._objects.items():
+            for obj in list(objects.values()):
+                finalizers = obj["metadata"].get("finalizers", [])
+                uid = obj["metadata"]["uid"]
+                if uid in owners and _FOREGROUND in finalizers and not self._owned_by(uid):
+                    released = copy.deepcopy(obj)
+                    released["metadata"]["finalizers"].remove(_FOREGROUND)
+                    self.update(resource, released)
+
     def _tell(self, change: Change) -> None:
+        """Tell every listener of every change in the order they happened, also of changes listeners make."""
         self.history.append((self.version, change))
-        for listener in list(self.listeners):
-            listener(change)
+        self._untold.append(change)
+        if len(self._untold) > 1:
+            return
+        while self._untold:
+            for listener in self.listeners:
+                listener(self._untold[0])
+            self._untold.popleft()
 
     def _owned_by(self, uid: str) -> list[tuple[Resource, str, str]]:
         return [

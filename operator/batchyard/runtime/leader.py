@@ -1,8 +1,8 @@
-"""Who may act: one of several operators, decided by a Lease. The app runs it; the executor asks before each write.
+"""Who may act: one of several operators, by a Lease. The app runs it; the executor asks before each write.
 
 The rules are client-go's: a candidate waits until it has itself watched the Lease go unrenewed for its whole
-duration (clocks of two machines are never compared), every write carries the resourceVersion it was based on, and a
-leader that could not renew in time stops by itself, before anybody else may start.
+duration (clocks of two machines are never compared), every write carries the resourceVersion it is based on,
+and a leader that could not renew in time stops by itself, before anybody else may start.
 """
 
 import asyncio
@@ -99,7 +99,9 @@ class LeaderElection:
             await self._release()
 
     async def _campaign(self) -> None:
-        while not await self._attempt(self._clock() + self._renew_deadline):
+        while True:
+            if await self._attempt(self._clock() + self._renew_deadline):
+                return
             await asyncio.sleep(self._retry_period * (1 + _JITTER * self._rng()))
 
     async def _lead(self, on_started: Callable[[], None], on_lost: Callable[[], None]) -> None:

@@ -1,0 +1,218 @@
+"""The Job controller and the kubelet, on command: makes pods for Jobs and ends them the way a cluster does.
+
+For Jobs of one pod. Conditions, reasons and messages are the real Job controller's, and so is the order of
+its status writes: first SuccessCriteriaMet or FailureTarget, then Complete or Failed.
+"""
+
+from typing import Any
+
+from batchyard.kube import errors
+from batchyard.kube.protocol import Object
+from batchyard.kube.resources import JOBS, PODS
+from fakes.store import Change, Store
+
+TRACKING = "batch.kubernetes.io/job-tracking"
+
+
+class JobController:
+    """Creates a pod as soon as a Job exists; everything after that happens when the test says so."""
+
+    def __init__(self, store: Store, *, graceful: bool = False) -> None:
+        self._store = store
+        self._graceful = graceful
+        store.listeners.append(self._on_change)
+
+    def job(self, namespace: str, name: str) -> Object:
+        """A Job as it is now."""
+        return self._store.get(JOBS, name, namespace)
+
+    def pod(self, job: Object) -> Object:
+        """The newest pod of a Job."""
+        namespace, name = _key(job)
+        pods = [
+            pod
+            for pod in self._store.objects(PODS, namespace)
+            if pod["metadata"]["labels"].get("batch.kubernetes.io/job-name") == name
+        ]
+        if not pods:
+            raise errors.NotFound(404, "NotFound", f"job {name} has no pod")
+        return max(pods, key=lambda pod: int(pod["metadata"]["labels"]["fakes/sequence"]))
+
+    def start(self, job: Object, node: str = "node-1") -> None:
+        """Schedule the pod and let its containers run and be ready."""
+        pod = self.pod(job)
+        pod["spec"]["nodeName"] = node
+        pod = self._store.update(PODS, pod)
+        now = self._store.timestamp()
+        self._set_pod(pod, "Running", {"running": {"startedAt": now}}, _condition("Ready", "", "", now))
+        self._set_job(job, active=1, ready=1)
+
+    def unschedulable(self, job: Object, message: str) -> None:
+        """Have the scheduler say that no node fits."""
+        condition = _condition("PodScheduled", "Unschedulable", message, self._store.timestamp(), status="False")
+        self._set_pod(self.pod(job), "Pending", None, condition)
+
+    def wait(self, job: Object, reason: str, message: str = "") -> None:
+        """Have the kubelet wait before the containers can start, as for `ImagePullBackOff`."""
+        self._set_pod(self.pod(job), "Pending", {"waiting": {"reason": reason, "message": message}})
+
+    def finish(self, job: Object, exit_code: int = 0, reason: str = "") -> None:
+        """End the pod's containers with an exit code, and the Job as its policy says."""
+        pod = self.pod(job)
+        running = ((pod.get("status") or {}).get("containerStatuses") or [{}])[0].get("state", {})
+        terminated = {
+            "exitCode": exit_code,
+            "reason": reason or ("Completed" if exit_code == 0 else "Error"),
+            "startedAt": running.get("running", {}).get("startedAt", self._store.timestamp()),
+            "finishedAt": self._store.timestamp(),
+        }
+        phase = "Succeeded" if exit_code == 0 else "Failed"
+        pod = self._set_pod(pod, phase, {"terminated": terminated})
+        if exit_code == 0:
+            self._end(job, pod, "SuccessCriteriaMet", "CompletionsReached", _COMPLETED)
+        else:
+            self._count_failure(job, pod)
+
+    def disrupt(self, job: Object, reason: str = "DeletionByTaintManager", message: str = "") -> None:
+        """Take the pod away through no fault of its own, as a drained, preempted or reclaimed node does."""
+        condition = _condition("DisruptionTarget", reason, message, self._store.timestamp())
+        self._count_failure(job, self._set_pod(self.pod(job), "Failed", None, condition))
+
+    def exceed_deadline(self, job: Object) -> None:
+        """Let `activeDeadlineSeconds` pass: the pod is killed and the Job fails."""
+        pod = self.pod(job)
+        self._end(job, pod, "FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline")
+        self._release(pod)
+        self._store.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+
+    def terminate(self, job: Object) -> None:
+        """End the grace period of a pod that is being deleted (only when `graceful`)."""
+        self._release(self.pod(job))
+
+    def _on_change(self, change: Change) -> None:
+        resource, old, new = change
+        if new is None:
+            return
+        if resource == JOBS:
+            suspended = bool(new["spec"].get("suspend"))
+            resumed = old is not None and bool(old["spec"].get("suspend")) and not suspended
+            if (old is None and not suspended) or resumed:
+                self._create_pod(new, sequence=1)
+        elif resource == PODS and "deletionTimestamp" in new["metadata"] and not self._graceful:
+            self._release(new)
+
+    def _create_pod(self, job: Object, sequence: int) -> None:
+        namespace, name = _key(job)
+        template = job["spec"]["template"]
+        uid = job["metadata"]["uid"]
+        labels = {
+            **(template.get("metadata", {}).get("labels") or {}),
+            "batch.kubernetes.io/job-name": name,
+            "batch.kubernetes.io/controller-uid": uid,
+            "fakes/sequence": str(sequence),
+        }
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid, "controller": True}
+        metadata = {
+            "generateName": f"{name}-",
+            "labels": labels,
+            "annotations": template.get("metadata", {}).get("annotations") or {},
+            "ownerReferences": [{**owner, "blockOwnerDeletion": True}],
+            "finalizers": [TRACKING],
+        }
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+        pod = self._store.create(PODS, body, namespace)
+        self._set_pod(pod, "Pending", None)
+        self._set_job(job, active=1, ready=0, startTime=self._store.timestamp())
+
+    def _count_failure(self, job: Object, pod: Object) -> None:
+        """Apply the pod failure policy, then the back-off limit."""
+        action, message = _failure_policy(job, pod)
+        job = self.job(*_key(job))
+        if action == "FailJob":
+            self._end(job, pod, "FailureTarget", "PodFailurePolicy", message)
+            return
+        failed = job.get("status", {}).get("failed", 0) + (0 if action == "Ignore" else 1)
+        if failed > job["spec"].get("backoffLimit", 6):
+            message = "Job has reached the specified backoff limit"
+            self._end(job, pod, "FailureTarget", "BackoffLimitExceeded", message)
+            return
+        self._release(pod)
+        self._set_job(job, active=0, ready=0, failed=failed)
+        self._create_pod(job, sequence=int(pod["metadata"]["labels"]["fakes/sequence"]) + 1)
+
+    def _end(self, job: Object, pod: Object, target: str, reason: str, message: str) -> None:
+        now = self._store.timestamp()
+        succeeded = target == "SuccessCriteriaMet"
+        count = "succeeded" if succeeded else "failed"
+        decided = _condition(target, reason, message, now)
+        uncounted = {count: [pod["metadata"]["uid"]]}
+        self._set_job(job, active=0, ready=0, conditions=[decided], uncountedTerminatedPods=uncounted)
+        self._release(pod)
+        done = _condition("Complete" if succeeded else "Failed", reason, message, now)
+        end: dict[str, Any] = {"conditions": [decided, done], "uncountedTerminatedPods": {}}
+        if succeeded:
+            end["completionTime"] = now
+        before = self.job(*_key(job))["status"].get(count, 0)
+        self._set_job(job, **end, **{count: before + 1})
+
+    def _set_job(self, job: Object, **fields: Any) -> None:
+        now = self.job(*_key(job))
+        now["status"] = {"terminating": 0, **(now.get("status") or {}), **fields}
+        self._store.update(JOBS, now, status=True)
+
+    def _set_pod(self, pod: Object, phase: str, state: Object | None, *conditions: Object) -> Object:
+        status = pod.setdefault("status", {})
+        status["phase"] = phase
+        if state is not None:
+            names = [container["name"] for container in pod["spec"]["containers"]]
+            status["containerStatuses"] = [{"name": name, "state": state} for name in names]
+        kept = [each for each in status.get("conditions", []) if each["type"] not in {c["type"] for c in conditions}]
+        status["conditions"] = [*kept, *conditions]
+        return self._store.update(PODS, pod, status=True)
+
+    def _release(self, pod: Object) -> None:
+        """Take the tracking finalizer off, once the pod's end has been counted."""
+        try:
+            now = self._store.get(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+        except errors.NotFound:
+            return
+        now["metadata"].pop("finalizers", None)
+        self._store.update(PODS, now)
+
+
+_COMPLETED = "Reached expected number of succeeded pods"
+
+
+def _key(job: Object) -> tuple[str, str]:
+    return job["metadata"]["namespace"], job["metadata"]["name"]
+
+
+def _condition(kind: str, reason: str, message: str, now: str, status: str = "True") -> Object:
+    condition = {"type": kind, "status": status, "lastProbeTime": now, "lastTransitionTime": now}
+    return {**condition, "reason": reason, "message": message}
+
+
+def _failure_policy(job: Object, pod: Object) -> tuple[str, str]:
+    """The first matching rule's action and the Job controller's words for it."""
+    name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    for index, rule in enumerate((job["spec"].get("podFailurePolicy") or {}).get("rules", [])):
+        action = rule["action"]
+        matching = f"matching {action} rule at index {index}"
+        for wanted in rule.get("onPodConditions") or []:
+            for found in pod["status"].get("conditions", []):
+                if (found["type"], found["status"]) == (wanted["type"], wanted.get("status", "True")):
+                    return action, f"Pod {name} has condition {found['type']} {matching}"
+        for container in pod["status"].get("containerStatuses", []):
+            code = container["state"].get("terminated", {}).get("exitCode", 0)
+            if code and "onExitCodes" in rule and _exit_code_matches(rule["onExitCodes"], container["name"], code):
+                return (
+                    action,
+                    f"Container {container['name']} for pod {name} failed with exit code {code} {matching}",
+                )
+    return "Count", ""
+
+
+def _exit_code_matches(rule: Object, container: str, code: int) -> bool:
+    if rule.get("containerName", container) != container:
+        return False
+    return (code in rule["values"]) == bool(rule["operator"] == "In")
