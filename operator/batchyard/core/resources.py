@@ -69,11 +69,7 @@ def shortfall(request: Resources, free: Resources) -> dict[str, int]:
 
 def describe(resources: Resources) -> str:
     """Amounts as a person says them: `2 vCPU, 4 GiB memory, 1 nvidia.com/gpu`."""
-    named = [
-        _describe_one(name, resources[name])
-        for name in sorted(resources, key=_display_order)
-        if resources[name]
-    ]
+    named = [_describe_one(name, resources[name]) for name in sorted(resources, key=_display_order) if resources[name]]
     return ", ".join(named) or "nothing"
 
 

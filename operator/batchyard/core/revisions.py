@@ -83,9 +83,7 @@ def select(
     return found
 
 
-def expendable(
-    revisions: Collection[Revision], limit: int, in_use: Set[int], inactive: Set[int]
-) -> list[Revision]:
+def expendable(revisions: Collection[Revision], limit: int, in_use: Set[int], inactive: Set[int]) -> list[Revision]:
     """The revisions to delete, oldest first, so that beside the newest `limit` old ones remain.
 
     Kept beyond the limit: the newest, the latest active one (what an unnumbered reference means) and those in

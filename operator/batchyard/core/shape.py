@@ -73,9 +73,7 @@ def _problem(value: Any, shape: Any, path: str) -> str:
         case dict():
             if not isinstance(value, Mapping):
                 return f"{path} must be an object"
-            parts = (
-                (value[name], shape[name], f"{path}.{name}") for name in shape if value.get(name) is not None
-            )
+            parts = ((value[name], shape[name], f"{path}.{name}") for name in shape if value.get(name) is not None)
         case _:
             fits = isinstance(value, shape) and not isinstance(value, bool)
             return "" if fits else f"{path} must be {_NAMES[shape]}"

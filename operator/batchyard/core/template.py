@@ -40,9 +40,7 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
     content = revision.content
     template = pod_template(content)
     spec = _overridden(template["spec"], job.spec.get("containerOverrides") or ())
-    spec = _substituted(
-        spec, {**(content.get("parameters") or {}), **(job.spec.get("parameters") or {})}, revision
-    )
+    spec = _substituted(spec, {**(content.get("parameters") or {}), **(job.spec.get("parameters") or {})}, revision)
     spec = _each_container(spec, _with_checked_resources)
     timeout = job.spec.get("timeout") or content.get("timeout") or {}
     return Resolved(
@@ -75,11 +73,7 @@ def pod_template(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _each_container(spec: Mapping[str, Any], change: Callable[[Container], Container]) -> dict[str, Any]:
-    changed = {
-        field: [change(container) for container in spec[field]]
-        for field in _CONTAINER_LISTS
-        if spec.get(field)
-    }
+    changed = {field: [change(container) for container in spec[field]] for field in _CONTAINER_LISTS if spec.get(field)}
     return {**spec, **changed}
 
 
@@ -126,14 +120,10 @@ def _merged_resources(own: Mapping[str, Any], override: Mapping[str, Any]) -> di
     }
 
 
-def _substituted(
-    spec: Mapping[str, Any], parameters: Mapping[str, str], revision: Revision
-) -> Mapping[str, Any]:
+def _substituted(spec: Mapping[str, Any], parameters: Mapping[str, str], revision: Revision) -> Mapping[str, Any]:
     def substituted(container: Container) -> Container:
         words = {
-            field: substitute(container[field], parameters)
-            for field in ("command", "args")
-            if container.get(field)
+            field: substitute(container[field], parameters) for field in ("command", "args") if container.get(field)
         }
         return {**container, **words}
 

@@ -100,9 +100,7 @@ class Feed:
         """Follow changes until the server ends the stream; False if it did so at once and said nothing."""
         started = self._clock()
         heard = False
-        events = self._api.watch(
-            self._resource, self._version, self._namespace, label_selector=self._label_selector
-        )
+        events = self._api.watch(self._resource, self._version, self._namespace, label_selector=self._label_selector)
         async with aclosing(events):
             async for kind, obj in events:
                 heard = True
@@ -124,9 +122,7 @@ class Feed:
         try:
             self._on_upsert(obj, not self.synced.is_set())
         except Exception:
-            logger.exception(
-                "%s %s/%s could not be taken in; it is skipped until it changes", self._resource, *key
-            )
+            logger.exception("%s %s/%s could not be taken in; it is skipped until it changes", self._resource, *key)
         return key
 
     def _delete(self, key: tuple[str, str]) -> None:

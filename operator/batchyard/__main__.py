@@ -1,0 +1,5 @@
+"""`python -m batchyard` runs the operator."""
+
+from batchyard.app import main
+
+main()

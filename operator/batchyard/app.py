@@ -1,0 +1,94 @@
+"""The operator's process: options, logs, Kopf's settings, and the activities that start and stop the runtime.
+
+`batchyard` and `python -m batchyard` end here. The process ends by itself, with exit code 1, when it lost the lease or
+one of its parts died: Kubernetes starts a fresh one, which reads everything anew.
+"""
+
+import asyncio
+import logging
+import sys
+import time
+from typing import Any
+
+import kopf
+
+from batchyard import __version__, logs, settings
+from batchyard.handlers import kinds, setup
+from batchyard.kube.client import connect
+from batchyard.kube.credentials import CredentialsError
+from batchyard.kube.errors import ApiError
+from batchyard.runtime.leader import LeaderElection
+from batchyard.runtime.metrics import Metrics
+from batchyard.runtime.operator import Operator
+from batchyard.runtime.web import WebServer
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run until stopped."""
+    options = settings.parse()
+    logs.configure(options.log_format, options.log_level)
+    _log.info("Batchyard %s starts as %s", __version__, options.identity)
+    try:
+        reason = asyncio.run(run(options))
+    except (CredentialsError, ApiError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        reason = ""
+    if reason:
+        sys.exit(f"error: {reason}")
+
+
+async def run(options: settings.Settings) -> str:
+    """Run Kopf with the runtime inside; returns why it stopped by itself, or nothing when it was told to stop."""
+    metrics = Metrics()
+    api = await connect(options.kubeconfig, options.context, on_request=metrics.count_request)
+    stop_flag = asyncio.Event()
+    reasons: list[str] = []
+
+    def stopped(reason: str) -> None:
+        if not stop_flag.is_set():
+            reasons.append(reason)
+            stop_flag.set()
+
+    operator = Operator(
+        api,
+        LeaderElection(api, options.namespace, options.lease, options.identity),
+        metrics,
+        clock=time.time,
+        monotonic=time.monotonic,
+        sweep_seconds=options.sweep_seconds,
+        stopped=stopped,
+    )
+    web = WebServer(metrics.registry, operator.healthy, operator.ready)
+    registry = kopf.OperatorRegistry()
+    kinds.register(registry)
+
+    # Kopf cancels tasks that were created before its activities or that outlive them, hence start and stop there.
+    @kopf.on.startup(registry=registry)
+    async def start(**_: Any) -> None:
+        port = await web.start(options.host, options.port)
+        _log.info("Serving /metrics, /healthz and /readyz on port %d", port)
+        await operator.start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        stop_flag.set()
+        await operator.stop()
+        await web.stop()
+        await api.close()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return await setup.login(options.kubeconfig, options.context)
+
+    await kopf.operator(
+        registry=registry,
+        settings=setup.configure(),
+        memo=kopf.Memo(cache=operator.cache),
+        clusterwide=True,
+        standalone=True,
+        stop_flag=stop_flag,
+    )
+    return reasons[0] if reasons else ""

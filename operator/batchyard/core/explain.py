@@ -1,0 +1,60 @@
+"""What a job behind others in its queue says of its place there, and when that is said anew.
+
+Called by the planner for jobs that come into a queue, and by the loop now and then for all that wait. A place is a
+reading, so the message carries its time; it is renewed when it has changed enough to matter (halved, or among the
+first ten), which keeps the number of writes of a waiting job logarithmic in the length of its queue.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from batchyard.api.batchjob import JobState
+from batchyard.core.backlog import Backlog
+from batchyard.core.reasons import Reason
+from batchyard.core.records import BatchJob, Key, Status
+
+_EXACT_UP_TO = 10
+
+
+def queued_behind(job: BatchJob, status: Status, position: int, now: float) -> Status:
+    """Status of a job with others ahead of it in its queue."""
+    ahead = position - 1
+    at = datetime.fromtimestamp(now, UTC).strftime("%H:%M:%SZ")
+    others = "1 job is" if ahead == 1 else f"{ahead} jobs are"
+    return replace(
+        status,
+        state=JobState.RUNNABLE,
+        reason=Reason.WAITING_IN_QUEUE,
+        message=f"position {position} in queue {job.queue}: {others} ahead (at {at})",
+        queue_position=position,
+        stalled=False,
+        not_before=None,
+    )
+
+
+def worth_renewing(shown: int | None, position: int) -> bool:
+    """Whether the place has changed enough since it was shown."""
+    if shown is None:
+        return True
+    return position != shown and (position <= _EXACT_UP_TO or position * 2 <= shown or position > shown * 2)
+
+
+def renewals(
+    jobs: Mapping[Key, BatchJob],
+    statuses: Mapping[Key, Status],
+    backlog: Backlog,
+    *,
+    limit: int,
+    now: float,
+) -> dict[Key, Status]:
+    """Statuses of the waiting jobs whose shown place is out of date, at most `limit` per call, front first."""
+    found: dict[Key, Status] = {}
+    for queue in backlog.names():
+        for position, key in enumerate(backlog.queue(queue), start=1):
+            status = statuses[key]
+            if status.reason == Reason.WAITING_IN_QUEUE and worth_renewing(status.queue_position, position):
+                if len(found) >= limit:
+                    return found
+                found[key] = queued_behind(jobs[key], status, position, now)
+    return found

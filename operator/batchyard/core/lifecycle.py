@@ -1,0 +1,224 @@
+"""How a job's status follows from what its runs and pods show: the state machine of a single job.
+
+Called by the planner for each job that something happened to. Level-triggered: the answer depends only on the
+arguments, so seeing the same objects again, in any order, after any crash, gives the same status.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from batchyard.api.batchjob import JobState
+from batchyard.core import retries
+from batchyard.core.outcome import Outcome, Verdict, of_run
+from batchyard.core.reasons import Reason
+from batchyard.core.records import TERMINAL, Attempt, BatchJob, Pod, Resolved, RetryPolicy, Run, Status
+
+POD_GRACE_SECONDS = 2.0
+"""Jobs and pods arrive on two watches: how long an ended Job waits for the last word of its pod."""
+
+_HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+"""Waiting reasons of a container that no grace time mends."""
+
+_NOT_STARTING = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+"""Waiting reasons that are errors, forgiven until the grace time is over."""
+
+
+@dataclass(slots=True, frozen=True)
+class Progress:
+    """A job's next status, what must be deleted for it, and when to look again without being told to."""
+
+    status: Status
+    stop: Run | None = None
+    wake_at: float | None = None
+
+
+def observe(
+    job: BatchJob,
+    status: Status,
+    resolved: Resolved | None,
+    runs: Mapping[int, Run],
+    pods: Mapping[str, Pod],
+    now: float,
+) -> Progress:
+    """Bring the status up to date with the job's runs (by number) and their pods (by run name)."""
+    if status.state in TERMINAL:
+        return Progress(status)
+    if not runs:
+        return Progress(_lost(status, resolved, now) if _open(status) else status)
+    run = runs[max(runs)]
+    status = _adopted(status, run)
+    attempt = status.attempts[-1]
+    if attempt.run != run.number or attempt.stopped_at is not None:
+        return Progress(status)
+    pod = pods.get(run.name)
+    policy = resolved.retry if resolved else RetryPolicy()
+    if not run.ended:
+        return _under_way(status, run, pod, policy, resolved.startup_grace_seconds if resolved else 0, now)
+    if pod is not None and pod.phase not in ("Succeeded", "Failed") and run.ended_at is not None:
+        word_due = run.ended_at + POD_GRACE_SECONDS
+        if now < word_due:
+            return Progress(status, wake_at=word_due)
+    return _ended(status, of_run(run, pod), run, pod, policy, now)
+
+
+def _open(status: Status) -> bool:
+    return bool(status.attempts) and status.attempts[-1].stopped_at is None
+
+
+def _adopted(status: Status, run: Run) -> Status:
+    """Enter a run into the attempt list that the status does not know yet (new, or the status write was lost)."""
+    if status.attempts and status.attempts[-1].run >= run.number:
+        return status
+    entry = Attempt(run.number, run.attempt, run.name, run.environment)
+    return replace(
+        status,
+        state=JobState.STARTING,
+        reason=Reason.CREATING_POD,
+        message=f"Kubernetes Job {run.name} was created in environment {run.environment}",
+        revision=run.revision,
+        environment=run.environment,
+        job_name=run.name,
+        attempts=(*status.attempts, entry),
+        queue_position=None,
+        stalled=False,
+        not_before=None,
+    )
+
+
+def _under_way(
+    status: Status, run: Run, pod: Pod | None, policy: RetryPolicy, grace_seconds: int, now: float
+) -> Progress:
+    if pod is None:
+        return Progress(status)
+    attempt = replace(status.attempts[-1], pod_name=pod.name, node_name=pod.node_name, started_at=pod.started_at)
+    status = replace(status, attempts=(*status.attempts[:-1], attempt))
+    if pod.started_at is not None and not pod.waiting_reason:
+        return Progress(
+            replace(
+                status,
+                state=JobState.RUNNING,
+                reason=Reason.CONTAINER_RUNNING,
+                message=f"runs on node {pod.node_name}",
+                started_at=status.started_at if status.started_at is not None else pod.started_at,
+            )
+        )
+    if pod.waiting_reason in _HOPELESS or pod.waiting_reason in _NOT_STARTING:
+        return _cannot_start(status, run, pod, policy, grace_seconds, now)
+    if pod.unschedulable:
+        return Progress(_starting(status, Reason.UNSCHEDULABLE, pod.unschedulable))
+    if pod.node_name:
+        message = f"containers are being created on node {pod.node_name}"
+        return Progress(_starting(status, Reason.STARTING_CONTAINER, message))
+    return Progress(status)
+
+
+def _cannot_start(status: Status, run: Run, pod: Pod, policy: RetryPolicy, grace_seconds: int, now: float) -> Progress:
+    """An error that may heal is waited out; after the grace time the run is stopped and counts as failed."""
+    message = f"{pod.waiting_reason}: {pod.waiting_message}"
+    due = pod.created if pod.waiting_reason in _HOPELESS else pod.created + grace_seconds
+    if now < due:
+        return Progress(_starting(status, pod.waiting_reason, message), wake_at=due)
+    outcome = Outcome(Verdict.FAILED, Reason.CANNOT_START, message)
+    return replace(_ended(status, outcome, run, pod, policy, now), stop=run)
+
+
+def _starting(status: Status, reason: str, message: str) -> Status:
+    return replace(status, state=JobState.STARTING, reason=reason, message=message)
+
+
+def _ended(status: Status, outcome: Outcome, run: Run, pod: Pod | None, policy: RetryPolicy, now: float) -> Progress:
+    """Close the open attempt and decide what follows."""
+    stopped_at = (pod.stopped_at if pod else None) or run.ended_at or now
+    open_attempt = status.attempts[-1]
+    started_at = (pod.started_at if pod else None) or open_attempt.started_at
+    if started_at is None and outcome.verdict is Verdict.SUCCEEDED:
+        started_at = run.started_at
+    closed = replace(
+        open_attempt,
+        pod_name=pod.name if pod else open_attempt.pod_name,
+        node_name=(pod.node_name if pod else "") or open_attempt.node_name,
+        started_at=started_at,
+        stopped_at=stopped_at,
+        exit_code=outcome.exit_code,
+        reason=outcome.reason,
+        message=outcome.message,
+    )
+    status = replace(
+        status,
+        attempts=(*status.attempts[:-1], closed),
+        started_at=status.started_at if status.started_at is not None else started_at,
+    )
+    return Progress(_decided(status, outcome, policy, stopped_at, now))
+
+
+def _lost(status: Status, resolved: Resolved | None, now: float) -> Status:
+    """Close an attempt whose Kubernetes Job is gone: deleted by somebody, which says nothing about the work."""
+    attempt = status.attempts[-1]
+    message = f"Kubernetes Job {attempt.job_name} was deleted before it ended"
+    outcome = Outcome(Verdict.INTERRUPTED, Reason.JOB_DELETED, message)
+    closed = replace(attempt, stopped_at=now, reason=outcome.reason, message=outcome.message)
+    status = replace(status, attempts=(*status.attempts[:-1], closed))
+    return _decided(status, outcome, resolved.retry if resolved else RetryPolicy(), now, now)
+
+
+def _decided(status: Status, outcome: Outcome, policy: RetryPolicy, stopped_at: float, now: float) -> Status:
+    attempt = status.attempts[-1]
+    follows = retries.after(
+        outcome, attempt=attempt.attempt, interruptions=status.interruptions, policy=policy, now=now
+    )
+    interrupted = outcome.verdict is Verdict.INTERRUPTED
+    status = replace(status, interruptions=status.interruptions + interrupted)
+    if isinstance(follows, retries.Again):
+        return replace(
+            status,
+            state=JobState.RUNNABLE,
+            reason=follows.reason,
+            message=follows.message,
+            not_before=follows.not_before,
+            environment="",
+            job_name="",
+        )
+    failed = follows is not None
+    return replace(
+        status,
+        state=JobState.FAILED if failed else JobState.SUCCEEDED,
+        reason=follows.reason if follows is not None else outcome.reason,
+        message=follows.message if follows is not None else outcome.message,
+        stopped_at=stopped_at,
+        not_before=None,
+    )
+
+
+def failed(status: Status, reason: str, message: str, now: float) -> Status:
+    """End a job that never got to run, or cannot run again."""
+    return replace(
+        status,
+        state=JobState.FAILED,
+        reason=reason,
+        message=message,
+        stopped_at=now,
+        queue_position=None,
+        not_before=None,
+    )
+
+
+def next_run(status: Status) -> tuple[int, int]:
+    """Number of the next run and of the attempt it belongs to.
+
+    An interrupted run does not use its attempt up, so the next run repeats the number.
+    """
+    if not status.attempts:
+        return 1, 1
+    last = status.attempts[-1]
+    free = last.reason in (Reason.INTERRUPTED, Reason.JOB_DELETED)
+    return last.run + 1, last.attempt if free else last.attempt + 1

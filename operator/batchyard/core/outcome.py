@@ -1,0 +1,80 @@
+"""How a run ended, read from its Kubernetes Job and, where it is still known, its pod.
+
+Called by `lifecycle`. The Job alone decides between success, failure and interruption (its condition outlives the
+pod and every restart); the pod adds what only it knows: node, times, out-of-memory, the deadline.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from batchyard.core.podfailure import FailureKind, parse_failure
+from batchyard.core.reasons import Reason
+from batchyard.core.records import Pod, Run
+
+
+class Verdict(StrEnum):
+    """What the end of a run means for the retry strategy."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    TIMED_OUT = "TimedOut"
+    INTERRUPTED = "Interrupted"
+
+
+@dataclass(slots=True, frozen=True)
+class Outcome:
+    """The end of one run, with the words that status shows."""
+
+    verdict: Verdict
+    reason: str
+    message: str
+    exit_code: int | None = None
+
+
+def of_run(run: Run, pod: Pod | None) -> Outcome:
+    """Read the outcome of a run that ended."""
+    if run.condition == "Complete":
+        return Outcome(Verdict.SUCCEEDED, Reason.COMPLETED, "the container ended with exit code 0", 0)
+    failure = parse_failure(run.condition_reason, run.condition_message)
+    if failure.kind is FailureKind.INTERRUPTED:
+        cause = pod.disruption if pod and pod.disruption else run.condition_message
+        where = f" on node {pod.node_name}" if pod and pod.node_name else ""
+        return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, f"the pod was disrupted{where}: {cause}")
+    if failure.kind is FailureKind.DEADLINE or (pod is not None and pod.reason == "DeadlineExceeded"):
+        exit_code = pod.exit_code if pod else failure.exit_code
+        return Outcome(Verdict.TIMED_OUT, Reason.DEADLINE_EXCEEDED, "ran longer than its timeout", exit_code)
+    if failure.kind is FailureKind.EXIT_CODE:
+        return _of_exit(failure.container, failure.exit_code, pod)
+    return _without_exit_code(run, pod)
+
+
+def _of_exit(container: str, exit_code: int | None, pod: Pod | None) -> Outcome:
+    if pod is not None and pod.reason == "OOMKilled":
+        return Outcome(
+            Verdict.FAILED,
+            Reason.OUT_OF_MEMORY,
+            f"container {container} used more memory than its limit and was killed (exit code {exit_code})",
+            exit_code,
+        )
+    detail = f": {pod.message}" if pod and pod.message else ""
+    return Outcome(
+        Verdict.FAILED,
+        Reason.NON_ZERO_EXIT,
+        f"container {container} ended with exit code {exit_code}{detail}",
+        exit_code,
+    )
+
+
+def _without_exit_code(run: Run, pod: Pod | None) -> Outcome:
+    """A pod that a kubelet turned away never ran: infrastructure's doing, as is one whose containers vanished."""
+    if pod is not None and pod.reason and pod.exit_code is None:
+        return Outcome(
+            Verdict.INTERRUPTED, Reason.INTERRUPTED, f"the node refused the pod: {pod.reason}: {pod.message}"
+        )
+    exit_code = pod.exit_code if pod else None
+    return Outcome(
+        Verdict.FAILED,
+        Reason.POD_FAILED,
+        f"{run.condition_reason}: {run.condition_message}",
+        exit_code,
+    )

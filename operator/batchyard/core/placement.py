@@ -1,0 +1,158 @@
+"""Which waiting jobs start now, and where: strict priority between queues, first come first served within one.
+
+Called by the planner once per pass. The first job of a queue that finds its environments full closes them to
+everything behind it and to every queue of lower priority, so no stream of small jobs can starve a large one.
+A job that no environment could hold even when empty closes nothing: it waits aside and delays nobody.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from batchyard.core.backlog import Backlog
+from batchyard.core.capacity import Ledger, Pool
+from batchyard.core.reasons import Reason
+from batchyard.core.records import Environment, Key, Queue, Resolved
+from batchyard.core.resources import Resources, describe
+
+
+@dataclass(slots=True, frozen=True)
+class Placement:
+    """A job and the environment it starts in."""
+
+    key: Key
+    environment: str
+    request: Resources
+
+
+@dataclass(slots=True, frozen=True)
+class Hold:
+    """Why a job that was looked at does not start now."""
+
+    reason: str
+    message: str
+    stalled: bool = False
+
+
+def scheduling_order(queues: Iterable[Queue]) -> list[Queue]:
+    """Higher priority first; between equals the older queue, then the name, so that every pass agrees."""
+    return sorted(queues, key=lambda queue: (-queue.priority, queue.created, queue.name))
+
+
+class _Pass:
+    """One pass over all queues; `closed` and `refused` only ever grow while it lasts."""
+
+    def __init__(self, environments: Mapping[str, Environment], pools: Mapping[str, Pool], ledger: Ledger) -> None:
+        self.environments = environments
+        self.pools = pools
+        self.ledger = ledger
+        self.closed: dict[str, Queue] = {}
+        self.refused: set[tuple[str, tuple[tuple[str, int], ...]]] = set()
+
+    def place(self, queue: Queue, key: Key, request: Resources, enabled: list[str]) -> Placement | Hold:
+        """Find the first environment, in the queue's order, that has room for the request."""
+        candidates = [name for name in enabled if self.pools[name].could_hold(request)]
+        if not candidates:
+            return self._misfit(queue, request, enabled)
+        size = tuple(sorted(request.items()))
+        for name in candidates:
+            if name in self.closed or (name, size) in self.refused:
+                continue
+            if self.ledger.fits(name, request):
+                self.ledger.charge(name, request)
+                return Placement(key, name, request)
+            self.refused.add((name, size))
+        holder = next((self.closed[name] for name in candidates if name in self.closed), None)
+        for name in candidates:
+            self.closed.setdefault(name, queue)
+        return self._full(queue, request, candidates, holder)
+
+    def _misfit(self, queue: Queue, request: Resources, enabled: list[str]) -> Hold:
+        if not any(self.pools[name].nodes for name in enabled):
+            names = ", ".join(enabled)
+            return Hold(Reason.NO_NODES, f"no usable node in {_environments(enabled)} {names} of queue {queue.name}")
+        offers = "; ".join(f"{name}: {_offer(self.pools[name])}" for name in enabled)
+        return Hold(
+            Reason.EXCEEDS_CAPACITY,
+            f"the job needs {describe(request)}, more than any environment of queue {queue.name} could ever give one "
+            f"pod ({offers}); lower its requests, or add larger nodes",
+            stalled=True,
+        )
+
+    def _full(self, queue: Queue, request: Resources, candidates: list[str], holder: Queue | None) -> Hold:
+        names = ", ".join(candidates)
+        if holder is not None and holder.name != queue.name:
+            return Hold(
+                Reason.WAITING_FOR_HIGHER_PRIORITY,
+                f"{_environments(candidates)} {names} {_is(candidates)} held for a job of queue {holder.name} "
+                f"(priority {holder.priority}), which goes before queue {queue.name} (priority {queue.priority})",
+            )
+        return Hold(
+            Reason.INSUFFICIENT_CAPACITY,
+            f"first in queue {queue.name}; waits for {describe(request)} to become free in "
+            f"{_environments(candidates)} {names}",
+        )
+
+
+def place_all(
+    *,
+    queues: Iterable[Queue],
+    environments: Mapping[str, Environment],
+    pools: Mapping[str, Pool],
+    backlog: Backlog,
+    resolved: Mapping[Key, Resolved],
+    ledger: Ledger,
+) -> Iterator[tuple[Key, Placement | Hold]]:
+    """Decide for each job that the pass has to look at; the jobs behind a closed queue are not looked at."""
+    this_pass = _Pass(environments, pools, ledger)
+    for queue in scheduling_order(queues):
+        if not backlog.length(queue.name):
+            continue
+        known = [name for name in queue.environments if name in environments]
+        enabled = [name for name in known if environments[name].enabled and not environments[name].refusal]
+        blocked = _blocked(queue, known, enabled)
+        for key in backlog.queue(queue.name):
+            if blocked is not None:
+                yield key, blocked
+                break
+            decision = this_pass.place(queue, key, resolved[key].request, enabled)
+            yield key, decision
+            if isinstance(decision, Hold) and all(name in this_pass.closed for name in enabled):
+                break
+
+
+def _blocked(queue: Queue, known: list[str], enabled: list[str]) -> Hold | None:
+    if not queue.enabled:
+        return Hold(Reason.JOB_QUEUE_DISABLED, f"queue {queue.name} is disabled: spec.state of the JobQueue")
+    if not known:
+        names = ", ".join(queue.environments)
+        return Hold(
+            Reason.COMPUTE_ENVIRONMENT_NOT_FOUND,
+            f"queue {queue.name} names {_environments(queue.environments)} {names}, none of which exists",
+        )
+    if not enabled:
+        return Hold(
+            Reason.COMPUTE_ENVIRONMENT_DISABLED,
+            f"{_environments(known)} {', '.join(known)} of queue {queue.name} {_is(known)} disabled",
+        )
+    return None
+
+
+def _offer(pool: Pool) -> str:
+    if not pool.nodes:
+        return "no usable node"
+    shapes = [{name: amount for name, amount in shape.items() if name in _SHOWN} for shape in pool.shapes]
+    largest = max(shapes, key=lambda shape: (shape.get("cpu", 0), shape.get("memory", 0)))
+    ceilings = pool.environment.ceilings
+    limit = f", at most {describe(ceilings)} in all" if ceilings else ""
+    return f"largest node {describe(largest)}{limit}"
+
+
+_SHOWN = frozenset({"cpu", "memory", "nvidia.com/gpu", "amd.com/gpu"})
+
+
+def _environments(names: Iterable[str]) -> str:
+    return "environment" if len(list(names)) == 1 else "environments"
+
+
+def _is(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"

@@ -1,0 +1,239 @@
+"""The two pure steps of a pass: settle what happened, then place what waits.
+
+Called by the runtime's loop (and by anything that replays a workload): `settle` for the jobs that something
+happened to, whose results the caller enters into its cache, then `place` for the queues. Neither changes the
+snapshot, neither knows a clock, and both give the same answer for the same arguments.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from batchyard.api.batchjob import JobState
+from batchyard.core import lifecycle, references
+from batchyard.core.backlog import Backlog
+from batchyard.core.capacity import Ledger, Pool
+from batchyard.core.explain import queued_behind
+from batchyard.core.placement import Hold, Placement, place_all
+from batchyard.core.reasons import Reason
+from batchyard.core.records import (
+    TERMINAL,
+    BatchJob,
+    Definition,
+    Environment,
+    Key,
+    Pod,
+    Queue,
+    Resolved,
+    Revision,
+    Run,
+    Status,
+)
+from batchyard.core.resources import Resources
+from batchyard.core.retention import expires_at
+
+_BEFORE_THE_QUEUE = frozenset({JobState.SUBMITTED, JobState.PENDING})
+_WAITING = _BEFORE_THE_QUEUE | {JobState.RUNNABLE}
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Everything a pass looks at, as the API server last showed it."""
+
+    jobs: Mapping[Key, BatchJob]
+    statuses: Mapping[Key, Status]
+    resolved: Mapping[Key, Resolved]
+    runs: Mapping[str, Mapping[int, Run]]
+    """Runs by number, under the uid of their job: a job that was deleted and created anew starts with none."""
+    pods: Mapping[str, Mapping[str, Pod]]
+    """Newest pod by run name, under the uid of their job."""
+    granted: Mapping[Key, Placement]
+    """Placements whose Kubernetes Job is being created; they count as used."""
+    queues: Mapping[str, Queue]
+    environments: Mapping[str, Environment]
+    pools: Mapping[str, Pool]
+    used: Mapping[str, Resources]
+    """Requests of runs that have not ended and of granted placements, per environment."""
+    definitions: Mapping[Key, Definition]
+    revisions: Mapping[Key, Mapping[int, Revision]]
+    namespaces: Mapping[str, Mapping[str, str]]
+    backlog: Backlog
+
+
+@dataclass(slots=True)
+class Settled:
+    """What `settle` found out."""
+
+    statuses: dict[Key, Status] = field(default_factory=dict)
+    resolved: dict[Key, Resolved] = field(default_factory=dict)
+    queued: list[Key] = field(default_factory=list)
+    """Jobs that wait for capacity from now on."""
+    unqueued: list[Key] = field(default_factory=list)
+    """Jobs that do not (any more)."""
+    stop: list[Run] = field(default_factory=list)
+    """Runs to be deleted."""
+    expired: list[Key] = field(default_factory=list)
+    """Finished jobs whose time to live is over."""
+    wake: dict[Key, float] = field(default_factory=dict)
+    """When to settle a job again even if nothing happens to it."""
+
+    def add(self, other: "Settled") -> None:
+        """Take over the results for other jobs."""
+        self.statuses.update(other.statuses)
+        self.resolved.update(other.resolved)
+        self.queued.extend(other.queued)
+        self.unqueued.extend(other.unqueued)
+        self.stop.extend(other.stop)
+        self.expired.extend(other.expired)
+        self.wake.update(other.wake)
+
+
+@dataclass(slots=True)
+class Placed:
+    """What `place` decided."""
+
+    placements: list[Placement] = field(default_factory=list)
+    statuses: dict[Key, Status] = field(default_factory=dict)
+
+
+def settle(snapshot: Snapshot, keys: Iterable[Key], now: float) -> Settled:
+    """Bring the named jobs up to date with their runs, pods, references and timers."""
+    result = Settled()
+    for key in keys:
+        job = snapshot.jobs.get(key)
+        if job is not None and not job.deleting:
+            _settle_one(snapshot, job, now, result)
+    return result
+
+
+def _settle_one(snapshot: Snapshot, job: BatchJob, now: float, result: Settled) -> None:
+    key = job.key
+    before = snapshot.statuses.get(key, Status())
+    runs = snapshot.runs.get(job.uid, {})
+    pods = snapshot.pods.get(job.uid, {})
+
+    # 1. References come first: a job's retry policy decides how its runs are read.
+    status, resolved = _referenced(snapshot, job, before, runs, now)
+    if resolved is not None and key not in snapshot.resolved:
+        result.resolved[key] = resolved
+
+    # 2. Runs and pods move it on.
+    progress = lifecycle.observe(job, status, resolved, runs, pods, now)
+    status, wake_at = progress.status, progress.wake_at
+    if progress.stop is not None:
+        result.stop.append(progress.stop)
+
+    # 3. It waits for capacity only while nothing of it runs, can still run, or is being created.
+    waits = status.state is JobState.RUNNABLE and resolved is not None and _idle(snapshot, key, runs, pods)
+    if waits and status.not_before is not None and status.not_before > now:
+        waits, wake_at = False, status.not_before
+    (result.queued if waits else result.unqueued).append(key)
+
+    # 4. A finished job expires.
+    expires = expires_at(job, status)
+    if expires is not None:
+        wake_at = expires
+        if expires <= now:
+            result.expired.append(key)
+            wake_at = None
+
+    if status != before:
+        result.statuses[key] = status
+    if wake_at is not None:
+        result.wake[key] = wake_at
+
+
+def _referenced(
+    snapshot: Snapshot, job: BatchJob, status: Status, runs: Mapping[int, Run], now: float
+) -> tuple[Status, Resolved | None]:
+    """Check what an unfinished job refers to: it becomes Runnable, waits in Pending, or fails."""
+    resolved = snapshot.resolved.get(job.key)
+    if status.state in TERMINAL:
+        return status, resolved
+    answer = references.check(job, status.revision or _revision_of(runs), resolved, snapshot)
+    if isinstance(answer, Resolved):
+        if status.state in _BEFORE_THE_QUEUE:
+            status = replace(
+                status,
+                state=JobState.RUNNABLE,
+                revision=answer.revision,
+                reason=Reason.WAITING_IN_QUEUE,
+                message="",
+            )
+        return status, answer
+    if status.state in _WAITING and not _unread(status, runs):
+        status = _unready(status, answer, now)
+    return status, resolved
+
+
+def _revision_of(runs: Mapping[int, Run]) -> int | None:
+    """The revision of an existing run, for a job whose status write was lost: it must not resolve anew."""
+    return runs[max(runs)].revision if runs else None
+
+
+def _unread(status: Status, runs: Mapping[int, Run]) -> bool:
+    """Whether a run exists that the status does not know of yet."""
+    return bool(runs) and (not status.attempts or max(runs) > status.attempts[-1].run)
+
+
+def _unready(status: Status, answer: references.Waits | references.Never, now: float) -> Status:
+    if isinstance(answer, references.Never):
+        return lifecycle.failed(status, answer.reason, answer.message, now)
+    return replace(
+        status,
+        state=JobState.PENDING,
+        reason=answer.reason,
+        message=answer.message,
+        queue_position=None,
+        stalled=False,
+    )
+
+
+def _idle(snapshot: Snapshot, key: Key, runs: Mapping[int, Run], pods: Mapping[str, Pod]) -> bool:
+    return (
+        key not in snapshot.granted
+        and all(run.ended for run in runs.values())
+        and not any(pod.live for pod in pods.values())
+    )
+
+
+def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
+    """Hand free capacity out and say why the others wait.
+
+    `fresh` are the jobs that came into the backlog since the last pass: they are told their place once, here;
+    the places of the others are refreshed by `explain`.
+    """
+    ledger = Ledger(snapshot.pools, snapshot.used)
+    result = Placed()
+    for key, decision in place_all(
+        queues=snapshot.queues.values(),
+        environments=snapshot.environments,
+        pools=snapshot.pools,
+        backlog=snapshot.backlog,
+        resolved=snapshot.resolved,
+        ledger=ledger,
+    ):
+        if isinstance(decision, Placement):
+            result.placements.append(decision)
+        else:
+            status = _held(snapshot.statuses[key], decision, snapshot.backlog.position(key))
+            if status != snapshot.statuses[key]:
+                result.statuses[key] = status
+    started = {placement.key for placement in result.placements}
+    for key in fresh:
+        if key in snapshot.backlog and key not in started and key not in result.statuses:
+            status = snapshot.statuses[key]
+            if status.queue_position is None:
+                result.statuses[key] = queued_behind(snapshot.jobs[key], status, snapshot.backlog.position(key), now)
+    return result
+
+
+def _held(status: Status, hold: Hold, position: int) -> Status:
+    return replace(
+        status,
+        state=JobState.RUNNABLE,
+        reason=hold.reason,
+        message=hold.message,
+        queue_position=position,
+        stalled=hold.stalled,
+        not_before=None,
+    )

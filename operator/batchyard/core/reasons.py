@@ -1,0 +1,93 @@
+"""The one list of reasons a BatchJob can show, each with the sentence that documents it.
+
+Used wherever a status is decided; docs/concepts.md lists them from here. A reason is stable, machine-readable and
+never reused for another meaning; the message beside it is for people and may change.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a job is where it is (`status.reason`)."""
+
+    # Pending: something the job refers to is not there yet.
+    JOB_DEFINITION_NOT_FOUND = "JobDefinitionNotFound"
+    REVISION_NOT_FOUND = "RevisionNotFound"
+    REVISION_INACTIVE = "RevisionInactive"
+    NO_ACTIVE_REVISION = "NoActiveRevision"
+    JOB_QUEUE_NOT_FOUND = "JobQueueNotFound"
+    NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
+
+    # Runnable: nothing is missing but a place to run.
+    WAITING_IN_QUEUE = "WaitingInQueue"
+    INSUFFICIENT_CAPACITY = "InsufficientCapacity"
+    WAITING_FOR_HIGHER_PRIORITY = "WaitingForHigherPriority"
+    EXCEEDS_CAPACITY = "ExceedsCapacity"
+    NO_NODES = "NoNodes"
+    COMPUTE_ENVIRONMENT_NOT_FOUND = "ComputeEnvironmentNotFound"
+    COMPUTE_ENVIRONMENT_DISABLED = "ComputeEnvironmentDisabled"
+    JOB_QUEUE_DISABLED = "JobQueueDisabled"
+    RETRY_BACKOFF = "RetryBackoff"
+    CREATE_FAILED = "CreateFailed"
+
+    # Starting and Running.
+    CREATING_POD = "CreatingPod"
+    UNSCHEDULABLE = "Unschedulable"
+    STARTING_CONTAINER = "StartingContainer"
+    CONTAINER_RUNNING = "ContainerRunning"
+
+    # Ends of an attempt or of the job.
+    COMPLETED = "Completed"
+    NON_ZERO_EXIT = "NonZeroExit"
+    OUT_OF_MEMORY = "OOMKilled"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    INTERRUPTED = "Interrupted"
+    TOO_MANY_INTERRUPTIONS = "TooManyInterruptions"
+    CANNOT_START = "CannotStartContainer"
+    JOB_REJECTED = "JobRejected"
+    JOB_DELETED = "JobDeleted"
+    POD_FAILED = "PodFailed"
+    INVALID_SPEC = "InvalidSpec"
+    MISSING_PARAMETER = "MissingParameter"
+    UNKNOWN_CONTAINER = "UnknownContainer"
+    INVALID_RESOURCES = "InvalidResources"
+    NODE_SELECTOR_CONFLICT = "NodeSelectorConflict"
+
+
+DOCUMENTATION: dict[Reason, str] = {
+    Reason.JOB_DEFINITION_NOT_FOUND: "The JobDefinition does not exist (yet); the job starts once it does.",
+    Reason.REVISION_NOT_FOUND: "The pinned revision of the JobDefinition does not exist (yet).",
+    Reason.REVISION_INACTIVE: "The pinned revision is listed in the definition's `inactiveRevisions`.",
+    Reason.NO_ACTIVE_REVISION: "Every revision of the JobDefinition is inactive.",
+    Reason.JOB_QUEUE_NOT_FOUND: "The JobQueue does not exist (yet); the job is queued once it does.",
+    Reason.NAMESPACE_NOT_ALLOWED: "The queue's `namespaceSelector` does not match the job's namespace.",
+    Reason.WAITING_IN_QUEUE: "Other jobs of the queue are ahead.",
+    Reason.INSUFFICIENT_CAPACITY: "First in its queue; the environments it could use are full.",
+    Reason.WAITING_FOR_HIGHER_PRIORITY: "Its environments are held for a job of a queue with more priority.",
+    Reason.EXCEEDS_CAPACITY: "No environment of the queue could hold the job even when empty. Others go past it.",
+    Reason.NO_NODES: "No environment of the queue has a ready node.",
+    Reason.COMPUTE_ENVIRONMENT_NOT_FOUND: "None of the queue's environments exists (yet).",
+    Reason.COMPUTE_ENVIRONMENT_DISABLED: "All of the queue's environments are disabled.",
+    Reason.JOB_QUEUE_DISABLED: "The queue is disabled: nothing new starts, what runs finishes.",
+    Reason.RETRY_BACKOFF: "The last attempt failed or could not be created; the next is due after a back-off.",
+    Reason.CREATE_FAILED: "The API server did not take the Kubernetes Job (quota, admission); it is tried again.",
+    Reason.CREATING_POD: "The Kubernetes Job exists, its pod does not yet.",
+    Reason.UNSCHEDULABLE: "The pod exists; the Kubernetes scheduler finds no node for it.",
+    Reason.STARTING_CONTAINER: "The pod has a node; images are pulled and containers created.",
+    Reason.CONTAINER_RUNNING: "The container runs.",
+    Reason.COMPLETED: "Every container ended with exit code 0.",
+    Reason.NON_ZERO_EXIT: "A container ended with an exit code other than 0.",
+    Reason.OUT_OF_MEMORY: "The kernel killed a container that used more memory than its limit.",
+    Reason.DEADLINE_EXCEEDED: "The attempt ran longer than its timeout. It is not retried.",
+    Reason.INTERRUPTED: "The node was lost, drained or reclaimed, or the pod evicted. Costs no attempt.",
+    Reason.TOO_MANY_INTERRUPTIONS: "Interrupted more often than the cap allows.",
+    Reason.CANNOT_START: "The container could not be started within the grace time (image pull, configuration).",
+    Reason.JOB_REJECTED: "The API server refused the Kubernetes Job as invalid; its words are in the message.",
+    Reason.JOB_DELETED: "Somebody deleted the Kubernetes Job of the run. Costs no attempt.",
+    Reason.POD_FAILED: "The pod failed without an exit code; Kubernetes' reason is in the message.",
+    Reason.INVALID_SPEC: "The job and its definition do not come to a valid pod; the message says why.",
+    Reason.MISSING_PARAMETER: "A `Ref::` names a parameter that neither the job nor its definition sets.",
+    Reason.UNKNOWN_CONTAINER: "`containerOverrides` names a container that the definition does not have.",
+    Reason.INVALID_RESOURCES: "A quantity does not parse, or a request and its limit do not go together.",
+    Reason.NODE_SELECTOR_CONFLICT: "The job's node selector contradicts that of the environment.",
+}

@@ -1,0 +1,248 @@
+"""The plain records that decisions are made on: what the API server holds, reduced to what the core needs.
+
+The runtime's cache builds and owns them; the planner reads them as one snapshot and never changes them.
+Times are seconds since the epoch (UTC); resources are integers in the units of `core.resources`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchyard.api.batchjob import JobState
+from batchyard.core.resources import Resources
+
+Key = tuple[str, str]
+"""Namespace and name of a namespaced object."""
+
+TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED})
+
+
+@dataclass(slots=True, frozen=True)
+class Attempt:
+    """One entry of `status.attempts`: what became of one Kubernetes Job.
+
+    `run` counts Kubernetes Jobs from 1 and names them; `attempt` counts only those that the retry strategy pays for,
+    so an interrupted run and the run that replaces it share one attempt number.
+    """
+
+    run: int
+    attempt: int
+    job_name: str
+    environment: str
+    pod_name: str = ""
+    node_name: str = ""
+    started_at: float | None = None
+    stopped_at: float | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Status:
+    """A BatchJob's status as decided; `manifests.status` renders it."""
+
+    state: JobState = JobState.SUBMITTED
+    reason: str = ""
+    message: str = ""
+    revision: int | None = None
+    queue_position: int | None = None
+    environment: str = ""
+    job_name: str = ""
+    started_at: float | None = None
+    stopped_at: float | None = None
+    attempts: tuple[Attempt, ...] = ()
+    interruptions: int = 0
+    stalled: bool = False
+    not_before: float | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class RetryPolicy:
+    """How often an attempt may be repeated and how long to wait before the next (`retryStrategy`)."""
+
+    attempts: int = 1
+    initial_seconds: float = 10.0
+    multiplier: float = 2.0
+    max_seconds: float = 300.0
+    max_interruptions: int = 20
+
+
+@dataclass(slots=True, frozen=True)
+class BatchJob:
+    """One submission. `spec` is the object's own spec, as stored."""
+
+    key: Key
+    uid: str
+    generation: int
+    created: float
+    queue: str
+    definition: str
+    pinned_revision: int | None
+    spec: Mapping[str, Any]
+    ttl_seconds: int | None = None
+    deleting: bool = False
+    refusal: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Resolved:
+    """What a BatchJob's spec and its definition revision come to together; fixed for the life of the job."""
+
+    revision: int
+    template: Mapping[str, Any]
+    request: Resources
+    retry: RetryPolicy
+    timeout_seconds: int | None
+    startup_grace_seconds: int
+
+
+@dataclass(slots=True, frozen=True)
+class Run:
+    """The Kubernetes Job of one run, as the API server shows it."""
+
+    name: str
+    uid: str
+    owner: Key
+    owner_uid: str
+    """The BatchJob that the run belongs to; a job deleted and created anew has another uid."""
+    number: int
+    attempt: int
+    queue: str
+    environment: str
+    revision: int
+    request: Resources
+    created: float
+    active: int = 0
+    ready: int = 0
+    started_at: float | None = None
+    condition: str = ""
+    """`Complete` or `Failed` once the Job has ended and all of its pods have, else empty."""
+    condition_reason: str = ""
+    condition_message: str = ""
+    ended_at: float | None = None
+    deleting: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of this run can still be running."""
+        return bool(self.condition)
+
+
+@dataclass(slots=True, frozen=True)
+class Pod:
+    """What the pod of a run tells beyond its Job: where it runs, why it waits, how it ended."""
+
+    name: str
+    uid: str
+    owner: Key
+    owner_uid: str
+    run: str
+    """Name of the Kubernetes Job."""
+    created: float
+    node_name: str = ""
+    phase: str = "Pending"
+    started_at: float | None = None
+    stopped_at: float | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    unschedulable: str = ""
+    disruption: str = ""
+    """The reason of the pod's DisruptionTarget condition, when it has one."""
+    gone: bool = False
+    """Deleted from the API server; the record is kept for what it tells about the run's end."""
+
+    @property
+    def live(self) -> bool:
+        """Whether containers of the pod may still be running."""
+        return not self.gone and self.phase not in ("Succeeded", "Failed")
+
+
+@dataclass(slots=True, frozen=True)
+class Revision:
+    """One immutable revision of a JobDefinition; `content` is the definition's spec as it was then."""
+
+    definition: Key
+    number: int
+    content: Mapping[str, Any]
+    digest: str
+    created: float
+
+
+@dataclass(slots=True, frozen=True)
+class Definition:
+    """A JobDefinition as it is now; its revisions are kept apart."""
+
+    key: Key
+    uid: str
+    generation: int
+    spec: Mapping[str, Any]
+    digest: str
+    inactive: frozenset[int] = frozenset()
+    history_limit: int = 10
+    refusal: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Selector:
+    """A Kubernetes label selector; the empty selector matches everything."""
+
+    match_labels: tuple[tuple[str, str], ...] = ()
+    expressions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class Queue:
+    """A JobQueue. `namespaces` is None when every namespace may submit."""
+
+    name: str
+    uid: str
+    generation: int
+    created: float
+    priority: int
+    enabled: bool
+    environments: tuple[str, ...]
+    namespaces: Selector | None = None
+    refusal: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Toleration:
+    """A toleration with the defaults of the Kubernetes API filled in."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+    seconds: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Environment:
+    """An unmanaged ComputeEnvironment: the nodes it selects, and ceilings on what jobs may use of them."""
+
+    name: str
+    uid: str
+    generation: int
+    created: float
+    enabled: bool
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+    ceilings: Resources = field(default_factory=dict)
+    refusal: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Node:
+    """A cluster node, reduced to what decides whether jobs may use it."""
+
+    name: str
+    labels: Mapping[str, str]
+    allocatable: Resources
+    taints: tuple[tuple[str, str, str], ...] = ()
+    """Key, value and effect of each taint with effect NoSchedule or NoExecute."""
+    ready: bool = True
+    schedulable: bool = True

@@ -1,0 +1,14 @@
+"""When a finished job is removed: `ttlSecondsAfterFinished`, counted from its end as Kubernetes does for Jobs.
+
+Called by the planner for each finished job. Without the field a job stays until somebody deletes it, since a
+GitOps tool would otherwise create it anew, and run it again.
+"""
+
+from batchyard.core.records import TERMINAL, BatchJob, Status
+
+
+def expires_at(job: BatchJob, status: Status) -> float | None:
+    """Return when the job is to be deleted, or None for never (or not finished yet)."""
+    if job.ttl_seconds is None or status.state not in TERMINAL or status.stopped_at is None:
+        return None
+    return status.stopped_at + job.ttl_seconds

@@ -1,0 +1,50 @@
+"""One handler for each of Batchyard's kinds: event in, cache updated, nothing written.
+
+Registered by the app. Only `on.event` is used: the other handlers of Kopf write annotations or finalizers to every
+object, and their bookkeeping assumes that nothing is ever missed; the loop behind the cache assumes the opposite.
+"""
+
+from typing import Any
+
+import kopf
+
+from batchyard.api import names
+from batchyard.runtime import readers
+from batchyard.runtime.cache import Cache
+
+
+def register(registry: kopf.OperatorRegistry) -> None:
+    """Add the handlers to a registry."""
+
+    @kopf.on.event(names.GROUP, names.VERSION, "batchjobs", registry=registry)
+    def batchjob(event: Any, memo: Any, **_: Any) -> None:
+        cache: Cache = memo.cache
+        obj = event["object"]
+        if event["type"] == "DELETED":
+            cache.remove_batchjob(readers.key_of(obj), obj["metadata"]["uid"])
+        else:
+            cache.put_batchjob(obj)
+
+    @kopf.on.event(names.GROUP, names.VERSION, "jobdefinitions", registry=registry)
+    def jobdefinition(event: Any, memo: Any, **_: Any) -> None:
+        catalogue = memo.cache.catalogue
+        if event["type"] == "DELETED":
+            catalogue.remove_definition(readers.key_of(event["object"]))
+        else:
+            catalogue.put_definition(event["object"])
+
+    @kopf.on.event(names.GROUP, names.VERSION, "jobqueues", registry=registry)
+    def jobqueue(event: Any, memo: Any, **_: Any) -> None:
+        catalogue = memo.cache.catalogue
+        if event["type"] == "DELETED":
+            catalogue.remove_queue(event["object"]["metadata"]["name"])
+        else:
+            catalogue.put_queue(event["object"])
+
+    @kopf.on.event(names.GROUP, names.VERSION, "computeenvironments", registry=registry)
+    def computeenvironment(event: Any, memo: Any, **_: Any) -> None:
+        catalogue = memo.cache.catalogue
+        if event["type"] == "DELETED":
+            catalogue.remove_environment(event["object"]["metadata"]["name"])
+        else:
+            catalogue.put_environment(event["object"])

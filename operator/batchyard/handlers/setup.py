@@ -1,0 +1,78 @@
+"""How Kopf is set up: zero writes of its own, little memory, and the same credentials as the rest.
+
+Called once by the app. Each setting replaces a default of Kopf that costs writes to the user's objects, memory, or
+correctness here.
+"""
+
+from typing import Any
+
+import kopf
+
+from batchyard.api import names
+from batchyard.kube.credentials import load
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Remembers no last-handled state: with `on.event` alone there is nothing to compare."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Remembers no progress of handlers."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
+def configure() -> kopf.OperatorSettings:
+    """Return Kopf's settings."""
+    settings = kopf.OperatorSettings()
+    settings.peering.standalone = True  # a stray peering object would pause the operator; the lease decides
+    settings.scanning.disabled = True  # no watches on CRDs and namespaces, hence fewer permissions
+    settings.posting.enabled = False  # events would be posted one by one, unaggregated
+    settings.queueing.idle_timeout = 0.1  # a worker per object lives on for this long: memory during bursts
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    settings.persistence.finalizer = f"{names.GROUP}/unused"
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.persistence.progress_storage = _NoProgress()
+    return settings
+
+
+async def login(kubeconfig: str, context: str) -> kopf.ConnectionInfo:
+    """Find the credentials that the rest of the operator uses; called again whenever they are refused."""
+    configuration, _ = await load(kubeconfig, context)
+    bearer = (await configuration.auth_settings()).get("BearerToken")
+    scheme, _, token = ((bearer and bearer["value"]) or "").partition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        username=configuration.username or None,
+        password=configuration.password or None,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        proxy_url=configuration.proxy,
+    )

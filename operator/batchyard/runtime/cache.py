@@ -1,0 +1,261 @@
+"""All that the operator knows, as records, kept current by the feeds and the Kopf handlers.
+
+The loop takes its snapshots from here and enters its decisions here; the executor enters what the API server answered.
+One event loop owns it, nothing here awaits, so every method sees and leaves a consistent whole. Nothing in it is
+precious: a LIST of the same objects builds the same cache again.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from dataclasses import replace
+from typing import Any
+
+from batchyard.api.batchjob import JobState
+from batchyard.core.backlog import Backlog
+from batchyard.core.capacity import POD_SLOT
+from batchyard.core.placement import Placement
+from batchyard.core.planner import Settled, Snapshot
+from batchyard.core.records import TERMINAL, BatchJob, Key, Pod, Resolved, Run, Status
+from batchyard.core.resources import add, subtract
+from batchyard.manifests.status import read_status
+from batchyard.runtime import readers
+from batchyard.runtime.catalogue import Catalogue
+
+Object = dict[str, Any]
+
+_WAITING = frozenset({JobState.SUBMITTED, JobState.PENDING, JobState.RUNNABLE})
+
+
+class Cache:
+    """Records by kind, the indexes that keep a pass cheap, and what has changed since the last pass."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[Key, BatchJob] = {}
+        self.statuses: dict[Key, Status] = {}
+        self.resolved: dict[Key, Resolved] = {}
+        self.written: dict[Key, Object] = {}
+        """The status that the API server holds of each unfinished job."""
+        self.runs: defaultdict[str, dict[int, Run]] = defaultdict(dict)
+        self.pods: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
+        self.granted: dict[Key, Placement] = {}
+        self.backlog = Backlog()
+        self.counts: defaultdict[str, Counter[JobState]] = defaultdict(Counter)
+        """Jobs per queue and state."""
+
+        self.used: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        """Requests of the runs that have not ended and of what is granted, per environment."""
+        self.catalogue = Catalogue(self._catalogue_changed)
+        self.changed = asyncio.Event()
+        """Set whenever the next pass could decide anything new."""
+
+        self._dirty: set[Key] = set()
+        self._decided: set[Key] = set()
+        self._run_keys: dict[Key, Run] = {}
+        self._pod_keys: dict[Key, Pod] = {}
+        self._charges: dict[object, tuple[str, dict[str, int]]] = {}
+
+    # What the loop reads.
+
+    def snapshot(self) -> Snapshot:
+        """Return a view of everything, without copying: valid until the next method call that changes the cache."""
+        return Snapshot(
+            jobs=self.jobs,
+            statuses=self.statuses,
+            resolved=self.resolved,
+            runs=self.runs,
+            pods=self.pods,
+            granted=self.granted,
+            queues=self.catalogue.queues,
+            environments=self.catalogue.environments,
+            pools=self.catalogue.pools(),
+            used=self.used,
+            definitions=self.catalogue.definitions,
+            revisions=self.catalogue.revisions,
+            namespaces=self.catalogue.namespaces,
+            backlog=self.backlog,
+        )
+
+    def take_dirty(self) -> set[Key]:
+        """Return the jobs that something happened to since the last call."""
+        dirty, self._dirty = self._dirty, set()
+        return dirty
+
+    def take_decided(self) -> set[Key]:
+        """Return the jobs whose status was decided anew since the last call."""
+        decided, self._decided = self._decided, set()
+        return decided
+
+    # What the loop and the executor enter.
+
+    def enter(self, settled: Settled) -> list[Key]:
+        """Take over what `settle` found; returns the jobs that came into the backlog."""
+        self.resolved.update(settled.resolved)
+        for key, status in settled.statuses.items():
+            self.set_status(key, status)
+        for key in settled.unqueued:
+            self.backlog.remove(key)
+        fresh = [key for key in settled.queued if key not in self.backlog]
+        for key in fresh:
+            self.backlog.add(self.jobs[key])
+        return fresh
+
+    def set_status(self, key: Key, status: Status) -> None:
+        """Record a job's status as decided; counts per queue follow."""
+        before = self.statuses.get(key)
+        if before is not None and before.state is not status.state:
+            counts = self.counts[self.jobs[key].queue]
+            counts[before.state] -= 1
+            counts[status.state] += 1
+        self.statuses[key] = status
+        self._decided.add(key)
+        self.changed.set()
+        if status.state in TERMINAL:
+            self.resolved.pop(key, None)
+
+    def grant(self, placement: Placement) -> None:
+        """Assume a placement before its Kubernetes Job is written."""
+        self.granted[placement.key] = placement
+        self.backlog.remove(placement.key)
+        self._charge(placement.key, placement.environment, placement.request)
+
+    def withdraw(self, key: Key) -> None:
+        """Forget a placement: its Kubernetes Job exists now (and is charged itself), or was refused."""
+        if self.granted.pop(key, None) is not None:
+            self._credit(key)
+            self.mark(key)
+
+    def mark(self, key: Key) -> None:
+        """Have the job settled in the next pass."""
+        self._dirty.add(key)
+        self.changed.set()
+
+    def _catalogue_changed(self, unblocks: bool) -> None:
+        if unblocks:
+            self._dirty.update(key for key, status in self.statuses.items() if status.state in _WAITING)
+        self.changed.set()
+
+    # BatchJobs.
+
+    def put_batchjob(self, obj: Object, *, fresh_status: bool = False) -> None:
+        """Take a BatchJob in. Of a known one only changes of spec and deletion count: its status is ours.
+
+        `fresh_status` takes the stored status over as well, for an operator that did not write it.
+        """
+        key, metadata = readers.key_of(obj), obj["metadata"]
+        known = self.jobs.get(key)
+        if known is not None and known.uid != metadata["uid"]:
+            self.remove_batchjob(key, known.uid)
+            known = None
+        if (
+            known is not None
+            and not fresh_status
+            and known.generation == metadata.get("generation", 1)
+            and known.deleting == ("deletionTimestamp" in metadata)
+        ):
+            return
+        job = self.jobs[key] = readers.batchjob(obj)
+        if known is None or fresh_status:
+            if known is not None:
+                self.counts[known.queue][self.statuses[key].state] -= 1
+            written = obj.get("status") or {}
+            status = self.statuses[key] = read_status(written)
+            self.counts[job.queue][status.state] += 1
+            if status.state not in TERMINAL:
+                self.written[key] = written
+        if job.deleting:
+            self.backlog.remove(key)
+        self.mark(key)
+
+    def remove_batchjob(self, key: Key, uid: str) -> None:
+        """Forget a BatchJob that is gone; its runs are charged until they are gone too."""
+        job = self.jobs.get(key)
+        if job is None or job.uid != uid:
+            return
+        self.backlog.remove(key)
+        self.withdraw(key)
+        del self.jobs[key]
+        self.counts[job.queue][self.statuses.pop(key).state] -= 1
+        self.resolved.pop(key, None)
+        self.written.pop(key, None)
+        self.changed.set()
+
+    # Kubernetes Jobs and pods of runs.
+
+    def put_run(self, obj: Object) -> None:
+        """Take a Kubernetes Job in, from its feed or from the answer to its creation."""
+        key = readers.key_of(obj)
+        known = self._run_keys.get(key)
+        if known is not None and known.uid != obj["metadata"]["uid"]:
+            self.remove_run(key, known.uid)
+            known = None
+        run = readers.run(obj, known)
+        # The answer to a creation may come after the feed has shown a later state.
+        if run is None or run == known or (known is not None and known.ended and not run.ended):
+            return
+        self._run_keys[key] = run
+        self.runs[run.owner_uid][run.number] = run
+        if run.ended:
+            self._credit(("run", key))
+        elif known is None:
+            self._charge(("run", key), run.environment, run.request)
+        self._mark_owner(run.owner, run.owner_uid)
+
+    def remove_run(self, key: Key, uid: str) -> None:
+        """Forget a Kubernetes Job that is gone."""
+        run = self._run_keys.get(key)
+        if run is None or run.uid != uid:
+            return
+        del self._run_keys[key]
+        self._credit(("run", key))
+        self._drop(self.runs, run.owner_uid, run.number)
+        gone = self.pods.get(run.owner_uid, {}).get(run.name)
+        if gone is not None and gone.gone:
+            self._drop(self.pods, run.owner_uid, run.name)
+        self._mark_owner(run.owner, run.owner_uid)
+
+    def put_pod(self, obj: Object) -> None:
+        """Take the pod of a run in."""
+        pod = readers.pod(obj)
+        if pod is not None and pod != self._pod_keys.get((pod.owner[0], pod.name)):
+            self._pod_keys[pod.owner[0], pod.name] = pod
+            self.pods[pod.owner_uid][pod.run] = pod
+            self._mark_owner(pod.owner, pod.owner_uid)
+
+    def remove_pod(self, key: Key) -> None:
+        """Note that a pod is gone; what it told is kept as long as its Kubernetes Job exists."""
+        pod = self._pod_keys.pop(key, None)
+        if pod is None or self.pods.get(pod.owner_uid, {}).get(pod.run) != pod:
+            return
+        if (key[0], pod.run) in self._run_keys:
+            self.pods[pod.owner_uid][pod.run] = replace(pod, gone=True)
+        else:
+            self._drop(self.pods, pod.owner_uid, pod.run)
+        self._mark_owner(pod.owner, pod.owner_uid)
+
+    def _mark_owner(self, key: Key, uid: str) -> None:
+        job = self.jobs.get(key)
+        if job is not None and job.uid == uid:
+            self.mark(key)
+        else:
+            self.changed.set()
+
+    @staticmethod
+    def _drop(index: Any, owner_uid: str, name: Any) -> None:
+        entries = index.get(owner_uid)
+        if entries is not None:
+            entries.pop(name, None)
+            if not entries:
+                del index[owner_uid]
+
+    # Capacity.
+
+    def _charge(self, item: object, environment: str, request: Any) -> None:
+        amount = add(request, POD_SLOT)
+        self._charges[item] = (environment, amount)
+        self.used[environment] = add(self.used[environment], amount)
+
+    def _credit(self, item: object) -> None:
+        if charge := self._charges.pop(item, None):
+            environment, amount = charge
+            self.used[environment] = subtract(self.used[environment], amount)
+            self.changed.set()

@@ -1,0 +1,137 @@
+"""Everything that jobs refer to: queues, environments, nodes, namespaces, definitions and their revisions.
+
+The other half of the cache, apart from the jobs themselves. The feeds and the Kopf handlers keep it current; the loop
+takes its snapshots from it. A change that can move a waiting job is told to `on_change`.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from batchyard.core.capacity import Pool, pool
+from batchyard.core.records import Definition, Environment, Key, Node, Queue, Revision
+from batchyard.manifests.revision import read_revision
+from batchyard.runtime import readers
+
+Object = dict[str, Any]
+
+
+class Catalogue:
+    """Records by kind, and the capacity that nodes and environments come to."""
+
+    def __init__(self, on_change: Callable[[bool], None]) -> None:
+        self.queues: dict[str, Queue] = {}
+        self.environments: dict[str, Environment] = {}
+        self.nodes: dict[str, Node] = {}
+        self.namespaces: dict[str, dict[str, str]] = {}
+        self.definitions: dict[Key, Definition] = {}
+        self.revisions: defaultdict[Key, dict[int, Revision]] = defaultdict(dict)
+        self.statuses: dict[tuple[str, str, str], Object] = {}
+        """Status that the API server holds of each object of Batchyard's kinds here: by kind, namespace, name."""
+        self._dirty_definitions: set[Key] = set()
+        self._revision_keys: dict[Key, tuple[Key, int]] = {}
+        self._pools: dict[str, Pool] | None = None
+        self._on_change = on_change
+        """Called with True when jobs may be (un)blocked by what they refer to, False when only capacity changed."""
+
+    def pools(self) -> dict[str, Pool]:
+        """Capacity of each environment, summed up anew only after nodes or environments changed."""
+        if self._pools is None:
+            nodes = list(self.nodes.values())
+            self._pools = {name: pool(environment, nodes) for name, environment in self.environments.items()}
+        return self._pools
+
+    def take_dirty_definitions(self) -> set[Key]:
+        """Return the definitions that changed, or whose revisions did, since the last call."""
+        dirty, self._dirty_definitions = self._dirty_definitions, set()
+        return dirty
+
+    def _capacity_changed(self) -> None:
+        self._pools = None
+        self._on_change(False)
+
+    def put_node(self, obj: Object) -> None:
+        """Take a node in; most of a node's events change nothing that matters here."""
+        node = readers.node(obj)
+        if self.nodes.get(node.name) != node:
+            self.nodes[node.name] = node
+            self._capacity_changed()
+
+    def remove_node(self, name: str) -> None:
+        """Forget a node."""
+        if self.nodes.pop(name, None) is not None:
+            self._capacity_changed()
+
+    def put_namespace(self, obj: Object) -> None:
+        """Take a namespace's labels in."""
+        name, labels = obj["metadata"]["name"], obj["metadata"].get("labels") or {}
+        if self.namespaces.get(name) != labels:
+            self.namespaces[name] = labels
+            self._on_change(True)
+
+    def remove_namespace(self, name: str) -> None:
+        """Forget a namespace."""
+        self.namespaces.pop(name, None)
+
+    def put_queue(self, obj: Object) -> None:
+        """Take a JobQueue in."""
+        queue = readers.queue(obj)
+        self._keep_status("JobQueue", obj)
+        if self.queues.get(queue.name) != queue:
+            self.queues[queue.name] = queue
+            self._on_change(True)
+
+    def remove_queue(self, name: str) -> None:
+        """Forget a JobQueue."""
+        if self.queues.pop(name, None) is not None:
+            self.statuses.pop(("JobQueue", "", name), None)
+            self._on_change(True)
+
+    def put_environment(self, obj: Object) -> None:
+        """Take a ComputeEnvironment in."""
+        environment = readers.environment(obj)
+        self._keep_status("ComputeEnvironment", obj)
+        if self.environments.get(environment.name) != environment:
+            self.environments[environment.name] = environment
+            self._capacity_changed()
+
+    def remove_environment(self, name: str) -> None:
+        """Forget a ComputeEnvironment."""
+        if self.environments.pop(name, None) is not None:
+            self.statuses.pop(("ComputeEnvironment", "", name), None)
+            self._capacity_changed()
+
+    def put_definition(self, obj: Object) -> None:
+        """Take a JobDefinition in."""
+        definition = readers.definition(obj)
+        self._keep_status("JobDefinition", obj)
+        if self.definitions.get(definition.key) != definition:
+            self.definitions[definition.key] = definition
+            self._dirty_definitions.add(definition.key)
+            self._on_change(True)
+
+    def remove_definition(self, key: Key) -> None:
+        """Forget a JobDefinition; its revisions follow by garbage collection."""
+        if self.definitions.pop(key, None) is not None:
+            self.statuses.pop(("JobDefinition", *key), None)
+            self._on_change(True)
+
+    def put_revision(self, obj: Object) -> None:
+        """Take a revision in, from its feed or from the answer to its creation."""
+        revision = read_revision(obj)
+        if self.revisions[revision.definition].get(revision.number) != revision:
+            self.revisions[revision.definition][revision.number] = revision
+            self._revision_keys[readers.key_of(obj)] = (revision.definition, revision.number)
+            self._dirty_definitions.add(revision.definition)
+            self._on_change(True)
+
+    def remove_revision(self, key: Key) -> None:
+        """Forget a revision, by namespace and name of its ControllerRevision."""
+        if known := self._revision_keys.pop(key, None):
+            definition, number = known
+            self.revisions[definition].pop(number, None)
+            self._dirty_definitions.add(definition)
+            self._on_change(False)
+
+    def _keep_status(self, kind: str, obj: Object) -> None:
+        self.statuses[kind, *readers.key_of(obj)] = obj.get("status") or {}

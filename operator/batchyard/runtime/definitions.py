@@ -1,0 +1,120 @@
+"""Keeps a JobDefinition's revisions: proves the template, records each change, clears old revisions away.
+
+Called through the work queue for every definition that changed. A change becomes an immutable ControllerRevision, so
+a running job and its retries keep the template they were submitted with.
+"""
+
+import logging
+from collections.abc import Callable
+
+from batchyard.core import revisions
+from batchyard.core.records import TERMINAL, Definition, Key
+from batchyard.core.template import TemplateError
+from batchyard.kube.errors import AlreadyExists, ApiError, Forbidden, Invalid, NotFound, Unavailable
+from batchyard.kube.protocol import KubeApi
+from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS
+from batchyard.manifests.definition import render_definition_status
+from batchyard.manifests.probe import build_probe
+from batchyard.manifests.revision import build_revision, revision_name
+from batchyard.manifests.status import merge_patch
+from batchyard.runtime.cache import Cache
+
+_log = logging.getLogger(__name__)
+
+
+class DefinitionKeeper:
+    """Reconciles one JobDefinition at a time. A raised ApiError means: the same again, later."""
+
+    def __init__(self, api: KubeApi, cache: Cache, clock: Callable[[], float]) -> None:
+        self._api = api
+        self._cache = cache
+        self._clock = clock
+        self._verdicts: dict[Key, tuple[str, str]] = {}
+        """Digest that was put to the API server last, and what it had against it."""
+
+    async def reconcile(self, key: Key) -> None:
+        """Bring revisions and status of one definition up to date."""
+        definition = self._cache.catalogue.definitions.get(key)
+        if definition is None:
+            self._verdicts.pop(key, None)
+            return
+        rejection = ""
+        if not definition.refusal:
+            rejection = await self._prove(definition)
+            await self._record(definition)
+            await self._clear_away(definition)
+        await self._write_status(definition, rejection)
+
+    async def _prove(self, definition: Definition) -> str:
+        """Ask the API server what it thinks of the template, once per content."""
+        digest, rejection = self._verdicts.get(definition.key, ("", ""))
+        if digest == definition.digest:
+            return rejection
+        rejection = ""
+        try:
+            probe = build_probe(definition, revisions.content(definition.spec))
+            await self._api.create(JOBS, probe, definition.key[0], dry_run=True)
+        except (TemplateError, Invalid) as error:
+            rejection = error.message
+        except Unavailable:
+            raise
+        except ApiError as error:
+            # Quota and the like: says nothing about the template, and may be over by the time a job needs it.
+            _log.info("The template of JobDefinition %s/%s was not tried: %s", *definition.key, error.message)
+        self._verdicts[definition.key] = (definition.digest, rejection)
+        return rejection
+
+    async def _record(self, definition: Definition) -> None:
+        known = self._cache.catalogue.revisions[definition.key]
+        status = self._cache.catalogue.statuses.get(("JobDefinition", *definition.key), {})
+        highest = max((each["revision"] for each in status.get("revisions") or ()), default=0)
+        number = revisions.next_revision(known.values(), definition.digest, at_least=highest)
+        if number is None:
+            return
+        namespace, name = definition.key
+        content = revisions.content(definition.spec)
+        body = build_revision(definition, number, content, definition.digest)
+        try:
+            created = await self._api.create(CONTROLLER_REVISIONS, body, namespace)
+        except AlreadyExists:
+            created = await self._api.get(CONTROLLER_REVISIONS, revision_name(name, number), namespace)
+        self._cache.catalogue.put_revision(created)
+
+    async def _clear_away(self, definition: Definition) -> None:
+        known = self._cache.catalogue.revisions[definition.key]
+        if len(known) <= definition.history_limit:
+            return
+        in_use = self._in_use(definition.key)
+        for revision in revisions.expendable(known.values(), definition.history_limit, in_use, definition.inactive):
+            namespace, name = definition.key
+            object_name = revision_name(name, revision.number)
+            try:
+                await self._api.delete(CONTROLLER_REVISIONS, object_name, namespace)
+            except (NotFound, Forbidden) as error:
+                _log.info("Revision %s/%s was not deleted: %s", namespace, object_name, error.message)
+            self._cache.catalogue.remove_revision((namespace, object_name))
+
+    def _in_use(self, key: Key) -> set[int]:
+        """Revisions that unfinished jobs were resolved to or ask for by number."""
+        used: set[int] = set()
+        for job_key, job in self._cache.jobs.items():
+            if (job_key[0], job.definition) == key:
+                status = self._cache.statuses[job_key]
+                if status.state not in TERMINAL:
+                    used |= {number for number in (status.revision, job.pinned_revision) if number is not None}
+        return used
+
+    async def _write_status(self, definition: Definition, rejection: str) -> None:
+        catalogue = self._cache.catalogue
+        entry = ("JobDefinition", *definition.key)
+        old = catalogue.statuses.get(entry, {})
+        known = catalogue.revisions[definition.key].values()
+        new = render_definition_status(definition, known, rejection, old, self._clock())
+        if patch := merge_patch(old, new):
+            body = {"metadata": {"uid": definition.uid}, "status": patch}
+            namespace, name = definition.key
+            try:
+                await self._api.patch(JOBDEFINITIONS, name, body, namespace, subresource="status")
+            except NotFound:
+                return
+            catalogue.statuses[entry] = new

@@ -1,0 +1,156 @@
+"""Does what the loop decided: creates and deletes Kubernetes Jobs, writes job statuses, removes expired jobs.
+
+Every item of the work queue that concerns jobs ends in one of the methods here, and each may be repeated at any
+time: names are deterministic, an answer of "exists already" is success when what exists is ours, and a status is
+rendered from the cache when its turn comes. Nothing is written unless this process holds the lease.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from batchyard.api.batchjob import JobState
+from batchyard.core import lifecycle
+from batchyard.core.reasons import Reason
+from batchyard.core.records import TERMINAL, BatchJob, Key
+from batchyard.core.template import TemplateError
+from batchyard.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
+from batchyard.kube.protocol import KubeApi
+from batchyard.kube.resources import BATCHJOBS, JOBS
+from batchyard.manifests.job import build_job
+from batchyard.manifests.status import merge_patch, render_status
+from batchyard.runtime import readers
+from batchyard.runtime.backoff import Backoff
+from batchyard.runtime.cache import Cache
+
+_log = logging.getLogger(__name__)
+
+
+class Executor:
+    """The writes that jobs need. A raised ApiError means: the same again, later."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        cache: Cache,
+        clock: Callable[[], float],
+        backoff: Backoff,
+    ) -> None:
+        self._api = api
+        self._cache = cache
+        self._clock = clock
+        self._backoff = backoff
+        self._refusals: dict[Key, int] = {}
+        """How often in a row the API server did not take a job's Kubernetes Job."""
+
+    async def create(self, key: Key) -> None:
+        """Create the Kubernetes Job of a granted placement."""
+        cache = self._cache
+        placement, job = cache.granted.get(key), cache.jobs.get(key)
+        if placement is None or job is None:
+            return
+        resolved = cache.resolved.get(key)
+        environment = cache.catalogue.environments.get(placement.environment)
+        if resolved is None or environment is None:
+            cache.withdraw(key)
+            return
+        run, attempt = lifecycle.next_run(cache.statuses[key])
+        try:
+            body = build_job(job, resolved, environment, run, attempt)
+        except TemplateError as error:
+            self._fail(job, error.reason, error.message)
+            return
+        try:
+            created = await self._api.create(JOBS, body, key[0])
+        except AlreadyExists:
+            created = await self._api.get(JOBS, body["metadata"]["name"], key[0])
+        except Invalid as error:
+            self._fail(job, Reason.JOB_REJECTED, f"the API server refused the Kubernetes Job: {error.message}")
+            return
+        except (Forbidden, NotFound) as error:
+            self._postpone(job, error.message)
+            return
+        found = readers.run(created)
+        if found is None or found.owner_uid != job.uid:
+            name = body["metadata"]["name"]
+            self._postpone(
+                job,
+                f"a Kubernetes Job {name} that does not belong to this BatchJob exists in namespace {key[0]}; "
+                "delete it, or wait until it is gone",
+            )
+            return
+        self._refusals.pop(key, None)
+        cache.put_run(created)
+        cache.withdraw(key)
+
+    def _fail(self, job: BatchJob, reason: str, message: str) -> None:
+        """End a job whose Kubernetes Job can never be created."""
+        if self._cache.jobs.get(job.key) is job:
+            status = self._cache.statuses[job.key]
+            self._cache.set_status(job.key, lifecycle.failed(status, reason, message, self._clock()))
+            self._cache.withdraw(job.key)
+
+    def _postpone(self, job: BatchJob, message: str) -> None:
+        """Give the place back, so that others may have it, and try this job again after a back-off."""
+        if self._cache.jobs.get(job.key) is not job:
+            return
+        failures = self._refusals[job.key] = self._refusals.get(job.key, 0) + 1
+        self._cache.set_status(
+            job.key,
+            replace(
+                self._cache.statuses[job.key],
+                state=JobState.RUNNABLE,
+                reason=Reason.CREATE_FAILED,
+                message=message,
+                not_before=self._clock() + self._backoff.delay(failures),
+                queue_position=None,
+            ),
+        )
+        self._cache.withdraw(job.key)
+
+    async def stop(self, key: Key, uid: str) -> None:
+        """Delete a Kubernetes Job with its pods; it counts as running until it is gone."""
+        try:
+            await self._api.delete(JOBS, key[1], key[0], uid=uid, propagation="Foreground")
+        except (NotFound, Conflict):
+            _log.debug("Kubernetes Job %s/%s is gone already", *key)
+
+    async def expire(self, key: Key) -> None:
+        """Delete a finished BatchJob whose time to live is over; its Kubernetes Jobs go with it."""
+        job = self._cache.jobs.get(key)
+        if job is None:
+            return
+        try:
+            await self._api.delete(BATCHJOBS, key[1], key[0], uid=job.uid)
+        except (NotFound, Conflict):
+            _log.debug("BatchJob %s/%s is gone already", *key)
+
+    async def write_status(self, key: Key) -> None:
+        """Send what has changed of a job's status since the last write, if anything has."""
+        cache = self._cache
+        job = cache.jobs.get(key)
+        if job is None:
+            return
+        status = cache.statuses[key]
+        old = cache.written.get(key, {})
+        new = render_status(job, status, old, self._clock())
+        patch = merge_patch(old, new)
+        if not patch:
+            return
+        body = {"metadata": {"uid": job.uid}, "status": patch}
+        try:
+            await self._api.patch(BATCHJOBS, key[1], body, key[0], subresource="status")
+        except NotFound:
+            return
+        except Conflict:
+            _log.info("BatchJob %s/%s was replaced by another of the same name", *key)
+            return
+        except Invalid as error:
+            raise ApiError(
+                error.status, error.reason, f"status of BatchJob {'/'.join(key)}: {error.message}"
+            ) from error
+        if cache.jobs.get(key) is job:
+            if status.state in TERMINAL:
+                cache.written.pop(key, None)
+            else:
+                cache.written[key] = new

@@ -1,0 +1,145 @@
+"""The scheduling loop: wakes when something changed, runs one pass of the planner, hands the work out.
+
+Runs only while this process holds the lease. A pass never awaits, so it sees one consistent state of the cache and
+leaves another; all writing happens in the work queue behind it.
+"""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from batchyard.core import explain
+from batchyard.core.planner import Settled, place, settle
+from batchyard.core.records import TERMINAL, Key
+from batchyard.runtime.cache import Cache
+from batchyard.runtime.metrics import Metrics
+from batchyard.runtime.overview import Overview
+from batchyard.runtime.workqueue import Urgency, WorkQueue
+
+_log = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.02
+"""How long a pass waits for more events after the first: events come in bursts, and a pass serves them all."""
+
+STATUS_HOLD_SECONDS = 0.5
+"""How long a status that is not final is held back: most of those are overtaken by the next one within that time."""
+
+OVERVIEW_SECONDS = 2.0
+"""How often queues and environments are looked at for statuses to write."""
+
+RENEWAL_SECONDS = 10.0
+RENEWALS = 50
+"""How often, and for how many jobs at once, outdated places in a queue are written anew."""
+
+Item = tuple[str, ...]
+"""What to do and to which object: ("create", namespace, name), ("stop", namespace, name, uid)…"""
+
+
+class Loop:
+    """Passes of the planner over the cache."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        work: WorkQueue[Item],
+        overview: Overview,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._cache = cache
+        self._work = work
+        self._overview = overview
+        self._metrics = metrics
+        self._clock = clock
+        self._alarms: list[tuple[float, Key]] = []
+
+    async def run(self) -> None:
+        """Run passes until cancelled."""
+        next_overview = next_renewal = self._clock()
+        while True:
+            now = self._clock()
+            if now >= next_overview:
+                next_overview = now + OVERVIEW_SECONDS
+                for kind, name in self._overview.outdated():
+                    self._work.add(("overview", kind, name), Urgency.OVERVIEW)
+            if now >= next_renewal:
+                next_renewal = now + RENEWAL_SECONDS
+                self._renew_places(now)
+            alarm = self._alarms[0][0] if self._alarms else next_overview
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._cache.changed.wait(), max(min(alarm, next_overview) - now, 0.0))
+            await asyncio.sleep(GATHER_SECONDS)
+            self.run_pass()
+
+    def run_pass(self) -> None:
+        """Settle what happened, place what waits, and hand the consequences to the work queue."""
+        now = self._clock()
+        self._cache.changed.clear()
+        keys = self._cache.take_dirty() | self._due(now)
+        with self._metrics.pass_seconds.time():
+            # 1. Bring jobs up to date.
+            settled = self._settle(keys, now)
+            fresh = self._cache.enter(settled)
+            # 2. Hand free capacity out.
+            placed = place(self._cache.snapshot(), fresh, now)
+            for placement in placed.placements:
+                self._cache.grant(placement)
+            for key, status in placed.statuses.items():
+                self._cache.set_status(key, status)
+        # 3. Write.
+        self._hand_out(settled)
+        for placement in placed.placements:
+            self._work.add(("create", *placement.key), Urgency.CREATE)
+            self._metrics.wait_seconds.observe(now - self._cache.jobs[placement.key].created)
+        self._write_statuses()
+        for key in self._cache.catalogue.take_dirty_definitions():
+            self._work.add(("definition", *key), Urgency.CREATE)
+
+    def _settle(self, keys: set[Key], now: float) -> Settled:
+        """Settle all at once; should one job break that, the others one by one, so that it stands alone."""
+        try:
+            return settle(self._cache.snapshot(), keys, now)
+        except Exception:
+            _log.exception("Settling %d jobs failed; they are settled one by one", len(keys))
+        result = Settled()
+        for key in keys:
+            try:
+                result.add(settle(self._cache.snapshot(), [key], now))
+            except Exception:
+                _log.exception("BatchJob %s/%s cannot be settled; it is left as it is", *key)
+        return result
+
+    def _due(self, now: float) -> set[Key]:
+        due: set[Key] = set()
+        while self._alarms and self._alarms[0][0] <= now:
+            due.add(heapq.heappop(self._alarms)[1])
+        return due
+
+    def _hand_out(self, settled: Settled) -> None:
+        for key, at in settled.wake.items():
+            heapq.heappush(self._alarms, (at, key))
+        for run in settled.stop:
+            self._work.add(("stop", run.owner[0], run.name, run.uid), Urgency.STOP)
+        for key in settled.expired:
+            self._work.add(("expire", *key), Urgency.STOP)
+
+    def _write_statuses(self) -> None:
+        for key in self._cache.take_decided():
+            status = self._cache.statuses.get(key)
+            if status is None:
+                continue
+            if status.state in TERMINAL:
+                self._metrics.finished.labels(self._cache.jobs[key].queue, status.state.value).inc()
+                self._work.add(("status", *key), Urgency.FINAL_STATUS)
+            else:
+                self._work.add(("status", *key), Urgency.STATUS, STATUS_HOLD_SECONDS)
+
+    def _renew_places(self, now: float) -> None:
+        renewals = explain.renewals(
+            self._cache.jobs, self._cache.statuses, self._cache.backlog, limit=RENEWALS, now=now
+        )
+        for key, status in renewals.items():
+            self._cache.set_status(key, status)
+        self._write_statuses()

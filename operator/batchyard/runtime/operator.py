@@ -1,0 +1,197 @@
+"""The running operator: feeds fill the cache, the lease decides who acts, the loop decides, the work queue writes.
+
+Created by the app, started and stopped by Kopf's startup and cleanup activities, fed by the Kopf handlers with
+Batchyard's own kinds and by its own feeds with everything else.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from batchyard.api import names
+from batchyard.kube.protocol import KubeApi
+from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS
+from batchyard.runtime.backoff import Backoff
+from batchyard.runtime.cache import Cache
+from batchyard.runtime.definitions import DefinitionKeeper
+from batchyard.runtime.executor import Executor
+from batchyard.runtime.feed import Feed
+from batchyard.runtime.leader import LeaderElection
+from batchyard.runtime.loop import Item, Loop
+from batchyard.runtime.metrics import Metrics, gauges
+from batchyard.runtime.overview import Overview
+from batchyard.runtime.sweep import Sweep
+from batchyard.runtime.workqueue import WorkQueue
+
+_log = logging.getLogger(__name__)
+
+WRITES_AT_ONCE = 16
+"""Concurrent writes: enough to hide the round trips, few enough to leave the API server to others."""
+
+SILENCE_SECONDS = 300.0
+"""A live feed hears from the API server at least every minute; after this long it counts as dead."""
+
+
+class NotLeadingError(Exception):
+    """Raised for a write that came up after the lease was lost; another process will decide on it."""
+
+
+class Operator:
+    """All parts, wired. `stopped` is called when the process should end: the lease is lost, or a part has died."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        election: LeaderElection,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        sweep_seconds: float,
+        stopped: Callable[[str], None],
+    ) -> None:
+        self.cache = Cache()
+        self._election = election
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._sweep_seconds = sweep_seconds
+        self._stopped = stopped
+        self._sweep = Sweep(api, self.cache)
+        self._executor = Executor(api, self.cache, clock, Backoff(initial=2.0, maximum=60.0))
+        self._definitions = DefinitionKeeper(api, self.cache, clock)
+        self._overview = Overview(api, self.cache, clock)
+        self._work: WorkQueue[Item] = WorkQueue(
+            self._do, concurrency=WRITES_AT_ONCE, backoff=Backoff(initial=0.5, maximum=30.0), clock=monotonic
+        )
+        self._loop = Loop(self.cache, self._work, self._overview, metrics, clock)
+        self._feeds = self._make_feeds(api)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._acting: asyncio.Task[None] | None = None
+        metrics.show(self._gauges)
+
+    def _make_feeds(self, api: KubeApi) -> list[Feed]:
+        cache, catalogue = self.cache, self.cache.catalogue
+        ours = names.JOB_UID
+        return [
+            Feed(api, NODES, _put(catalogue.put_node), lambda _, name, __: catalogue.remove_node(name)),
+            Feed(
+                api,
+                NAMESPACES,
+                _put(catalogue.put_namespace),
+                lambda _, name, __: catalogue.remove_namespace(name),
+            ),
+            Feed(
+                api,
+                CONTROLLER_REVISIONS,
+                _put(catalogue.put_revision),
+                lambda namespace, name, _: catalogue.remove_revision((namespace, name)),
+                label_selector=names.DEFINITION,
+            ),
+            Feed(
+                api,
+                JOBS,
+                _put(cache.put_run),
+                lambda namespace, name, uid: cache.remove_run((namespace, name), uid),
+                label_selector=ours,
+            ),
+            Feed(
+                api,
+                PODS,
+                _put(cache.put_pod),
+                lambda namespace, name, _: cache.remove_pod((namespace, name)),
+                label_selector=ours,
+            ),
+        ]
+
+    async def start(self) -> None:
+        """Follow the cluster and stand for election; returns at once."""
+        for feed in self._feeds:
+            self._spawn(feed.run(), "a feed")
+        self._spawn(self._election.run(self._begin, self._end), "the election")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda done: self._ended(done, name))
+        self._tasks.append(task)
+        return task
+
+    def _ended(self, task: asyncio.Task[None], name: str) -> None:
+        if not task.cancelled():
+            _log.critical("%s ended unexpectedly", name, exc_info=task.exception())
+            self._stopped(f"{name} ended unexpectedly")
+
+    def _begin(self) -> None:
+        self._acting = self._spawn(self._act(), "the scheduling loop")
+
+    def _end(self) -> None:
+        """Stop acting at once: whoever leads next decides from what the API server holds."""
+        if self._acting is not None:
+            self._acting.cancel()
+            self._acting = None
+            self._stopped("the lease is lost or given up")
+
+    async def _act(self) -> None:
+        """Decide and write. What this process saw before it led may be behind what the last leader wrote."""
+        for feed in self._feeds:
+            await feed.synced.wait()
+        await self._sweep.prime()
+        _log.info("Acting on %d BatchJobs", len(self.cache.jobs))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._loop.run())
+            group.create_task(self._work.run())
+            group.create_task(self._sweep.run(self._sweep_seconds))
+
+    async def _do(self, item: Item) -> None:
+        if not self._election.is_leader:
+            raise NotLeadingError("this process does not hold the lease")
+        match item:
+            case ("create", namespace, name):
+                await self._executor.create((namespace, name))
+            case ("status", namespace, name):
+                await self._executor.write_status((namespace, name))
+            case ("stop", namespace, name, uid):
+                await self._executor.stop((namespace, name), uid)
+            case ("expire", namespace, name):
+                await self._executor.expire((namespace, name))
+            case ("definition", namespace, name):
+                await self._definitions.reconcile((namespace, name))
+            case ("overview", kind, name):
+                await self._overview.write(kind, name)
+
+    async def stop(self) -> None:
+        """End all parts; the lease is given up last, when nothing writes any more."""
+        election = self._tasks[len(self._feeds) :][:1]
+        if self._acting is not None:
+            self._acting.cancel()
+            await asyncio.gather(self._acting, return_exceptions=True)
+        for task in [*self._tasks, *election]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def healthy(self) -> str:
+        """What is wrong with this process, if anything: a restart would help."""
+        now = self._monotonic()
+        for feed in self._feeds:
+            if feed.last_contact is not None and now - feed.last_contact > SILENCE_SECONDS:
+                return f"a feed has not heard from the API server for {now - feed.last_contact:.0f} s"
+        return ""
+
+    def ready(self) -> str:
+        """What this process still waits for, if anything."""
+        return "" if all(feed.synced.is_set() for feed in self._feeds) else "the first LIST is not through yet"
+
+    def _gauges(self) -> Any:
+        cache = self.cache
+        return gauges(
+            jobs={queue: {state.value: n for state, n in counts.items()} for queue, counts in cache.counts.items()},
+            backlog=len(cache.backlog),
+            work=len(self._work),
+            leader=self._election.is_leader,
+            used=cache.used,
+            capacity={name: pool.capacity for name, pool in cache.catalogue.pools().items()},
+        )
+
+
+def _put(take_in: Callable[[Any], None]) -> Callable[[Any, bool], None]:
+    return lambda obj, _: take_in(obj)

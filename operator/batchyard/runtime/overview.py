@@ -1,0 +1,73 @@
+"""The statuses of queues and environments: counts, capacity, whether they can start jobs.
+
+Written through the work queue at most every few seconds and only when something has changed, since every job that
+starts or ends changes the counts.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from batchyard.kube.errors import NotFound
+from batchyard.kube.protocol import KubeApi
+from batchyard.kube.resources import COMPUTEENVIRONMENTS, JOBQUEUES, Resource
+from batchyard.manifests.environment import render_environment_status
+from batchyard.manifests.queue import render_queue_status
+from batchyard.manifests.status import merge_patch
+from batchyard.runtime.cache import Cache
+
+
+class Overview:
+    """Writes the statuses of JobQueues and ComputeEnvironments."""
+
+    def __init__(self, api: KubeApi, cache: Cache, clock: Callable[[], float]) -> None:
+        self._api = api
+        self._cache = cache
+        self._clock = clock
+
+    def outdated(self) -> Iterator[tuple[str, str]]:
+        """Kind and name of each object whose status says something else than the cache."""
+        catalogue = self._cache.catalogue
+        everything = [("JobQueue", name) for name in catalogue.queues]
+        everything += [("ComputeEnvironment", name) for name in catalogue.environments]
+        for kind, name in everything:
+            if merge_patch(catalogue.statuses.get((kind, "", name), {}), self._render(kind, name)):
+                yield kind, name
+
+    async def write(self, kind: str, name: str) -> None:
+        """Write one status, if the object is still there and its status still differs."""
+        catalogue = self._cache.catalogue
+        obj = (catalogue.queues if kind == "JobQueue" else catalogue.environments).get(name)
+        if obj is None:
+            return
+        new = self._render(kind, name)
+        patch = merge_patch(catalogue.statuses.get((kind, "", name), {}), new)
+        if not patch:
+            return
+        body = {"metadata": {"uid": obj.uid}, "status": patch}
+        try:
+            await self._api.patch(_RESOURCES[kind], name, body, subresource="status")
+        except NotFound:
+            return
+        catalogue.statuses[kind, "", name] = new
+
+    def _render(self, kind: str, name: str) -> dict[str, Any]:
+        cache, catalogue = self._cache, self._cache.catalogue
+        previous = catalogue.statuses.get((kind, "", name), {})
+        if kind == "JobQueue":
+            queue = catalogue.queues[name]
+            missing = [each for each in queue.environments if each not in catalogue.environments]
+            return render_queue_status(queue, cache.counts[name], missing, previous, self._clock())
+        pool = catalogue.pools()[name]
+        used = cache.used.get(name, {})
+        return render_environment_status(
+            pool.environment,
+            nodes=pool.nodes,
+            capacity=pool.capacity,
+            used=used,
+            jobs=used.get("pods", 0),
+            previous=previous,
+            now=self._clock(),
+        )
+
+
+_RESOURCES: dict[str, Resource] = {"JobQueue": JOBQUEUES, "ComputeEnvironment": COMPUTEENVIRONMENTS}

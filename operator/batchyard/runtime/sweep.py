@@ -1,0 +1,104 @@
+"""Finds what Kopf's watches missed: its re-LIST after a break reports no deletions, and a watch may die unnoticed.
+
+Every few minutes Batchyard's own kinds are listed and the cache is brought in line: what is gone is removed, what is
+new or changed is taken in. `prime` does the same in full at the start. The feeds of other kinds do this by themselves.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from batchyard.kube.errors import ApiError, NotFound
+from batchyard.kube.protocol import KubeApi
+from batchyard.kube.resources import BATCHJOBS, COMPUTEENVIRONMENTS, JOBDEFINITIONS, JOBQUEUES
+from batchyard.runtime import readers
+from batchyard.runtime.cache import Cache
+
+_log = logging.getLogger(__name__)
+
+
+class Sweep:
+    """Brings the cache in line with what exists of Batchyard's own kinds."""
+
+    def __init__(self, api: KubeApi, cache: Cache) -> None:
+        self._api = api
+        self._cache = cache
+
+    async def prime(self) -> None:
+        """Read everything, statuses included: what a process does before it starts to decide."""
+        await self._catalogue()
+        known = {key: job.uid for key, job in self._cache.jobs.items()}
+        async for page, _ in self._api.list_pages(BATCHJOBS):
+            for obj in page:
+                known.pop(readers.key_of(obj), None)
+                self._cache.put_batchjob(obj, fresh_status=True)
+        for key, uid in known.items():
+            self._cache.remove_batchjob(key, uid)
+
+    async def run(self, seconds: float) -> None:
+        """Sweep for ever, `seconds` apart."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await self.once()
+            except ApiError as error:
+                _log.warning("The sweep failed, next in %.0f s: %s", seconds, error.message)
+
+    async def once(self) -> None:
+        """Compare once; of BatchJobs, which may be many, only the metadata is listed."""
+        await self._catalogue()
+        # Known before the LIST: a job that comes while it runs must not be mistaken for a deleted one.
+        known = {key: job.uid for key, job in self._cache.jobs.items()}
+        for obj in await self._api.list_metadata(BATCHJOBS):
+            key, metadata = readers.key_of(obj), obj["metadata"]
+            known.pop(key, None)
+            job = self._cache.jobs.get(key)
+            if job is None or job.uid != metadata["uid"] or job.generation < metadata.get("generation", 1):
+                await self._take_in(key)
+        for key, uid in known.items():
+            _log.info("BatchJob %s/%s was deleted unseen", *key)
+            self._cache.remove_batchjob(key, uid)
+
+    async def _take_in(self, key: tuple[str, str]) -> None:
+        try:
+            obj = await self._api.get(BATCHJOBS, key[1], key[0])
+        except NotFound:
+            return
+        self._cache.put_batchjob(obj)
+
+    async def _catalogue(self) -> None:
+        """The three kinds of which there are few are read in full."""
+        catalogue = self._cache.catalogue
+        kinds: tuple[tuple[Any, Callable[[Any], None], Callable[[], set[Any]], Callable[[Any], None]], ...] = (
+            (
+                JOBDEFINITIONS,
+                catalogue.put_definition,
+                lambda: set(catalogue.definitions),
+                catalogue.remove_definition,
+            ),
+            (
+                JOBQUEUES,
+                catalogue.put_queue,
+                lambda: {("", name) for name in catalogue.queues},
+                _by_name(catalogue.remove_queue),
+            ),
+            (
+                COMPUTEENVIRONMENTS,
+                catalogue.put_environment,
+                lambda: {("", name) for name in catalogue.environments},
+                _by_name(catalogue.remove_environment),
+            ),
+        )
+        for resource, put, known_keys, remove in kinds:
+            known = known_keys()
+            items, _ = await self._api.list(resource)
+            for obj in items:
+                put(obj)
+            for key in known - {readers.key_of(obj) for obj in items}:
+                _log.info("%s %s was deleted unseen", resource, "/".join(filter(None, key)))
+                remove(key)
+
+
+def _by_name(remove: Callable[[str], None]) -> Callable[[Any], None]:
+    return lambda key: remove(key[1])

@@ -1,0 +1,67 @@
+"""What the operator can be told from outside, as command-line options; the Helm chart sets the same ones."""
+
+import argparse
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchyard import __version__
+
+
+@dataclass(slots=True, frozen=True)
+class Settings:
+    """The operator's options."""
+
+    kubeconfig: str = ""
+    context: str = ""
+    namespace: str = "batchyard-system"
+    lease: str = "batchyard-operator"
+    identity: str = ""
+    host: str = "0.0.0.0"  # noqa: S104 - probes and scrapers come from outside the pod
+    port: int = 8080
+    log_format: str = "text"
+    log_level: str = "info"
+    sweep_seconds: float = 300.0
+
+
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """Read the command line; exits with a usage message when it does not make sense."""
+    defaults = Settings()
+    parser = argparse.ArgumentParser(
+        prog="batchyard", description="Runs the Batchyard operator until it is stopped or loses its lease."
+    )
+    parser.add_argument("--version", action="version", version=f"batchyard {__version__}")
+    parser.add_argument(
+        "--kubeconfig",
+        default="",
+        help="kubeconfig to use (default: the pod's service account, else $KUBECONFIG)",
+    )
+    parser.add_argument("--context", default="", help="context of the kubeconfig (default: the current one)")
+    parser.add_argument(
+        "--namespace",
+        default=os.environ.get("POD_NAMESPACE", defaults.namespace),
+        help="namespace of the lease (default: $POD_NAMESPACE, else %(default)s)",
+    )
+    parser.add_argument("--lease", default=defaults.lease, help="name of the lease (default: %(default)s)")
+    parser.add_argument(
+        "--identity",
+        default=os.environ.get("POD_NAME", "") or f"{socket.gethostname()}-{os.getpid()}",
+        help="name of this process in the lease (default: $POD_NAME, else host and process id)",
+    )
+    parser.add_argument("--host", default=defaults.host, help="address of /metrics, /healthz and /readyz")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=defaults.port,
+        help="port of the same, 0 for a free one (default: %(default)s)",
+    )
+    parser.add_argument("--log-format", choices=["text", "json"], default=defaults.log_format)
+    parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default=defaults.log_level)
+    parser.add_argument(
+        "--sweep-seconds",
+        type=float,
+        default=defaults.sweep_seconds,
+        help="time between two sweeps for events that a watch missed (default: %(default)s)",
+    )
+    return Settings(**vars(parser.parse_args(arguments)))
