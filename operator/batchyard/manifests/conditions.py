@@ -14,6 +14,9 @@ READY = "Ready"
 STALLED = "Stalled"
 FAILED = "Failed"
 
+_MAX_MESSAGE = 32_768
+"""What the CRDs allow; an API server's verdict on a pod template can be longer."""
+
 
 @dataclass(slots=True, frozen=True)
 class Verdict:
@@ -32,20 +35,22 @@ def render_conditions(
     """The `conditions` of a status; where nothing turned, the transition time is the `previous` one."""
     before = {condition["type"]: condition for condition in previous.get("conditions") or ()}
     wanted = [(READY, verdict.ready)]
-    wanted += [
-        (kind, True) for kind, holds in ((FAILED, verdict.failed), (STALLED, verdict.stalled)) if holds
-    ]
+    wanted += [(kind, True) for kind, holds in ((FAILED, verdict.failed), (STALLED, verdict.stalled)) if holds]
     return [
         {
             "type": kind,
             "status": str(holds),
             "reason": verdict.reason,
-            "message": verdict.message,
+            "message": _clipped(verdict.message),
             "observedGeneration": generation,
             "lastTransitionTime": _transition_time(before.get(kind), str(holds), now),
         }
         for kind, holds in wanted
     ]
+
+
+def _clipped(message: str) -> str:
+    return message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - 1]}…"
 
 
 def _transition_time(before: Mapping[str, Any] | None, status: str, now: float) -> str:

@@ -44,9 +44,7 @@ def _verdict(
     if definition.refusal:
         return Verdict(False, "InvalidSpec", definition.refusal, stalled=True)
     if rejection:
-        return Verdict(
-            False, "TemplateRejected", f"the API server refuses the pod template: {rejection}", stalled=True
-        )
+        return Verdict(False, "TemplateRejected", f"the API server refuses the pod template: {rejection}", stalled=True)
     if not revisions:
         return Verdict(False, "Progressing", "the first revision is being made")
     if latest is None:

@@ -20,9 +20,7 @@ def job_name(job: str, run: int) -> str:
     return f"{job}-{run}"
 
 
-def build_job(
-    job: BatchJob, resolved: Resolved, environment: Environment, run: int, attempt: int
-) -> dict[str, Any]:
+def build_job(job: BatchJob, resolved: Resolved, environment: Environment, run: int, attempt: int) -> dict[str, Any]:
     """The batch/v1 Job to create; raises TemplateError where no node of the environment can be right."""
     namespace, name = job.key
     labels = _labels(job, resolved, environment, run)
@@ -91,9 +89,7 @@ def _pod_template(
         spec["nodeSelector"] = selector
     if tolerations := _tolerations(spec.get("tolerations") or (), environment.tolerations):
         spec["tolerations"] = tolerations
-    deadlines = [
-        seconds for seconds in (spec.get("activeDeadlineSeconds"), resolved.timeout_seconds) if seconds
-    ]
+    deadlines = [seconds for seconds in (spec.get("activeDeadlineSeconds"), resolved.timeout_seconds) if seconds]
     if deadlines:
         spec["activeDeadlineSeconds"] = min(deadlines)
     return {"metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}, "spec": spec}
@@ -111,11 +107,7 @@ def _environment_variables(job: BatchJob, environment: Environment, attempt: int
 
 def _with_variables(container: Mapping[str, Any], injected: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     """Ours first, so that the container's own variables can refer to them as `$(AWS_BATCH_JOB_ID)`."""
-    own = [
-        entry
-        for entry in container.get("env") or ()
-        if not entry["name"].startswith(names.RESERVED_ENV_PREFIX)
-    ]
+    own = [entry for entry in container.get("env") or () if not entry["name"].startswith(names.RESERVED_ENV_PREFIX)]
     return {**container, "env": [*injected, *own]}
 
 

@@ -18,9 +18,7 @@ def revision_name(definition: str, number: int) -> str:
     return f"{definition}-{number}"
 
 
-def build_revision(
-    definition: Definition, number: int, content: Mapping[str, Any], digest: str
-) -> dict[str, Any]:
+def build_revision(definition: Definition, number: int, content: Mapping[str, Any], digest: str) -> dict[str, Any]:
     """The ControllerRevision to create for this content."""
     namespace, name = definition.key
     return {

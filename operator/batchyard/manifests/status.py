@@ -84,12 +84,11 @@ def _verdict(status: Status) -> Verdict:
 
 
 def _render_attempt(attempt: Attempt) -> dict[str, Any]:
-    return _without_blanks(
+    fields = _without_blanks(
         {
             "run": attempt.run,
             "attempt": attempt.attempt,
             "jobName": attempt.job_name,
-            "computeEnvironment": attempt.environment,
             "podName": attempt.pod_name,
             "nodeName": attempt.node_name,
             "startedAt": _rendered_time(attempt.started_at),
@@ -99,6 +98,7 @@ def _render_attempt(attempt: Attempt) -> dict[str, Any]:
             "message": attempt.message,
         }
     )
+    return {**fields, "computeEnvironment": attempt.environment}
 
 
 def _read_attempt(attempt: Mapping[str, Any]) -> Attempt:
@@ -118,7 +118,7 @@ def _read_attempt(attempt: Mapping[str, Any]) -> Attempt:
 
 
 def _without_blanks(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is not known; empty lists and zeros stay, as the API server would default them."""
+    """Leave out what is not known. Zeros and empty lists stay: the API server would put them back by default."""
     return {name: value for name, value in fields.items() if value is not None and value != ""}
 
 

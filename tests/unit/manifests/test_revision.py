@@ -1,0 +1,28 @@
+"""Revisions as ControllerRevisions."""
+
+from batchyard.core.revisions import digest
+from batchyard.manifests.revision import build_revision, read_revision
+from unit.manifests.conftest import Golden
+from unit.samples import NOW, make_content, make_definition, make_revision
+
+CREATED = "2026-01-01T00:00:00Z"
+
+
+def test_the_controller_revision_of_a_definition(golden: Golden) -> None:
+    content = make_content()
+    golden("revision", build_revision(make_definition(), 3, content, digest(content)))
+
+
+def test_what_was_written_is_read_back() -> None:
+    content = make_content()
+    written = build_revision(make_definition(), 3, content, digest(content))
+    stored = {**written, "metadata": {**written["metadata"], "creationTimestamp": CREATED}}
+    assert read_revision(stored) == make_revision(3)
+    assert read_revision(stored).created == NOW
+
+
+def test_a_forged_label_does_not_change_the_hash() -> None:
+    content = make_content()
+    written = build_revision(make_definition(), 3, content, "forged")
+    stored = {**written, "metadata": {**written["metadata"], "creationTimestamp": CREATED}}
+    assert read_revision(stored).digest == digest(content)
