@@ -1,0 +1,48 @@
+# One-word commands for developers and for a first look. `make help` lists them.
+# Everything is set up on first use: virtual environment, programs, local cluster. Caches live in the user's cache folder.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench cluster cluster-down unit e2e generate lock
+
+PY := .venv/bin/python
+export PYTHONPATH := hack
+
+help:  ## List these commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/.ready  ## Bring up a cluster with a real node, run a first job on it and watch it move
+	$(PY) -m demo
+
+test: .venv/.ready  ## Run all tests: unit, property, component, and end to end on a real cluster
+	$(PY) -m pytest
+
+unit: .venv/.ready  ## Run the fast tests only
+	$(PY) -m pytest -m "not e2e"
+
+e2e: .venv/.ready  ## Run the end-to-end tests only
+	$(PY) -m pytest -m e2e
+
+check: .venv/.ready  ## Check lint, formatting, types, layers and that generated files are up to date
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	PYTHONPATH= .venv/bin/lint-imports
+	$(PY) -m pytest -q -m "not e2e" tests/unit/api/test_generated.py
+
+bench: .venv/.ready  ## Measure against the bare Job controller and write docs/benchmarks.md
+	$(PY) -m bench
+
+cluster: .venv/.ready  ## Start the local cluster and say how to use it
+	$(PY) -m localcluster up
+
+cluster-down: .venv/.ready  ## Stop the local cluster and remove all of it
+	$(PY) -m localcluster down
+
+generate: .venv/.ready  ## Write the generated files anew: CRDs, their copies in the chart, the API reference
+	$(PY) hack/generate
+
+lock: .venv/.ready  ## Lock the dependencies anew (needs the package index)
+	hack/venv lock --upgrade
+
+.venv/.ready: requirements.lock pyproject.toml hack/venv
+	@hack/venv
