@@ -47,9 +47,7 @@ class KubeClient:
         answer: Object = await self._transport.request("get", str(resource), "GET", path, repeatable=True)
         return answer
 
-    async def create(
-        self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False
-    ) -> Object:
+    async def create(self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False) -> Object:
         """Create an object, or have the API server check that it could."""
         path = _path(resource, namespace) + ("?dryRun=All" if dry_run else "")
         answer: Object = await self._transport.request(
@@ -158,9 +156,7 @@ class KubeClient:
     ) -> Objects:
         """The metadata of all objects."""
         query = {"labelSelector": label_selector, "limit": "1000"}
-        return [
-            item async for page, _ in self._pages(resource, namespace, query, _METADATA_ONLY) for item in page
-        ]
+        return [item async for page, _ in self._pages(resource, namespace, query, _METADATA_ONLY) for item in page]
 
     async def _pages(
         self, resource: Resource, namespace: str | None, query: dict[str, str], headers: dict[str, str]

@@ -33,24 +33,29 @@ async def load(kubeconfig: str = "", context: str = "") -> tuple[Configuration, 
     A service account's token needs no such help: its file is read again every minute, on use.
     """
     configuration = Configuration()
+    refresh: Refresh = _nothing_to_refresh
     path = kubeconfig or os.environ.get("KUBECONFIG", "")
-    home = pathlib.Path.home() / ".kube" / "config"
-    try:
-        if not path and not context and "KUBERNETES_SERVICE_HOST" in os.environ:
+    if not path and not context and "KUBERNETES_SERVICE_HOST" in os.environ:
+        try:
             kube_config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-            refresh: Refresh = _nothing_to_refresh
-        elif path or home.is_file():
-            loader = await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=path or str(home), context=context or None, client_configuration=configuration
-            )
-            refresh = _refresher(loader, configuration)
-        else:
+        except (kube_config.ConfigException, OSError) as error:
+            raise CredentialsError(f"cannot use the pod's service account: {error}") from error
+    else:
+        path = path or str(pathlib.Path.home() / ".kube" / "config")
+        if not any(pathlib.Path(part).is_file() for part in path.split(os.pathsep)):
             raise CredentialsError(
-                "no API server to talk to: not in a pod, no KUBECONFIG and no ~/.kube/config; set KUBECONFIG"
+                f"no API server to talk to: there is no kubeconfig at {path}, and this is not a pod with a "
+                "service account; set KUBECONFIG"
             )
-    except (kube_config.ConfigException, OSError) as error:
-        where = f"kubeconfig {path or home}" if path or context else "the pod's service account"
-        raise CredentialsError(f"cannot use {where}: {error}") from error
+        try:
+            loader = await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=path, context=context or None, client_configuration=configuration
+            )
+        except Exception as error:
+            # A file of another shape than expected fails in the loader in any way whatever.
+            detail = str(error) or type(error).__name__
+            raise CredentialsError(f"cannot use kubeconfig {path}: {detail}; set KUBECONFIG") from error
+        refresh = _refresher(loader, configuration)
     _take_proxy_from_environment(configuration)
     return configuration, refresh
 

@@ -24,9 +24,7 @@ class KubeApi(Protocol):
         """Read one object."""
         ...
 
-    async def create(
-        self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False
-    ) -> Object:
+    async def create(self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False) -> Object:
         """Create an object; a dry run is validated and defaulted by the API server, but not stored.
 
         After `Unavailable` the object may exist: with a deterministic name, create again and take
