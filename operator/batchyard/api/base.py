@@ -89,10 +89,27 @@ class ListMap:
         for entry in entries:
             name = getattr(entry, self.key)
             if name in seen:
-                message = f'has two entries with the {to_camel(self.key)} "{name}"; keep one of them'
+                message = f'two entries have the {to_camel(self.key)} "{name}"; keep one of them'
                 raise PydanticCustomError("rule", "{message}", {"message": message, "field": ""})
             seen.add(name)
         return entries
+
+
+@dataclass(frozen=True)
+class ListSet:
+    """A list of plain values that holds each once and whose order means nothing."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "x-kubernetes-list-type": "set"}
+
+    def _check(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(values)) < len(values):
+            message = "each value may be listed once only; remove the repeated one"
+            raise PydanticCustomError("rule", "{message}", {"message": message, "field": ""})
+        return values
 
 
 class Model(BaseModel):

@@ -220,10 +220,12 @@ class BatchJob(Model):
             f"self.metadata.name.size() <= {names.MAX_BATCH_JOB_NAME}",
             f"the name of a BatchJob may have at most {names.MAX_BATCH_JOB_NAME} characters: it names Jobs and pods",
             lambda it: len(it.metadata.name) <= names.MAX_BATCH_JOB_NAME,
+            field="metadata.name",
         ),
         Rule(
             "!self.metadata.name.contains('.')",
             "the name of a BatchJob may not contain '.': it names the hosts of pods; use '-' instead",
             lambda it: "." not in it.metadata.name,
+            field="metadata.name",
         ),
     )

@@ -45,7 +45,7 @@ class ComputeEnvironmentSpec(Model):
     """Unmanaged uses nodes that exist."""
     state: EnabledState = EnabledState.ENABLED
     """A disabled environment takes no new job; running ones go on."""
-    max_vcpus: Annotated[Number, Field(ge=0.001, le=10_000_000)] | None = None
+    max_vcpus: Annotated[Number, Field(gt=0, le=10_000_000)] | None = None
     """Ceiling on the vCPUs that jobs use together; left out, what the nodes have."""
     max_memory: Quantity | None = None
     """Ceiling on the memory that jobs use together; left out, what the nodes have."""
@@ -108,5 +108,6 @@ class ComputeEnvironment(Model):
             f"self.metadata.name.size() <= {names.MAX_LABEL_VALUE}",
             f"the name of a ComputeEnvironment may have at most {names.MAX_LABEL_VALUE} characters: it labels its jobs",
             lambda it: len(it.metadata.name) <= names.MAX_LABEL_VALUE,
+            field="metadata.name",
         ),
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from batchyard.api import names
-from batchyard.api.base import FreeForm, Integer, ListMap, Model, Rule, StatusModel, Timestamp, pattern
+from batchyard.api.base import FreeForm, Integer, ListMap, ListSet, Model, Rule, StatusModel, Timestamp, pattern
 from batchyard.api.container import Container
 from batchyard.api.meta import Condition, ObjectMeta
 from batchyard.api.strategy import RetryStrategy, Timeout
@@ -94,7 +94,8 @@ class JobDefinitionSpec(Model):
     """Licences and the like that each job holds while it runs."""
     inactive_revisions: Annotated[
         tuple[Annotated[Integer, Field(ge=1)], ...],
-        Field(max_length=1000, json_schema_extra={"x-kubernetes-list-type": "set"}),
+        Field(max_length=1000),
+        ListSet(),
     ] = ()
     """Revisions that new jobs may not use. Changing this list makes no new revision."""
     revision_history_limit: Annotated[Integer, Field(ge=1, le=1000)] = 10
@@ -152,5 +153,6 @@ class JobDefinition(Model):
             f"self.metadata.name.size() <= {names.MAX_LABEL_VALUE}",
             f"the name of a JobDefinition may have at most {names.MAX_LABEL_VALUE} characters: it labels its jobs",
             lambda it: len(it.metadata.name) <= names.MAX_LABEL_VALUE,
+            field="metadata.name",
         ),
     )

@@ -33,7 +33,7 @@ class Share(Model):
         pattern(r"[a-zA-Z0-9]+\*?", "must be letters and digits, with a '*' at the end if it is a beginning"),
     ]
     """Share identifier, or its beginning followed by `*`."""
-    weight_factor: Annotated[Number, Field(ge=0.0001, le=999.9999)] = 1.0
+    weight_factor: Annotated[Number, Field(gt=0, le=999.9999)] = 1.0
     """Weight of usage: the lower, the more the share gets."""
 
 
@@ -169,5 +169,6 @@ class JobQueue(Model):
             f"self.metadata.name.size() <= {names.MAX_LABEL_VALUE}",
             f"the name of a JobQueue may have at most {names.MAX_LABEL_VALUE} characters: it labels its jobs",
             lambda it: len(it.metadata.name) <= names.MAX_LABEL_VALUE,
+            field="metadata.name",
         ),
     )

@@ -41,7 +41,7 @@ def structural_schema(model: type[BaseModel], kind: str) -> Json:
     """The openAPIV3Schema of one kind."""
     document = model.model_json_schema(by_alias=True)
     schema = _convert(document, document.get("$defs", {}))
-    schema["properties"]["metadata"] = {"type": "object"}
+    schema["properties"]["metadata"] = {"type": "object", "properties": {"name": {"type": "string"}}}
     for constant in ("apiVersion", "kind"):
         schema["properties"][constant] = {
             "type": "string",
@@ -78,8 +78,6 @@ def _convert(node: Json, definitions: Json) -> Json:
     _fix_default(result)
     if "exclusiveMinimum" in node:
         result["minimum"], result["exclusiveMinimum"] = node["exclusiveMinimum"], True
-    if node.get("type") == "integer":
-        result["format"] = "int64"
     if "description" in result:
         result["description"] = " ".join(result["description"].split())
     return result

@@ -82,10 +82,18 @@ def _parse(model: type[M], obj: Mapping[str, Any]) -> M:
         return model.model_validate({key: value for key, value in obj.items() if key != "status"})
     except ValidationError as error:
         details = error.errors(include_url=False)
-        sentences = list(dict.fromkeys(_sentence(model, detail) for detail in details))
+        sentences = list(dict.fromkeys(_sentence(model, detail) for detail in details if not _follows(detail, details)))
     shown = "; ".join(islice(sentences, _SHOWN))
     rest = len(sentences) - _SHOWN
     raise InvalidObject(f"{shown}; and {rest} more" if rest > 0 else shown)
+
+
+def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
+    """Whether a list only counts as too short because its entries are wrong."""
+    location = detail["loc"]
+    return detail["type"] == "too_short" and any(
+        other["loc"][: len(location)] == location for other in details if other is not detail
+    )
 
 
 def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
@@ -94,7 +102,8 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         return f"{path} is not a field of {model.__name__}{_suggestion(model, location)}"
     if kind in _SENTENCES:
-        sentence = f"{path} {_SENTENCES[kind].format_map(context)}"
+        bounds = {name: f"{bound}".removesuffix(".0") for name, bound in context.items()}
+        sentence = f"{path} {_SENTENCES[kind].format_map(bounds)}"
         return f"{sentence}, not {_shown(detail['input'])}" if kind in _VALUE_SHOWN else sentence
     message = context.get("message", detail["msg"])
     return f"{path}: {message}" if path else message

@@ -1,0 +1,354 @@
+"""Good objects of the four kinds, and bad ones with the words that must tell people what is wrong.
+
+The unit tests feed the bad ones to the models, the end-to-end tests to a real API server: both must refuse.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchyard.api import names
+
+Json = dict[str, Any]
+
+GOOD_SPECS: dict[str, Json] = {
+    "JobDefinition": {"container": {"image": "busybox"}},
+    "BatchJob": {"jobQueue": "urgent", "jobDefinition": "transcode"},
+    "JobQueue": {"computeEnvironments": ["on-prem"]},
+    "ComputeEnvironment": {"unmanaged": {}},
+}
+
+
+def manifest(kind: str, spec: Json | None = None, *, name: str = "sample", **fields: Any) -> Json:
+    """An object whose spec is the good one of its kind with these fields; a field that is None is left out."""
+    merged = {**GOOD_SPECS[kind], **fields} if spec is None else spec
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {key: value for key, value in merged.items() if value is not None},
+    }
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One mistake, and a piece of the message that each side must answer with."""
+
+    id: str
+    kind: str
+    fields: Json = field(default_factory=dict)
+    server: str = ""
+    operator: str = ""
+    """Left empty: the same words as the API server's."""
+    name: str = "sample"
+
+    @property
+    def manifest(self) -> Json:
+        return manifest(self.kind, name=self.name, **self.fields)
+
+    @property
+    def operator_says(self) -> str:
+        return self.operator or self.server
+
+
+def _job(id: str, server: str, operator: str = "", *, name: str = "sample", **fields: Any) -> Bad:  # noqa: A002
+    return Bad(id, "BatchJob", fields, server, operator, name)
+
+
+def _definition(id: str, server: str, operator: str = "", *, name: str = "sample", **fields: Any) -> Bad:  # noqa: A002
+    return Bad(id, "JobDefinition", fields, server, operator, name)
+
+
+def _container(id: str, server: str, operator: str = "", **fields: Any) -> Bad:  # noqa: A002
+    return _definition(f"container-{id}", server, operator, container={"image": "busybox", **fields})
+
+
+def _queue(id: str, server: str, operator: str = "", *, name: str = "sample", **fields: Any) -> Bad:  # noqa: A002
+    return Bad(id, "JobQueue", fields, server, operator, name)
+
+
+def _environment(id: str, server: str, operator: str = "", *, name: str = "sample", **fields: Any) -> Bad:  # noqa: A002
+    return Bad(id, "ComputeEnvironment", fields, server, operator, name)
+
+
+NOT_YET = "not supported by this version of Batchyard"
+
+BAD_JOBS = (
+    _job("name-too-long", "at most 52 characters", name="a" * 53),
+    _job("name-with-dot", "may not contain '.'", name="v1.transcode"),
+    _job("no-queue", "spec.jobQueue: Required value", "spec.jobQueue is required", jobQueue=None),
+    _job("no-definition", "spec.jobDefinition: Required value", "spec.jobDefinition is required", jobDefinition=None),
+    _job("unknown-field", 'unknown field "spec.jobQeue"', "did you mean jobQueue?", jobQeue="urgent"),
+    _job("queue-not-text", "must be of type string", "spec.jobQueue must be text", jobQueue=7),
+    _job("queue-not-a-name", "must be the name of an object: lower case", jobQueue="Urgent!"),
+    _job("queue-empty", "must be the name of an object: lower case", jobQueue=""),
+    _job("definition-revision-0", "name:revision such as transcode:3", jobDefinition="transcode:0"),
+    _job("definition-revision-word", "name:revision such as transcode:3", jobDefinition="transcode:latest"),
+    _job("definition-too-long", "may not be more than 80", "at most 80 characters", jobDefinition="a" * 81),
+    _job("parameters-list", "must be of type object", "spec.parameters must be an object", parameters=["a"]),
+    _job("parameter-number", "must be of type string", "must be text; put it in quotes, not 3", parameters={"n": 3}),
+    _job(
+        "too-many-parameters",
+        "must have at most 256",
+        "at most 256 entries",
+        parameters={f"p{number}": "x" for number in range(257)},
+    ),
+    _job("timeout-0", "greater than or equal to 1", "at least 1, not 0", timeout={"attemptDurationSeconds": 0}),
+    _job("timeout-text", "must be of type integer", "must be a whole number", timeout={"attemptDurationSeconds": "1h"}),
+    _job("timeout-empty", "Required value", "attemptDurationSeconds is required", timeout={}),
+    _job("ttl-negative", "greater than or equal to 0", "at least 0, not -1", ttlSecondsAfterFinished=-1),
+    _job("ttl-fraction", "must be of type integer", "must be a whole number", ttlSecondsAfterFinished=1.5),
+    _job("attempts-0", "greater than or equal to 1", "at least 1, not 0", retryStrategy={"attempts": 0}),
+    _job("attempts-11", "less than or equal to 10", "at most 10, not 11", retryStrategy={"attempts": 11}),
+    _job(
+        "backoff-shrinks",
+        "maxSeconds must be at least initialSeconds",
+        retryStrategy={"backoff": {"initialSeconds": 60, "maxSeconds": 5}},
+    ),
+    _job(
+        "backoff-multiplier",
+        "greater than or equal to 1",
+        "at least 1, not 0.5",
+        retryStrategy={"backoff": {"multiplier": 0.5}},
+    ),
+    _job(
+        "override-twice",
+        'Duplicate value: {"name":"main"}',
+        'two entries have the name "main"',
+        containerOverrides=[{"image": "a"}, {"image": "b"}],
+    ),
+    _job(
+        "override-reserved-env",
+        "names beginning with AWS_BATCH are set by Batchyard",
+        containerOverrides=[{"env": [{"name": "AWS_BATCH_JOB_ID", "value": "1"}]}],
+    ),
+    _job(
+        "override-quantity",
+        'Invalid value: "2 cores"',
+        '"2 cores" is not a quantity',
+        containerOverrides=[{"resources": {"requests": {"cpu": "2 cores"}}}],
+    ),
+    _job("override-unknown-field", "unknown field", "is not a field", containerOverrides=[{"volumes": []}]),
+    _job("override-not-a-list", "must be of type array", "must be a list", containerOverrides="a"),
+    _job("array-0", "greater than or equal to 1", "at least 1, not 0", array={"size": 0}),
+    _job("array-too-large", "less than or equal to 100000", "at most 100000", array={"size": 100_001}),
+    _job("array-without-size", "spec.array.size: Required value", "spec.array.size is required", array={}),
+    _job(
+        "depends-twice",
+        "each job may be named once only",
+        dependsOn=[{"job": "fetch"}, {"job": "fetch", "type": "Finished"}],
+    ),
+    _job("depends-unknown-type", "Unsupported value", "must be one of", dependsOn=[{"job": "fetch", "type": "After"}]),
+    _job("depends-on-nothing", "job is required unless type is Sequential", dependsOn=[{"type": "NToN"}]),
+    _job(
+        "depends-too-many",
+        "must have at most 20 items",
+        "at most 20 entries",
+        dependsOn=[{"job": f"job-{number}"} for number in range(21)],
+    ),
+    _job("share-with-dash", "must be letters and digits", shareIdentifier="team-a"),
+    _job("priority-override", "less than or equal to 9999", "at most 9999", schedulingPriorityOverride=10_000),
+    _job(
+        "node-overrides-range",
+        "must be a node index or a range",
+        nodeOverrides={"nodeRanges": [{"targetNodes": "all"}]},
+    ),
+)
+
+BAD_DEFINITIONS = (
+    _definition("name-too-long", "at most 63 characters", name="a" * 64),
+    _definition("no-form", "exactly one of container, template and multiNode", container=None),
+    _definition("two-forms", "exactly one of container, template and multiNode", template={"spec": {}}),
+    _definition("template-text", "must be of type object", "must be an object", container=None, template="pod"),
+    _definition("unknown-field", 'unknown field "spec.retries"', "spec.retries is not a field", retries=3),
+    _definition("attempts-text", "must be of type integer", "must be a whole number", retryStrategy={"attempts": "3"}),
+    _definition(
+        "rules-without-retry",
+        "needs attempts of 2",
+        retryStrategy={"evaluateOnExit": [{"onReason": "*", "action": "Exit"}]},
+    ),
+    _definition(
+        "rule-without-condition",
+        "at least one of onExitCode",
+        retryStrategy={"attempts": 2, "evaluateOnExit": [{"action": "Exit"}]},
+    ),
+    _definition(
+        "rule-exit-code",
+        "must be digits",
+        retryStrategy={"attempts": 2, "evaluateOnExit": [{"onExitCode": "13?", "action": "Exit"}]},
+    ),
+    _definition(
+        "rule-action",
+        "Unsupported value",
+        "must be one of 'Retry' or 'Exit'",
+        retryStrategy={"attempts": 2, "evaluateOnExit": [{"onExitCode": "1", "action": "Stop"}]},
+    ),
+    _definition(
+        "too-many-rules",
+        "must have at most 5 items",
+        "at most 5 entries",
+        retryStrategy={"attempts": 2, "evaluateOnExit": [{"onExitCode": "1", "action": "Exit"}] * 6},
+    ),
+    _definition(
+        "memory-multiplier",
+        "greater than 1",
+        "more than 1",
+        retryStrategy={"onOutOfMemory": {"memoryMultiplier": 1}},
+    ),
+    _definition("grace-negative", "greater than or equal to 0", "at least 0", startupGraceSeconds=-5),
+    _definition("history-0", "greater than or equal to 1", "at least 1", revisionHistoryLimit=0),
+    _definition("inactive-0", "greater than or equal to 1", "at least 1", inactiveRevisions=[0]),
+    _definition("inactive-twice", "Duplicate value: 2", "each value may be listed once only", inactiveRevisions=[2, 2]),
+    _definition("priority", "less than or equal to 9999", "at most 9999", schedulingPriority=10_000),
+    _definition(
+        "consumable-twice",
+        "Duplicate value",
+        'two entries have the name "licence"',
+        consumableResources=[{"name": "licence"}, {"name": "licence"}],
+    ),
+    _definition(
+        "main-node",
+        "mainNode must be less than numNodes",
+        container=None,
+        multiNode={
+            "numNodes": 2,
+            "mainNode": 2,
+            "nodeRanges": [{"targetNodes": "0:", "container": {"image": "busybox"}}],
+        },
+    ),
+    _definition(
+        "node-range-form",
+        "exactly one of container and template must be set",
+        container=None,
+        multiNode={"numNodes": 2, "nodeRanges": [{"targetNodes": "0:"}]},
+    ),
+    _definition("container-no-image", "spec.container.image: Required value", "image is required", container={}),
+    _container("image-empty", "at least 1 chars long", "must not be empty", image=""),
+    _container("name", "must be a container name", name="Main_1"),
+    _container("command-text", "must be of type array", "must be a list", command="sleep 1"),
+    _container("command-number", "must be of type string", "must be text", command=["sleep", 1]),
+    _container("env-name", "must be the name of an environment variable", env=[{"name": "1A", "value": "x"}]),
+    _container("env-reserved", "names beginning with AWS_BATCH", env=[{"name": "AWS_BATCH_X", "value": "x"}]),
+    _container(
+        "env-twice",
+        "Duplicate value",
+        'two entries have the name "A"',
+        env=[{"name": "A"}, {"name": "A", "value": "1"}],
+    ),
+    _container("env-number", "must be of type string", "must be text", env=[{"name": "A", "value": 1}]),
+    _container(
+        "env-two-sources",
+        "value and valueFrom exclude each other",
+        env=[{"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+    ),
+    _container(
+        "quantity", 'Invalid value: "lots"', '"lots" is not a quantity', resources={"limits": {"memory": "lots"}}
+    ),
+    _container("quantity-fraction", "cpu", "must be text", resources={"requests": {"cpu": 0.5}}),
+    _container("quantity-negative", "cpu", '"-1" is not a quantity', resources={"requests": {"cpu": -1}}),
+    _container("quantity-negative-text", "cpu", '"-1" is not a quantity', resources={"requests": {"cpu": "-1"}}),
+    _container("pull-policy", "Unsupported value", "must be 'Always'", imagePullPolicy="Sometimes"),
+    _container("service-account", "must be the name of an object", serviceAccountName="Robot"),
+    _container("toleration-value", "value must be left out", tolerations=[{"operator": "Exists", "value": "x"}]),
+    _container("toleration-key", "key must be given unless", tolerations=[{"value": "x"}]),
+    _container(
+        "toleration-seconds",
+        "tolerationSeconds needs the effect NoExecute",
+        tolerations=[{"key": "spot", "tolerationSeconds": 5}],
+    ),
+)
+
+BAD_QUEUES = (
+    _queue("name-too-long", "at most 63 characters", name="a" * 64),
+    _queue("no-environments", "Required value", "computeEnvironments is required", computeEnvironments=None),
+    _queue("empty-environments", "should have at least 1 items", "at least 1 entry", computeEnvironments=[]),
+    _queue("environment-twice", "may be listed once only", computeEnvironments=["on-prem", "on-prem"]),
+    _queue("environment-name", "must be the name of an object", computeEnvironments=["On Prem"]),
+    _queue(
+        "too-many-environments",
+        "must have at most 10 items",
+        "at most 10 entries",
+        computeEnvironments=[f"ce-{number}" for number in range(11)],
+    ),
+    _queue("priority-negative", "greater than or equal to 0", "at least 0", priority=-1),
+    _queue("priority-text", "must be of type integer", "must be a whole number", priority="high"),
+    _queue("state", 'supported values: "Enabled", "Disabled"', "must be one of", state="On"),
+    _queue("unknown-field", "unknown field", "did you mean priority?", prioritty=1),
+    _queue("policy", 'supported values: "FIFO", "FairShare"', "must be one of", schedulingPolicy={"type": "LIFO"}),
+    _queue("fair-share-without-type", "fairShare needs the type FairShare", schedulingPolicy={"fairShare": {}}),
+    _queue(
+        "weight-0",
+        "greater than 0",
+        "more than 0",
+        schedulingPolicy={"type": "FairShare", "fairShare": {"shares": [{"shareIdentifier": "a", "weightFactor": 0}]}},
+    ),
+    _queue(
+        "selector-values",
+        "values must be given for the operators In and NotIn",
+        namespaceSelector={"matchExpressions": [{"key": "team", "operator": "In"}]},
+    ),
+    _queue(
+        "selector-operator",
+        "Unsupported value",
+        "must be 'In'",
+        namespaceSelector={"matchExpressions": [{"key": "team", "operator": "Like"}]},
+    ),
+    _queue(
+        "time-limit",
+        "greater than or equal to 600",
+        "at least 600",
+        jobStateTimeLimits=[{"reason": "Capacity", "maxTimeSeconds": 5}],
+    ),
+    _queue("running-0", "greater than or equal to 1", "at least 1", limits={"maxRunningJobs": 0}),
+)
+
+BAD_ENVIRONMENTS = (
+    _environment("name-too-long", "at most 63 characters", name="a" * 64),
+    _environment("no-unmanaged", "write `unmanaged: {}` to use all nodes", unmanaged=None),
+    _environment("both-types", "needs unmanaged, and no managed", managed={}),
+    _environment("managed-missing", "the type Managed needs managed", type="Managed", unmanaged=None),
+    _environment("type", 'supported values: "Managed", "Unmanaged"', "must be one of", type="Serverless"),
+    _environment("vcpus-0", "greater than 0", "more than 0", maxVcpus=0),
+    _environment("vcpus-text", "must be of type number", "must be a number", maxVcpus="16"),
+    _environment("memory", 'Invalid value: "64 GB"', '"64 GB" is not a quantity', maxMemory="64 GB"),
+    _environment("gpus-negative", "greater than or equal to 0", "at least 0", maxGpus=-1),
+    _environment("gpus-fraction", "must be of type integer", "must be a whole number", maxGpus=0.5),
+    _environment("selector-number", "must be of type string", "must be text", unmanaged={"nodeSelector": {"pool": 1}}),
+    _environment(
+        "toleration",
+        "key must be given unless operator is Exists",
+        unmanaged={"tolerations": [{"effect": "NoSchedule"}]},
+    ),
+    _environment("unknown-field", "unknown field", "did you mean maxVcpus?", maxVCpus=4),
+)
+
+BAD = (*BAD_JOBS, *BAD_DEFINITIONS, *BAD_QUEUES, *BAD_ENVIRONMENTS)
+
+# What the API describes but this version refuses.
+REFUSED = (
+    _job("array", f"array jobs are {NOT_YET}", array={"size": 10}),
+    _job("depends-on", f"dependencies between jobs are {NOT_YET}", dependsOn=[{"job": "fetch"}]),
+    _job("node-overrides", f"multi-node jobs are {NOT_YET}", nodeOverrides={"numNodes": 2}),
+    _job("share-identifier", f"fair share is {NOT_YET}", shareIdentifier="teama"),
+    _job("priority-override", f"priority inside a share is {NOT_YET}", schedulingPriorityOverride=5),
+    *(
+        Bad(f"{kind}-{field_name}", kind, {"retryStrategy": {"attempts": 3, field_name: value}}, NOT_YET)
+        for kind in ("BatchJob", "JobDefinition")
+        for field_name, value in (
+            ("evaluateOnExit", [{"onExitCode": "1", "action": "Exit"}]),
+            ("onOutOfMemory", {"memoryMultiplier": 2}),
+        )
+    ),
+    _definition(
+        "multi-node",
+        f"multi-node jobs are {NOT_YET}",
+        container=None,
+        multiNode={"numNodes": 2, "nodeRanges": [{"targetNodes": "0:", "container": {"image": "busybox"}}]},
+    ),
+    _definition("scheduling-priority", f"priority inside a share is {NOT_YET}", schedulingPriority=5),
+    _definition("consumables", f"consumable resources are {NOT_YET}", consumableResources=[{"name": "licence"}]),
+    _queue("fair-share", f"FairShare is {NOT_YET}", schedulingPolicy={"type": "FairShare"}),
+    _queue("time-limits", NOT_YET, jobStateTimeLimits=[{"reason": "Capacity", "maxTimeSeconds": 600}]),
+    _queue("preemption", f"preemption is {NOT_YET}", preemption={"policy": "LowerPriority"}),
+    _queue("limits", f"limits of a queue are {NOT_YET}", limits={"maxRunningJobs": 5}),
+    _environment("managed", f"managed compute environments are {NOT_YET}", type="Managed", managed={}, unmanaged=None),
+)
