@@ -111,45 +111,38 @@ def _build_lock(path: Path, progress: Callable[[str], None]) -> Iterator[None]:
 
 def _build(go: Path, name: str, target: Path, progress: Callable[[str], None]) -> None:
     partial = target.with_name(f".{name}.partial")
-    environment = {
-        **os.environ,
-        "CGO_ENABLED": "0",
-        "GOFLAGS": "",
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-    }
-    process = subprocess.Popen(
-        [go, "build", "-v", *FLAGS, "-o", partial, PACKAGES[name]],
-        cwd=MODULE,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    output: list[str] = []
-    assert process.stderr is not None
-    reader = threading.Thread(target=output.extend, args=(process.stderr,), daemon=True)
-    reader.start()
-    start = time.monotonic()
-    try:
-        while True:
-            try:
-                status = process.wait(timeout=_HEARTBEAT_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                elapsed = _minutes(time.monotonic() - start)
-                progress(f"  {name}: {len(output)} packages compiled or fetched, {elapsed}")
-    finally:
-        if process.poll() is None:
+    command = [str(go), "build", "-v", *FLAGS, "-o", str(partial), PACKAGES[name]]
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    with subprocess.Popen(
+        command, cwd=MODULE, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            output = _follow(process, name, progress)
+        finally:
             process.terminate()
-            process.wait()
-    reader.join(timeout=5)
-    if status != 0:
+    if process.returncode != 0:
         partial.unlink(missing_ok=True)
         tail = " | ".join(line.strip() for line in output[-5:])
         raise LocalClusterError(
             f"building {name} failed: {tail}; check that Go modules can be downloaded and try again"
         )
     partial.rename(target)
+
+
+def _follow(process: subprocess.Popen[str], name: str, progress: Callable[[str], None]) -> list[str]:
+    """Wait for a build and say now and then how far it is; go prints a line for each package."""
+    output: list[str] = []
+    assert process.stderr is not None
+    reader = threading.Thread(target=output.extend, args=(process.stderr,), daemon=True)
+    reader.start()
+    start = time.monotonic()
+    while reader.is_alive():
+        reader.join(_HEARTBEAT_SECONDS)
+        if reader.is_alive():
+            elapsed = _minutes(time.monotonic() - start)
+            progress(f"  {name}: {len(output)} packages compiled or fetched, {elapsed}")
+    process.wait()
+    return output
 
 
 def _minutes(seconds: float) -> str:

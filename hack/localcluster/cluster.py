@@ -122,6 +122,7 @@ def up(
 
     real_node=None means: where it is possible, which is as root on Linux.
     """
+    cluster_dir(name)  # refuses what is no name before anything is built or becomes a file
     match choose_backend():
         case "existing":
             return _existing(name, audit, progress)
@@ -139,6 +140,7 @@ def up(
 
 def down(name: str = DEFAULT_NAME, progress: Progress = print) -> None:
     """Remove the cluster and all it left on the machine; fine to call when there is none."""
+    cluster_dir(name)
     with _locked(name, progress):
         state = load_state(name)
         if state is not None and state.backend == "kind":
@@ -213,7 +215,10 @@ def _existing(name: str, audit: bool, progress: Progress) -> Cluster:
         raise LocalClusterError(f"only local clusters offer an audit log; unset {KUBECONFIG_VARIABLE}")
     progress(f"using the cluster of {kubeconfig}")
     cluster = Cluster(name, "existing", kubeconfig, ensure_binaries(progress, _CLIENTS), has_real_node=True)
-    cluster.kubectl("get", "--raw", "/readyz")
+    try:
+        cluster.kubectl("get", "--raw", "/readyz", "--request-timeout=10s")
+    except LocalClusterError as error:
+        raise LocalClusterError(f"the cluster of {kubeconfig} does not answer ({error})") from None
     return cluster
 
 
@@ -229,7 +234,6 @@ def _can_run_real_node() -> bool:
 @contextmanager
 def _locked(name: str, progress: Progress) -> Iterator[None]:
     """One command at a time works on a cluster."""
-    cluster_dir(name)  # refuses a name that is no name before it becomes a file
     clusters_root().mkdir(parents=True, exist_ok=True)
     with (clusters_root() / f".{name}.lock").open("w") as lock:
         try:

@@ -77,8 +77,10 @@ def _stop(state: ClusterState) -> None:
 
 
 def _stop_processes(state: ClusterState) -> None:
-    """Nothing of a throw-away control plane needs time to end well."""
-    stop_processes({*state.processes, *marked_processes(state)}, grace=0)
+    """Nothing of a throw-away cluster needs time to end well."""
+    stop_processes(state.processes, grace=0)
+    while found := marked_processes(state):  # again: one of them may just have started another
+        stop_processes(found, grace=0)
 
 
 def _mounts_below(folder: Path) -> list[str]:
