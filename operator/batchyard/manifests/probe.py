@@ -1,7 +1,8 @@
 """The Job by which a definition's pod template is proved: sent to the API server as a dry run, never created.
 
 Called when a JobDefinition changes. It is what a run would create, save for the parameters, which only jobs
-have: placeholders stay as they are.
+have: placeholders stay as they are. It bears the definition's own name, so that the API server's words are the
+same each time. Should a Job of that name exist, the answer AlreadyExists comes after validation: all is well.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,6 @@ def build_probe(definition: Definition, content: Mapping[str, Any]) -> dict[str,
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"generateName": f"{name}-", "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": job_spec(pod_template(content)),
     }

@@ -124,7 +124,7 @@ def test_the_status_of_a_definition(golden: Golden) -> None:
 
 
 def test_a_refused_template_is_shown_in_the_words_of_the_api_server() -> None:
-    words = 'Job.batch "transcode-" is invalid: spec.template.spec.containers[0].image: Required value'
+    words = 'Job.batch "transcode" is invalid: spec.template.spec.containers[0].image: Required value'
     status = render_definition_status(make_definition(), [make_revision(1)], words, {}, NOW)
     assert ready(status) == ("False", "TemplateRejected")
     assert kinds(status) == ["Ready", "Stalled"]
