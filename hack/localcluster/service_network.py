@@ -27,7 +27,7 @@ def start_service_network(state: ClusterState, binaries: Path) -> ClusterState:
     ]
     state = start_process(state, "kube-proxy", [*inside(state), binaries / "kube-proxy", *proxy_flags])
     corefile = node_dir(state) / "Corefile"
-    corefile.write_text(dns_config(state))
+    corefile.write_text(dns_config(state, node_kubeconfig(state)))
     return start_process(state, "coredns", [*inside(state), binaries / "coredns", "-conf", corefile])
 
 
@@ -39,7 +39,7 @@ def health_checks(state: ClusterState) -> dict[str, str]:
     }
 
 
-def dns_config(state: ClusterState) -> str:
+def dns_config(state: ClusterState, kubeconfig: Path) -> str:
     """Cluster names are answered from the API; any other name is unknown at once, without the internet."""
     return f"""\
 cluster.local:53 in-addr.arpa:53 {{
@@ -47,7 +47,7 @@ cluster.local:53 in-addr.arpa:53 {{
     errors
     ready {state.node_address}:{DNS_READY_PORT}
     kubernetes cluster.local in-addr.arpa {{
-        kubeconfig {node_kubeconfig(state)}
+        kubeconfig {kubeconfig}
     }}
     cache 5
 }}
