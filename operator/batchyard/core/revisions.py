@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Mapping, Set
 from typing import Any, NamedTuple
 
+from batchyard.core.reasons import Reason
 from batchyard.core.records import Definition, Revision
 
 _NOT_CONTENT = frozenset({"inactiveRevisions", "revisionHistoryLimit"})
@@ -17,7 +18,7 @@ _NOT_CONTENT = frozenset({"inactiveRevisions", "revisionHistoryLimit"})
 class Missing(NamedTuple):
     """Why a reference to a definition gives no revision now."""
 
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -66,17 +67,17 @@ def select(
         if latest is not None:
             return latest
         if not revisions:
-            return Missing("RevisionNotFound", f"{subject} has no revision yet")
+            return Missing(Reason.REVISION_NOT_FOUND, f"{subject} has no revision yet")
         return Missing(
-            "NoActiveRevision",
+            Reason.NO_ACTIVE_REVISION,
             f"every revision of {subject} is inactive: take one out of its spec.inactiveRevisions",
         )
     found = revisions.get(number)
     if found is None:
-        return Missing("RevisionNotFound", f"{subject} has no revision {number}: {_there_are(revisions)}")
+        return Missing(Reason.REVISION_NOT_FOUND, f"{subject} has no revision {number}: {_there_are(revisions)}")
     if number in definition.inactive and not already_resolved:
         return Missing(
-            "RevisionInactive",
+            Reason.REVISION_INACTIVE,
             f"revision {number} of {subject} is inactive: take {number} out of its spec.inactiveRevisions"
             " or submit the job with another revision",
         )

@@ -11,6 +11,7 @@ from typing import Any
 from batchyard.api.names import DEFAULT_CONTAINER
 from batchyard.api.quantities import InvalidQuantity
 from batchyard.core.parameters import MissingParameterError, field_path, substitute
+from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Resolved, RetryPolicy, Revision
 from batchyard.core.resources import Resources, describe, parse_resources, pod_requests
 from batchyard.core.shape import misshapen
@@ -29,7 +30,7 @@ Container = Mapping[str, Any]
 class TemplateError(Exception):
     """A job and its definition do not come to a valid pod, and never will as they are."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
@@ -65,10 +66,10 @@ def pod_template(content: Mapping[str, Any]) -> dict[str, Any]:
         return {"spec": {**spec, "restartPolicy": "Never", "containers": [container]}}
     if template := content.get("template"):
         if problem := misshapen(template):
-            raise TemplateError("InvalidSpec", problem)
+            raise TemplateError(Reason.INVALID_SPEC, problem)
         return {**template, "spec": {**(template.get("spec") or {}), "restartPolicy": "Never"}}
     raise TemplateError(
-        "InvalidSpec", "the JobDefinition has neither spec.container nor spec.template: give one of them"
+        Reason.INVALID_SPEC, "the JobDefinition has neither spec.container nor spec.template: give one of them"
     )
 
 
@@ -85,7 +86,7 @@ def _overridden(spec: Mapping[str, Any], overrides: Iterable[Mapping[str, Any]])
     for name in by_name:
         if name not in there:
             raise TemplateError(
-                "UnknownContainer",
+                Reason.UNKNOWN_CONTAINER,
                 f"spec.containerOverrides names container {name!r}, which the JobDefinition does not have:"
                 f" use one of {', '.join(sorted(there))}",
             )
@@ -132,7 +133,7 @@ def _substituted(spec: Mapping[str, Any], parameters: Mapping[str, str], revisio
     except MissingParameterError as error:
         namespace, name = revision.definition
         raise TemplateError(
-            "MissingParameter",
+            Reason.MISSING_PARAMETER,
             f"parameter {error.name!r} of JobDefinition {namespace}/{name} revision {revision.number}"
             f" has no value: set {field_path(error.name)}",
         ) from error
@@ -150,7 +151,7 @@ def _with_checked_resources(container: Container) -> Container:
         for resource, requested in parse_resources(requests).items():
             _check_pair(name, resource, requested, parsed_limits)
     except InvalidQuantity as error:
-        raise TemplateError("InvalidResources", f"resources of container {name!r}: {error}") from error
+        raise TemplateError(Reason.INVALID_RESOURCES, f"resources of container {name!r}: {error}") from error
     return {**container, "resources": {**resources, "requests": requests}}
 
 
@@ -158,7 +159,7 @@ def _request(spec: Mapping[str, Any]) -> dict[str, int]:
     try:
         return pod_requests(spec)
     except InvalidQuantity as error:
-        raise TemplateError("InvalidResources", f"resources or overhead of the pod: {error}") from error
+        raise TemplateError(Reason.INVALID_RESOURCES, f"resources or overhead of the pod: {error}") from error
 
 
 def _check_pair(container: str, resource: str, requested: int, limits: Resources) -> None:
@@ -166,7 +167,7 @@ def _check_pair(container: str, resource: str, requested: int, limits: Resources
     if limit is None:
         if _cannot_be_overcommitted(resource):
             raise TemplateError(
-                "InvalidResources",
+                Reason.INVALID_RESOURCES,
                 f"container {container!r} requests {resource} without a limit:"
                 f" set resources.limits for {resource} to the same amount",
             )
@@ -174,7 +175,7 @@ def _check_pair(container: str, resource: str, requested: int, limits: Resources
     if requested > limit or (requested < limit and _cannot_be_overcommitted(resource)):
         wanted = "must equal" if _cannot_be_overcommitted(resource) else "is more than"
         raise TemplateError(
-            "InvalidResources",
+            Reason.INVALID_RESOURCES,
             f"container {container!r}: the request of {describe({resource: requested})} {wanted} the limit of"
             f" {describe({resource: limit})}: set resources.requests and resources.limits together",
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.podfailure import RULES
+from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Environment, Resolved, Toleration
 from batchyard.core.template import TemplateError
 
@@ -115,7 +116,7 @@ def _node_selector(own: Mapping[str, str], environment: Environment) -> dict[str
     for key, value in environment.node_selector.items():
         if own.get(key, value) != value:
             raise TemplateError(
-                "NodeSelectorConflict",
+                Reason.NODE_SELECTOR_CONFLICT,
                 f"the pod wants nodes with {key}={own[key]}, environment {environment.name} has only those"
                 f" with {key}={value}: take {key} out of the JobDefinition's nodeSelector,"
                 " or submit to a queue with another environment",
