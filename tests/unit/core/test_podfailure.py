@@ -22,10 +22,7 @@ from batchyard.core.podfailure import (
         ),
         (
             "PodFailurePolicy",
-            (
-                "Container main for pod media/v-1-x failed with exit code -1073741510"
-                " matching FailJob rule at index 1"
-            ),
+            ("Container main for pod media/v-1-x failed with exit code -1073741510 matching FailJob rule at index 1"),
             Failure(FailureKind.EXIT_CODE, -1073741510, "main"),
         ),
         (

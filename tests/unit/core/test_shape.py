@@ -65,9 +65,7 @@ def test_the_first_problem_is_named(template: Any, sentence: str) -> None:
 
 
 def test_what_batchyard_does_not_look_at_is_left_to_the_api_server() -> None:
-    assert not misshapen(
-        {"metadata": None, "spec": {"containers": [OK], "volumes": 7, "initContainers": None}}
-    )
+    assert not misshapen({"metadata": None, "spec": {"containers": [OK], "volumes": 7, "initContainers": None}})
 
 
 json = st.recursive(

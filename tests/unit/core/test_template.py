@@ -82,15 +82,11 @@ def test_a_whole_template_is_kept_but_never_restarts_in_place() -> None:
 
 def test_the_jobs_parameters_win_over_the_definitions() -> None:
     assert container_of(resolve(make_job(), make_revision()))["command"][-1] == "h264"
-    assert (
-        container_of(resolve(make_job(parameters={"codec": "av1"}), make_revision()))["command"][-1] == "av1"
-    )
+    assert container_of(resolve(make_job(parameters={"codec": "av1"}), make_revision()))["command"][-1] == "av1"
 
 
 def test_parameters_reach_command_and_args_of_every_container() -> None:
-    containers = [
-        {"name": name, "image": "b", "command": ["Ref::codec"], "args": ["--in=Ref::codec"]} for name in "ab"
-    ]
+    containers = [{"name": name, "image": "b", "command": ["Ref::codec"], "args": ["--in=Ref::codec"]} for name in "ab"]
     template = {"spec": {"initContainers": containers[:1], "containers": containers[1:]}}
     resolved = resolve(make_job(), make_revision(template=template))
     for name in "ab":
@@ -102,8 +98,7 @@ def test_a_missing_parameter_is_named_with_its_remedy() -> None:
     error = refusal(make_job(), parameters={})
     assert error.reason == "MissingParameter"
     assert error.message == (
-        "parameter 'codec' of JobDefinition media/transcode revision 3 has no value:"
-        " set spec.parameters.codec"
+        "parameter 'codec' of JobDefinition media/transcode revision 3 has no value: set spec.parameters.codec"
     )
 
 
@@ -162,8 +157,7 @@ def test_an_override_of_a_container_that_is_not_there_names_those_that_are() -> 
     error = refusal(make_job(containerOverrides=[{"name": "main", "command": ["x"]}]), template=template)
     assert error.reason == "UnknownContainer"
     assert error.message == (
-        "spec.containerOverrides names container 'main', which the JobDefinition does not have:"
-        " use one of fetch, work"
+        "spec.containerOverrides names container 'main', which the JobDefinition does not have: use one of fetch, work"
     )
 
 
@@ -192,9 +186,7 @@ def test_init_containers_can_be_overridden() -> None:
         ({"requests": {"hugepages-2Mi": "2Mi"}}, ["hugepages-2Mi without a limit"]),
     ],
 )
-def test_resources_that_kubernetes_would_refuse_are_refused(
-    resources: dict[str, Any], words: list[str]
-) -> None:
+def test_resources_that_kubernetes_would_refuse_are_refused(resources: dict[str, Any], words: list[str]) -> None:
     error = refusal(make_job(), container={**CONTAINER, "resources": resources})
     assert error.reason == "InvalidResources"
     assert all(word in error.message for word in words), error.message
@@ -224,15 +216,11 @@ def test_without_a_strategy_there_is_one_attempt_and_no_timeout() -> None:
 
 def test_the_jobs_strategy_replaces_the_definitions_as_a_whole() -> None:
     definition = {"attempts": 5, "backoff": {"initialSeconds": 1, "multiplier": 3, "maxSeconds": 60}}
-    revision = make_revision(
-        retryStrategy=definition, timeout={"attemptDurationSeconds": 60}, startupGraceSeconds=7
-    )
+    revision = make_revision(retryStrategy=definition, timeout={"attemptDurationSeconds": 60}, startupGraceSeconds=7)
     resolved = resolve(make_job(), revision)
     assert resolved.retry == RetryPolicy(5, 1.0, 3.0, 60.0)
     assert (resolved.timeout_seconds, resolved.startup_grace_seconds) == (60, 7)
-    job = make_job(
-        retryStrategy={"attempts": 2, "maxInterruptions": 1}, timeout={"attemptDurationSeconds": 90}
-    )
+    job = make_job(retryStrategy={"attempts": 2, "maxInterruptions": 1}, timeout={"attemptDurationSeconds": 90})
     resolved = resolve(job, revision)
     assert resolved.retry == RetryPolicy(attempts=2, max_interruptions=1)
     assert resolved.timeout_seconds == 90
@@ -258,9 +246,7 @@ def test_nothing_that_was_given_is_changed() -> None:
 
 
 variables = st.lists(
-    st.builds(
-        lambda name, value: {"name": name, "value": value}, st.sampled_from("ABCD"), st.text(max_size=3)
-    ),
+    st.builds(lambda name, value: {"name": name, "value": value}, st.sampled_from("ABCD"), st.text(max_size=3)),
     unique_by=lambda entry: entry["name"],
 )
 
