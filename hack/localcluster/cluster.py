@@ -12,13 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from . import kind, local, realnode
 from .build import ensure_binaries
 from .errors import LocalClusterError
+from .images import base_images
 from .paths import clusters_root
 from .simulated import NODE_LABEL, node_manifests
 from .state import ClusterState, cluster_dir, load_state, new_state
@@ -33,7 +34,11 @@ _CLIENTS = ("kubectl", "helm")
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running cluster and what can be done with it."""
+    """A running cluster and what can be done with it.
+
+    A real node carries the label batchyard.dev/node=real and has the images of ``images``; in a cluster of your own
+    (E2E_KUBECONFIG) it is up to you to label nodes that have them.
+    """
 
     name: str
     backend: Backend
@@ -199,12 +204,15 @@ def _with_kind(name: str, audit: bool, progress: Progress) -> Cluster:
     if audit:
         raise LocalClusterError("only local clusters offer an audit log; take kind off PATH to get one")
     progress("Docker and kind found: using kind, which has no simulated nodes")
-    state = kind.up(load_state(name) or _kind_state(name), progress)
-    return _cluster(state, ensure_binaries(progress, _CLIENTS))
-
-
-def _kind_state(name: str) -> ClusterState:
-    return new_state(name, real=True, audit=False).replace(backend="kind")
+    binaries = ensure_binaries(progress, _CLIENTS)
+    known = load_state(name)
+    state = kind.up(known or new_state(name, real=False, audit=False).replace(backend="kind"), progress)
+    cluster = _cluster(state, binaries)
+    cluster.kubectl("label", "nodes", "--all", "--overwrite", f"{NODE_LABEL}=real")
+    if known is None:
+        for archive in base_images(progress).values():
+            cluster.load_image(archive)
+    return cluster
 
 
 def _existing(name: str, audit: bool, progress: Progress) -> Cluster:
@@ -214,17 +222,18 @@ def _existing(name: str, audit: bool, progress: Progress) -> Cluster:
     if audit:
         raise LocalClusterError(f"only local clusters offer an audit log; unset {KUBECONFIG_VARIABLE}")
     progress(f"using the cluster of {kubeconfig}")
-    cluster = Cluster(name, "existing", kubeconfig, ensure_binaries(progress, _CLIENTS), has_real_node=True)
+    cluster = Cluster(name, "existing", kubeconfig, ensure_binaries(progress, _CLIENTS), has_real_node=False)
+    labelled = ("get", "nodes", "-l", f"{NODE_LABEL}=real", "-o", "name", "--request-timeout=10s")
     try:
-        cluster.kubectl("get", "--raw", "/readyz", "--request-timeout=10s")
+        return replace(cluster, has_real_node=bool(cluster.kubectl(*labelled)))
     except LocalClusterError as error:
         raise LocalClusterError(f"the cluster of {kubeconfig} does not answer ({error})") from None
-    return cluster
 
 
 def _cluster(state: ClusterState, binaries: Path) -> Cluster:
-    backend: Backend = "kind" if state.backend == "kind" else "local"
-    return Cluster(state.name, backend, state.kubeconfig, binaries, state.real, state.audit_log)
+    if state.backend == "kind":
+        return Cluster(state.name, "kind", state.kubeconfig, binaries, has_real_node=True)
+    return Cluster(state.name, "local", state.kubeconfig, binaries, state.real, state.audit_log)
 
 
 def _can_run_real_node() -> bool:

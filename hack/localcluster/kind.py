@@ -8,16 +8,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
 from .errors import LocalClusterError
 from .state import ClusterState
 
-_CONFIG = {
-    "kind": "Cluster",
-    "apiVersion": "kind.x-k8s.io/v1alpha4",
-    "nodes": [{"role": "control-plane", "labels": {"batchyard.dev/node": "real"}}],
-}
 _DOCKER_ANSWERS_SECONDS = 10
 
 
@@ -37,15 +30,13 @@ def is_available() -> bool:
 def up(state: ClusterState, progress: Callable[[str], None]) -> ClusterState:
     """Create the kind cluster, or take the one of that name, and write its kubeconfig."""
     state = state.save()
-    if state.name in _kind("get", "clusters").split():
-        state.kubeconfig.write_text(_kind("get", "kubeconfig", "--name", state.name))
-    else:
+    if state.name not in _kind("get", "clusters").split():
         progress("creating a kind cluster")
-        config = state.dir / "kind.yaml"
-        config.write_text(yaml.safe_dump(_CONFIG))
-        arguments = ("--name", state.name, "--config", str(config), "--kubeconfig", str(state.kubeconfig))
-        _kind("create", "cluster", *arguments, "--wait", "120s")
-    return state.replace(ready=True, real=True).save()
+        arguments = ("--name", state.name, "--kubeconfig", str(state.kubeconfig), "--wait", "120s")
+        _kind("create", "cluster", *arguments)
+    state.kubeconfig.touch(mode=0o600)
+    state.kubeconfig.write_text(_kind("get", "kubeconfig", "--name", state.name))
+    return state.replace(ready=True).save()
 
 
 def down(name: str) -> None:

@@ -1,18 +1,122 @@
-"""The one cluster all end-to-end tests share."""
+"""The cluster, the operator and the namespaces that all end-to-end tests share.
+
+The cluster is that of E2E_KUBECONFIG, else one of kind where Docker answers (through pytest-kind), else a local one.
+One that the session started is taken down at its end unless KEEP_CLUSTER=1; one that ran before stays, except in CI.
+"""
 
 import os
+import re
+import secrets
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import localcluster
+from e2e.clusterapi import ClusterApi, proxied
+from e2e.harness import Harness
+from e2e.operatorprocess import OperatorProcess
+from localcluster import Cluster, LocalClusterError
+from localcluster.build import ensure_binaries
+from localcluster.cluster import choose_backend, connect
 
-NAME = "batchyard-test"
+REPOSITORY = Path(__file__).parents[2]
+CLUSTER = os.environ.get("E2E_CLUSTER", "batchyard-test")
+OPERATOR_NAMESPACE = "batchyard-e2e"
+_OPERATOR: pytest.StashKey[OperatorProcess] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[localcluster.Cluster]:
-    """A running cluster; it stays up for the next run, except where nobody will come back to it."""
-    yield localcluster.up(NAME)
-    if os.environ.get("CI"):
-        localcluster.down(NAME)
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A running cluster."""
+    keep = os.environ.get("KEEP_CLUSTER") == "1" or (_is_running() and not os.environ.get("CI"))
+    if choose_backend() == "kind":
+        _create_with_kind(request, keep)
+    yield localcluster.up(CLUSTER)
+    if not keep:
+        localcluster.down(CLUSTER)
+
+
+def _is_running() -> bool:
+    try:
+        connect(CLUSTER).kubectl("get", "--raw", "/readyz", "--request-timeout=5s")
+    except LocalClusterError:
+        return False
+    return True
+
+
+def _create_with_kind(request: pytest.FixtureRequest, keep: bool) -> None:
+    """Let pytest-kind create the cluster, with the programs that are there instead of some that it would download."""
+    options = request.config.option
+    options.cluster_name, options.keep_cluster = CLUSTER, keep
+    options.kind_bin = shutil.which("kind")
+    options.kind_kubectl_bin = str(ensure_binaries(names=["kubectl"]) / "kubectl")
+    request.getfixturevalue("kind_cluster")
+
+
+@pytest.fixture(scope="session")
+def crds(cluster: Cluster) -> None:
+    """Batchyard's four kinds."""
+    folder = str(REPOSITORY / "crds")
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", folder)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", folder)
+
+
+@pytest.fixture(scope="session")
+def api(cluster: Cluster) -> Iterator[ClusterApi]:
+    """The cluster's API as JSON."""
+    with proxied(cluster) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def operator(
+    cluster: Cluster, crds: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """The operator, running; stopped after the module, so that another may act in the next one."""
+    if f"namespace/{OPERATOR_NAMESPACE}" not in cluster.kubectl("get", "namespaces", "-o", "name").split():
+        cluster.kubectl("create", "namespace", OPERATOR_NAMESPACE)
+    log = tmp_path_factory.mktemp("operator") / "operator.log"
+    operator = OperatorProcess(cluster.kubeconfig, OPERATOR_NAMESPACE, log)
+    operator.start()
+    request.node.stash[_OPERATOR] = operator
+    yield operator
+    operator.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show the operator's log beside the failure of a test that used it."""
+    report = yield
+    if report.failed:
+        module = item.getparent(pytest.Module)
+        if module is not None and (operator := module.stash.get(_OPERATOR, None)):
+            report.sections.append(("operator", operator.tail()))
+    return report
+
+
+@pytest.fixture
+def harness(
+    cluster: Cluster, api: ClusterApi, operator: OperatorProcess, request: pytest.FixtureRequest
+) -> Iterator[Harness]:
+    """A namespace of the test's own, with the operator running."""
+    if not operator.alive:
+        operator.start()
+    yield from _harness(cluster, api, request.node.name.removeprefix("test_"))
+
+
+@pytest.fixture(scope="module")
+def shared(
+    cluster: Cluster, api: ClusterApi, operator: OperatorProcess, request: pytest.FixtureRequest
+) -> Iterator[Harness]:
+    """A namespace that the tests of a module share: jobs that have nothing to do with each other run at once."""
+    yield from _harness(cluster, api, Path(request.node.name).stem.removeprefix("test_"))
+
+
+def _harness(cluster: Cluster, api: ClusterApi, name: str) -> Iterator[Harness]:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:24].strip("-")
+    harness = Harness(cluster, api, f"e2e-{slug}-{secrets.token_hex(2)}")
+    harness.begin()
+    yield harness
+    harness.end()

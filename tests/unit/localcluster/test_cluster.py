@@ -1,6 +1,5 @@
 """Which backend is taken, what each can do, and what a person reads when it cannot."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +21,7 @@ case "$1 $2" in
 "get clusters") cat "$KIND_CALLS.clusters" 2>/dev/null ;;
 "create cluster") echo test > "$KIND_CALLS.clusters" ;;
 "get kubeconfig") echo kubeconfig ;;
-"load image-archive") echo "ERROR: no nodes" >&2; exit 1 ;;
+"load image-archive") case "$3" in */broken.tar) echo "ERROR: no nodes" >&2; exit 1 ;; esac ;;
 esac
 exit 0
 """
@@ -35,6 +34,10 @@ def kind_calls(tmp_path: Path, make_program: MakeProgram, monkeypatch: pytest.Mo
     monkeypatch.setenv("KIND_CALLS", str(calls))
     make_program("docker", "exit 0")
     make_program("kind", FAKE_KIND)
+    archives = {"shell": tmp_path / "images" / "shell.tar"}
+    archives["shell"].parent.mkdir()
+    archives["shell"].touch()
+    monkeypatch.setattr(cluster_module, "base_images", lambda _: archives)
     return calls
 
 
@@ -103,11 +106,10 @@ def test_a_kubeconfig_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_kind_cluster_is_made_reused_and_deleted(kind_calls: Path) -> None:
     cluster = up("test", progress=lambda _: None)
     assert (cluster.backend, cluster.has_real_node) == ("kind", True)
-    config = json.dumps(kind._CONFIG)
-    assert "batchyard.dev/node" in config
     up("test", progress=lambda _: None)
     calls = kind_calls.read_text().splitlines()
     assert sum(call.startswith("create cluster --name test") for call in calls) == 1
+    assert any(call.endswith("images/shell.tar --name test") for call in calls)
     down("test", lambda _: None)
     assert kind_calls.read_text().splitlines()[-1] == "delete cluster --name test"
     assert load_state("test") is None
@@ -115,7 +117,7 @@ def test_a_kind_cluster_is_made_reused_and_deleted(kind_calls: Path) -> None:
 
 @pytest.mark.usefixtures("kubectl", "kind_calls")
 def test_what_kind_says_is_passed_on(tmp_path: Path) -> None:
-    archive = tmp_path / "image.tar"
+    archive = tmp_path / "broken.tar"
     archive.touch()
     cluster = up("test", progress=lambda _: None)
     with pytest.raises(LocalClusterError, match="kind load image-archive failed: ERROR: no nodes"):
@@ -151,7 +153,7 @@ def test_images_need_a_real_node_and_an_archive(tmp_path: Path) -> None:
 )
 def test_a_running_cluster_is_never_replaced_by_another_kind(wishes: dict[str, bool], sentence: str) -> None:
     with pytest.raises(LocalClusterError, match=sentence):
-        up("test", progress=lambda _: None, **wishes)  # type: ignore[arg-type]
+        up("test", progress=lambda _: None, **wishes)
 
 
 def test_a_real_node_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
