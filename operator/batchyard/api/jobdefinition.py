@@ -87,7 +87,7 @@ class JobDefinitionSpec(Model):
     timeout: Timeout | None = None
     """How long an attempt may run; left out, without limit. A BatchJob may replace it."""
     startup_grace_seconds: Annotated[Integer, Field(ge=0, le=86400)] = 300
-    """How long an attempt may be unable to start (image that cannot be pulled, missing Secret)."""
+    """How long an attempt may be unable to start (image that cannot be pulled, missing Secret) before it fails."""
     scheduling_priority: Annotated[Integer, Field(ge=0, le=9999)] | None = None
     """Order inside one share of a fair-share queue; higher goes first."""
     consumable_resources: Annotated[tuple[ConsumableResource, ...], Field(max_length=32), ListMap("name")] = ()

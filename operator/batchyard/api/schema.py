@@ -42,7 +42,7 @@ def structural_schema(model: type[BaseModel], kind: str) -> Json:
     document = model.model_json_schema(by_alias=True)
     schema = _convert(document, document.get("$defs", {}))
     schema["properties"]["metadata"] = {"type": "object", "properties": {"name": {"type": "string"}}}
-    for constant in ("apiVersion", "kind"):
+    for constant in ("apiVersion", "kind"):  # known by the API server, which allows no rules on them
         schema["properties"][constant] = {
             "type": "string",
             "description": schema["properties"][constant]["description"],
@@ -76,6 +76,8 @@ def _convert(node: Json, definitions: Json) -> Json:
         result["items"] = _convert(node["items"], definitions)
     _fix_map(result, definitions)
     _fix_default(result)
+    if "const" in node:
+        result["enum"] = [node["const"]]
     if "exclusiveMinimum" in node:
         result["minimum"], result["exclusiveMinimum"] = node["exclusiveMinimum"], True
     if "description" in result:

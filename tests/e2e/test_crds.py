@@ -1,0 +1,139 @@
+"""The CRDs on a real API server: bad objects are refused in words, good ones are stored, shown and selected."""
+
+import json
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from localcluster import Cluster, LocalClusterError
+from objects.api import BAD, REFUSED, Bad, manifest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("crds")]
+
+
+@pytest.fixture(scope="module")
+def namespace(cluster: Cluster) -> Iterator[str]:
+    name = f"e2e-crds-{secrets.token_hex(3)}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.mark.parametrize("bad", [*BAD, *REFUSED], ids=lambda bad: f"{bad.kind}-{bad.id}")
+def test_bad_object_is_refused_in_words(cluster: Cluster, bad: Bad) -> None:
+    with pytest.raises(LocalClusterError) as refused:
+        cluster.kubectl("create", "--dry-run=server", "-f", "-", input=json.dumps(bad.manifest))
+    assert bad.server in str(refused.value)
+
+
+def test_submitted_spec_cannot_be_changed(cluster: Cluster, namespace: str) -> None:
+    job = manifest("BatchJob", name="fixed", jobDefinition="transcode:3")
+    cluster.kubectl("apply", "-n", namespace, "-f", "-", input=json.dumps(job))
+    for change in ({"jobQueue": "slow"}, {"parameters": {"codec": "av1"}}, {"retryStrategy": {}}):
+        with pytest.raises(LocalClusterError, match="cannot be changed after submission; delete the job and submit"):
+            cluster.kubectl("patch", "-n", namespace, "bj", "fixed", "--type=merge", "-p", json.dumps({"spec": change}))
+    cluster.kubectl("apply", "-n", namespace, "-f", "-", input=json.dumps(job))  # the same again is no change
+    cluster.kubectl("label", "-n", namespace, "bj", "fixed", "team=media")
+
+
+def test_defaults_are_stored(cluster: Cluster, namespace: str) -> None:
+    definition = manifest("JobDefinition", name="defaults", retryStrategy={"backoff": {}})
+    stored = cluster.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", input=json.dumps(definition))
+    spec = json.loads(stored)["spec"]
+    assert spec["container"]["name"] == "main"
+    assert spec["revisionHistoryLimit"] == 10
+    assert spec["retryStrategy"]["attempts"] == 1
+    assert spec["retryStrategy"]["backoff"] == {"initialSeconds": 10, "multiplier": 2, "maxSeconds": 300}
+
+
+def test_full_definition_is_stored_as_written(cluster: Cluster, namespace: str) -> None:
+    fields = {
+        "parameters": {"codec": "h264", "metaflow.user": "ada", "nf-token": ""},
+        "container": {
+            "name": "main",
+            "image": "busybox",
+            "command": ["transcode", "--codec", "Ref::codec"],
+            "env": [
+                {"name": "EMPTY", "value": ""},
+                {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            ],
+            "envFrom": [{"configMapRef": {"name": "settings"}}],
+            "resources": {"requests": {"cpu": 2, "memory": "4Gi", "nvidia.com/gpu": "1"}, "limits": {"cpu": ".5"}},
+            "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "1Gi"}}],
+            "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+            "securityContext": {"runAsUser": 1000, "capabilities": {"drop": ["ALL"]}},
+            "tolerations": [{"key": "spot", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}],
+        },
+        "inactiveRevisions": [3, 1],
+    }
+    definition = manifest("JobDefinition", name="full", **fields)
+    stored = cluster.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", input=json.dumps(definition))
+    spec = json.loads(stored)["spec"]
+    assert {name: spec[name] for name in fields} == fields
+
+
+def test_template_keeps_what_only_pods_know(cluster: Cluster, namespace: str) -> None:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"hostNetwork": True, "containers": [{"image": "busybox"}]}}
+    definition = manifest("JobDefinition", name="whole", container=None, template=template)
+    stored = cluster.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", input=json.dumps(definition))
+    assert json.loads(stored)["spec"]["template"] == template
+
+
+def test_empty_lists_of_templating_tools_are_accepted(cluster: Cluster, namespace: str) -> None:
+    job = manifest("BatchJob", name="empty-lists", dependsOn=[], retryStrategy={"evaluateOnExit": []}, parameters={})
+    cluster.kubectl("create", "-n", namespace, "--dry-run=server", "-f", "-", input=json.dumps(job))
+
+
+def test_status_is_shown_and_selectable(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("create", "-n", namespace, "-f", "-", input=json.dumps(manifest("BatchJob", name="shown")))
+    status = {
+        "state": "Failed",
+        "reason": "OOMKilled",
+        "jobDefinition": "transcode:3",
+        "queuePosition": 7,
+        "attempts": [
+            {"run": 1, "attempt": 1, "jobName": "shown-1", "exitCode": 1},
+            {"run": 2, "attempt": 2, "jobName": "shown-2", "exitCode": 137},
+        ],
+    }
+    patch = json.dumps({"status": status})
+    cluster.kubectl("patch", "-n", namespace, "bj", "shown", "--subresource=status", "--type=merge", "-p", patch)
+    header, row = cluster.kubectl("get", "-n", namespace, "bj", "shown", "-o", "wide").splitlines()
+    assert header.split() == ["NAME", "STATE", "QUEUE", "REASON", "DEFINITION", "POSITION", "EXIT", "CODE", "AGE"]
+    assert row.split()[:-1] == ["shown", "Failed", "urgent", "OOMKilled", "transcode:3", "7", "137"]
+
+
+def test_jobs_are_selected_by_queue_definition_and_state(cluster: Cluster, namespace: str) -> None:
+    minor = json.loads(cluster.kubectl("version", "-o", "json"))["serverVersion"]["minor"]
+    if int(minor.rstrip("+")) < 31:
+        pytest.skip("Kubernetes selects by fields of custom resources since 1.31")
+    for name, queue in (("one", "first"), ("two", "second")):
+        job = manifest("BatchJob", name=name, jobQueue=queue)
+        cluster.kubectl("create", "-n", namespace, "-f", "-", input=json.dumps(job))
+    patch = json.dumps({"status": {"state": "Runnable"}})
+    cluster.kubectl("patch", "-n", namespace, "bj", "two", "--subresource=status", "--type=merge", "-p", patch)
+    for selector, found in (
+        ("spec.jobQueue=first", ["batchjob.batchyard.dev/one"]),
+        ("spec.jobDefinition=transcode,status.state=Runnable", ["batchjob.batchyard.dev/two"]),
+        ("status.state=Running", []),
+    ):
+        shown = cluster.kubectl("get", "-n", namespace, "bj", "-o", "name", "--field-selector", selector)
+        assert shown.split() == found
+
+
+def test_unknown_state_cannot_be_written(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("create", "-n", namespace, "-f", "-", input=json.dumps(manifest("BatchJob", name="state")))
+    patch = json.dumps({"status": {"state": "Lost"}})
+    with pytest.raises(LocalClusterError, match='supported values: "Submitted"'):
+        cluster.kubectl("patch", "-n", namespace, "bj", "state", "--subresource=status", "--type=merge", "-p", patch)
+
+
+def test_all_kinds_answer_to_the_category(cluster: Cluster, namespace: str) -> None:
+    kinds = cluster.kubectl("api-resources", "--categories=batchyard", "-o", "name").split()
+    assert kinds == [
+        "batchjobs.batchyard.dev",
+        "computeenvironments.batchyard.dev",
+        "jobdefinitions.batchyard.dev",
+        "jobqueues.batchyard.dev",
+    ]
