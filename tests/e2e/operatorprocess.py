@@ -1,0 +1,81 @@
+"""The operator as a process of its own, started as a user would start it; killed and restarted by tests."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from e2e.clusterapi import until
+
+START_SECONDS = 60.0
+
+
+class OperatorProcess:
+    """`python -m batchyard` on a cluster, with a lease of its own."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
+        self.log = log
+        self._command = [sys.executable, "-m", "batchyard", "--kubeconfig", str(kubeconfig)]
+        self._command += ["--namespace", namespace, "--lease", "e2e", "--host", "127.0.0.1", "--port", "0"]
+        self._command += ["--sweep-seconds", "20"]
+        self._starts = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, with another identity each time, as a new pod would have; wait until it acts."""
+        self._starts += 1
+        already_logged = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*self._command, "--identity", f"e2e-{os.getpid()}-{self._starts}"],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+        def acts() -> bool:
+            assert self.alive, f"the operator ended:\n{self.tail()}"
+            with self.log.open("rb") as output:
+                output.seek(already_logged)
+                return b"Acting on" in output.read()
+
+        until(acts, START_SECONDS, self.tail)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None, "the operator was not started"
+        return self._process.pid
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to finish anything, and the lease stays taken."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM, as Kubernetes stops a pod: gives the lease up."""
+        self._end(signal.SIGTERM)
+
+    def restart(self) -> None:
+        """Stop and start again."""
+        self.stop()
+        self.start()
+
+    def tail(self, lines: int = 60) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"the operator did not stop within 20 s:\n{self.tail()}") from None
