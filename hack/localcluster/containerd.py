@@ -10,9 +10,9 @@ from pathlib import Path
 
 from .errors import LocalClusterError
 from .images import PAUSE
-from .nodespace import inside, node_dir
+from .nodespace import inside, node_dir, start_inside
 from .packages import CNI_PLUGINS, program
-from .processes import is_running, log_tail, start_process
+from .processes import is_running, log_tail
 from .state import DNS_ADDRESS, ClusterState
 
 # In the node's own /run, hence the same for every cluster.
@@ -28,8 +28,8 @@ def start_containerd(state: ClusterState) -> ClusterState:
     (network / "10-batchyard.conflist").write_text(json.dumps(pod_network(state), indent=2))
     config = folder / "containerd.toml"
     config.write_text(containerd_config(folder / "containerd", network))
-    command = [*inside(state), program("containerd") or "containerd", "--config", str(config)]
-    state = start_process(state, "containerd", command)
+    command = [program("containerd") or "containerd", "--config", str(config)]
+    state = start_inside(state, "containerd", command)
     process = state.process("containerd")
     deadline = time.monotonic() + _START_SECONDS
     while _ctr(state, "version").returncode != 0:

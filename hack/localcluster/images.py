@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .archive import ImageConfig, file_digest, write_archive
 from .commands import run
-from .packages import apt_source, ensure_programs, program
+from .packages import apt_source, ensure_programs, program, release
 from .paths import cache_root
 from .rootfs import write_python_layer, write_shell_layer
 
@@ -117,12 +117,12 @@ def _shell_images(folder: Path, progress: Progress) -> dict[str, Path]:
 
 def _python_image(folder: Path, progress: Progress) -> Path:
     # The archive's address is not part of the key: the same packages come from every mirror.
-    source = apt_source()
-    target = folder / f"{_file_stem(PYTHON)}-{_key(*_RECIPE, platform.machine(), source.release)}.tar"
+    target = folder / f"{_file_stem(PYTHON)}-{_key(*_RECIPE, platform.machine(), release())}.tar"
     if target.exists():
         return target
+    source = apt_source()
     ensure_programs(["debootstrap"], progress)
-    progress(f"building the image {PYTHON} from {source.release} packages, about a minute, only this once")
+    progress(f"building the image {PYTHON} from {source.suite} packages, about a minute, only this once")
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         layer = Path(scratch) / "layer.tar"
         write_python_layer(layer, Path(scratch), source)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from .cgroups import cgroup_name
 from .containerd import SOCKET
-from .nodespace import inside, node_dir
-from .processes import start_process
+from .nodespace import node_dir, start_inside
 from .state import ClusterState
 
 NODE_NAME = "real"
@@ -32,7 +31,7 @@ def start_kubelet(state: ClusterState, binaries: Path) -> ClusterState:
         f"--node-ip={state.node_address}",
         f"--node-labels={NODE_LABEL}",
     ]
-    return start_process(state, "kubelet", [*inside(state), binaries / "kubelet", *flags])
+    return start_inside(state, "kubelet", [binaries / "kubelet", *flags])
 
 
 def node_kubeconfig(state: ClusterState) -> Path:

@@ -7,6 +7,7 @@ interfaces with it, so that a crash at any point leaves nothing to search for.
 
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from .cgroups import create_cgroup, remove_cgroup
@@ -71,9 +72,15 @@ def init_script(log: Path, ready: Path) -> str:
     ]
     for name, value in _KUBELET_SYSCTLS.items():
         stand_in = f"/run/sysctl/{name.replace('/', '.')}"
-        lines.append(f"echo {value} > {stand_in}; mount --bind {stand_in} /proc/sys/{name}")
+        show = f"echo {value} > {stand_in}; mount --bind {stand_in} /proc/sys/{name}"
+        lines.append(f"if [ -e /proc/sys/{name} ]; then {show}; fi")
     lines += [f"touch {shlex.quote(str(ready))}", "while :; do sleep 3600 & wait; done"]
     return "\n".join(lines) + "\n"
+
+
+def start_inside(state: ClusterState, name: str, command: Sequence[str | Path]) -> ClusterState:
+    """Starts a background program of the node; whatever it talks to is on this machine."""
+    return start_process(state, name, [*inside(state), *command], {"NO_PROXY": "*", "no_proxy": "*"})
 
 
 def inside(state: ClusterState) -> list[str]:

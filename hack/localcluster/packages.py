@@ -50,7 +50,7 @@ class AptSource:
     """The archive this machine takes its own base system from."""
 
     uri: str
-    release: str
+    suite: str
 
 
 def program(name: str) -> str | None:
@@ -92,9 +92,19 @@ def download_package(package: str, folder: Path) -> Path:
     raise LocalClusterError(f"`apt-get download {package}` failed; run it by hand to see why, then try again")
 
 
+def release() -> str:
+    """The code name of this machine's Debian or Ubuntu release; empty elsewhere."""
+    try:
+        lines = Path("/etc/os-release").read_text().splitlines()
+    except OSError:
+        return ""
+    settings = dict(line.split("=", 1) for line in lines if "=" in line)
+    return settings.get("VERSION_CODENAME", "").strip('"')
+
+
 def apt_source() -> AptSource:
     """The archive in apt's own settings that carries this machine's release."""
-    codename = _os_release().get("VERSION_CODENAME", "")
+    codename = release()
     if program("apt-get") is None or not codename:
         raise LocalClusterError("the Python image is built from Debian packages: use a machine with apt")
     listing = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
@@ -105,9 +115,9 @@ def apt_source() -> AptSource:
         check=False,
     )
     for line in result.stdout.splitlines():
-        uri, release, component = line.split("|")
-        if release == codename and component == "main":
-            return AptSource(uri.rstrip("/"), release)
+        uri, suite, component = line.split("|")
+        if suite == codename and component == "main":
+            return AptSource(uri.rstrip("/"), suite)
     raise LocalClusterError(
         f"apt knows no archive of {codename} main: add it to its sources, run `apt-get update`, try again"
     )
@@ -123,11 +133,3 @@ def _apt(command: str) -> bool:
         command.split(), env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
     return result.returncode == 0
-
-
-def _os_release() -> dict[str, str]:
-    try:
-        lines = Path("/etc/os-release").read_text().splitlines()
-    except OSError:
-        return {}
-    return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}

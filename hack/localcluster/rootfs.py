@@ -61,7 +61,7 @@ def write_python_layer(layer: Path, scratch: Path, source: AptSource) -> None:
     include = "--include=" + ",".join(_PYTHON_PACKAGES)
     debootstrap = program("debootstrap") or "debootstrap"
     run(
-        [debootstrap, "--variant=minbase", include, source.release, root, source.uri],
+        [debootstrap, "--variant=minbase", include, source.suite, root, source.uri],
         "debootstrap could not make the root file system of the Python image",
     )
     excludes = [f"--exclude={pattern}" for pattern in _NOT_NEEDED]

@@ -6,8 +6,7 @@ Called by ``realnode`` once the kubelet runs.
 from pathlib import Path
 
 from .kubelet import NODE_NAME, node_kubeconfig
-from .nodespace import inside, node_dir
-from .processes import start_process
+from .nodespace import node_dir, start_inside
 from .state import ClusterState
 
 PROXY_HEALTH_PORT = 10256
@@ -25,10 +24,10 @@ def start_service_network(state: ClusterState, binaries: Path) -> ClusterState:
         # The connection tracking table belongs to the whole machine: leave its size alone.
         "--conntrack-max-per-core=0",
     ]
-    state = start_process(state, "kube-proxy", [*inside(state), binaries / "kube-proxy", *proxy_flags])
+    state = start_inside(state, "kube-proxy", [binaries / "kube-proxy", *proxy_flags])
     corefile = node_dir(state) / "Corefile"
     corefile.write_text(dns_config(state, node_kubeconfig(state)))
-    return start_process(state, "coredns", [*inside(state), binaries / "coredns", "-conf", corefile])
+    return start_inside(state, "coredns", [binaries / "coredns", "-conf", corefile])
 
 
 def health_checks(state: ClusterState) -> dict[str, str]:
