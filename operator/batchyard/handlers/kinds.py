@@ -2,6 +2,7 @@
 
 Registered by the app. Only `on.event` is used: the other handlers of Kopf write annotations or finalizers to every
 object, and their bookkeeping assumes that nothing is ever missed; the loop behind the cache assumes the opposite.
+They are coroutines because Kopf runs plain functions in threads, and the cache belongs to the event loop.
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ def register(registry: kopf.OperatorRegistry) -> None:
     """Add the handlers to a registry."""
 
     @kopf.on.event(names.GROUP, names.VERSION, "batchjobs", registry=registry)
-    def batchjob(event: Any, memo: Any, **_: Any) -> None:
+    async def batchjob(event: Any, memo: Any, **_: Any) -> None:
         cache: Cache = memo.cache
         obj = event["object"]
         if event["type"] == "DELETED":
@@ -26,7 +27,7 @@ def register(registry: kopf.OperatorRegistry) -> None:
             cache.put_batchjob(obj)
 
     @kopf.on.event(names.GROUP, names.VERSION, "jobdefinitions", registry=registry)
-    def jobdefinition(event: Any, memo: Any, **_: Any) -> None:
+    async def jobdefinition(event: Any, memo: Any, **_: Any) -> None:
         catalogue = memo.cache.catalogue
         if event["type"] == "DELETED":
             catalogue.remove_definition(readers.key_of(event["object"]))
@@ -34,7 +35,7 @@ def register(registry: kopf.OperatorRegistry) -> None:
             catalogue.put_definition(event["object"])
 
     @kopf.on.event(names.GROUP, names.VERSION, "jobqueues", registry=registry)
-    def jobqueue(event: Any, memo: Any, **_: Any) -> None:
+    async def jobqueue(event: Any, memo: Any, **_: Any) -> None:
         catalogue = memo.cache.catalogue
         if event["type"] == "DELETED":
             catalogue.remove_queue(event["object"]["metadata"]["name"])
@@ -42,7 +43,7 @@ def register(registry: kopf.OperatorRegistry) -> None:
             catalogue.put_queue(event["object"])
 
     @kopf.on.event(names.GROUP, names.VERSION, "computeenvironments", registry=registry)
-    def computeenvironment(event: Any, memo: Any, **_: Any) -> None:
+    async def computeenvironment(event: Any, memo: Any, **_: Any) -> None:
         catalogue = memo.cache.catalogue
         if event["type"] == "DELETED":
             catalogue.remove_environment(event["object"]["metadata"]["name"])
