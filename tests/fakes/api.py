@@ -61,6 +61,8 @@ class FakeApi:
         self.store = store or Store()
         self.writes: list[tuple[str, Resource, str]] = []
         """Every write received, also those that failed: verb, kind and name as requested."""
+        self.watches = 0
+        """How many watches were ever opened."""
         self._failures: list[_Failure] = []
         self._watchers: list[_Watcher] = []
         self.store.listeners.append(self._publish)
@@ -223,6 +225,7 @@ class FakeApi:
         timeout: float = 300,  # noqa: ASYNC109 - tests end watches with `disconnect`
     ) -> AsyncGenerator[WatchEvent, None]:
         """Changes after a version, until `disconnect`; 410 if they were compacted away."""
+        self.watches += 1
         _answer({}, await self._arrive("watch", resource))
         since = int(resource_version)
         if since < self.store.compacted:

@@ -41,12 +41,7 @@ async def load(kubeconfig: str = "", context: str = "") -> tuple[Configuration, 
         except (kube_config.ConfigException, OSError) as error:
             raise CredentialsError(f"cannot use the pod's service account: {error}") from error
     else:
-        path = path or str(pathlib.Path.home() / ".kube" / "config")
-        if not any(pathlib.Path(part).is_file() for part in path.split(os.pathsep)):
-            raise CredentialsError(
-                f"no API server to talk to: there is no kubeconfig at {path}, and this is not a pod with a "
-                "service account; set KUBECONFIG"
-            )
+        path = _existing_kubeconfig(path or str(pathlib.Path.home() / ".kube" / "config"))
         try:
             loader = await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
                 config_file=path, context=context or None, client_configuration=configuration
@@ -58,6 +53,15 @@ async def load(kubeconfig: str = "", context: str = "") -> tuple[Configuration, 
         refresh = _refresher(loader, configuration)
     _take_proxy_from_environment(configuration)
     return configuration, refresh
+
+
+def _existing_kubeconfig(path: str) -> str:
+    if not any(pathlib.Path(part).is_file() for part in path.split(os.pathsep)):
+        raise CredentialsError(
+            f"no API server to talk to: there is no kubeconfig at {path}, and this is not a pod with a "
+            "service account; set KUBECONFIG"
+        )
+    return path
 
 
 async def _nothing_to_refresh() -> None:

@@ -76,7 +76,7 @@ async def test_a_proxy_of_the_environment_unless_excepted(tmp_path: Path, monkey
 
 
 async def test_no_credentials_at_all_is_said_with_a_remedy() -> None:
-    with pytest.raises(credentials.CredentialsError, match="no API server to talk to: .* set KUBECONFIG"):
+    with pytest.raises(credentials.CredentialsError, match=r"no API server to talk to: .* set KUBECONFIG"):
         await credentials.load()
 
 
