@@ -170,6 +170,8 @@ class Revision:
     content: Mapping[str, Any]
     digest: str
     created: float
+    owner_uid: str = ""
+    """The JobDefinition it was made for; one deleted and created anew starts with revision 1 again."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -63,11 +63,12 @@ def select(
     """
     subject = f"JobDefinition {definition.key[0]}/{definition.key[1]}"
     if number is None:
+        newest = max(revisions.values(), key=_number, default=None)
+        if newest is None or newest.digest != definition.digest:
+            return Missing(Reason.REVISION_NOT_FOUND, f"the latest revision of {subject} is being recorded")
         latest = latest_active(revisions.values(), definition.inactive)
         if latest is not None:
             return latest
-        if not revisions:
-            return Missing(Reason.REVISION_NOT_FOUND, f"{subject} has no revision yet")
         return Missing(
             Reason.NO_ACTIVE_REVISION,
             f"every revision of {subject} is inactive: take one out of its spec.inactiveRevisions",

@@ -21,11 +21,17 @@ _METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=met
 
 
 async def connect(
-    kubeconfig: str = "", context: str = "", *, connections: int = 32, on_request: OnRequest | None = None
+    kubeconfig: str = "",
+    context: str = "",
+    *,
+    connections: int = 32,
+    on_request: OnRequest | None = None,
+    user_agent: str = names.USER_AGENT,
 ) -> "KubeClient":
     """Open a client with the credentials of the pod or of a kubeconfig (see `credentials`)."""
     configuration, refresh = await credentials.load(kubeconfig, context)
-    client = KubeClient(Transport(configuration, connections=connections, on_request=on_request))
+    transport = Transport(configuration, connections=connections, on_request=on_request, user_agent=user_agent)
+    client = KubeClient(transport)
     client.keep_fresh(refresh)
     return client
 
@@ -48,8 +54,8 @@ class KubeClient:
         return answer
 
     async def create(self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False) -> Object:
-        """Create an object, or have the API server check that it could."""
-        path = _path(resource, namespace) + ("?dryRun=All" if dry_run else "")
+        """Create an object, or have the API server check strictly that it could."""
+        path = _path(resource, namespace) + ("?dryRun=All&fieldValidation=Strict" if dry_run else "")
         answer: Object = await self._transport.request(
             "create", str(resource), "POST", path, body=body, headers=_JSON, repeatable=dry_run
         )

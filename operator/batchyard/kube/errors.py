@@ -23,6 +23,10 @@ class ApiError(Exception):
         """Seconds the API server asks to wait before the next try, if it does."""
 
 
+class BadRequest(ApiError):
+    """400: the body does not make sense to the API server, such as an unknown field where that is checked."""
+
+
 class Forbidden(ApiError):
     """403: the operator's role lacks a permission, a quota is used up, or the namespace is being deleted."""
 
@@ -60,6 +64,7 @@ class Unreachable(Unavailable):
 
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
+    400: BadRequest,
     403: Forbidden,
     404: NotFound,
     409: Conflict,

@@ -25,7 +25,7 @@ class KubeApi(Protocol):
         ...
 
     async def create(self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False) -> Object:
-        """Create an object; a dry run is validated and defaulted by the API server, but not stored.
+        """Create an object; a dry run is validated (unknown fields are errors) and defaulted, but not stored.
 
         After `Unavailable` the object may exist: with a deterministic name, create again and take
         `AlreadyExists` for yes.

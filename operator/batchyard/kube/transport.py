@@ -51,6 +51,7 @@ class Transport:
         *,
         connections: int = 32,
         on_request: OnRequest | None = None,
+        user_agent: str = names.USER_AGENT,
         rng: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -59,7 +60,7 @@ class Transport:
             "trust_env": False,
             "cookie_jar": aiohttp.DummyCookieJar(),
             "headers": {
-                "User-Agent": f"{names.USER_AGENT}/{__version__}",
+                "User-Agent": f"{user_agent}/{__version__}",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
             },

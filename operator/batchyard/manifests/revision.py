@@ -50,4 +50,5 @@ def read_revision(obj: Mapping[str, Any]) -> Revision:
         content=content,
         digest=revisions.digest(content),
         created=parse_time(metadata["creationTimestamp"]),
+        owner_uid=next((each["uid"] for each in metadata.get("ownerReferences") or ()), ""),
     )

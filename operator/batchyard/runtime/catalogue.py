@@ -106,6 +106,9 @@ class Catalogue:
         definition = readers.definition(obj)
         self._keep_status("JobDefinition", obj)
         if self.definitions.get(definition.key) != definition:
+            known = self.definitions.get(definition.key)
+            if known is not None and known.uid != definition.uid:
+                self.revisions.pop(definition.key, None)
             self.definitions[definition.key] = definition
             self._dirty_definitions.add(definition.key)
             self._on_change(True)
@@ -119,6 +122,9 @@ class Catalogue:
     def put_revision(self, obj: Object) -> None:
         """Take a revision in, from its feed or from the answer to its creation."""
         revision = read_revision(obj)
+        definition = self.definitions.get(revision.definition)
+        if definition is not None and definition.uid != revision.owner_uid:
+            return  # left over from a definition of the same name; garbage collection is on its way
         if self.revisions[revision.definition].get(revision.number) != revision:
             self.revisions[revision.definition][revision.number] = revision
             self._revision_keys[readers.key_of(obj)] = (revision.definition, revision.number)

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from batchyard.core import revisions
 from batchyard.core.records import TERMINAL, Definition, Key
 from batchyard.core.template import TemplateError
-from batchyard.kube.errors import AlreadyExists, ApiError, Forbidden, Invalid, NotFound, Unavailable
+from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Forbidden, Invalid, NotFound, Unavailable
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS
 from batchyard.manifests.definition import render_definition_status
 from batchyard.manifests.probe import build_probe
-from batchyard.manifests.revision import build_revision, revision_name
+from batchyard.manifests.revision import build_revision, read_revision, revision_name
 from batchyard.manifests.status import merge_patch
 from batchyard.runtime.cache import Cache
 
@@ -54,8 +54,10 @@ class DefinitionKeeper:
         try:
             probe = build_probe(definition, revisions.content(definition.spec))
             await self._api.create(JOBS, probe, definition.key[0], dry_run=True)
-        except (TemplateError, Invalid) as error:
+        except (TemplateError, Invalid, BadRequest) as error:
             rejection = error.message
+        except AlreadyExists:
+            pass  # a Job of the definition's name exists; that is found out after the template was accepted
         except Unavailable:
             raise
         except ApiError as error:
@@ -78,6 +80,8 @@ class DefinitionKeeper:
             created = await self._api.create(CONTROLLER_REVISIONS, body, namespace)
         except AlreadyExists:
             created = await self._api.get(CONTROLLER_REVISIONS, revision_name(name, number), namespace)
+            if read_revision(created).owner_uid != definition.uid:
+                raise
         self._cache.catalogue.put_revision(created)
 
     async def _clear_away(self, definition: Definition) -> None:

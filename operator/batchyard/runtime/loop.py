@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 GATHER_SECONDS = 0.02
 """How long a pass waits for more events after the first: events come in bursts, and a pass serves them all."""
 
-STATUS_HOLD_SECONDS = 0.5
-"""How long a status that is not final is held back: most of those are overtaken by the next one within that time."""
+STATUS_HOLD_SECONDS = 0.3
+"""How long a status that is not final is held back: many of those are overtaken by the next one within that time."""
 
 OVERVIEW_SECONDS = 2.0
 """How often queues and environments are looked at for statuses to write."""

@@ -21,6 +21,7 @@ from batchyard.runtime.leader import LeaderElection
 from batchyard.runtime.loop import Item, Loop
 from batchyard.runtime.metrics import Metrics, gauges
 from batchyard.runtime.overview import Overview
+from batchyard.runtime.pacing import Pacer
 from batchyard.runtime.sweep import Sweep
 from batchyard.runtime.workqueue import WorkQueue
 
@@ -62,7 +63,11 @@ class Operator:
         self._definitions = DefinitionKeeper(api, self.cache, clock)
         self._overview = Overview(api, self.cache, clock)
         self._work: WorkQueue[Item] = WorkQueue(
-            self._do, concurrency=WRITES_AT_ONCE, backoff=Backoff(initial=0.5, maximum=30.0), clock=monotonic
+            self._do,
+            concurrency=WRITES_AT_ONCE,
+            backoff=Backoff(initial=0.5, maximum=30.0),
+            pacer=Pacer(busy_rate=10.0, idle_rate=100.0, burst=20),
+            clock=monotonic,
         )
         self._loop = Loop(self.cache, self._work, self._overview, metrics, clock)
         self._feeds = self._make_feeds(api)

@@ -9,12 +9,14 @@ import asyncio
 import heapq
 import itertools
 import logging
+import math
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from enum import IntEnum
 from typing import Generic, TypeVar
 
 from batchyard.runtime.backoff import Backoff
+from batchyard.runtime.pacing import Pacer
 
 _log = logging.getLogger(__name__)
 
@@ -25,8 +27,8 @@ class Urgency(IntEnum):
     STOP = 0
     CREATE = 1
     FINAL_STATUS = 2
-    STATUS = 3
-    OVERVIEW = 4
+    OVERVIEW = 3
+    STATUS = 4
 
 
 Item = TypeVar("Item", bound=Hashable)
@@ -37,6 +39,7 @@ class WorkQueue(Generic[Item]):
 
     An item that is being worked on is not started a second time: asked for again meanwhile, it runs once more after.
     `work` raising an exception means "again after a back-off"; the count of failures is forgotten on success.
+    Items of the least urgency start only when the pacer lets them: the longer they wait, the more changes they merge.
     """
 
     def __init__(
@@ -45,11 +48,13 @@ class WorkQueue(Generic[Item]):
         *,
         concurrency: int,
         backoff: Backoff,
+        pacer: Pacer,
         clock: Callable[[], float],
     ) -> None:
         self._work = work
         self._concurrency = concurrency
         self._backoff = backoff
+        self._pacer = pacer
         self._clock = clock
         self._wanted: dict[Item, tuple[Urgency, float]] = {}
         self._ready: list[tuple[Urgency, int, Item]] = []
@@ -89,9 +94,9 @@ class WorkQueue(Generic[Item]):
             while True:
                 self._changed.clear()
                 self._promote()
-                while self._ready and len(self._running) < self._concurrency:
-                    self._start(heapq.heappop(self._ready))
-                timeout = max(self._delayed[0][0] - self._clock(), 0.0) if self._delayed else None
+                paced = self._start_some()
+                wake_at = min(self._delayed[0][0] if self._delayed else math.inf, paced)
+                timeout = None if wake_at == math.inf else max(wake_at - self._clock(), 0.0)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), timeout)
         finally:
@@ -107,11 +112,22 @@ class WorkQueue(Generic[Item]):
             if self._due(item, now):
                 heapq.heappush(self._ready, (self._wanted[item][0], next(self._tickets), item))
 
-    def _start(self, entry: tuple[Urgency, int, Item]) -> None:
-        item = entry[2]
-        if self._due(item, self._clock()):
-            urgency, _ = self._wanted.pop(item)
-            self._running[item] = asyncio.create_task(self._do(item, urgency))
+    def _start_some(self) -> float:
+        """Start what may start now; returns when the pacer lets the next item through, infinity if none waits."""
+        now = self._clock()
+        while self._ready and len(self._running) < self._concurrency:
+            urgency, _, item = self._ready[0]
+            if self._due(item, now):
+                if urgency is Urgency.STATUS:
+                    free_at = self._pacer.take(now)
+                    if free_at > now:
+                        return free_at
+                else:
+                    self._pacer.busy(now)
+                wanted, _ = self._wanted.pop(item)
+                self._running[item] = asyncio.create_task(self._do(item, wanted))
+            heapq.heappop(self._ready)
+        return math.inf
 
     def _due(self, item: Item, now: float) -> bool:
         """Whether a heap entry still stands for a wish, rather than for one that was replaced or fulfilled."""

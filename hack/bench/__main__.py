@@ -1,0 +1,101 @@
+"""`make bench`: rounds of bare Jobs and BatchJobs in turn, on a cluster of its own that is removed afterwards."""
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import localcluster
+from batchyard.kube.client import KubeClient, connect
+
+from . import measure, report, workload
+
+ROOT = Path(__file__).parents[2]
+CLUSTER = "batchyard-bench"
+NODES = 12
+PODS_PER_NODE = 110
+
+
+def main() -> None:
+    """Run the rounds, print the table, write the page."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1000, help="jobs per side and round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md", help="page to write")
+    parser.add_argument("--keep", action="store_true", help="leave the cluster running")
+    options = parser.parse_args()
+    cluster = localcluster.up(CLUSTER, real_node=False, simulated_nodes=NODES, audit=True)
+    try:
+        page, met = asyncio.run(_bench(cluster, options.jobs, options.rounds))
+    finally:
+        if not options.keep:
+            localcluster.down(CLUSTER)
+    options.output.write_text(page)
+    print(page)
+    sys.exit(0 if met else 1)
+
+
+async def _bench(cluster: localcluster.Cluster, jobs: int, rounds: int) -> tuple[str, bool]:
+    cluster.kubectl("apply", "-f", str(ROOT / "crds"))
+    cluster.kubectl("create", "namespace", "batchyard-system", check=False)
+    api = await connect(str(cluster.kubeconfig), user_agent="batchyard-bench")
+    operator = _start_operator(cluster)
+    try:
+        await workload.prepare(api)
+        done = []
+        for number in range(1, rounds + 1):
+            done.append(await _round(api, cluster, operator.pid, jobs, number))
+            print(
+                f"round {number} of {rounds}: bare {done[-1].bare_seconds:.1f} s, Batchyard "
+                f"{done[-1].batchyard_seconds:.1f} s, ratio {done[-1].ratio:.2f}, own writes per job "
+                f"{done[-1].own_writes / jobs:.2f}, CPU {1000 * done[-1].cpu_seconds / jobs:.1f} ms per job",
+                flush=True,
+            )
+        peak = measure.usage(operator.pid).peak_bytes
+    finally:
+        operator.terminate()
+        operator.wait(timeout=30)
+        await api.close()
+    version = cluster.kubectl("version").rpartition("Server Version: ")[2].strip()
+    return report.render(done, peak, version), all(each.met for each in report.targets(done, peak))
+
+
+def _start_operator(cluster: localcluster.Cluster) -> subprocess.Popen[bytes]:
+    log = cluster.kubeconfig.with_name("operator.log")
+    return subprocess.Popen(
+        [sys.executable, "-m", "batchyard", "--kubeconfig", str(cluster.kubeconfig), "--port", "0"],
+        env={**os.environ, "PYTHONPATH": ""},
+        stderr=log.open("wb"),
+    )
+
+
+async def _round(api: KubeClient, cluster: localcluster.Cluster, operator: int, jobs: int, number: int) -> report.Round:
+    assert cluster.audit_log is not None
+    audit = measure.AuditLog(cluster.audit_log)
+    audit.skip()
+    bare_seconds = await workload.run(api, workload.BARE, jobs, f"bare-{number}")
+    bare_writes = _relevant(audit.writes())
+    await workload.clear(api, workload.BARE)
+    await asyncio.sleep(3)
+    audit.skip()
+    before = measure.usage(operator)
+    batchyard_seconds = await workload.run(api, workload.BATCHYARD, jobs, f"batch-{number}")
+    await asyncio.sleep(1)
+    after = measure.usage(operator)
+    writes = _relevant(audit.writes())
+    await workload.clear(api, workload.BATCHYARD)
+    await asyncio.sleep(3)
+    return report.Round(
+        jobs, bare_seconds, batchyard_seconds, after.cpu_seconds - before.cpu_seconds, writes, bare_writes
+    )
+
+
+def _relevant(writes: Counter[tuple[str, str, str]]) -> Counter[tuple[str, str, str]]:
+    """Without what goes on whether jobs run or not."""
+    return Counter({key: count for key, count in writes.items() if key[2] not in ("leases", "nodes/status")})
+
+
+main()

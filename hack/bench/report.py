@@ -1,0 +1,105 @@
+"""Turns the rounds into docs/benchmarks.md and the lines on the terminal."""
+
+import os
+import platform
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+OPERATOR = "batchyard-operator"
+
+
+@dataclass(frozen=True)
+class Round:
+    """One bare and one Batchyard run, one right after the other."""
+
+    jobs: int
+    bare_seconds: float
+    batchyard_seconds: float
+    cpu_seconds: float
+    writes: Counter[tuple[str, str, str]]
+    bare_writes: Counter[tuple[str, str, str]]
+
+    @property
+    def ratio(self) -> float:
+        """Batchyard's speed as a part of the bare Job controller's."""
+        return self.bare_seconds / self.batchyard_seconds
+
+    @property
+    def own_writes(self) -> int:
+        """Writes of the operator."""
+        return sum(count for (agent, _, _), count in self.writes.items() if agent == OPERATOR)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure to reach."""
+
+    text: str
+    reached: str
+    met: bool
+
+
+def targets(rounds: Sequence[Round], peak_bytes: int) -> list[Target]:
+    """The figures that the project holds itself to."""
+    ratio = statistics.median(each.ratio for each in rounds)
+    writes = statistics.median(each.own_writes / each.jobs for each in rounds)
+    cpu = statistics.median(1000 * each.cpu_seconds / each.jobs for each in rounds)
+    megabytes = peak_bytes / 1e6
+    return [
+        Target("speed against bare Jobs >= 0.7", f"{ratio:.2f}", ratio >= 0.7),
+        Target("own API writes per job <= 4", f"{writes:.2f}", writes <= 4),
+        Target("operator CPU per job <= 15 ms", f"{cpu:.1f} ms", cpu <= 15),
+        Target("operator peak memory < 150 MB", f"{megabytes:.0f} MB", megabytes < 150),
+    ]
+
+
+def render(rounds: Sequence[Round], peak_bytes: int, kubernetes: str) -> str:
+    """The page."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench`. The same pods run once as bare Kubernetes Jobs and once as BatchJobs, one right",
+        "after the other, on simulated nodes of one local cluster. Machines differ and are noisy: the ratio and the",
+        "counts are what to compare, not the seconds. Writes are counted by user agent from the API server's own",
+        "audit log (its request metrics do not know who asked); lease renewals and node heartbeats are left out.",
+        "",
+        f"- Date: {datetime.now(UTC):%Y-%m-%d}",
+        f"- Machine: {os.cpu_count()} CPUs ({_cpu_model()}), {_memory_gib():.0f} GiB memory, {platform.system()}",
+        f"- Kubernetes {kubernetes}, Python {platform.python_version()}",
+        f"- {rounds[0].jobs} jobs of one pod per side and round",
+        "",
+        "| round | bare Jobs/s | Batchyard jobs/s | ratio | own writes/job | operator CPU ms/job |",
+        "|---|---|---|---|---|---|",
+    ]
+    for number, each in enumerate(rounds, start=1):
+        lines.append(
+            f"| {number} | {each.jobs / each.bare_seconds:.1f} | {each.jobs / each.batchyard_seconds:.1f} "
+            f"| {each.ratio:.2f} | {each.own_writes / each.jobs:.2f} | {1000 * each.cpu_seconds / each.jobs:.1f} |"
+        )
+    lines += ["", "| to reach | reached (median) | |", "|---|---|---|"]
+    lines += [
+        f"| {each.text} | {each.reached} | {'yes' if each.met else '**no**'} |" for each in targets(rounds, peak_bytes)
+    ]
+    lines += ["", "## Writes per job, by who wrote what (last round)", ""]
+    lines += ["| who | verb | what | Batchyard | bare Jobs |", "|---|---|---|---|---|"]
+    last = rounds[-1]
+    for key in sorted({*last.writes, *last.bare_writes}):
+        if max(last.writes[key], last.bare_writes[key]) >= last.jobs / 100:
+            lines.append(
+                f"| {key[0]} | {key[1]} | {key[2]} | {last.writes[key] / last.jobs:.2f} "
+                f"| {last.bare_writes[key] / last.jobs:.2f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _cpu_model() -> str:
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return names[0].partition(":")[2].strip() if names else platform.machine()
+
+
+def _memory_gib() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -1,0 +1,155 @@
+"""The two sides of the comparison: the same pods, once as bare Jobs and once as BatchJobs.
+
+Both are created the same way and timed alike: from the first create to the moment the last one is seen finished.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.resources import (
+    BATCHJOBS,
+    COMPUTEENVIRONMENTS,
+    JOBDEFINITIONS,
+    JOBQUEUES,
+    JOBS,
+    NAMESPACES,
+    PODS,
+    Resource,
+)
+
+NAMESPACE = "bench"
+CREATORS = 16
+_TIMEOUT = 600.0
+
+_CONTAINER = {
+    "name": "main",
+    "image": "localhost/batchyard/shell:1",
+    "command": ["true"],
+    "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+}
+_SELECTOR = {"batchyard.dev/node": "simulated"}
+_TOLERATION = {"key": "batchyard.dev/simulated", "operator": "Exists"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side: what is created, and how its end is recognised."""
+
+    name: str
+    resource: Resource
+    build: Callable[[str], Object]
+    finished: Callable[[Object], bool]
+
+
+def _bare_job(name: str) -> Object:
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "labels": {"bench": "true"}},
+        "spec": {
+            "backoffLimit": 0,
+            "template": {
+                "spec": {
+                    "restartPolicy": "Never",
+                    "nodeSelector": _SELECTOR,
+                    "tolerations": [_TOLERATION],
+                    "containers": [_CONTAINER],
+                }
+            },
+        },
+    }
+
+
+def _batch_job(name: str) -> Object:
+    return {
+        "apiVersion": "batchyard.dev/v1alpha1",
+        "kind": "BatchJob",
+        "metadata": {"name": name, "labels": {"bench": "true"}},
+        "spec": {"jobQueue": "bench", "jobDefinition": "bench"},
+    }
+
+
+def _job_finished(obj: Object) -> bool:
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == "Complete" and each["status"] == "True" for each in conditions)
+
+
+def _batch_job_finished(obj: Object) -> bool:
+    return (obj.get("status") or {}).get("state") == "Succeeded"
+
+
+BARE = Side("bare Jobs", JOBS, _bare_job, _job_finished)
+BATCHYARD = Side("Batchyard", BATCHJOBS, _batch_job, _batch_job_finished)
+
+
+async def prepare(api: KubeApi) -> None:
+    """Create the namespace and what the BatchJobs refer to."""
+    objects: list[tuple[Resource, str, Object]] = [
+        (NAMESPACES, "", {"metadata": {"name": NAMESPACE}}),
+        (
+            COMPUTEENVIRONMENTS,
+            "",
+            {
+                "kind": "ComputeEnvironment",
+                "metadata": {"name": "bench"},
+                "spec": {"unmanaged": {"nodeSelector": _SELECTOR, "tolerations": [_TOLERATION]}},
+            },
+        ),
+        (
+            JOBQUEUES,
+            "",
+            {"kind": "JobQueue", "metadata": {"name": "bench"}, "spec": {"computeEnvironments": ["bench"]}},
+        ),
+        (
+            JOBDEFINITIONS,
+            NAMESPACE,
+            {"kind": "JobDefinition", "metadata": {"name": "bench"}, "spec": {"container": _CONTAINER}},
+        ),
+    ]
+    for resource, namespace, body in objects:
+        await api.create(resource, {"apiVersion": resource.api_version, **body}, namespace)
+
+
+async def run(api: KubeApi, side: Side, count: int, prefix: str) -> float:
+    """Create `count` objects as fast as the API server takes them; seconds until all are finished."""
+    _, version = await api.list(side.resource, NAMESPACE, label_selector="bench=true")
+    watching = asyncio.create_task(_wait(api, side, count, version))
+    names = iter([f"{prefix}-{index}" for index in range(count)])
+    started = time.monotonic()
+
+    async def create_some() -> None:
+        for name in names:
+            await api.create(side.resource, side.build(name), NAMESPACE)
+
+    await asyncio.gather(*(create_some() for _ in range(CREATORS)))
+    async with asyncio.timeout(_TIMEOUT):
+        ended = await watching
+    return ended - started
+
+
+async def _wait(api: KubeApi, side: Side, count: int, version: str) -> float:
+    finished: set[str] = set()
+    while True:
+        events = api.watch(side.resource, version, NAMESPACE, label_selector="bench=true")
+        async with aclosing(events):
+            async for kind, obj in events:
+                version = obj["metadata"]["resourceVersion"]
+                if kind in ("ADDED", "MODIFIED") and side.finished(obj):
+                    finished.add(obj["metadata"]["uid"])
+                    if len(finished) == count:
+                        return time.monotonic()
+
+
+async def clear(api: Any, side: Side) -> None:
+    """Delete what a run left, and wait until all of it is gone, so that the next one starts alike."""
+    items, _ = await api.list(side.resource, NAMESPACE, label_selector="bench=true")
+    for obj in items:
+        await api.delete(side.resource, obj["metadata"]["name"], NAMESPACE)
+    for resource in (side.resource, JOBS, PODS):
+        while (await api.list(resource, NAMESPACE, limit=1))[0]:
+            await asyncio.sleep(0.5)

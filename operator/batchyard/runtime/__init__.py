@@ -1,0 +1,1 @@
+"""The shell around the core: cache, feeds, loop, work queue and executor; everything that waits, writes or fails."""
