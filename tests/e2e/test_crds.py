@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from localcluster import Cluster, LocalClusterError
-from objects.api import BAD, REFUSED, Bad, manifest
+from objects.api import BAD, REFUSED, Bad, Json, manifest
+from objects.wrong import wrong_objects
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("crds")]
 
@@ -27,10 +28,23 @@ def test_bad_object_is_refused_in_words(cluster: Cluster, bad: Bad) -> None:
     assert bad.server in str(refused.value)
 
 
+def test_wrong_type_of_any_field_is_named(cluster: Cluster) -> None:
+    wrong = list(wrong_objects())
+    objects = {"apiVersion": "v1", "kind": "List", "items": [obj for _, _, obj in wrong]}
+    with pytest.raises(LocalClusterError) as refused:
+        cluster.kubectl("create", "--dry-run=server", "--validate=false", "-f", "-", input=json.dumps(objects))
+    answers = str(refused.value).splitlines()
+    for kind, path, obj in wrong:
+        about = [line for line in answers if f'{kind}.batchyard.dev "{obj["metadata"]["name"]}" is invalid' in line]
+        assert about, (kind, path, "was accepted")
+        assert path in about[0], (kind, path)
+
+
 def test_submitted_spec_cannot_be_changed(cluster: Cluster, namespace: str) -> None:
     job = manifest("BatchJob", name="fixed", jobDefinition="transcode:3")
     cluster.kubectl("apply", "-n", namespace, "-f", "-", input=json.dumps(job))
-    for change in ({"jobQueue": "slow"}, {"parameters": {"codec": "av1"}}, {"retryStrategy": {}}):
+    changes: list[Json] = [{"jobQueue": "slow"}, {"parameters": {"codec": "av1"}}, {"retryStrategy": {}}]
+    for change in changes:
         with pytest.raises(LocalClusterError, match="cannot be changed after submission; delete the job and submit"):
             cluster.kubectl("patch", "-n", namespace, "bj", "fixed", "--type=merge", "-p", json.dumps({"spec": change}))
     cluster.kubectl("apply", "-n", namespace, "-f", "-", input=json.dumps(job))  # the same again is no change
@@ -48,7 +62,7 @@ def test_defaults_are_stored(cluster: Cluster, namespace: str) -> None:
 
 
 def test_full_definition_is_stored_as_written(cluster: Cluster, namespace: str) -> None:
-    fields = {
+    fields: Json = {
         "parameters": {"codec": "h264", "metaflow.user": "ada", "nf-token": ""},
         "container": {
             "name": "main",

@@ -6,6 +6,7 @@ another version. The runtime asks for every object of Batchyard that it takes in
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -133,11 +134,16 @@ def _shown(value: Any) -> str:
 
 def _suggestion(model: type[BaseModel], location: Location) -> str:
     """The known fields beside an unknown one: the likely one, else all of them."""
-    known = _fields_at(model.model_json_schema(by_alias=True), location[:-1])
+    known = _fields_at(_json_schema(model), location[:-1])
     close = get_close_matches(str(location[-1]), known, n=1)
     if close:
         return f"; did you mean {close[0]}?"
     return f"; remove it (known here: {', '.join(known)})" if known else "; remove it"
+
+
+@cache
+def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=True)
 
 
 def _fields_at(schema: dict[str, Any], location: Location) -> tuple[str, ...]:

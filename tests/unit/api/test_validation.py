@@ -14,6 +14,7 @@ from batchyard.api.validation import (
     parse_jobqueue,
 )
 from objects.api import BAD, BAD_JOBS, GOOD_SPECS, REFUSED, Bad, manifest
+from objects.wrong import wrong_objects
 
 PARSERS: dict[str, Callable[..., Any]] = {
     "JobDefinition": parse_jobdefinition,
@@ -32,6 +33,13 @@ def test_bad_object_is_refused_in_words(bad: Bad) -> None:
     assert "\n" not in sentence
     assert "pydantic" not in sentence
     assert "Input should" not in sentence
+
+
+def test_wrong_type_of_any_field_is_named() -> None:
+    for kind, path, obj in wrong_objects():
+        with pytest.raises(InvalidObject) as refused:
+            PARSERS[kind](obj)
+        assert path in str(refused.value), (kind, path)
 
 
 @pytest.mark.parametrize("kind", GOOD_SPECS)
