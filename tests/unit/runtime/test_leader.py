@@ -206,7 +206,7 @@ def test_a_hanging_renewal_does_not_prolong_leadership() -> None:
 def test_a_late_answer_counts_from_its_request() -> None:
     async def scenario() -> None:
         api = FakeApi()
-        one = Candidate(api, "one", delays=[0, 0, 0, 0, 0, 0, 0, 7, 1000])
+        one = Candidate(api, "one", delays=[0, 0, 0, 0, 0, 0, 0, 7, 1000, 0, 1000])
         one.start()
         await asyncio.sleep(11.9)
         assert one.leads, "the renewal sent after 2 s has worked"
