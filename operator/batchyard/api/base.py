@@ -138,10 +138,6 @@ class Model(BaseModel):
             handler.resolve_ref_schema(json)[VALIDATIONS] = [rule.as_validation() for rule in cls.rules]
         return json
 
-    def dump(self) -> dict[str, Any]:
-        """The object as the API server stores it: camelCase, plain JSON values, no nulls."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
 
 class StatusModel(Model):
     """A part of a status. Fields of a newer operator are passed over, so that a downgrade works."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from batchyard.api.base import FreeForm, Integer, Model, Rule, StatusModel, Timestamp
+from batchyard.api.base import Integer, Model, Rule, StatusModel, Timestamp
 
 ConditionStatus = Literal["True", "False", "Unknown"]
 
@@ -20,22 +20,8 @@ class ObjectMeta(Model):
     """Namespace of the object; empty for kinds of the whole cluster."""
     uid: str = ""
     """Identity given by the API server."""
-    resource_version: str = ""
-    """Version of the stored object."""
     generation: Integer = 0
     """Counts the changes of the spec."""
-    creation_timestamp: Timestamp | None = None
-    """When the API server stored the object."""
-    deletion_timestamp: Timestamp | None = None
-    """When deletion was asked for."""
-    labels: dict[str, str] = Field({})
-    """Labels of the object."""
-    annotations: dict[str, str] = Field({})
-    """Annotations of the object."""
-    finalizers: tuple[str, ...] = ()
-    """What must be done before the object goes."""
-    owner_references: tuple[FreeForm, ...] = ()
-    """Objects this one belongs to."""
 
 
 class Condition(StatusModel):
