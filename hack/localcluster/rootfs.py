@@ -22,6 +22,8 @@ _NOT_NEEDED = (
     "./usr/share/lintian",
     "./usr/share/locale/*",
     "./usr/share/man/*",
+    "./usr/share/zoneinfo/posix",
+    "./usr/share/zoneinfo/right",
     "./var/cache/apt/*",
     "./var/cache/debconf/*-old",
     "./var/lib/apt/lists/*",
