@@ -1,4 +1,4 @@
-"""The command line: ``python -m localcluster up|down|status|kubeconfig|kubectl|load-image|nodes|build``."""
+"""The command line: ``python -m localcluster up|down|status|kubeconfig|kubectl|load-image|nodes|build|image``."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 from .build import ensure_binaries
 from .cluster import DEFAULT_NAME, cluster_names, connect, down, up
 from .errors import LocalClusterError
+from .operator_image import operator_image
 from .processes import is_running
 from .state import load_state
 
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     nodes.add_argument("--gpu", type=int, default=0)
     nodes.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
     commands.add_parser("build", help="build all binaries into the cache")
+    commands.add_parser("image", help="build the operator's image and print the path of its archive")
     return parser
 
 
@@ -94,6 +96,8 @@ def _run(options: argparse.Namespace) -> None:
             print("\n".join(names))
         case "build":
             print(ensure_binaries(_progress))
+        case "image":
+            print(operator_image(_progress))
 
 
 def _progress(line: str) -> None:

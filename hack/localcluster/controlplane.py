@@ -5,6 +5,7 @@ records what it started. Called by ``local``.
 """
 
 import base64
+import contextlib
 import fcntl
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from .build import KUBERNETES_VERSION
 from .errors import LocalClusterError
 from .paths import clusters_root
 from .ports import free_ports
-from .processes import log_tail, marked_environment, record_process, start_process
+from .processes import log_tail, marked_environment, record_process, start_process, start_time
 from .simulated import NODE_ANNOTATION, stages
 from .state import API_SERVICE_ADDRESS, LOOPBACK, ClusterState
 
@@ -141,27 +142,48 @@ def _run_kwokctl(state: ClusterState, binaries: Path, config: Path) -> None:
     }
     command = [str(binaries / "kwokctl"), "--name", state.name, "--config", str(config), "create", "cluster"]
     command += ["--kubeconfig", str(state.dir / "kwokctl.kubeconfig"), "--timeout", "90s"]
-    with log.open("wb") as output:
-        result = subprocess.run(
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
             command,
             env={**environment, "KWOK_WORKDIR": str(state.kwok_dir)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if result.returncode != 0:
+        ) as kwokctl,
+    ):
+        try:
+            while kwokctl.poll() is None:
+                _check_components(state)  # kwokctl itself would wait in vain for one that ended
+                time.sleep(0.1)
+        finally:
+            kwokctl.kill()
+    if kwokctl.returncode != 0:
         raise LocalClusterError(f"the control plane did not start: {log_tail(log)}")
 
 
-def _record_components(state: ClusterState) -> ClusterState:
+def _check_components(state: ClusterState) -> None:
+    for name, pid in _started_components(state).items():
+        if start_time(pid) is None:
+            raise LocalClusterError(f"{name} ended: {_component_log_tail(state, name)}")
+
+
+def _started_components(state: ClusterState) -> dict[str, int]:
+    """The components that kwokctl has started so far, with their pids."""
+    pids = {}
     for name in COMPONENTS:
-        pid_file = state.control_plane_dir / "pids" / f"{name}.pid"
-        try:
-            pid = int(pid_file.read_text())
-            state = record_process(state, name, pid)
-        except (OSError, ValueError, LocalClusterError):
-            raise LocalClusterError(f"{name} is not running: {_component_log_tail(state, name)}") from None
+        with contextlib.suppress(OSError, ValueError):  # not there yet, or just being written
+            pids[name] = int((state.control_plane_dir / "pids" / f"{name}.pid").read_text())
+    return pids
+
+
+def _record_components(state: ClusterState) -> ClusterState:
+    _check_components(state)
+    started = _started_components(state)
+    for name in COMPONENTS:
+        if name not in started:
+            raise LocalClusterError(f"{name} was not started: {log_tail(state.logs / 'kwokctl.log')}")
+        state = record_process(state, name, started[name])
     return state
 
 

