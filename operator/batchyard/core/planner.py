@@ -29,7 +29,7 @@ from batchyard.core.records import (
     Status,
 )
 from batchyard.core.resources import Resources
-from batchyard.core.retention import expires_at
+from batchyard.core.retention import SHOWN_SECONDS, expires_at
 
 _BEFORE_THE_QUEUE = frozenset({JobState.SUBMITTED, JobState.PENDING})
 _WAITING = _BEFORE_THE_QUEUE | {JobState.RUNNABLE}
@@ -128,9 +128,11 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, now: float, result: Settled) 
         waits, wake_at = False, status.not_before
     (result.queued if waits else result.unqueued).append(key)
 
-    # 4. A finished job expires.
+    # 4. A finished job expires, once its end could be seen.
     expires = expires_at(job, status)
     if expires is not None:
+        if before.state not in TERMINAL:
+            expires = max(expires, now + SHOWN_SECONDS)
         wake_at = expires
         if expires <= now:
             result.expired.append(key)

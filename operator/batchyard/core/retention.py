@@ -6,6 +6,9 @@ GitOps tool would otherwise create it anew, and run it again.
 
 from batchyard.core.records import TERMINAL, BatchJob, Status
 
+SHOWN_SECONDS = 1.0
+"""How long the end of a job is to be seen at least, so that whoever watches learns of it before the job is gone."""
+
 
 def expires_at(job: BatchJob, status: Status) -> float | None:
     """Return when the job is to be deleted, or None for never (or not finished yet)."""

@@ -123,7 +123,7 @@ class Loop:
         for run in settled.stop:
             self._work.add(("stop", run.owner[0], run.name, run.uid), Urgency.STOP)
         for key in settled.expired:
-            self._work.add(("expire", *key), Urgency.STOP)
+            self._work.add(("expire", *key), Urgency.FINAL_STATUS)
 
     def _write_statuses(self) -> None:
         for key in self._cache.take_decided():
