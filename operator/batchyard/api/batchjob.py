@@ -150,7 +150,7 @@ class Attempt(StatusModel):
     """Number of the attempt, from 1; a run that repeats an interrupted one has the same number."""
     job_name: str
     """Name of the Kubernetes Job."""
-    compute_environment: str = ""
+    compute_environment: str | None = None
     """The compute environment it ran in."""
     pod_name: str | None = None
     """Name of the pod."""
@@ -191,7 +191,7 @@ class BatchJobStatus(StatusModel):
     """When the job first started to run."""
     stopped_at: Timestamp | None = None
     """When the job ended."""
-    interruptions: Integer = 0
+    interruptions: Integer | None = None
     """How often a run was lost with its node or evicted, at no cost of attempts."""
     not_before: Timestamp | None = None
     """When the next attempt may start, while the job waits after a failed one."""

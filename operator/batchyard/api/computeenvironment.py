@@ -75,7 +75,7 @@ class ComputeEnvironmentStatus(StatusModel):
 
     observed_generation: Integer | None = None
     """The generation of the spec this status is about."""
-    nodes: Integer = 0
+    nodes: Integer | None = None
     """Number of nodes that can take pods."""
     capacity: dict[str, str] = Field({})
     """What jobs may use together, by resource."""
@@ -83,7 +83,7 @@ class ComputeEnvironmentStatus(StatusModel):
     """What running jobs have been granted, by resource."""
     free: dict[str, str] = Field({})
     """What is left for further jobs, by resource."""
-    jobs: Integer = 0
+    jobs: Integer | None = None
     """Number of jobs that have been granted capacity."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
     """Ready says whether the environment can take jobs, and if not, why."""

@@ -127,15 +127,15 @@ class JobQueueSpec(Model):
 class QueueCounts(StatusModel):
     """Jobs of the queue by state."""
 
-    submitted: Integer = 0
+    submitted: Integer | None = None
     """Jobs not looked at yet."""
-    pending: Integer = 0
+    pending: Integer | None = None
     """Jobs that wait for something outside the queue, such as a missing definition."""
-    runnable: Integer = 0
+    runnable: Integer | None = None
     """Jobs that wait for capacity."""
-    starting: Integer = 0
+    starting: Integer | None = None
     """Jobs whose pod is about to run."""
-    running: Integer = 0
+    running: Integer | None = None
     """Jobs that run."""
 
 
@@ -144,7 +144,7 @@ class JobQueueStatus(StatusModel):
 
     observed_generation: Integer | None = None
     """The generation of the spec this status is about."""
-    jobs: QueueCounts = QueueCounts()
+    jobs: QueueCounts | None = None
     """Jobs of the queue by state."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
     """Ready says whether the queue can start jobs, and if not, why."""

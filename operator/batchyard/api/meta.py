@@ -31,9 +31,9 @@ class Condition(StatusModel):
     """What the statement is about, such as Ready."""
     status: ConditionStatus
     """Whether it holds."""
-    reason: Annotated[str, Field(max_length=1024)] = ""
+    reason: Annotated[str, Field(max_length=1024)] | None = None
     """One word for programs."""
-    message: Annotated[str, Field(max_length=32768)] = ""
+    message: Annotated[str, Field(max_length=32768)] | None = None
     """A sentence for people."""
     last_transition_time: Timestamp | None = None
     """When the status last changed."""

@@ -137,3 +137,9 @@ def test_defaults_are_in_the_schema() -> None:
     assert spec["revisionHistoryLimit"]["default"] == 10
     assert spec["retryStrategy"]["properties"]["attempts"]["default"] == 1
     assert spec["container"]["properties"]["name"]["default"] == "main"
+
+
+@each_kind
+def test_statuses_are_never_defaulted(kind: crds.Kind) -> None:
+    """What the operator wrote and what is stored must be the same, else it would write again."""
+    assert [path for path, node in nodes(kind) if path.startswith(".status") and "default" in node] == []
