@@ -1,0 +1,143 @@
+"""What nobody's program did: pods evicted, nodes lost, Jobs and BatchJobs deleted. None of it costs an attempt."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from batchyard.api import names
+from e2e.clusterapi import JOBS, PODS, path_of
+from e2e.harness import Harness, StateRecord
+from localcluster.simulated import TAINT
+
+pytestmark = pytest.mark.e2e
+
+# The first process of a container does not end on SIGTERM unless it says how.
+SLEEP = ("sh", "-c", "trap 'exit 143' TERM; sleep Ref::seconds & wait")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environments(shared: Harness) -> None:
+    shared.apply(
+        shared.real_environment(),
+        shared.real_environment("narrow", maxVcpus=0.05),
+        shared.queue("queue", "real"),
+        shared.queue("one-at-a-time", "narrow"),
+        shared.definition("sleep", *SLEEP, parameters={"seconds": "600"}),
+    )
+
+
+def _evict(harness: Harness, pod: str) -> None:
+    metadata = {"name": pod, "namespace": harness.namespace}
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+    harness.api.post(path_of(PODS, harness.namespace, pod) + "/eviction", eviction)
+
+
+def _attempts(status: dict[str, Any]) -> list[tuple[int, int]]:
+    return [(attempt["run"], attempt["attempt"]) for attempt in status["attempts"]]
+
+
+def test_an_evicted_pod_is_replaced_and_costs_no_attempt(shared: Harness) -> None:
+    shared.apply(shared.job("evicted", "sleep", "queue", parameters={"seconds": "3"}))
+    pod = shared.wait_state("evicted", "Running")["attempts"][0]["podName"]
+    _evict(shared, pod)
+    status = shared.wait_state("evicted", "Succeeded")
+    assert _attempts(status) == [(1, 1), (2, 1)]
+    assert [attempt["reason"] for attempt in status["attempts"]] == ["Interrupted", "Completed"]
+    assert "EvictionByEvictionAPI" in status["attempts"][0]["message"]
+    assert status["interruptions"] == 1
+
+
+def test_a_job_that_is_interrupted_too_often_fails(shared: Harness) -> None:
+    shared.apply(shared.job("unlucky", "sleep", "queue", retryStrategy={"maxInterruptions": 0}))
+    _evict(shared, shared.wait_state("unlucky", "Running")["attempts"][0]["podName"])
+    status = shared.wait_state("unlucky", "Failed")
+    assert (status["reason"], status["interruptions"]) == ("TooManyInterruptions", 1)
+
+
+def test_a_kubernetes_job_that_somebody_deletes_is_made_anew(shared: Harness) -> None:
+    shared.apply(shared.job("meddled-with", "sleep", "queue", parameters={"seconds": "3"}))
+    shared.wait_state("meddled-with", "Running")
+    shared.kubectl("delete", "job", "meddled-with-1", "--wait=false")
+    status = shared.wait_state("meddled-with", "Succeeded")
+    assert _attempts(status) == [(1, 1), (2, 1)]
+    assert [attempt["reason"] for attempt in status["attempts"]] == ["JobDeleted", "Completed"]
+    first, second = status["attempts"]
+    assert first["stoppedAt"] <= second["startedAt"], "two runs of one job at the same time"
+
+
+@pytest.fixture
+def nodes(shared: Harness) -> Iterator[list[str]]:
+    """Two simulated nodes of this test's own."""
+    if shared.cluster.backend != "local":
+        pytest.skip("this cluster has no simulated nodes")
+    nodes = shared.cluster.add_nodes(2, cpu="2", labels={"batchyard.dev/e2e": shared.namespace})
+    yield nodes
+    shared.cluster.kubectl("delete", "node", "--wait=false", "--ignore-not-found", *nodes)
+
+
+def test_a_job_leaves_the_node_it_loses(shared: Harness, nodes: list[str]) -> None:
+    unmanaged = {
+        "nodeSelector": {"batchyard.dev/e2e": shared.namespace},
+        "tolerations": [{"key": TAINT, "operator": "Exists"}],
+    }
+    shared.apply(
+        shared.object(names.COMPUTE_ENVIRONMENT, "shaky", {"unmanaged": unmanaged}),
+        shared.queue("shaky", "shaky"),
+        shared.simulated_definition("long", duration="3s"),
+        *(shared.job(f"moved-{index}", "long", "shaky") for index in range(3)),
+    )
+    for index in range(3):
+        shared.wait_state(f"moved-{index}", "Running")
+    lost = shared.wait_state("moved-0", "Running")["attempts"][0]["nodeName"]
+    shared.cluster.kubectl("taint", "node", lost, "batchyard.dev/e2e=lost:NoExecute")
+    statuses = shared.wait_finished([f"moved-{index}" for index in range(3)])
+    moved = statuses["moved-0"]["attempts"]
+    assert [attempt["nodeName"] for attempt in moved] == [lost, next(node for node in nodes if node != lost)]
+    assert "DeletionByTaintManager" in moved[0]["message"]
+    assert moved[-1]["attempt"] == 1
+    assert {status["state"] for status in statuses.values()} == {"Succeeded"}
+
+
+def test_deleting_a_running_job_ends_its_container(shared: Harness) -> None:
+    shared.apply(shared.job("cancelled", "sleep", "queue"))
+    shared.wait_state("cancelled", "Running")
+    shared.kubectl("delete", "batchjob", "cancelled")
+    shared.wait_gone("cancelled")
+
+
+def test_deleting_a_queued_job_starts_nothing_and_lets_the_next_one_up(shared: Harness) -> None:
+    shared.apply(
+        shared.job("a-runs", "sleep", "one-at-a-time"),
+        shared.job("b-withdrawn", "sleep", "one-at-a-time"),
+        shared.job("c-behind", "sleep", "one-at-a-time", parameters={"seconds": "1"}),
+    )
+    shared.wait_state("a-runs", "Running")
+    assert shared.wait_reason("b-withdrawn", "InsufficientCapacity")["queuePosition"] == 1
+    assert shared.wait_reason("c-behind", "WaitingInQueue")["queuePosition"] == 2
+    shared.kubectl("delete", "batchjob", "b-withdrawn", "a-runs")
+    assert shared.wait_state("c-behind", "Succeeded")["attempts"][0]["run"] == 1
+    made = {job["metadata"]["labels"][names.JOB] for job in shared.api.list(JOBS, shared.namespace)}
+    assert "b-withdrawn" not in made
+
+
+def test_a_job_deleted_and_created_anew_under_its_name_runs_anew(shared: Harness) -> None:
+    shared.apply(shared.job("again", "sleep", "queue", parameters={"seconds": "0"}))
+    first = shared.wait_state("again", "Succeeded")
+    shared.kubectl("delete", "batchjob", "again")
+    shared.apply(shared.job("again", "sleep", "queue", parameters={"seconds": "1"}))
+    second = shared.wait_state("again", "Succeeded")
+    assert len(second["attempts"]) == 1
+    assert second["attempts"][0]["podName"] != first["attempts"][0]["podName"]
+
+
+def test_a_finished_job_goes_when_its_time_is_over(shared: Harness) -> None:
+    record = StateRecord(shared)
+    shared.apply(
+        shared.job("short-lived", "sleep", "queue", parameters={"seconds": "0"}, ttlSecondsAfterFinished=0),
+        shared.job("kept", "sleep", "queue", parameters={"seconds": "0"}),
+    )
+    shared.wait_state("kept", "Succeeded")
+    shared.wait_gone("short-lived")
+    assert record.states("short-lived")[-1] == "Succeeded"
+    assert shared.pods_of("kept"), "the pod of a job without a time to live is gone"
