@@ -144,8 +144,23 @@ class FakeApi:
             if patch_type != "apply":
                 raise
             return _answer(self.store.create(resource, body, namespace), failure)
-        new = _merge(old, body)
-        return _answer(self.store.update(resource, new, status=subresource == "status"), failure)
+        if subresource == "status":
+            # As for custom resources: of the metadata, only the version is looked at.
+            version = body.get("metadata", {}).get("resourceVersion", old["metadata"]["resourceVersion"])
+            old["metadata"]["resourceVersion"] = version
+            status = _merge(old, {"status": body.get("status")})
+            return _answer(self.store.update(resource, status, status=True), failure)
+        return _answer(self.store.update(resource, _merge(old, body)), failure)
+
+    async def replace_status(
+        self, resource: Resource, name: str, status: Object, namespace: str = "", *, uid: str
+    ) -> Object:
+        """Write the whole status of the object of that uid."""
+        self.writes.append(("patch", resource, name))
+        failure = await self._arrive("patch", resource)
+        old = self.store.get(resource, name, namespace)
+        old["metadata"]["uid"] = uid
+        return _answer(self.store.update(resource, {**old, "status": status}, status=True), failure)
 
     async def delete(
         self,

@@ -82,6 +82,22 @@ async def test_preconditions_and_no_ops(api: FakeApi) -> None:
     assert await api.replace(BATCHJOBS, "b", created, NS) == created
 
 
+async def test_a_status_is_for_one_uid_only_when_replaced(api: FakeApi) -> None:
+    created = await api.create(BATCHJOBS, {"metadata": {"name": "b"}, "spec": {}}, NS)
+
+    body = {"metadata": {"uid": "other"}, "status": {"state": "Failed"}}
+    patched = await api.patch(BATCHJOBS, "b", body, NS, subresource="status")
+    assert (patched["metadata"]["uid"], patched["status"]) == (created["metadata"]["uid"], {"state": "Failed"})
+    body["metadata"] = {"resourceVersion": created["metadata"]["resourceVersion"]}
+    with pytest.raises(errors.Conflict):
+        await api.patch(BATCHJOBS, "b", body, NS, subresource="status")
+
+    with pytest.raises(errors.Conflict):
+        await api.replace_status(BATCHJOBS, "b", {}, NS, uid="other")
+    replaced = await api.replace_status(BATCHJOBS, "b", {"x": 1}, NS, uid=created["metadata"]["uid"])
+    assert replaced["status"] == {"x": 1}
+
+
 async def test_a_lost_answer_leaves_its_effect(api: FakeApi) -> None:
     lost = errors.Unavailable(0, "Timeout", "no answer")
     api.fail_next("create", JOBS, lost, after_effect=True)

@@ -8,11 +8,13 @@ from urllib.parse import quote, urlencode
 
 from batchyard.api import names
 from batchyard.kube import credentials, watch_decode
+from batchyard.kube.errors import Conflict, Invalid
 from batchyard.kube.protocol import Object, Objects, PatchType, Propagation, WatchEvent
 from batchyard.kube.resources import Resource
 from batchyard.kube.transport import OnRequest, Transport
 
 _JSON = {"Content-Type": "application/json"}
+_JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 _PATCH_HEADERS = {
     "merge": {"Content-Type": "application/merge-patch+json"},
     "apply": {"Content-Type": "application/apply-patch+yaml"},
@@ -94,6 +96,32 @@ class KubeClient:
             headers=_PATCH_HEADERS[patch_type],
             repeatable=True,
         )
+        return answer
+
+    async def replace_status(
+        self, resource: Resource, name: str, status: Object, namespace: str = "", *, uid: str
+    ) -> Object:
+        """Write the whole status of the object of that uid.
+
+        As a JSON patch, whose `test` is made against the stored object: of a merge patch's metadata, the status
+        subresource of custom resources ignores the uid.
+        """
+        body = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        path = _path(resource, namespace, name) + "/status"
+        try:
+            answer: Object = await self._transport.request(
+                "patch", str(resource), "PATCH", path, body=body, headers=_JSON_PATCH, repeatable=True
+            )
+        except Invalid:
+            # A failed test and an invalid status are answered alike.
+            found = (await self.get(resource, name, namespace))["metadata"]["uid"]
+            if found != uid:
+                message = f"{resource} {name} is not the one of uid {uid} any more, but of {found}"
+                raise Conflict(409, "Conflict", message) from None
+            raise
         return answer
 
     async def delete(

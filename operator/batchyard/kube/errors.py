@@ -40,7 +40,7 @@ class AlreadyExists(ApiError):
 
 
 class Conflict(ApiError):
-    """409 otherwise: the object changed meanwhile, or is another one of the same name (uid precondition)."""
+    """409 otherwise, or 422 for its uid: the object changed meanwhile, or is another one of the same name."""
 
 
 class Gone(ApiError):
@@ -78,8 +78,12 @@ def from_status(code: int, status: Mapping[str, Any], retry_after: float | None 
     """Turn the `Status` object of an answer (or of an ERROR event of a watch) into the matching exception."""
     reason = str(status.get("reason") or "Unknown")
     message = str(status.get("message") or f"the API server answered {code} {reason} without an explanation")
+    causes = (status.get("details") or {}).get("causes") or ()
     if reason == "AlreadyExists":
         kind: type[ApiError] = AlreadyExists
+    elif code == 422 and any(cause.get("field") == "metadata.uid" for cause in causes):
+        # A patch that names the uid it is meant for: the API server calls another one "immutable", not a conflict.
+        kind = Conflict
     elif code >= 500:
         kind = Unavailable
     else:

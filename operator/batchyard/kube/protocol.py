@@ -48,8 +48,15 @@ class KubeApi(Protocol):
     ) -> Object:
         """Change an object in part.
 
-        `metadata.uid` and `metadata.resourceVersion` in the body are preconditions (`Conflict`).
+        `metadata.uid` and `metadata.resourceVersion` in the body are preconditions (`Conflict`); the `status`
+        subresource only knows the latter, and ignores a uid: see `replace_status`.
         """
+        ...
+
+    async def replace_status(
+        self, resource: Resource, name: str, status: Object, namespace: str = "", *, uid: str
+    ) -> Object:
+        """Write the whole status of an object, only if it is still the one of that uid (`Conflict` otherwise)."""
         ...
 
     async def delete(

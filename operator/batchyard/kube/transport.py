@@ -143,7 +143,7 @@ class Transport:
             ) as response:
                 code = response.status
                 if not 200 <= code < 300:
-                    raise await _refusal(response)
+                    raise await _refusal(response, resource)
                 if seconds is None and self._on_request:
                     self._on_request(verb, resource, code, time.perf_counter() - started)
                 yield response
@@ -165,13 +165,17 @@ class Transport:
         await self._session.close()
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> errors.ApiError:
+async def _refusal(response: aiohttp.ClientResponse, resource: str) -> errors.ApiError:
     text = await response.text(errors="replace")
     try:
         status = json.loads(text)
     except ValueError:
         status = None
     if not isinstance(status, dict):
-        status = {"reason": response.reason, "message": text.strip()[:300]}
+        unknown = f"the API server does not know {resource}; install the CRDs"
+        status = {
+            "reason": response.reason,
+            "message": unknown if response.status == 404 else text.strip()[:300],
+        }
     after = response.headers.get("Retry-After", "")
     return errors.from_status(response.status, status, float(after) if after.isdecimal() else None)

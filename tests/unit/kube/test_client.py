@@ -130,7 +130,11 @@ async def test_paths_and_content_types(server: Server, api: KubeApi) -> None:
     assert [(method, path, headers.get("content-type", "")) for method, path, headers, _ in server.requests] == [
         ("GET", "/api/v1/namespaces/ns/pods/p", ""),
         ("GET", "/apis/batchyard.dev/v1alpha1/jobqueues/q", ""),
-        ("POST", "/apis/batchyard.dev/v1alpha1/namespaces/ns/batchjobs?dryRun=All", "application/json"),
+        (
+            "POST",
+            "/apis/batchyard.dev/v1alpha1/namespaces/ns/batchjobs?dryRun=All&fieldValidation=Strict",
+            "application/json",
+        ),
         (
             "PATCH",
             "/apis/batchyard.dev/v1alpha1/namespaces/ns/batchjobs/b/status",
@@ -162,7 +166,7 @@ async def test_a_namespaced_object_without_namespace_is_a_mistake(api: KubeApi) 
         (409, "Conflict", errors.Conflict),
         (410, "Expired", errors.Gone),
         (422, "Invalid", errors.Invalid),
-        (400, "BadRequest", errors.ApiError),
+        (400, "BadRequest", errors.BadRequest),
         (401, "Unauthorized", errors.ApiError),
     ],
 )
@@ -188,6 +192,37 @@ async def test_a_refusal_that_is_not_json(server: Server, api: KubeApi) -> None:
 
     with pytest.raises(errors.ApiError, match="upstream connect error"):
         await api.get(JOBS, "j", "ns")
+
+
+async def test_a_kind_the_server_does_not_know(server: Server, api: KubeApi) -> None:
+    server.answer((404, "404 page not found\n"))
+
+    with pytest.raises(errors.NotFound, match=r"does not know batchjobs.batchyard.dev; install the CRDs"):
+        await api.list(BATCHJOBS)
+
+
+async def test_a_patch_meant_for_another_uid_is_a_conflict(server: Server, api: KubeApi) -> None:
+    status = _status(422, "Invalid", 'BatchJob "b" is invalid: metadata.uid: field is immutable')
+    server.answer((422, {**status, "details": {"causes": [{"field": "metadata.uid"}]}}))
+
+    with pytest.raises(errors.Conflict):
+        await api.patch(BATCHJOBS, "b", {"metadata": {"uid": "old"}, "status": {}}, "ns", subresource="status")
+
+
+@pytest.mark.parametrize(("found", "expected"), [("new", errors.Conflict), ("old", errors.Invalid)])
+async def test_a_refused_status_is_of_another_object_or_invalid(
+    server: Server, api: KubeApi, found: str, expected: type[errors.ApiError]
+) -> None:
+    server.answer((422, _status(422, "Invalid")), (200, {"metadata": {"uid": found}}))
+
+    with pytest.raises(expected):
+        await api.replace_status(BATCHJOBS, "b", {"state": "Running"}, "ns", uid="old")
+
+    assert server.requests[0][2]["content-type"] == "application/json-patch+json"
+    assert json.loads(server.requests[0][3]) == [
+        {"op": "test", "path": "/metadata/uid", "value": "old"},
+        {"op": "add", "path": "/status", "value": {"state": "Running"}},
+    ]
 
 
 async def test_reads_deletes_and_merge_patches_are_tried_three_times(
