@@ -15,7 +15,9 @@ from .state import load_state
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status says whether it succeeded."""
-    options = _parser().parse_args(arguments)
+    own, kubectls = split_kubectl(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(own)
+    options.arguments = kubectls
     try:
         _run(options)
     except LocalClusterError as error:
@@ -25,6 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
         print("error: interrupted; the next up or down cleans what was begun", file=sys.stderr)
         return 130
     return 0
+
+
+def split_kubectl(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What is for this tool, and what kubectl gets untouched, options and all: ``kubectl [--name X] ...``."""
+    own = 0
+    if arguments[:1] == ["kubectl"]:
+        own = 3 if arguments[1:2] == ["--name"] else 1
+    return (arguments[:own], arguments[own:]) if own else (arguments, [])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,8 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     stop.add_argument("--all", action="store_true", help="all clusters of this user")
     commands.add_parser("status", help="what clusters there are and whether they run")
     commands.add_parser("kubeconfig", parents=[named], help="print the path of the kubeconfig")
-    kubectl = commands.add_parser("kubectl", parents=[named], help="run kubectl on the cluster")
-    kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
+    usage = "%(prog)s [--name NAME] kubectl's own arguments"
+    commands.add_parser("kubectl", parents=[named], help="run kubectl on the cluster", usage=usage)
     load = commands.add_parser("load-image", parents=[named], help="give the real node an image archive")
     load.add_argument("archive", type=Path)
 
@@ -122,7 +132,7 @@ def _print_status() -> None:
             continue
         ended = [process.name for process in state.processes if not is_running(process)]
         health = f"broken, ended: {', '.join(ended)}" if ended else "running"
-        nodes = "real and simulated nodes" if state.real else "simulated nodes only"
+        nodes = "with a real node" if state.real or state.backend == "kind" else "simulated nodes only"
         print(f"{name}: {health} ({state.backend}, {nodes}), kubeconfig {state.kubeconfig}")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from localcluster import cluster as cluster_module
 from localcluster import kind, local
-from localcluster.__main__ import main
+from localcluster.__main__ import main, split_kubectl
 from localcluster.build import binaries_folder
 from localcluster.cluster import Cluster, choose_backend, connect, down, up
 from localcluster.errors import LocalClusterError
@@ -191,3 +191,16 @@ def test_status_tells_running_from_broken(capsys: pytest.CaptureFixture[str]) ->
     half, whole = capsys.readouterr().out.splitlines()
     assert half.startswith("half: broken or starting")
     assert whole.startswith("whole: running (local, simulated nodes only)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "own", "kubectls"),
+    [
+        (["kubectl", "-n", "x", "get", "pods"], ["kubectl"], ["-n", "x", "get", "pods"]),
+        (["kubectl", "--name", "a", "exec", "p", "--", "sh"], ["kubectl", "--name", "a"], ["exec", "p", "--", "sh"]),
+        (["up", "--name", "a"], ["up", "--name", "a"], []),
+        (["kubectl"], ["kubectl"], []),
+    ],
+)
+def test_kubectl_gets_its_arguments_untouched(arguments: list[str], own: list[str], kubectls: list[str]) -> None:
+    assert split_kubectl(arguments) == (own, kubectls)
