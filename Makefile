@@ -39,7 +39,7 @@ cluster-down: .venv/.ready  ## Stop the local cluster and remove all of it
 	$(PY) -m localcluster down
 
 generate: .venv/.ready  ## Write the generated files anew: CRDs, their copies in the chart, the API reference
-	$(PY) hack/generate
+	$(PY) -m generate
 
 lock: .venv/.ready  ## Lock the dependencies anew (needs the package index)
 	hack/venv lock --upgrade

@@ -19,6 +19,13 @@ def test_no_other_crd_is_left_over() -> None:
     assert {path.name for path in (ROOT / "crds").iterdir()} == {crds.file_name(kind) for kind in crds.KINDS}
 
 
+def test_chart_has_the_same_crds() -> None:
+    chart = ROOT / "helm" / "batchyard" / "files" / "crds"
+    for folder, other in ((ROOT / "crds", chart), (chart, ROOT / "crds")):
+        for path in folder.iterdir():
+            assert path.read_bytes() == (other / path.name).read_bytes(), "run `make generate` and commit the result"
+
+
 def test_reference_is_up_to_date() -> None:
     committed = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert committed == reference.render(), "run `make generate` and commit the result"

@@ -1,0 +1,214 @@
+"""The chart: what it installs with which values, and which values it refuses in what words."""
+
+import json
+import re
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from batchyard import __version__, settings
+from batchyard.api import validation
+from unit.helm.conftest import CHART, Helm, HelmRefusedError, Json, Render
+
+CRDS = sorted((CHART.parents[1] / "crds").iterdir())
+
+
+def _of_kind(objects: list[Json], kind: str) -> list[Json]:
+    return [obj for obj in objects if obj["kind"] == kind]
+
+
+def _pod(objects: list[Json]) -> Json:
+    [deployment] = _of_kind(objects, "Deployment")
+    spec: Json = deployment["spec"]["template"]["spec"]
+    return spec
+
+
+def test_chart_passes_lint(helm: Helm) -> None:
+    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
+
+
+def test_chart_carries_the_version_of_the_project() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = tomllib.loads((CHART.parents[1] / "pyproject.toml").read_text())["project"]
+    assert chart["version"] == chart["appVersion"] == project["version"] == __version__
+
+
+def test_crds_are_those_of_the_repository_and_survive_an_uninstall(render: Render) -> None:
+    rendered = _of_kind(render(), "CustomResourceDefinition")
+    assert len(rendered) == len(CRDS)
+    for crd, path in zip(sorted(rendered, key=lambda crd: str(crd["metadata"]["name"])), CRDS, strict=True):
+        original = yaml.safe_load(path.read_text())
+        assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+        assert crd["metadata"]["name"] == original["metadata"]["name"]
+        assert crd["spec"] == original["spec"]
+
+
+def test_crds_can_be_left_to_others(render: Render) -> None:
+    assert not _of_kind(render("crds.enabled=false"), "CustomResourceDefinition")
+
+
+def test_pod_meets_the_restricted_security_standard(render: Render) -> None:
+    pod = _pod(render())
+    [container] = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+@pytest.mark.parametrize("values", [(), ("log.format=text", "log.level=debug", "sweepSeconds=7")])
+def test_operator_understands_its_arguments(
+    render: Render, monkeypatch: pytest.MonkeyPatch, values: tuple[str, ...]
+) -> None:
+    [container] = _pod(render(*values))["containers"]
+    for variable in container["env"]:
+        monkeypatch.setenv(variable["name"], f"value-of-{variable['name']}")
+    options = settings.parse(container["args"])
+    assert (options.namespace, options.identity) == ("value-of-POD_NAMESPACE", "value-of-POD_NAME")
+    assert options.port == container["ports"][0]["containerPort"]
+    if values:
+        assert (options.log_format, options.log_level, options.sweep_seconds) == ("text", "debug", 7)
+
+
+def test_every_probe_asks_a_path_that_the_operator_serves(render: Render) -> None:
+    [container] = _pod(render())["containers"]
+    asked = {probe: container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert {probe: get["path"] for probe, get in asked.items()} == {
+        "startupProbe": "/healthz",
+        "livenessProbe": "/healthz",
+        "readinessProbe": "/readyz",
+    }
+    assert {get["port"] for get in asked.values()} == {container["ports"][0]["name"]}
+
+
+def test_image_is_of_the_version_of_the_chart_unless_told_otherwise(render: Render) -> None:
+    assert _pod(render())["containers"][0]["image"] == f"batchyard/operator:{__version__}"
+    values = ("image.repository=registry.example:5000/a/b", "image.tag=2-rc", "image.pullPolicy=Always")
+    [container] = _pod(render(*values))["containers"]
+    assert (container["image"], container["imagePullPolicy"]) == ("registry.example:5000/a/b:2-rc", "Always")
+
+
+def test_every_bound_service_account_is_the_operators(render: Render) -> None:
+    values = ("serviceAccount.create=false", "serviceAccount.name=theirs")
+    for objects, name in ((render(), "batchyard"), (render(release="b"), "b-batchyard"), (render(*values), "theirs")):
+        bindings = _of_kind(objects, "ClusterRoleBinding") + _of_kind(objects, "RoleBinding")
+        assert [binding["subjects"][0]["name"] for binding in bindings] == [name, name]
+        assert _pod(objects)["serviceAccountName"] == name
+        assert [account["metadata"]["name"] for account in _of_kind(objects, "ServiceAccount")] == (
+            [] if name == "theirs" else [name]
+        )
+
+
+def test_everything_is_labelled_and_in_the_namespace_of_the_release(render: Render) -> None:
+    for obj in render("metrics.serviceMonitor.enabled=true"):
+        assert obj["metadata"]["labels"]["app.kubernetes.io/instance"] == "batchyard"
+        clusterwide = obj["kind"].startswith(("ClusterRole", "CustomResource"))
+        assert obj["metadata"].get("namespace") == (None if clusterwide else "system")
+
+
+def test_monitor_and_service_select_the_operators_pods(render: Render) -> None:
+    objects = render("metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.team=a")
+    [deployment], [service], [monitor] = (
+        _of_kind(objects, kind) for kind in ("Deployment", "Service", "ServiceMonitor")
+    )
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+    assert monitor["metadata"]["labels"]["team"] == "a"
+
+
+def test_where_the_pod_runs_can_be_said(render: Render) -> None:
+    pod = _pod(
+        render(
+            "nodeSelector.disk=ssd",
+            "tolerations[0].operator=Exists",
+            "priorityClassName=high",
+            "imagePullSecrets[0].name=key",
+            "affinity.nodeAffinity.x=y",
+        )
+    )
+    assert pod["nodeSelector"] == {"disk": "ssd"}
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert pod["priorityClassName"] == "high"
+    assert pod["imagePullSecrets"] == [{"name": "key"}]
+    assert pod["affinity"] == {"nodeAffinity": {"x": "y"}}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("replicas=two", "at '/replicas': got string, want integer"),
+        ("replicas=-1", "at '/replicas': minimum: got -1, want 0"),
+        ("image.tagg=1", "additional properties 'tagg' not allowed"),
+        ("image.tag=null,image.repository=", "at '/image/repository': minLength: got 0, want 1"),
+        (
+            "image.pullPolicy=Sometimes",
+            "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'",
+        ),
+        ("log.level=loud", "at '/log/level': value must be one of 'debug', 'info', 'warning', 'error'"),
+        ("serviceAccount.create=false", "at '/serviceAccount/name': minLength: got 0, want 1"),
+        ("crds=false", "at '/crds': got boolean, want object"),
+        ("sweepSeconds=1.5", "at '/sweepSeconds': got string, want integer"),
+        ("sweepSeconds=0", "at '/sweepSeconds': minimum: got 0, want 1"),
+        ("podLabels.a=1", "at '/podLabels/a': got number, want string"),
+        ("fullnameOverride=Batch_Yard", "at '/fullnameOverride': 'Batch_Yard' does not match pattern"),
+        (
+            "metrics.serviceMonitor.interval=often",
+            "at '/metrics/serviceMonitor/interval': 'often' does not match pattern",
+        ),
+        ("operator.replicas=2", "additional properties 'operator' not allowed"),
+    ],
+)
+def test_bad_value_is_refused_in_words(render: Render, value: str, words: str) -> None:
+    with pytest.raises(HelmRefusedError) as refusal:
+        render(value)
+    assert words in str(refusal.value)
+
+
+def _leaves(values: Any, path: str = "") -> Iterator[str]:
+    if isinstance(values, dict) and values:
+        for key, value in values.items():
+            yield from _leaves(value, f"{path}/{key}")
+    else:
+        yield path
+
+
+def test_schema_knows_every_value_and_no_other() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    def properties(node: Json, path: str = "") -> Iterator[str]:
+        if "properties" in node and path != "/resources":
+            for name, child in node["properties"].items():
+                yield from properties(child, f"{path}/{name}")
+        else:
+            yield path
+
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    documented = {path for path in _leaves(values) if not path.startswith("/resources/")} | {"/resources"}
+    assert set(properties(schema)) - {"/global"} == documented
+
+
+def test_every_value_is_explained_in_place() -> None:
+    text = (CHART / "values.yaml").read_text()
+    unexplained = re.findall(r"(?<!#)\n\n(\w+):", re.sub(r"\n *#.*", "#", text))
+    # Groups may explain their values instead.
+    groups = {"image", "crds", "serviceAccount", "userRoles", "log", "metrics"}
+    assert set(unexplained) <= groups
+
+
+def test_first_steps_of_the_notes_are_good_objects() -> None:
+    notes = (CHART / "templates" / "NOTES.txt").read_text()
+    manifests = textwrap.dedent(notes.partition("<<EOF\n")[2].partition("   EOF")[0])
+    objects = list(yaml.safe_load_all(manifests))
+    assert [obj["kind"] for obj in objects] == ["ComputeEnvironment", "JobQueue", "JobDefinition", "BatchJob"]
+    for obj in objects:
+        getattr(validation, f"parse_{obj['kind'].lower()}")({**obj, "metadata": {**obj["metadata"], "uid": "1"}})

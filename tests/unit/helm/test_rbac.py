@@ -1,0 +1,124 @@
+"""The operator's permissions are what its code asks the API server for: no request is missing, none is too many."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import batchyard
+from batchyard import settings
+from batchyard.api import names
+from batchyard.kube import resources
+from batchyard.kube.resources import Resource
+from unit.helm.conftest import Json, Render
+
+PACKAGE = Path(batchyard.__file__).parent
+VERBS = {
+    "create": "create",
+    "delete": "delete",
+    "get": "get",
+    "list": "list",
+    "list_metadata": "list",
+    "list_pages": "list",
+    "patch": "patch",
+    "replace": "update",
+    "watch": "watch",
+}
+KINDS = {name: value for name, value in vars(resources).items() if isinstance(value, Resource)}
+Permission = tuple[str, str, str]
+"""API group, resource (with its subresource), verb."""
+
+
+def test_rules_are_what_the_code_asks_for(render: Render) -> None:
+    objects = render()
+    [cluster_role] = [obj for obj in _roles(objects, "ClusterRole") if obj["metadata"]["name"] == "batchyard"]
+    [role] = _roles(objects, "Role")
+    granted = set(_granted(cluster_role["rules"] + role["rules"]))
+    asked = {permission for path in PACKAGE.rglob("*.py") for permission in _asked(ast.parse(path.read_text()))}
+    assert granted - asked == set(), "granted and never used"
+    assert asked - granted == set(), "used and not granted"
+
+
+def test_no_rule_has_a_wildcard(render: Render) -> None:
+    for role in _roles(render(), "ClusterRole") + _roles(render(), "Role"):
+        for rule in role["rules"]:
+            assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
+
+
+def test_leases_are_only_those_of_the_operators_namespace_and_name(render: Render) -> None:
+    objects = render()
+    assert not [
+        rule for role in _roles(objects, "ClusterRole") for rule in role["rules"] if "leases" in rule["resources"]
+    ]
+    [role] = _roles(objects, "Role")
+    assert [(rule["verbs"], rule.get("resourceNames")) for rule in role["rules"]] == [
+        (["create"], None),
+        (["get", "update"], [settings.Settings().lease]),
+    ]
+
+
+def test_roles_for_people_cover_the_four_kinds(render: Render) -> None:
+    roles = {role["metadata"]["name"]: role for role in _roles(render(), "ClusterRole")}
+    plurals = set(names.PLURALS.values())
+    people = {name: roles[f"batchyard-{name}"] for name in ("view", "edit", "admin")}
+    for name, role in people.items():
+        assert role["metadata"]["labels"][f"rbac.authorization.k8s.io/aggregate-to-{name}"] == "true"
+        assert {resource for rule in role["rules"] for resource in rule["resources"]} <= plurals
+    assert {permission[1] for permission in _granted(people["view"]["rules"])} == plurals
+    writes = [*_granted(people["edit"]["rules"]), *_granted(people["admin"]["rules"])]
+    assert {resource for _, resource, verb in writes if verb == "create"} == plurals
+    assert not [name for name in roles if name != "batchyard" and name.removeprefix("batchyard-") not in people]
+
+
+def test_roles_for_people_can_be_left_out(render: Render) -> None:
+    assert len(_roles(render("userRoles.aggregate=false"), "ClusterRole")) == 1
+
+
+def _roles(objects: list[Json], kind: str) -> list[Json]:
+    return [obj for obj in objects if obj["kind"] == kind]
+
+
+def _granted(rules: list[Json]) -> Iterator[Permission]:
+    for rule in rules:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                yield from ((group, resource, verb) for verb in rule["verbs"])
+
+
+def _asked(module: ast.Module) -> Iterator[Permission]:
+    """Requests in a module; a kind that is no constant stands for every kind that the module imports."""
+    imported = {
+        alias.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.ImportFrom) and node.module == "batchyard.kube.resources"
+        for alias in node.names
+    }
+    for call in (node for node in ast.walk(module) if isinstance(node, ast.Call)):
+        match call:
+            case ast.Call(func=ast.Name("Feed"), args=[_, ast.Name(kind), *_]):
+                yield from _permissions({kind}, ["list", "watch"])
+            case ast.Call(func=ast.Name("owner_reference"), args=[ast.Attribute(attr=kind), *_]):
+                yield names.GROUP, f"{names.PLURALS[getattr(names, kind)]}/finalizers", "update"
+            case ast.Call(
+                func=ast.Attribute(value=ast.Attribute(attr="on"), attr="event"), args=[_, _, ast.Constant(kind)]
+            ):
+                yield names.GROUP, str(kind), "list"
+                yield names.GROUP, str(kind), "watch"
+            case ast.Call(func=ast.Attribute(value=caller, attr=verb), args=[kind, *_]) if verb in VERBS and _is_api(
+                caller
+            ):
+                kinds = {kind.id} if isinstance(kind, ast.Name) and kind.id in KINDS else imported & KINDS.keys()
+                yield from _permissions(kinds, [VERBS[verb]], _subresource(call))
+
+
+def _is_api(caller: ast.expr) -> bool:
+    return isinstance(caller, ast.Attribute) and caller.attr == "_api"
+
+
+def _subresource(call: ast.Call) -> str:
+    given = [word.value for word in call.keywords if word.arg == "subresource"]
+    return f"/{ast.literal_eval(given[0])}" if given else ""
+
+
+def _permissions(kinds: set[str], verbs: list[str], subresource: str = "") -> Iterator[Permission]:
+    for kind in kinds:
+        yield from ((KINDS[kind].group, KINDS[kind].plural + subresource, verb) for verb in verbs)
