@@ -12,7 +12,7 @@ import yaml
 
 from batchyard import __version__, settings
 from batchyard.api import validation
-from unit.helm.conftest import CHART, Helm, HelmRefusedError, Json, Render
+from unit.helm.rendering import CHART, HelmRefusedError, Json, helm, render
 
 CRDS = sorted((CHART.parents[1] / "crds").iterdir())
 
@@ -27,7 +27,7 @@ def _pod(objects: list[Json]) -> Json:
     return spec
 
 
-def test_chart_passes_lint(helm: Helm) -> None:
+def test_chart_passes_lint() -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
 
 
@@ -37,7 +37,7 @@ def test_chart_carries_the_version_of_the_project() -> None:
     assert chart["version"] == chart["appVersion"] == project["version"] == __version__
 
 
-def test_crds_are_those_of_the_repository_and_survive_an_uninstall(render: Render) -> None:
+def test_crds_are_those_of_the_repository_and_survive_an_uninstall() -> None:
     rendered = _of_kind(render(), "CustomResourceDefinition")
     assert len(rendered) == len(CRDS)
     for crd, path in zip(sorted(rendered, key=lambda crd: str(crd["metadata"]["name"])), CRDS, strict=True):
@@ -47,11 +47,11 @@ def test_crds_are_those_of_the_repository_and_survive_an_uninstall(render: Rende
         assert crd["spec"] == original["spec"]
 
 
-def test_crds_can_be_left_to_others(render: Render) -> None:
+def test_crds_can_be_left_to_others() -> None:
     assert not _of_kind(render("crds.enabled=false"), "CustomResourceDefinition")
 
 
-def test_pod_meets_the_restricted_security_standard(render: Render) -> None:
+def test_pod_meets_the_restricted_security_standard() -> None:
     pod = _pod(render())
     [container] = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -64,9 +64,7 @@ def test_pod_meets_the_restricted_security_standard(render: Render) -> None:
 
 
 @pytest.mark.parametrize("values", [(), ("log.format=text", "log.level=debug", "sweepSeconds=7")])
-def test_operator_understands_its_arguments(
-    render: Render, monkeypatch: pytest.MonkeyPatch, values: tuple[str, ...]
-) -> None:
+def test_operator_understands_its_arguments(monkeypatch: pytest.MonkeyPatch, values: tuple[str, ...]) -> None:
     [container] = _pod(render(*values))["containers"]
     for variable in container["env"]:
         monkeypatch.setenv(variable["name"], f"value-of-{variable['name']}")
@@ -77,7 +75,7 @@ def test_operator_understands_its_arguments(
         assert (options.log_format, options.log_level, options.sweep_seconds) == ("text", "debug", 7)
 
 
-def test_every_probe_asks_a_path_that_the_operator_serves(render: Render) -> None:
+def test_every_probe_asks_a_path_that_the_operator_serves() -> None:
     [container] = _pod(render())["containers"]
     asked = {probe: container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
     assert {probe: get["path"] for probe, get in asked.items()} == {
@@ -88,14 +86,14 @@ def test_every_probe_asks_a_path_that_the_operator_serves(render: Render) -> Non
     assert {get["port"] for get in asked.values()} == {container["ports"][0]["name"]}
 
 
-def test_image_is_of_the_version_of_the_chart_unless_told_otherwise(render: Render) -> None:
+def test_image_is_of_the_version_of_the_chart_unless_told_otherwise() -> None:
     assert _pod(render())["containers"][0]["image"] == f"batchyard/operator:{__version__}"
     values = ("image.repository=registry.example:5000/a/b", "image.tag=2-rc", "image.pullPolicy=Always")
     [container] = _pod(render(*values))["containers"]
     assert (container["image"], container["imagePullPolicy"]) == ("registry.example:5000/a/b:2-rc", "Always")
 
 
-def test_every_bound_service_account_is_the_operators(render: Render) -> None:
+def test_every_bound_service_account_is_the_operators() -> None:
     values = ("serviceAccount.create=false", "serviceAccount.name=theirs")
     for objects, name in ((render(), "batchyard"), (render(release="b"), "b-batchyard"), (render(*values), "theirs")):
         bindings = _of_kind(objects, "ClusterRoleBinding") + _of_kind(objects, "RoleBinding")
@@ -106,14 +104,14 @@ def test_every_bound_service_account_is_the_operators(render: Render) -> None:
         )
 
 
-def test_everything_is_labelled_and_in_the_namespace_of_the_release(render: Render) -> None:
+def test_everything_is_labelled_and_in_the_namespace_of_the_release() -> None:
     for obj in render("metrics.serviceMonitor.enabled=true"):
         assert obj["metadata"]["labels"]["app.kubernetes.io/instance"] == "batchyard"
         clusterwide = obj["kind"].startswith(("ClusterRole", "CustomResource"))
         assert obj["metadata"].get("namespace") == (None if clusterwide else "system")
 
 
-def test_monitor_and_service_select_the_operators_pods(render: Render) -> None:
+def test_monitor_and_service_select_the_operators_pods() -> None:
     objects = render("metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.team=a")
     [deployment], [service], [monitor] = (
         _of_kind(objects, kind) for kind in ("Deployment", "Service", "ServiceMonitor")
@@ -126,7 +124,7 @@ def test_monitor_and_service_select_the_operators_pods(render: Render) -> None:
     assert monitor["metadata"]["labels"]["team"] == "a"
 
 
-def test_where_the_pod_runs_can_be_said(render: Render) -> None:
+def test_where_the_pod_runs_can_be_said() -> None:
     pod = _pod(
         render(
             "nodeSelector.disk=ssd",
@@ -168,7 +166,7 @@ def test_where_the_pod_runs_can_be_said(render: Render) -> None:
         ("operator.replicas=2", "additional properties 'operator' not allowed"),
     ],
 )
-def test_bad_value_is_refused_in_words(render: Render, value: str, words: str) -> None:
+def test_bad_value_is_refused_in_words(value: str, words: str) -> None:
     with pytest.raises(HelmRefusedError) as refusal:
         render(value)
     assert words in str(refusal.value)

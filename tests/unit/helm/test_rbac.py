@@ -9,7 +9,7 @@ from batchyard import settings
 from batchyard.api import names
 from batchyard.kube import resources
 from batchyard.kube.resources import Resource
-from unit.helm.conftest import Json, Render
+from unit.helm.rendering import Json, render
 
 PACKAGE = Path(batchyard.__file__).parent
 VERBS = {
@@ -28,7 +28,7 @@ Permission = tuple[str, str, str]
 """API group, resource (with its subresource), verb."""
 
 
-def test_rules_are_what_the_code_asks_for(render: Render) -> None:
+def test_rules_are_what_the_code_asks_for() -> None:
     objects = render()
     [cluster_role] = [obj for obj in _roles(objects, "ClusterRole") if obj["metadata"]["name"] == "batchyard"]
     [role] = _roles(objects, "Role")
@@ -38,13 +38,13 @@ def test_rules_are_what_the_code_asks_for(render: Render) -> None:
     assert asked - granted == set(), "used and not granted"
 
 
-def test_no_rule_has_a_wildcard(render: Render) -> None:
+def test_no_rule_has_a_wildcard() -> None:
     for role in _roles(render(), "ClusterRole") + _roles(render(), "Role"):
         for rule in role["rules"]:
             assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
 
 
-def test_leases_are_only_those_of_the_operators_namespace_and_name(render: Render) -> None:
+def test_leases_are_only_those_of_the_operators_namespace_and_name() -> None:
     objects = render()
     assert not [
         rule for role in _roles(objects, "ClusterRole") for rule in role["rules"] if "leases" in rule["resources"]
@@ -56,7 +56,7 @@ def test_leases_are_only_those_of_the_operators_namespace_and_name(render: Rende
     ]
 
 
-def test_roles_for_people_cover_the_four_kinds(render: Render) -> None:
+def test_roles_for_people_cover_the_four_kinds() -> None:
     roles = {role["metadata"]["name"]: role for role in _roles(render(), "ClusterRole")}
     plurals = set(names.PLURALS.values())
     people = {name: roles[f"batchyard-{name}"] for name in ("view", "edit", "admin")}
@@ -69,7 +69,7 @@ def test_roles_for_people_cover_the_four_kinds(render: Render) -> None:
     assert not [name for name in roles if name != "batchyard" and name.removeprefix("batchyard-") not in people]
 
 
-def test_roles_for_people_can_be_left_out(render: Render) -> None:
+def test_roles_for_people_can_be_left_out() -> None:
     assert len(_roles(render("userRoles.aggregate=false"), "ClusterRole")) == 1
 
 
