@@ -66,7 +66,7 @@ class Operator:
             self._do,
             concurrency=WRITES_AT_ONCE,
             backoff=Backoff(initial=0.5, maximum=30.0),
-            pacer=Pacer(busy_rate=10.0, idle_rate=100.0, burst=20),
+            pacer=Pacer(share=0.2, burst_seconds=0.2),
             clock=monotonic,
         )
         self._loop = Loop(self.cache, self._work, self._overview, metrics, clock)

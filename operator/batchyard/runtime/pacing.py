@@ -1,35 +1,39 @@
-"""How fast the statuses on the way to the final one are written: at once for a few jobs, sparingly for many.
+"""How fast the statuses on the way to the final one are written: at once for a few jobs, sparingly under load.
 
-Used by the work queue. A status that waits is overtaken by the job's next one, and the last one counts; so under load
-fewer writes are made per job, and the API server's time goes to creating Jobs and recording ends. While nothing more
-urgent is going on, waiting statuses catch up faster.
+Used by the work queue. A status that waits is overtaken by the job's next one, and the last one counts; so the slower
+the API server answers, the fewer writes are made per job, and its time goes to creating Jobs and recording ends.
 """
+
+import math
 
 
 class Pacer:
-    """A token bucket with two speeds: `busy_rate` while more urgent work was done in the last second, else `idle_rate`.
+    """Lets one item through at a time, as long as the items together take up no more than a share of the time.
 
-    Rates are items per second, `burst` is how many may go at once after a pause.
+    `share` is that part of the time (0.2: two seconds of waiting for answers in every ten), `burst_seconds` how much of
+    it may be saved up while nothing is to be done.
     """
 
-    def __init__(self, *, busy_rate: float, idle_rate: float, burst: int) -> None:
-        self._busy_rate = busy_rate
-        self._idle_rate = idle_rate
-        self._burst = float(burst)
-        self._tokens = float(burst)
-        self._at = 0.0
-        self._busy_until = 0.0
-
-    def busy(self, now: float) -> None:
-        """Note that something more urgent was started."""
-        self._busy_until = now + 1.0
+    def __init__(self, *, share: float, burst_seconds: float) -> None:
+        self._share = share
+        self._burst_seconds = burst_seconds
+        self._budget = burst_seconds
+        self._at = -math.inf
+        self._started: float | None = None
 
     def take(self, now: float) -> float:
-        """Take one token: returns `now` when there is one, else when there will be (and takes none)."""
-        rate = self._busy_rate if now < self._busy_until else self._idle_rate
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * rate)
+        """Start an item: returns `now` if it may start, else when it may, infinity while another is under way."""
+        if self._started is not None:
+            return math.inf
+        self._budget = min(self._burst_seconds, self._budget + (now - self._at) * self._share)
         self._at = now
-        if self._tokens < 1.0:
-            return now + (1.0 - self._tokens) / rate
-        self._tokens -= 1.0
+        if self._budget <= 0:
+            return now + (-self._budget + 0.001) / self._share
+        self._started = now
         return now
+
+    def done(self, now: float) -> None:
+        """End the item under way; the time it took is paid for by the next ones' waiting."""
+        if self._started is not None:
+            self._budget -= now - self._started
+            self._started = None

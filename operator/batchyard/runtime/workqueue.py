@@ -122,10 +122,8 @@ class WorkQueue(Generic[Item]):
                     free_at = self._pacer.take(now)
                     if free_at > now:
                         return free_at
-                else:
-                    self._pacer.busy(now)
-                wanted, _ = self._wanted.pop(item)
-                self._running[item] = asyncio.create_task(self._do(item, wanted))
+                del self._wanted[item]
+                self._running[item] = asyncio.create_task(self._do(item, urgency))
             heapq.heappop(self._ready)
         return math.inf
 
@@ -144,6 +142,8 @@ class WorkQueue(Generic[Item]):
             _log.warning("%s failed (%s), again in %.1f s", item, error or type(error).__name__, delay)
             self.add(item, urgency, delay)
         finally:
+            if urgency is Urgency.STATUS:
+                self._pacer.done(self._clock())
             del self._running[item]
             if wish := self._wanted.get(item):
                 self._enter(item, *wish)

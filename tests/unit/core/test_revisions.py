@@ -58,14 +58,15 @@ def test_the_next_number(existing: list[int], hash_: str, at_least: int, expecte
 def test_an_unnumbered_reference_means_the_latest_active_revision() -> None:
     revisions = by_number(1, 2, 3)
     assert latest_active(revisions.values(), frozenset({3})) == revisions[2]
-    assert select(make_definition(inactive=frozenset({3})), revisions, None) == revisions[2]
+    assert select(make_definition(digest="hash-3", inactive=frozenset({3})), revisions, None) == revisions[2]
     assert select(make_definition(), revisions, 1) == revisions[1]
 
 
 @pytest.mark.parametrize(
     ("existing", "inactive", "number", "reason", "words"),
     [
-        ((), (), None, "RevisionNotFound", "has no revision yet"),
+        ((), (), None, "RevisionNotFound", "is being recorded"),
+        ((1,), (), None, "RevisionNotFound", "is being recorded"),
         ((1, 2), (1, 2), None, "NoActiveRevision", "take one out of its spec.inactiveRevisions"),
         ((1, 2), (), 5, "RevisionNotFound", "has no revision 5: it has 1, 2"),
         ((), (), 5, "RevisionNotFound", "has no revision 5: it has none yet"),
@@ -75,7 +76,8 @@ def test_an_unnumbered_reference_means_the_latest_active_revision() -> None:
 def test_why_there_is_no_revision(
     existing: tuple[int, ...], inactive: tuple[int, ...], number: int | None, reason: str, words: str
 ) -> None:
-    found = select(make_definition(inactive=frozenset(inactive)), by_number(*existing), number)
+    definition = make_definition(digest="hash-2", inactive=frozenset(inactive))
+    found = select(definition, by_number(*existing), number)
     assert isinstance(found, Missing)
     assert found.reason == reason
     assert "JobDefinition media/transcode" in found.message

@@ -1,5 +1,7 @@
 """Revisions as ControllerRevisions."""
 
+from dataclasses import replace
+
 from batchyard.core.revisions import digest
 from batchyard.manifests.revision import build_revision, read_revision
 from unit.manifests.conftest import Golden
@@ -17,7 +19,7 @@ def test_what_was_written_is_read_back() -> None:
     content = make_content()
     written = build_revision(make_definition(), 3, content, digest(content))
     stored = {**written, "metadata": {**written["metadata"], "creationTimestamp": CREATED}}
-    assert read_revision(stored) == make_revision(3)
+    assert read_revision(stored) == replace(make_revision(3), owner_uid=make_definition().uid)
     assert read_revision(stored).created == NOW
 
 
