@@ -1,0 +1,129 @@
+"""The examples do what their READMEs say, command by command."""
+
+import os
+import re
+import statistics
+import subprocess
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from e2e.harness import Harness
+
+pytestmark = pytest.mark.e2e
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLES = REPOSITORY / "examples"
+
+
+class Reader:
+    """Somebody who follows a README: runs its commands, one block after the other."""
+
+    def __init__(self, harness: Harness, kubeconfig: Path) -> None:
+        self._environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "PATH": f"{harness.cluster.binaries}:{os.environ['PATH']}",
+        }
+
+    def follow(self, example: str) -> Iterator[str]:
+        """Run the next block, and return what it printed. The last block, which cleans up, is run in any case."""
+        *blocks, removal = re.findall(r"```sh\n(.*?)```", (EXAMPLES / example / "README.md").read_text(), re.DOTALL)
+        try:
+            for block in blocks:
+                yield self._run(block)
+        finally:
+            self._run(removal)
+
+    def _run(self, commands: str) -> str:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands],
+            cwd=REPOSITORY,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture
+def reader(harness: Harness, tmp_path: Path) -> Reader:
+    """A reader whose kubectl works in the test's namespace."""
+    if not harness.cluster.has_real_node:
+        pytest.skip("this cluster has no real node")
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_bytes(harness.cluster.kubeconfig.read_bytes())
+    kubeconfig.chmod(0o600)
+    reader = Reader(harness, kubeconfig)
+    reader._run(f"kubectl config set-context --current --namespace={harness.namespace}")
+    return reader
+
+
+def test_hello(reader: Reader) -> None:
+    (output,) = reader.follow("01-hello")
+    assert "Succeeded" in output
+    assert output.endswith("Hello, batchyard!\n")
+
+
+def test_etl(reader: Reader) -> None:
+    log, in_fahrenheit = reader.follow("02-etl")
+    table = log[log.index("station,month") :]
+    assert "363 readings, 8 of them unusable\n" in log
+    assert _parsed(table) == _expected(Fraction(1), 0)
+    assert _parsed(in_fahrenheit) == _expected(Fraction(9, 5), 32)
+
+
+Row = tuple[str, str, int, float, float, float, float, int]
+
+
+def _parsed(table: str) -> list[Row]:
+    _, *lines = table.splitlines()
+    rows = [line.split(",") for line in lines]
+    return [
+        (station, month, int(days), float(mean), float(low), float(high), float(rain), int(frost))
+        for station, month, days, mean, low, high, rain, frost in rows
+    ]
+
+
+def _expected(factor: Fraction, offset: int) -> list[Row]:
+    """The same figures, worked out another way: month by month, from the text, in exact arithmetic."""
+    _, *lines = (EXAMPLES / "02-etl" / "readings.csv").read_text().splitlines()
+    expected: list[Row] = []
+    for station in ("harbour", "summit", "valley"):
+        for month in ("2024-01", "2024-02", "2024-03", "2024-04"):
+            days = [line.split(",")[2:5] for line in lines if line.startswith(month) and f",{station}," in line]
+            good = [
+                [Fraction(text) for text in day]
+                for day in days
+                if "" not in day and "-99.9" not in day and Fraction(day[0]) <= Fraction(day[1])
+            ]
+            lows, highs, rains = ([day[column] for day in good] for column in range(3))
+            temperatures = [
+                round(float(celsius * factor + offset), 1)
+                for celsius in (statistics.mean(lows + highs), min(lows), max(highs))
+            ]
+            mean, low, high = temperatures
+            frost = len([value for value in lows if value < 0])
+            expected.append((station, month, len(good), mean, low, high, float(sum(rains)), frost))
+    return expected
+
+
+def test_two_queues(harness: Harness, reader: Reader) -> None:
+    steps = reader.follow("03-two-queues")
+    next(steps)
+    jobs = harness.batchjobs()
+    _, *lines = next(steps).splitlines()
+    order = [line.split()[0] for line in lines]
+    assert sorted(order) == ["background-1", "background-2", "background-3", "urgent-1", "urgent-2"]
+    # What had started before the urgent jobs came is not theirs to overtake: usually the first background job alone.
+    came = jobs["urgent-2"]["metadata"]["creationTimestamp"]
+    late = [name for name in order if jobs[name]["status"]["startedAt"] > came]
+    assert late[:2] == ["urgent-1", "urgent-2"]
+    assert late[2:] == ["background-2", "background-3"][-len(late[2:]) :]
+    assert "background-3" in late, "the urgent jobs came too late to overtake anything"
+    assert not list(steps)
