@@ -89,6 +89,8 @@ async def run(options: settings.Settings) -> str:
         memo=kopf.Memo(cache=operator.cache),
         clusterwide=True,
         standalone=True,
+        # Kopf's own guess asks for the user's name, and a container's user has none.
+        identity=options.identity,  # type: ignore[arg-type]  # a private type, which is a str
         stop_flag=stop_flag,
     )
     return reasons[0] if reasons else ""
