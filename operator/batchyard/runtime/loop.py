@@ -69,7 +69,8 @@ class Loop:
                 self._renew_places(now)
             alarm = self._alarms[0][0] if self._alarms else next_overview
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._cache.changed.wait(), max(min(alarm, next_overview) - now, 0.0))
+                async with asyncio.timeout(max(min(alarm, next_overview) - now, 0.0)):
+                    await self._cache.changed.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self.run_pass()
 

@@ -98,7 +98,8 @@ class WorkQueue(Generic[Item]):
                 wake_at = min(self._delayed[0][0] if self._delayed else math.inf, paced)
                 timeout = None if wake_at == math.inf else max(wake_at - self._clock(), 0.0)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), timeout)
+                    async with asyncio.timeout(timeout):
+                        await self._changed.wait()
         finally:
             running = list(self._running.values())
             for task in running:
