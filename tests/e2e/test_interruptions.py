@@ -37,6 +37,7 @@ def _attempts(status: dict[str, Any]) -> list[tuple[int, int]]:
     return [(attempt["run"], attempt["attempt"]) for attempt in status["attempts"]]
 
 
+@pytest.mark.usefixtures("vanished")
 def test_an_evicted_pod_is_replaced_and_costs_no_attempt(shared: Harness) -> None:
     shared.apply(shared.job("evicted", "sleep", "queue", parameters={"seconds": "3"}))
     pod = shared.wait_state("evicted", "Running")["attempts"][0]["podName"]
@@ -66,37 +67,48 @@ def test_a_kubernetes_job_that_somebody_deletes_is_made_anew(shared: Harness) ->
     assert first["stoppedAt"] <= second["startedAt"], "two runs of one job at the same time"
 
 
-@pytest.fixture
-def nodes(shared: Harness) -> Iterator[list[str]]:
-    """Two simulated nodes of this test's own."""
-    if shared.cluster.backend != "local":
+def _own_nodes(harness: Harness, name: str) -> list[str]:
+    """Return two simulated nodes that nobody else uses, for jobs of the queue of that name."""
+    if harness.cluster.backend != "local":
         pytest.skip("this cluster has no simulated nodes")
-    nodes = shared.cluster.add_nodes(2, cpu="2", labels={"batchyard.dev/e2e": shared.namespace})
-    yield nodes
-    shared.cluster.kubectl("delete", "node", "--wait=false", "--ignore-not-found", *nodes)
+    label = {"batchyard.dev/e2e": harness.named(name)}
+    unmanaged = {"nodeSelector": label, "tolerations": [{"key": TAINT, "operator": "Exists"}]}
+    harness.apply(harness.object(names.COMPUTE_ENVIRONMENT, name, {"unmanaged": unmanaged}), harness.queue(name, name))
+    return harness.cluster.add_nodes(2, cpu="2", labels=label)
 
 
-def test_a_job_leaves_the_node_it_loses(shared: Harness, nodes: list[str]) -> None:
-    unmanaged = {
-        "nodeSelector": {"batchyard.dev/e2e": shared.namespace},
-        "tolerations": [{"key": TAINT, "operator": "Exists"}],
-    }
+def _remove_nodes(harness: Harness, name: str) -> None:
+    harness.cluster.kubectl("delete", "nodes", "-l", f"batchyard.dev/e2e={harness.named(name)}", "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def vanished(shared: Harness, environments: None) -> Iterator[str]:
+    """The node of the job "orphan", deleted early on: Kubernetes takes up to a minute to look for such pods."""
+    _own_nodes(shared, "vanishing")
+    shared.apply(shared.simulated_definition("endless", annotations={"sim.batchyard.dev/never-finish": "true"}))
+    shared.apply(shared.job("orphan", "endless", "vanishing"))
+    node = shared.wait_state("orphan", "Running")["attempts"][0]["nodeName"]
+    shared.cluster.kubectl("delete", "node", node)
+    yield str(node)
+    _remove_nodes(shared, "vanishing")
+
+
+def test_a_job_leaves_the_node_it_is_evicted_from(shared: Harness) -> None:
+    nodes = _own_nodes(shared, "shaky")
+    moved = [f"moved-{index}" for index in range(3)]
     shared.apply(
-        shared.object(names.COMPUTE_ENVIRONMENT, "shaky", {"unmanaged": unmanaged}),
-        shared.queue("shaky", "shaky"),
-        shared.simulated_definition("long", duration="3s"),
-        *(shared.job(f"moved-{index}", "long", "shaky") for index in range(3)),
+        shared.simulated_definition("three-seconds", duration="3s"),
+        *(shared.job(name, "three-seconds", "shaky") for name in moved),
     )
-    for index in range(3):
-        shared.wait_state(f"moved-{index}", "Running")
-    lost = shared.wait_state("moved-0", "Running")["attempts"][0]["nodeName"]
+    lost = shared.wait_state(moved[0], "Running")["attempts"][0]["nodeName"]
     shared.cluster.kubectl("taint", "node", lost, "batchyard.dev/e2e=lost:NoExecute")
-    statuses = shared.wait_finished([f"moved-{index}" for index in range(3)])
-    moved = statuses["moved-0"]["attempts"]
-    assert [attempt["nodeName"] for attempt in moved] == [lost, next(node for node in nodes if node != lost)]
-    assert "DeletionByTaintManager" in moved[0]["message"]
-    assert moved[-1]["attempt"] == 1
+    statuses = shared.wait_finished(moved)
+    first, second = statuses[moved[0]]["attempts"]
+    assert [first["nodeName"], second["nodeName"]] == [lost, next(node for node in nodes if node != lost)]
+    assert "DeletionByTaintManager" in first["message"]
+    assert (first["attempt"], second["attempt"]) == (1, 1)
     assert {status["state"] for status in statuses.values()} == {"Succeeded"}
+    _remove_nodes(shared, "shaky")
 
 
 def test_deleting_a_running_job_ends_its_container(shared: Harness) -> None:
@@ -114,7 +126,7 @@ def test_deleting_a_queued_job_starts_nothing_and_lets_the_next_one_up(shared: H
     )
     shared.wait_state("a-runs", "Running")
     assert shared.wait_reason("b-withdrawn", "InsufficientCapacity")["queuePosition"] == 1
-    assert shared.wait_reason("c-behind", "WaitingInQueue")["queuePosition"] == 2
+    shared.wait_status("c-behind", lambda status: status.get("queuePosition") == 2, describe="is second")
     shared.kubectl("delete", "batchjob", "b-withdrawn", "a-runs")
     assert shared.wait_state("c-behind", "Succeeded")["attempts"][0]["run"] == 1
     made = {job["metadata"]["labels"][names.JOB] for job in shared.api.list(JOBS, shared.namespace)}
@@ -141,3 +153,13 @@ def test_a_finished_job_goes_when_its_time_is_over(shared: Harness) -> None:
     shared.wait_gone("short-lived")
     assert record.states("short-lived")[-1] == "Succeeded"
     assert shared.pods_of("kept"), "the pod of a job without a time to live is gone"
+
+
+def test_a_job_whose_node_is_gone_starts_elsewhere(shared: Harness, vanished: str) -> None:
+    def moved(status: dict[str, Any]) -> bool:
+        return len(status["attempts"]) == 2 and status["state"] == "Running"
+
+    first, second = shared.wait_status("orphan", moved, seconds=150, describe="runs again")["attempts"]
+    assert first["nodeName"] == vanished != second["nodeName"]
+    assert "DeletionByPodGC" in first["message"]
+    assert (first["attempt"], second["attempt"]) == (1, 1)
