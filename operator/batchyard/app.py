@@ -52,9 +52,11 @@ async def run(options: settings.Settings) -> str:
             reasons.append(reason)
             stop_flag.set()
 
+    # Renewals must not queue behind a burst of other requests, hence connections of their own.
+    election_api = await connect(options.kubeconfig, options.context, connections=2)
     operator = Operator(
         api,
-        LeaderElection(api, options.namespace, options.lease, options.identity),
+        LeaderElection(election_api, options.namespace, options.lease, options.identity),
         metrics,
         clock=time.time,
         monotonic=time.monotonic,
@@ -78,6 +80,7 @@ async def run(options: settings.Settings) -> str:
         await operator.stop()
         await web.stop()
         await api.close()
+        await election_api.close()
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:

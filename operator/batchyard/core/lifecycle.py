@@ -51,34 +51,46 @@ def observe(
     now: float,
 ) -> Progress:
     """Bring the status up to date with the job's runs (by number) and their pods (by run name)."""
-    if status.state in TERMINAL:
-        return Progress(status)
-    if not runs:
-        return Progress(_lost(status, resolved, now) if _open(status) else status)
-    run = runs[max(runs)]
-    status = _adopted(status, run)
-    attempt = status.attempts[-1]
-    if attempt.run != run.number or attempt.stopped_at is not None:
-        return Progress(status)
+    seen = _Seen(resolved.retry if resolved else RetryPolicy(), resolved.startup_grace_seconds if resolved else 0, now)
+    while status.state not in TERMINAL:
+        last = status.attempts[-1] if status.attempts else None
+        newer = min((number for number in runs if last is None or number > last.run), default=None)
+        if last is not None and last.stopped_at is None:
+            # A newer run says that this attempt was closed before and the status write was lost: close it again.
+            progress = _moved_on(status, runs.get(last.run), pods, seen, superseded=newer is not None)
+            if newer is None or progress.status.attempts[-1].stopped_at is None:
+                return progress
+            status = progress.status
+        if newer is None:
+            break
+        status = _adopted(status, runs[newer])
+    return Progress(status)
+
+
+@dataclass(slots=True, frozen=True)
+class _Seen:
+    """What all steps of one observation share."""
+
+    policy: RetryPolicy
+    grace_seconds: int
+    now: float
+
+
+def _moved_on(status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Seen, *, superseded: bool) -> Progress:
+    """Bring the open attempt up to date with its run."""
+    if run is None:
+        return Progress(_lost(status, seen, superseded=superseded))
     pod = pods.get(run.name)
-    policy = resolved.retry if resolved else RetryPolicy()
     if not run.ended:
-        return _under_way(status, run, pod, policy, resolved.startup_grace_seconds if resolved else 0, now)
-    if pod is not None and pod.phase not in ("Succeeded", "Failed") and run.ended_at is not None:
-        word_due = run.ended_at + POD_GRACE_SECONDS
-        if now < word_due:
-            return Progress(status, wake_at=word_due)
-    return _ended(status, of_run(run, pod), run, pod, policy, now)
-
-
-def _open(status: Status) -> bool:
-    return bool(status.attempts) and status.attempts[-1].stopped_at is None
+        return _under_way(status, run, pod, seen)
+    last_word_due = (run.ended_at or seen.now) + POD_GRACE_SECONDS
+    if pod is not None and pod.phase not in ("Succeeded", "Failed") and seen.now < last_word_due and not superseded:
+        return Progress(status, wake_at=last_word_due)
+    return _ended(status, of_run(run, pod), run, pod, seen, superseded=superseded)
 
 
 def _adopted(status: Status, run: Run) -> Status:
     """Enter a run into the attempt list that the status does not know yet (new, or the status write was lost)."""
-    if status.attempts and status.attempts[-1].run >= run.number:
-        return status
     entry = Attempt(run.number, run.attempt, run.name, run.environment)
     return replace(
         status,
@@ -95,9 +107,7 @@ def _adopted(status: Status, run: Run) -> Status:
     )
 
 
-def _under_way(
-    status: Status, run: Run, pod: Pod | None, policy: RetryPolicy, grace_seconds: int, now: float
-) -> Progress:
+def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progress:
     if pod is None:
         return Progress(status)
     attempt = replace(status.attempts[-1], pod_name=pod.name, node_name=pod.node_name, started_at=pod.started_at)
@@ -113,7 +123,7 @@ def _under_way(
             )
         )
     if pod.waiting_reason in _HOPELESS or pod.waiting_reason in _NOT_STARTING:
-        return _cannot_start(status, run, pod, policy, grace_seconds, now)
+        return _cannot_start(status, run, pod, seen)
     if pod.unschedulable:
         return Progress(_starting(status, Reason.UNSCHEDULABLE, pod.unschedulable))
     if pod.node_name:
@@ -122,23 +132,25 @@ def _under_way(
     return Progress(status)
 
 
-def _cannot_start(status: Status, run: Run, pod: Pod, policy: RetryPolicy, grace_seconds: int, now: float) -> Progress:
+def _cannot_start(status: Status, run: Run, pod: Pod, seen: _Seen) -> Progress:
     """An error that may heal is waited out; after the grace time the run is stopped and counts as failed."""
     message = f"{pod.waiting_reason}: {pod.waiting_message}"
-    due = pod.created if pod.waiting_reason in _HOPELESS else pod.created + grace_seconds
-    if now < due:
+    due = pod.created if pod.waiting_reason in _HOPELESS else pod.created + seen.grace_seconds
+    if seen.now < due:
         return Progress(_starting(status, pod.waiting_reason, message), wake_at=due)
     outcome = Outcome(Verdict.FAILED, Reason.CANNOT_START, message)
-    return replace(_ended(status, outcome, run, pod, policy, now), stop=run)
+    return replace(_ended(status, outcome, run, pod, seen), stop=run)
 
 
 def _starting(status: Status, reason: str, message: str) -> Status:
     return replace(status, state=JobState.STARTING, reason=reason, message=message)
 
 
-def _ended(status: Status, outcome: Outcome, run: Run, pod: Pod | None, policy: RetryPolicy, now: float) -> Progress:
+def _ended(
+    status: Status, outcome: Outcome, run: Run, pod: Pod | None, seen: _Seen, *, superseded: bool = False
+) -> Progress:
     """Close the open attempt and decide what follows."""
-    stopped_at = (pod.stopped_at if pod else None) or run.ended_at or now
+    stopped_at = (pod.stopped_at if pod else None) or run.ended_at or seen.now
     open_attempt = status.attempts[-1]
     started_at = (pod.started_at if pod else None) or open_attempt.started_at
     if started_at is None and outcome.verdict is Verdict.SUCCEEDED:
@@ -158,24 +170,32 @@ def _ended(status: Status, outcome: Outcome, run: Run, pod: Pod | None, policy: 
         attempts=(*status.attempts[:-1], closed),
         started_at=status.started_at if status.started_at is not None else started_at,
     )
-    return Progress(_decided(status, outcome, policy, stopped_at, now))
+    return Progress(_decided(status, outcome, stopped_at, seen, superseded=superseded))
 
 
-def _lost(status: Status, resolved: Resolved | None, now: float) -> Status:
+def _lost(status: Status, seen: _Seen, *, superseded: bool) -> Status:
     """Close an attempt whose Kubernetes Job is gone: deleted by somebody, which says nothing about the work."""
     attempt = status.attempts[-1]
     message = f"Kubernetes Job {attempt.job_name} was deleted before it ended"
     outcome = Outcome(Verdict.INTERRUPTED, Reason.JOB_DELETED, message)
-    closed = replace(attempt, stopped_at=now, reason=outcome.reason, message=outcome.message)
+    closed = replace(attempt, stopped_at=seen.now, reason=outcome.reason, message=outcome.message)
     status = replace(status, attempts=(*status.attempts[:-1], closed))
-    return _decided(status, outcome, resolved.retry if resolved else RetryPolicy(), now, now)
+    return _decided(status, outcome, seen.now, seen, superseded=superseded)
 
 
-def _decided(status: Status, outcome: Outcome, policy: RetryPolicy, stopped_at: float, now: float) -> Status:
+def _decided(status: Status, outcome: Outcome, stopped_at: float, seen: _Seen, *, superseded: bool) -> Status:
     attempt = status.attempts[-1]
-    follows = retries.after(
-        outcome, attempt=attempt.attempt, interruptions=status.interruptions, policy=policy, now=now
-    )
+    follows: retries.Fail | retries.Again | None
+    if superseded:
+        follows = retries.Again(seen.now, outcome.reason, outcome.message)
+    else:
+        follows = retries.after(
+            outcome,
+            attempt=attempt.attempt,
+            interruptions=status.interruptions,
+            policy=seen.policy,
+            now=seen.now,
+        )
     interrupted = outcome.verdict is Verdict.INTERRUPTED
     status = replace(status, interruptions=status.interruptions + interrupted)
     if isinstance(follows, retries.Again):

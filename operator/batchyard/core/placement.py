@@ -22,6 +22,9 @@ class Placement:
     key: Key
     environment: str
     request: Resources
+    run: int = 1
+    attempt: int = 1
+    """The run to create, decided once: creating it again after a lost answer must mean the same run."""
 
 
 @dataclass(slots=True, frozen=True)

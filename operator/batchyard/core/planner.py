@@ -215,7 +215,8 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
         ledger=ledger,
     ):
         if isinstance(decision, Placement):
-            result.placements.append(decision)
+            run, attempt = lifecycle.next_run(snapshot.statuses[key])
+            result.placements.append(replace(decision, run=run, attempt=attempt))
         else:
             status = _held(snapshot.statuses[key], decision, snapshot.backlog.position(key))
             if status != snapshot.statuses[key]:

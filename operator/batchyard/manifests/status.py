@@ -1,7 +1,7 @@
 """A BatchJob's status as the API server stores it, from the record the core decided and back.
 
-The executor renders a status and sends only its difference to the one before; a restarted operator reads it
-back and goes on where it was.
+The executor writes it when it differs from the one before; a restarted operator reads it back and goes on where it
+was.
 """
 
 from collections.abc import Mapping
@@ -57,19 +57,6 @@ def read_status(status: Mapping[str, Any]) -> Status:
         not_before=_parsed_time(status.get("notBefore")),
         stalled=stalled and state is not JobState.FAILED,
     )
-
-
-def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON merge patch (RFC 7386) that turns `old` into `new`; empty when they are equal."""
-    patch: dict[str, Any] = {name: None for name in old if name not in new}
-    for name, value in new.items():
-        before = old.get(name)
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
-            if inner := merge_patch(before, value):
-                patch[name] = inner
-        elif value != before:
-            patch[name] = value
-    return patch
 
 
 def _verdict(status: Status) -> Verdict:

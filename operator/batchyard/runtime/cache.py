@@ -194,6 +194,9 @@ class Cache:
             return
         self._run_keys[key] = run
         self.runs[run.owner_uid][run.number] = run
+        granted, job = self.granted.get(run.owner), self.jobs.get(run.owner)
+        if granted is not None and job is not None and (job.uid, granted.run) == (run.owner_uid, run.number):
+            self.withdraw(run.owner)
         if run.ended:
             self._credit(("run", key))
         elif known is None:

@@ -10,13 +10,21 @@ from collections.abc import Callable
 from batchyard.core import revisions
 from batchyard.core.records import TERMINAL, Definition, Key
 from batchyard.core.template import TemplateError
-from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Forbidden, Invalid, NotFound, Unavailable
+from batchyard.kube.errors import (
+    AlreadyExists,
+    ApiError,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Unavailable,
+)
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS
 from batchyard.manifests.definition import render_definition_status
 from batchyard.manifests.probe import build_probe
 from batchyard.manifests.revision import build_revision, read_revision, revision_name
-from batchyard.manifests.status import merge_patch
 from batchyard.runtime.cache import Cache
 
 _log = logging.getLogger(__name__)
@@ -114,11 +122,10 @@ class DefinitionKeeper:
         old = catalogue.statuses.get(entry, {})
         known = catalogue.revisions[definition.key].values()
         new = render_definition_status(definition, known, rejection, old, self._clock())
-        if patch := merge_patch(old, new):
-            body = {"metadata": {"uid": definition.uid}, "status": patch}
+        if new != old:
             namespace, name = definition.key
             try:
-                await self._api.patch(JOBDEFINITIONS, name, body, namespace, subresource="status")
-            except NotFound:
+                await self._api.replace_status(JOBDEFINITIONS, name, new, namespace, uid=definition.uid)
+            except (NotFound, Conflict):
                 return
             catalogue.statuses[entry] = new

@@ -18,7 +18,7 @@ from batchyard.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, 
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import BATCHJOBS, JOBS
 from batchyard.manifests.job import build_job
-from batchyard.manifests.status import merge_patch, render_status
+from batchyard.manifests.status import render_status
 from batchyard.runtime import readers
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
@@ -54,9 +54,8 @@ class Executor:
         if resolved is None or environment is None:
             cache.withdraw(key)
             return
-        run, attempt = lifecycle.next_run(cache.statuses[key])
         try:
-            body = build_job(job, resolved, environment, run, attempt)
+            body = build_job(job, resolved, environment, placement.run, placement.attempt)
         except TemplateError as error:
             self._fail(job, error.reason, error.message)
             return
@@ -81,7 +80,8 @@ class Executor:
             return
         self._refusals.pop(key, None)
         cache.put_run(created)
-        cache.withdraw(key)
+        if cache.granted.get(key) is placement:
+            cache.withdraw(key)
 
     def _fail(self, job: BatchJob, reason: str, message: str) -> None:
         """End a job whose Kubernetes Job can never be created."""
@@ -126,7 +126,7 @@ class Executor:
             _log.debug("BatchJob %s/%s is gone already", *key)
 
     async def write_status(self, key: Key) -> None:
-        """Send what has changed of a job's status since the last write, if anything has."""
+        """Write a job's status, if it says anything else than the last one written."""
         cache = self._cache
         job = cache.jobs.get(key)
         if job is None:
@@ -134,12 +134,10 @@ class Executor:
         status = cache.statuses[key]
         old = cache.written.get(key, {})
         new = render_status(job, status, old, self._clock())
-        patch = merge_patch(old, new)
-        if not patch:
+        if new == old:
             return
-        body = {"metadata": {"uid": job.uid}, "status": patch}
         try:
-            await self._api.patch(BATCHJOBS, key[1], body, key[0], subresource="status")
+            await self._api.replace_status(BATCHJOBS, key[1], new, key[0], uid=job.uid)
         except NotFound:
             return
         except Conflict:

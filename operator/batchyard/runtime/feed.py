@@ -60,9 +60,28 @@ class Feed:
         self._uids: dict[tuple[str, str], str] = {}
         self._version = ""
         self._failures = 0
+        self._following: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         """Follow the collection until cancelled."""
+        while True:
+            self._following = asyncio.ensure_future(self._follow())
+            try:
+                await self._following
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+
+    async def resync(self) -> None:
+        """LIST anew and wait for it: afterwards nothing is missing that existed when this was called."""
+        self.synced.clear()
+        self._version = ""
+        if self._following is not None:
+            self._following.cancel()
+        await self.synced.wait()
+
+    async def _follow(self) -> None:
         while True:
             try:
                 if not self._version:

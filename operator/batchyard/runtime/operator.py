@@ -141,6 +141,8 @@ class Operator:
         for feed in self._feeds:
             await feed.synced.wait()
         await self._sweep.prime()
+        # Only now: a status may speak of a run that a watch has not shown yet, and such a run would count as lost.
+        await asyncio.gather(*(feed.resync() for feed in self._feeds))
         _log.info("Acting on %d BatchJobs", len(self.cache.jobs))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._loop.run())

@@ -7,12 +7,11 @@ starts or ends changes the counts.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from batchyard.kube.errors import NotFound
+from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import COMPUTEENVIRONMENTS, JOBQUEUES, Resource
 from batchyard.manifests.environment import render_environment_status
 from batchyard.manifests.queue import render_queue_status
-from batchyard.manifests.status import merge_patch
 from batchyard.runtime.cache import Cache
 
 
@@ -30,7 +29,7 @@ class Overview:
         everything = [("JobQueue", name) for name in catalogue.queues]
         everything += [("ComputeEnvironment", name) for name in catalogue.environments]
         for kind, name in everything:
-            if merge_patch(catalogue.statuses.get((kind, "", name), {}), self._render(kind, name)):
+            if self._render(kind, name) != catalogue.statuses.get((kind, "", name), {}):
                 yield kind, name
 
     async def write(self, kind: str, name: str) -> None:
@@ -40,13 +39,11 @@ class Overview:
         if obj is None:
             return
         new = self._render(kind, name)
-        patch = merge_patch(catalogue.statuses.get((kind, "", name), {}), new)
-        if not patch:
+        if new == catalogue.statuses.get((kind, "", name), {}):
             return
-        body = {"metadata": {"uid": obj.uid}, "status": patch}
         try:
-            await self._api.patch(_RESOURCES[kind], name, body, subresource="status")
-        except NotFound:
+            await self._api.replace_status(_RESOURCES[kind], name, new, uid=obj.uid)
+        except (NotFound, Conflict):
             return
         catalogue.statuses[kind, "", name] = new
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from batchyard.api.batchjob import BatchJobStatus, JobState
 from batchyard.core.records import Attempt, Status
-from batchyard.manifests.status import MAX_ATTEMPTS, merge_patch, read_status, render_status
+from batchyard.manifests.status import MAX_ATTEMPTS, read_status, render_status
 from unit.manifests.conftest import Golden
 from unit.samples import NOW, make_job
 
@@ -137,7 +137,7 @@ def test_a_condition_keeps_its_time_until_it_turns() -> None:
 
 def test_an_unchanged_status_needs_no_write() -> None:
     before = render(STATUSES["running"], now=NOW)
-    assert merge_patch(before, render(STATUSES["running"], before, NOW + 500)) == {}
+    assert render(STATUSES["running"], before, NOW + 500) == before
 
 
 texts = st.text(max_size=5)
@@ -178,7 +178,7 @@ statuses = st.builds(
 def test_a_restarted_operator_goes_on_where_it_was(status: Status, now: float) -> None:
     rendered = render(status, now=now)
     assert read_status(rendered) == status
-    assert merge_patch(rendered, render(read_status(rendered), rendered, now + 1000)) == {}
+    assert render(read_status(rendered), rendered, now + 1000) == rendered
 
 
 @given(st.floats(0, 2**32))
@@ -186,37 +186,3 @@ def test_times_are_kept_to_the_second(time: float) -> None:
     read = read_status(render(Status(started_at=time))).started_at
     assert read is not None
     assert time - 1 < read <= time
-
-
-documents = st.recursive(
-    st.booleans() | st.integers() | st.text(max_size=2),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
-    max_leaves=12,
-)
-objects = st.dictionaries(st.sampled_from("abcd"), documents, max_size=4)
-
-
-def applied(target: Any, patch: Any) -> Any:
-    """The pseudo-code of RFC 7386, section 2."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = applied(result.get(name), value)
-    return result
-
-
-@given(objects, objects)
-def test_a_patch_turns_the_old_into_the_new(old: dict[str, Any], new: dict[str, Any]) -> None:
-    patch = merge_patch(old, new)
-    assert applied(old, patch) == new
-    assert (patch == {}) == (old == new)
-
-
-def test_a_patch_says_only_what_changed() -> None:
-    old = {"a": 1, "b": {"c": 1, "d": [1]}, "e": 1}
-    new = {"a": 1, "b": {"c": 2, "d": [1]}, "f": 3}
-    assert merge_patch(old, new) == {"b": {"c": 2}, "e": None, "f": 3}
