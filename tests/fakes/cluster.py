@@ -5,8 +5,9 @@ apart and its death cuts it off in the middle of whatever it was doing.
 """
 
 import asyncio
-import random
-from collections.abc import Callable, Iterator
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from batchyard.kube.resources import (
     JOBDEFINITIONS,
     JOBQUEUES,
     JOBS,
+    LEASES,
     NAMESPACES,
     NODES,
     PODS,
@@ -28,6 +30,7 @@ from batchyard.runtime.leader import LeaderElection
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.operator import Operator
 from fakes.api import FakeApi
+from fakes.clock import run_virtual
 from fakes.jobcontroller import JobController
 from fakes.store import Store
 from fakes.watches import follow_all
@@ -51,16 +54,38 @@ class Connection(FakeApi):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self._cut = False
+        self._writes_left: int | None = None
+        self._last_takes_effect = False
 
     def cut(self) -> None:
-        self._cut = True
-        self.store.listeners.remove(self._publish)
+        """Nothing more passes in either direction."""
+        if not self._cut:
+            self._cut = True
+            self.store.listeners.remove(self._publish)
+
+    def cut_at_write(self, number: int, *, takes_effect: bool) -> None:
+        """Cut at the n-th write from now on (renewals of the lease not counted), before or after it is carried out."""
+        self._writes_left, self._last_takes_effect = number, takes_effect
+
+    def heal(self) -> None:
+        """Take back every failure ordered that has not happened yet."""
+        self._failures.clear()
 
     async def _arrive(self, verb: str, resource: Resource) -> ApiError | None:
         failure = await super()._arrive(verb, resource)
         if self._cut:
             raise DOWN
+        if self._writes_left is not None and verb in _WRITES and resource != LEASES:
+            self._writes_left -= 1
+            if self._writes_left <= 0:
+                self.cut()
+                if not self._last_takes_effect:
+                    raise DOWN
+                return DOWN
         return failure
+
+
+_WRITES = frozenset({"create", "update", "patch", "delete"})
 
 
 class Process:
@@ -74,7 +99,7 @@ class Process:
         self.skew = skew
         """What this process's clock is ahead of the API server's."""
         self.election = LeaderElection(
-            self.api, "batchyard-system", "operator", identity, clock=loop.time, rng=random.Random(identity).random
+            self.api, "batchyard-system", "operator", identity, clock=loop.time, rng=lambda: 0.5
         )
         self.operator = Operator(
             self.api,
@@ -115,28 +140,30 @@ class Cluster:
 
     def __init__(self, *, graceful: bool = False, sweep_seconds: float = 300.0) -> None:
         loop = asyncio.get_running_loop()
-        self._loop = loop
         self.store = Store(now=lambda: datetime.fromtimestamp(START + loop.time(), UTC))
         self.jobs = JobController(self.store, graceful=graceful)
         self._sweep_seconds = sweep_seconds
         self.store.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
-        self.process: Process | None = None
-        self._processes = 0
+        self._started: list[Process] = []
 
     @property
     def api(self) -> Connection:
         """The connection of the current operator."""
-        assert self.process is not None
-        return self.process.api
+        return self._started[-1].api
 
     async def start_operator(self, *, skew: float = 0.0) -> Process:
         """Start one more operator, which becomes the current one, and let it come to rest."""
-        self._processes += 1
-        identity = f"operator-{self._processes}"
-        self.process = Process(self.store, identity, sweep_seconds=self._sweep_seconds, skew=skew)
-        await self.process.start()
+        identity = f"operator-{len(self._started) + 1}"
+        process = Process(self.store, identity, sweep_seconds=self._sweep_seconds, skew=skew)
+        self._started.append(process)
+        await process.start()
         await self.pass_time(0.2)
-        return self.process
+        return process
+
+    async def stop_operators(self) -> None:
+        """Stop every operator that still runs."""
+        for process in self._started:
+            await process.stop()
 
     async def pass_time(self, seconds: float) -> None:
         """Let everybody work for a while; in virtual time an hour takes milliseconds."""
@@ -209,6 +236,30 @@ class Cluster:
         conditions = (self.get(kind, name).get("status") or {}).get("conditions") or ()
         found = next((each for each in conditions if each["type"] == condition), None)
         return (found["status"], found["reason"], found["message"]) if found else ("", "", "")
+
+
+def in_cluster(**options: Any) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Callable[..., None]]:
+    """Run a test, whose first argument is the `Cluster`, in virtual time; operators still running are stopped."""
+
+    def decorate(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+        async def main(arguments: dict[str, Any]) -> None:
+            cluster = Cluster(**options)
+            try:
+                await test(cluster, **arguments)
+            finally:
+                await cluster.stop_operators()
+
+        @functools.wraps(test)
+        def run(**arguments: Any) -> None:
+            run_virtual(main(arguments))
+
+        signature = inspect.signature(test)
+        others = list(signature.parameters.values())[1:]
+        run.__dict__["__signature__"] = signature.replace(parameters=others)
+        del run.__dict__["__wrapped__"]
+        return run
+
+    return decorate
 
 
 @contextmanager

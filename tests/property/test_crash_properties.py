@@ -1,0 +1,423 @@
+"""Whatever happens, in whatever order, every job ends once: the whole operator under generated misfortune.
+
+The real operator (feeds, cache, loop, work queue, executor, election) runs in virtual time against the API server and
+the Job controller in memory, while pods end, objects are deleted, requests fail before or after they took effect,
+watches break and operators die in the middle of a write or take over from each other.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from batchyard.api import names
+from batchyard.kube.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unavailable
+from batchyard.kube.protocol import Object
+from batchyard.kube.resources import BATCHJOBS, JOBS, PODS, Resource
+from fakes.clock import run_virtual
+from fakes.cluster import NAMESPACE, Cluster, Process, watching
+
+VCPUS = 3
+ATTEMPTS = 3
+TERMINAL = {"Succeeded", "Failed"}
+FREE = {"Interrupted", "JobDeleted"}
+ERRORS = (
+    Unavailable(0, "Timeout", "the API server fell silent"),
+    TooManyRequests(429, "TooManyRequests", "slow down"),
+    Forbidden(403, "Forbidden", "exceeded quota"),
+    Conflict(409, "Conflict", "the object has been modified"),
+)
+
+Action = tuple[Any, ...]
+
+
+def ended(job: Object) -> bool:
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions)
+
+
+def owner_of(job: Object) -> str:
+    return str(job["metadata"]["labels"][names.JOB_UID])
+
+
+def live_pod(pod: Object) -> bool:
+    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
+class Story:
+    """A cluster, the misfortunes that can befall it, and what must hold at every moment."""
+
+    def __init__(self) -> None:
+        self.cluster = Cluster(graceful=True, sweep_seconds=20.0)
+        self.cluster.furnish(
+            cpu=str(VCPUS),
+            retryStrategy={"attempts": ATTEMPTS, "backoff": {"initialSeconds": 1, "maxSeconds": 5}},
+            startupGraceSeconds=5,
+        )
+        self.processes: list[Process] = []
+        self.failed_runs: defaultdict[str, set[str]] = defaultdict(set)
+        """Names of the runs that did fail, by uid of their job."""
+        self.finals: dict[str, str] = {}
+
+    # What must hold whenever something changes.
+
+    def on_job(self, old: Object | None, new: Object | None) -> None:
+        if old is not None or new is None:
+            return
+        uid, name = owner_of(new), new["metadata"]["name"]
+        jobs = self.cluster.store.objects(JOBS)
+        live = {job["metadata"]["name"] for job in jobs if owner_of(job) == uid and not ended(job)}
+        live |= {
+            pod["metadata"]["labels"]["batch.kubernetes.io/job-name"]
+            for pod in self.cluster.pods()
+            if pod["metadata"]["labels"][names.JOB_UID] == uid and live_pod(pod)
+        }
+        assert live == {name}, f"two runs of one job at once: {live}"
+        assert uid not in self.finals, "a job that had ended was started again"
+        assert sum(not ended(job) for job in jobs) <= VCPUS, "more granted than there is"
+
+    def on_batchjob(self, _: Object | None, new: Object | None) -> None:
+        status = (new or {}).get("status") or {}
+        if new is None or not status:
+            return
+        uid, state = new["metadata"]["uid"], status["state"]
+        if uid in self.finals:
+            assert state == self.finals[uid], "a final state changed"
+        elif state in TERMINAL:
+            self.finals[uid] = state
+        attempts = status["attempts"]
+        runs = [attempt["run"] for attempt in attempts]
+        assert runs == sorted(set(runs))
+        paid = [attempt["attempt"] for attempt in attempts if attempt.get("reason") not in FREE]
+        assert paid == sorted(set(paid)), "an attempt was counted twice"
+        assert all(number <= ATTEMPTS for number in paid)
+        failures = {
+            each["jobName"] for each in attempts if each.get("reason") in ("NonZeroExit", "CannotStartContainer")
+        }
+        assert failures <= self.failed_runs[uid], "a failure was invented"
+
+    # What can happen. Each picks among what is there; with nothing to pick, nothing happens.
+
+    def _pick(self, index: int, wanted: Callable[[Object], bool]) -> Object | None:
+        found = [job for job in self.cluster.store.objects(JOBS) if wanted(job)]
+        return found[index % len(found)] if found else None
+
+    def _pod(self, job: Object) -> Object | None:
+        try:
+            return self.cluster.jobs.pod(job)
+        except NotFound:
+            return None
+
+    def _unfinished(self, index: int) -> Object | None:
+        """A Job that its controller still works on."""
+
+        def wanted(job: Object) -> bool:
+            pod = self._pod(job)
+            return (
+                not ended(job)
+                and "deletionTimestamp" not in job["metadata"]
+                and pod is not None
+                and live_pod(pod)
+                and "deletionTimestamp" not in pod["metadata"]
+            )
+
+        return self._pick(index, wanted)
+
+    async def submit(self, number: int) -> None:
+        name = f"job-{number}"
+        try:
+            self.cluster.get("BatchJob", name)
+        except NotFound:
+            self.cluster.submit(name)
+
+    async def run(self, index: int) -> None:
+        if job := self._unfinished(index):
+            self.cluster.jobs.start(job)
+
+    async def finish(self, index: int, exit_code: int) -> None:
+        if job := self._unfinished(index):
+            if exit_code:
+                self.failed_runs[owner_of(job)].add(job["metadata"]["name"])
+            self.cluster.jobs.finish(job, exit_code)
+
+    async def disrupt(self, index: int) -> None:
+        if job := self._unfinished(index):
+            self.cluster.jobs.disrupt(job)
+
+    async def lack_image(self, index: int) -> None:
+        if job := self._unfinished(index):
+            self.failed_runs[owner_of(job)].add(job["metadata"]["name"])
+            self.cluster.jobs.wait(job, "ImagePullBackOff", "no such image")
+
+    async def delete_run(self, index: int) -> None:
+        if job := self._pick(index, lambda job: "deletionTimestamp" not in job["metadata"]):
+            self.cluster.store.delete(JOBS, job["metadata"]["name"], NAMESPACE)
+
+    async def delete_job(self, number: int) -> None:
+        try:
+            self.cluster.delete("BatchJob", f"job-{number}")
+        except NotFound:
+            return
+
+    async def terminate(self) -> None:
+        """The grace period of every pod that is being deleted ends."""
+        for pod in self.cluster.pods():
+            if "deletionTimestamp" in pod["metadata"]:
+                pod["metadata"].pop("finalizers", None)
+                self.cluster.store.update(PODS, pod)
+
+    async def fail(self, verb: str, resource: Resource, error: int, after_effect: bool, times: int) -> None:
+        for process in self.processes:
+            process.api.fail_next(verb, resource, ERRORS[error], after_effect=after_effect, times=times)
+
+    async def break_watches(self, resource: Resource, expired: bool) -> None:
+        if expired:
+            self.cluster.store.compact()
+        for process in self.processes:
+            process.api.fail_next("watch", resource, ERRORS[0], times=2)
+            process.api.disconnect(resource)
+
+    async def cut(self, writes: int, takes_effect: bool) -> None:
+        self.processes[0].api.cut_at_write(writes, takes_effect=takes_effect)
+
+    async def stand_by(self, skew: int) -> None:
+        if len(self.processes) < 2:
+            self.processes.append(await self.cluster.start_operator(skew=float(skew)))
+
+    async def kill(self) -> None:
+        await self.processes.pop(0).kill()
+        if not self.processes:
+            await self.stand_by(0)
+
+    async def restart(self) -> None:
+        await self.processes.pop(0).stop()
+        if not self.processes:
+            await self.stand_by(0)
+
+    async def pass_time(self, seconds: float) -> None:
+        await self.cluster.pass_time(seconds)
+
+    # The frame.
+
+    async def act(self, action: Action) -> None:
+        verb, *arguments = action
+        await getattr(self, verb)(*arguments)
+        self._collect_garbage()
+        for process in list(self.processes):
+            if process.stopped:  # Kubernetes starts the operator's pod again
+                self.processes.remove(process)
+                await process.stop()
+        if not self.processes:
+            await self.stand_by(0)
+
+    def _collect_garbage(self) -> None:
+        owners = {job["metadata"]["uid"] for job in self.cluster.store.objects(BATCHJOBS)}
+        for job in self.cluster.store.objects(JOBS):
+            if owner_of(job) not in owners and "deletionTimestamp" not in job["metadata"]:
+                self.cluster.store.delete(JOBS, job["metadata"]["name"], NAMESPACE)
+
+    def _unended(self) -> list[Object]:
+        jobs = self.cluster.store.objects(BATCHJOBS)
+        return [job for job in jobs if (job.get("status") or {}).get("state") not in TERMINAL]
+
+    async def come_to_rest(self) -> None:
+        """With no more misfortune, and pods that succeed, everything ends."""
+        for process in self.processes:
+            process.api.heal()
+        await self.kill()  # whatever was kept in memory only is lost
+        for _ in range(20):
+            await self.act(("pass_time", 30.0))
+            await self.act(("terminate",))
+            while job := self._unfinished(0):
+                self.cluster.jobs.finish(job)
+            if not self._unended() and not self.cluster.pods():
+                break
+        await self.pass_time(90.0)
+        await self.terminate()
+        await self.pass_time(30.0)
+
+    def check_rest(self) -> None:
+        assert [(job["metadata"]["name"], job.get("status")) for job in self._unended()] == [], "a job never ended"
+        jobs = self.cluster.store.objects(JOBS)
+        assert [job["metadata"]["name"] for job in jobs if not ended(job)] == [], "a run was left behind"
+        for job in self.cluster.store.objects(BATCHJOBS):
+            self._check_truth(job, [each for each in jobs if owner_of(each) == job["metadata"]["uid"]])
+        cache = self.processes[0].operator.cache
+        assert len(cache.backlog) == 0
+        assert not cache.granted
+        assert not any(amount for used in cache.used.values() for amount in used.values()), "capacity leaked"
+        counted = sum(sum(counts.values()) for counts in cache.counts.values())
+        assert counted == len(cache.jobs) == len(self.cluster.store.objects(BATCHJOBS))
+
+    def _check_truth(self, job: Object, runs: list[Object]) -> None:
+        status = job["status"]
+        last = status["attempts"][-1]
+        if status["state"] == "Succeeded":
+            assert last["exitCode"] == 0
+            kept = {run["metadata"]["name"]: run["status"]["conditions"][-1]["type"] for run in runs}
+            assert kept.get(last["jobName"], "Complete") == "Complete"
+        else:
+            assert last["attempt"] == ATTEMPTS
+            assert last["reason"] in ("NonZeroExit", "CannotStartContainer")
+        assert "queuePosition" not in status
+
+
+async def play(actions: list[Action]) -> None:
+    story = Story()
+    broken: list[AssertionError] = []
+
+    def guarded(
+        check: Callable[[Object | None, Object | None], None],
+    ) -> Callable[[Object | None, Object | None], None]:
+        """A listener runs inside the operator's request, which would swallow what it raises."""
+
+        def listener(old: Object | None, new: Object | None) -> None:
+            try:
+                check(old, new)
+            except AssertionError as error:
+                broken.append(error)
+
+        return listener
+
+    with ExitStack() as stack:
+        stack.enter_context(watching(story.cluster.store, JOBS, guarded(story.on_job)))
+        stack.enter_context(watching(story.cluster.store, BATCHJOBS, guarded(story.on_batchjob)))
+        await story.stand_by(0)
+        for action in actions:
+            await story.act(action)
+            if broken:
+                raise broken[0]
+        await story.come_to_rest()
+        if broken:
+            raise broken[0]
+        story.check_rest()
+        await asyncio.gather(*(process.stop() for process in story.processes))
+
+
+def do(verb: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Action]:
+    return st.tuples(st.just(verb), *arguments)
+
+
+numbers = st.integers(0, 3)
+pauses = st.sampled_from([0.01, 0.1, 0.4, 0.6, 1.0, 3.0, 10.0, 40.0])
+WRITES = [("create", JOBS), ("patch", BATCHJOBS), ("delete", JOBS), ("get", JOBS), ("delete", BATCHJOBS)]
+fail = st.tuples(st.sampled_from(WRITES), st.integers(0, len(ERRORS) - 1), st.booleans(), st.integers(1, 3)).map(
+    # Only a silent API server leaves open whether a request took effect.
+    lambda drawn: ("fail", *drawn[0], drawn[1], drawn[2] and drawn[1] == 0, drawn[3])
+)
+actions = st.one_of(
+    do("submit", numbers),
+    do("submit", numbers),
+    do("pass_time", pauses),
+    do("pass_time", pauses),
+    do("run", numbers),
+    do("finish", numbers, st.sampled_from([0, 1, 1])),
+    do("finish", numbers, st.sampled_from([0, 1, 1])),
+    do("disrupt", numbers),
+    do("lack_image", numbers),
+    do("delete_run", numbers),
+    do("delete_job", numbers),
+    do("terminate"),
+    fail,
+    do("break_watches", st.sampled_from([JOBS, PODS, BATCHJOBS]), st.booleans()),
+    do("cut", st.integers(1, 4), st.booleans()),
+    do("stand_by", st.sampled_from([0, 20, -20])),
+    do("kill"),
+    do("restart"),
+)
+
+
+STORIES: dict[str, list[Action]] = {
+    "a create that took effect seems to have failed": [
+        ("fail", "create", JOBS, 0, True, 1),
+        ("submit", 0),
+        ("pass_time", 3.0),
+    ],
+    "so it seems, and the job ends before it is tried again": [
+        ("fail", "create", JOBS, 0, True, 1),
+        ("submit", 0),
+        ("pass_time", 0.1),
+        ("finish", 0, 1),
+        ("pass_time", 3.0),
+    ],
+    "the second run is deleted while the first, which failed, is kept": [
+        ("submit", 0),
+        ("pass_time", 1.0),
+        ("finish", 0, 1),
+        ("pass_time", 10.0),
+        ("delete_run", 1),
+        ("pass_time", 1.0),
+        ("terminate",),
+    ],
+    "a run without image is given up, but not deleted before the operator dies": [
+        ("submit", 0),
+        ("pass_time", 1.0),
+        ("lack_image", 0),
+        ("fail", "delete", JOBS, 0, False, 3),
+        ("pass_time", 10.0),
+        ("kill",),
+        ("pass_time", 40.0),
+    ],
+    "the next leader has not seen the last run of the one before": [
+        ("submit", 0),
+        ("pass_time", 1.0),
+        ("finish", 0, 1),
+        ("stand_by", 0),
+        ("fail", "watch", JOBS, 0, False, 10),
+        ("break_watches", JOBS, False),
+        ("pass_time", 3.0),
+        ("restart",),
+        ("pass_time", 1.0),
+    ],
+    "a job is submitted anew under the name of one whose run still ends": [
+        ("submit", 0),
+        ("pass_time", 1.0),
+        ("run", 0),
+        ("delete_job", 0),
+        ("submit", 0),
+        ("pass_time", 10.0),
+        ("terminate",),
+    ],
+    "a run is deleted while nobody watches, right after its creation": [
+        ("break_watches", JOBS, True),
+        ("submit", 0),
+        ("pass_time", 0.1),
+        ("delete_run", 0),
+        ("terminate",),
+        ("pass_time", 40.0),
+    ],
+    "a job is deleted while nobody watches": [
+        ("submit", 0),
+        ("pass_time", 1.0),
+        ("break_watches", BATCHJOBS, True),
+        ("delete_job", 0),
+        ("terminate",),
+        ("pass_time", 40.0),
+    ],
+    "a status seems not to have been written": [
+        *[("submit", number) for number in range(4)],
+        ("submit", 4),
+        ("fail", "patch", BATCHJOBS, 0, True, 8),
+        ("pass_time", 1.0),
+        ("finish", 0, 0),
+        ("finish", 0, 0),
+        ("finish", 0, 0),
+        ("pass_time", 10.0),
+    ],
+}
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+def test_what_has_gone_wrong_before(story: list[Action]) -> None:
+    run_virtual(play(story))
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(actions, max_size=40))
+def test_every_job_ends_once_whatever_happens(story: list[Action]) -> None:
+    run_virtual(play(story))
