@@ -12,16 +12,17 @@ from batchyard.kube.resources import Resource
 from unit.helm.rendering import Json, render
 
 PACKAGE = Path(batchyard.__file__).parent
-VERBS = {
-    "create": "create",
-    "delete": "delete",
-    "get": "get",
-    "list": "list",
-    "list_metadata": "list",
-    "list_pages": "list",
-    "patch": "patch",
-    "replace": "update",
-    "watch": "watch",
+# What each method of the client asks the API server for: verbs, and of which subresource.
+METHODS = {
+    "create": [("create", "")],
+    "delete": [("delete", "")],
+    "get": [("get", "")],
+    "list": [("list", "")],
+    "list_metadata": [("list", "")],
+    "list_pages": [("list", "")],
+    "replace": [("update", "")],
+    "replace_status": [("patch", "/status"), ("get", "")],
+    "watch": [("watch", "")],
 }
 KINDS = {name: value for name, value in vars(resources).items() if isinstance(value, Resource)}
 Permission = tuple[str, str, str]
@@ -95,30 +96,22 @@ def _asked(module: ast.Module) -> Iterator[Permission]:
     for call in (node for node in ast.walk(module) if isinstance(node, ast.Call)):
         match call:
             case ast.Call(func=ast.Name("Feed"), args=[_, ast.Name(kind), *_]):
-                yield from _permissions({kind}, ["list", "watch"])
+                yield from _permissions({kind}, "list_pages")
+                yield from _permissions({kind}, "watch")
             case ast.Call(func=ast.Name("owner_reference"), args=[ast.Attribute(attr=kind), *_]):
                 yield names.GROUP, f"{names.PLURALS[getattr(names, kind)]}/finalizers", "update"
             case ast.Call(
-                func=ast.Attribute(value=ast.Attribute(attr="on"), attr="event"), args=[_, _, ast.Constant(kind)]
+                func=ast.Attribute(value=ast.Attribute(attr="on"), attr="event"), args=[_, _, ast.Constant(plural)]
             ):
-                yield names.GROUP, str(kind), "list"
-                yield names.GROUP, str(kind), "watch"
-            case ast.Call(func=ast.Attribute(value=caller, attr=verb), args=[kind, *_]) if verb in VERBS and _is_api(
-                caller
-            ):
-                kinds = {kind.id} if isinstance(kind, ast.Name) and kind.id in KINDS else imported & KINDS.keys()
-                yield from _permissions(kinds, [VERBS[verb]], _subresource(call))
+                yield names.GROUP, str(plural), "list"
+                yield names.GROUP, str(plural), "watch"
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="_api"), attr=method), args=[which, *_]):
+                assert method in METHODS, f"say in METHODS what permissions {method} needs"
+                constant = {which.id} & KINDS.keys() if isinstance(which, ast.Name) else set()
+                yield from _permissions(constant or imported & KINDS.keys(), method)
 
 
-def _is_api(caller: ast.expr) -> bool:
-    return isinstance(caller, ast.Attribute) and caller.attr == "_api"
-
-
-def _subresource(call: ast.Call) -> str:
-    given = [word.value for word in call.keywords if word.arg == "subresource"]
-    return f"/{ast.literal_eval(given[0])}" if given else ""
-
-
-def _permissions(kinds: set[str], verbs: list[str], subresource: str = "") -> Iterator[Permission]:
+def _permissions(kinds: set[str], method: str) -> Iterator[Permission]:
     for kind in kinds:
-        yield from ((KINDS[kind].group, KINDS[kind].plural + subresource, verb) for verb in verbs)
+        resource = KINDS[kind]
+        yield from ((resource.group, resource.plural + subresource, verb) for verb, subresource in METHODS[method])
