@@ -35,10 +35,9 @@ _NOT_STARTING = frozenset(
 
 @dataclass(slots=True, frozen=True)
 class Progress:
-    """A job's next status, what must be deleted for it, and when to look again without being told to."""
+    """A job's next status, and when to look again without being told to."""
 
     status: Status
-    stop: Run | None = None
     wake_at: float | None = None
 
 
@@ -133,13 +132,13 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progre
 
 
 def _cannot_start(status: Status, run: Run, pod: Pod, seen: _Seen) -> Progress:
-    """An error that may heal is waited out; after the grace time the run is stopped and counts as failed."""
+    """An error that may heal is waited out; after the grace time the run counts as failed (and is a stray then)."""
     message = f"{pod.waiting_reason}: {pod.waiting_message}"
     due = pod.created if pod.waiting_reason in _HOPELESS else pod.created + seen.grace_seconds
     if seen.now < due:
         return Progress(_starting(status, pod.waiting_reason, message), wake_at=due)
     outcome = Outcome(Verdict.FAILED, Reason.CANNOT_START, message)
-    return replace(_ended(status, outcome, run, pod, seen), stop=run)
+    return _ended(status, outcome, run, pod, seen)
 
 
 def _starting(status: Status, reason: str, message: str) -> Status:
@@ -217,6 +216,13 @@ def _decided(status: Status, outcome: Outcome, stopped_at: float, seen: _Seen, *
         stopped_at=stopped_at,
         not_before=None,
     )
+
+
+def strays(status: Status, runs: Mapping[int, Run]) -> list[Run]:
+    """The runs that go on although their attempt is closed: they must be stopped, however often it was tried before."""
+    last = status.attempts[-1] if status.attempts else None
+    wanted = last.run if last is not None and last.stopped_at is None else None
+    return [run for run in runs.values() if run.number != wanted and not run.ended and not run.deleting]
 
 
 def failed(status: Status, reason: str, message: str, now: float) -> Status:

@@ -119,8 +119,7 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, now: float, result: Settled) 
     # 2. Runs and pods move it on.
     progress = lifecycle.observe(job, status, resolved, runs, pods, now)
     status, wake_at = progress.status, progress.wake_at
-    if progress.stop is not None:
-        result.stop.append(progress.stop)
+    result.stop.extend(lifecycle.strays(status, runs))
 
     # 3. It waits for capacity only while nothing of it runs, can still run, or is being created.
     waits = status.state is JobState.RUNNABLE and resolved is not None and _idle(snapshot, key, runs, pods)

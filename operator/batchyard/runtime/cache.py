@@ -203,6 +203,10 @@ class Cache:
             self._charge(("run", key), run.environment, run.request)
         self._mark_owner(run.owner, run.owner_uid)
 
+    def run_uids(self) -> dict[Key, str]:
+        """Return namespace, name and uid of the Kubernetes Jobs known now."""
+        return {key: run.uid for key, run in self._run_keys.items()}
+
     def remove_run(self, key: Key, uid: str) -> None:
         """Forget a Kubernetes Job that is gone."""
         run = self._run_keys.get(key)

@@ -1,7 +1,8 @@
 """Finds what Kopf's watches missed: its re-LIST after a break reports no deletions, and a watch may die unnoticed.
 
 Every few minutes Batchyard's own kinds are listed and the cache is brought in line: what is gone is removed, what is
-new or changed is taken in. `prime` does the same in full at the start. The feeds of other kinds do this by themselves.
+new or changed is taken in. `prime` does the same in full at the start. The feeds of other kinds do this by themselves,
+save for runs that the operator knew of before their feed did.
 """
 
 import asyncio
@@ -9,9 +10,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from batchyard.api import names
 from batchyard.kube.errors import ApiError, NotFound
 from batchyard.kube.protocol import KubeApi
-from batchyard.kube.resources import BATCHJOBS, COMPUTEENVIRONMENTS, JOBDEFINITIONS, JOBQUEUES
+from batchyard.kube.resources import BATCHJOBS, COMPUTEENVIRONMENTS, JOBDEFINITIONS, JOBQUEUES, JOBS
 from batchyard.runtime import readers
 from batchyard.runtime.cache import Cache
 
@@ -59,6 +61,16 @@ class Sweep:
         for key, uid in known.items():
             _log.info("BatchJob %s/%s was deleted unseen", *key)
             self._cache.remove_batchjob(key, uid)
+        await self._runs()
+
+    async def _runs(self) -> None:
+        """Forget runs that are gone. Their feed cannot tell of one that came and went before it had heard of it."""
+        known = self._cache.run_uids()
+        there = await self._api.list_metadata(JOBS, label_selector=names.JOB_UID)
+        uids = {obj["metadata"]["uid"] for obj in there}
+        for key, uid in known.items():
+            if uid not in uids:
+                self._cache.remove_run(key, uid)
 
     async def _take_in(self, key: tuple[str, str]) -> None:
         try:
