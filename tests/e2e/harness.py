@@ -190,17 +190,26 @@ class Harness:
 
     def wait_condition(self, plural: str, name: str, reason: str, seconds: float = WAIT_SECONDS) -> Json:
         """Wait until the Ready condition of a queue, environment or definition shows a reason; returns it."""
+
+        def ready(status: Json) -> Json:
+            return next((each for each in status.get("conditions", []) if each["type"] == "Ready"), {"reason": None})
+
+        def shown(status: Json) -> bool:
+            return bool(ready(status)["reason"] == reason)
+
+        return ready(self.wait_shown(plural, name, shown, seconds))
+
+    def wait_shown(self, plural: str, name: str, wanted: Callable[[Json], bool], seconds: float = WAIT_SECONDS) -> Json:
+        """Wait until the status of a queue, environment or definition is as wanted; returns it."""
         path = path_of((names.API_VERSION, plural), self.namespace, name)
         if plural != names.PLURALS[names.JOB_DEFINITION]:
             path = f"/apis/{names.API_VERSION}/{plural}/{self.named(name)}"
 
         def look() -> Json | None:
-            conditions = self.api.get(path).get("status", {}).get("conditions", [])
-            return next((each for each in conditions if each["type"] == "Ready" and each["reason"] == reason), None)
+            status: Json = self.api.get(path).get("status", {})
+            return status if wanted(status) else None
 
-        return until(
-            look, seconds, lambda: f"{plural} {name} with {reason}: {json.dumps(self.api.get(path), indent=1)}"
-        )
+        return until(look, seconds, lambda: f"{plural} {name} as wanted: {json.dumps(self.api.get(path), indent=1)}")
 
     def _shown(self, batchjob: str) -> str:
         return self.kubectl("get", "batchjob", batchjob, "-o", "yaml", check=False) or "it does not exist"

@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import Json, path_of, until
+from e2e.clusterapi import Json
 from e2e.harness import Harness
 from localcluster.images import SHELL
 
 pytestmark = pytest.mark.e2e
 
-DEFINITIONS = names.API_VERSION, "jobdefinitions"
 REVISIONS = "apps/v1", "controllerrevisions"
 
 
@@ -25,17 +24,12 @@ def queue(shared: Harness) -> None:
     )
 
 
-def _definition(harness: Harness, name: str) -> Json:
-    return harness.api.get(path_of(DEFINITIONS, harness.namespace, name))
-
-
 def _wait_revisions(harness: Harness, name: str, latest: int, revisions: list[int]) -> None:
-    def recorded() -> bool:
-        status = _definition(harness, name).get("status", {})
+    def recorded(status: Json) -> bool:
         there = [each["revision"] for each in status.get("revisions", [])]
         return status.get("latestRevision") == latest and there == revisions
 
-    until(recorded, 30, lambda: f"latest {latest} of {revisions}: {_definition(harness, name).get('status')}")
+    harness.wait_shown("jobdefinitions", name, recorded)
 
 
 def _say(harness: Harness, name: str, words: str, **spec: Any) -> Json:
@@ -98,14 +92,9 @@ def test_old_revisions_go_but_never_one_in_use_and_no_number_comes_twice(shared:
     shared.apply(shared.real_environment("closed", state="Disabled"))
     shared.apply(_say(shared, "short", "1", revisionHistoryLimit=2), shared.job("keeps-one", "short:1", "held"))
     shared.wait_reason("keeps-one", "ComputeEnvironmentDisabled")
-    for number in (2, 3, 4):
+    for number, there in ((2, [2, 1]), (3, [3, 2, 1]), (4, [4, 3, 1])):
         shared.apply(_say(shared, "short", str(number), revisionHistoryLimit=2))
-        until(
-            lambda number=number: _definition(shared, "short")["status"]["latestRevision"] == number,  # type: ignore[misc]
-            30,
-            lambda: str(_definition(shared, "short")["status"]),
-        )
-    _wait_revisions(shared, "short", 4, [4, 3, 1])
+        _wait_revisions(shared, "short", number, there)
     kept = {each["metadata"]["name"] for each in shared.api.list(REVISIONS, shared.namespace)}
     assert {name for name in kept if name.startswith("short-")} == {"short-1", "short-3", "short-4"}
     shared.apply(shared.job("wants-two", "short:2", "queue"))

@@ -38,15 +38,21 @@ def _attempts(status: dict[str, Any]) -> list[tuple[int, int]]:
 
 
 @pytest.mark.usefixtures("vanished")
-def test_an_evicted_pod_is_replaced_and_costs_no_attempt(shared: Harness) -> None:
-    shared.apply(shared.job("evicted", "sleep", "queue", parameters={"seconds": "3"}))
-    pod = shared.wait_state("evicted", "Running")["attempts"][0]["podName"]
-    _evict(shared, pod)
-    status = shared.wait_state("evicted", "Succeeded")
-    assert _attempts(status) == [(1, 1), (2, 1)]
-    assert [attempt["reason"] for attempt in status["attempts"]] == ["Interrupted", "Completed"]
-    assert "EvictionByEvictionAPI" in status["attempts"][0]["message"]
-    assert status["interruptions"] == 1
+def test_an_evicted_pod_or_a_deleted_kubernetes_job_is_replaced_and_costs_no_attempt(shared: Harness) -> None:
+    shared.apply(
+        *(shared.job(name, "sleep", "queue", parameters={"seconds": "4"}) for name in ("evicted", "meddled-with"))
+    )
+    _evict(shared, shared.wait_state("evicted", "Running")["attempts"][0]["podName"])
+    shared.wait_state("meddled-with", "Running")
+    shared.kubectl("delete", "job", "meddled-with-1", "--wait=false")
+    statuses = shared.wait_finished(["evicted", "meddled-with"])
+    for name, reason in (("evicted", "Interrupted"), ("meddled-with", "JobDeleted")):
+        status = statuses[name]
+        assert (status["state"], status["interruptions"], _attempts(status)) == ("Succeeded", 1, [(1, 1), (2, 1)])
+        first, second = status["attempts"]
+        assert (first["reason"], second["reason"]) == (reason, "Completed")
+        assert first["stoppedAt"] <= second["startedAt"], "two runs of one job at the same time"
+    assert "EvictionByEvictionAPI" in statuses["evicted"]["attempts"][0]["message"]
 
 
 def test_a_job_that_is_interrupted_too_often_fails(shared: Harness) -> None:
@@ -54,17 +60,6 @@ def test_a_job_that_is_interrupted_too_often_fails(shared: Harness) -> None:
     _evict(shared, shared.wait_state("unlucky", "Running")["attempts"][0]["podName"])
     status = shared.wait_state("unlucky", "Failed")
     assert (status["reason"], status["interruptions"]) == ("TooManyInterruptions", 1)
-
-
-def test_a_kubernetes_job_that_somebody_deletes_is_made_anew(shared: Harness) -> None:
-    shared.apply(shared.job("meddled-with", "sleep", "queue", parameters={"seconds": "3"}))
-    shared.wait_state("meddled-with", "Running")
-    shared.kubectl("delete", "job", "meddled-with-1", "--wait=false")
-    status = shared.wait_state("meddled-with", "Succeeded")
-    assert _attempts(status) == [(1, 1), (2, 1)]
-    assert [attempt["reason"] for attempt in status["attempts"]] == ["JobDeleted", "Completed"]
-    first, second = status["attempts"]
-    assert first["stoppedAt"] <= second["startedAt"], "two runs of one job at the same time"
 
 
 def _own_nodes(harness: Harness, name: str) -> list[str]:

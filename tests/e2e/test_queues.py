@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import until
 from e2e.harness import Harness, conditions, started_in_order
 from localcluster.simulated import TAINT
 
@@ -41,7 +40,7 @@ def test_queues_that_share_an_environment_are_served_by_priority(shared: Harness
 
 
 def test_a_waiting_job_says_for_what_and_where_it_stands(shared: Harness) -> None:
-    waiting = [f"place-{index}" for index in range(1, 5)]
+    waiting = [f"place-{index}" for index in range(1, 4)]
     shared.apply(
         shared.simulated_environment("taken", maxVcpus=2, maxMemory="1Gi"),
         shared.queue("line", "taken"),
@@ -57,15 +56,12 @@ def test_a_waiting_job_says_for_what_and_where_it_stands(shared: Harness) -> Non
         assert (status["state"], status["queuePosition"]) == ("Runnable", position)
         assert f"position {position} in queue {shared.named('line')}" in status["message"]
 
-    path = f"/apis/{names.API_VERSION}/computeenvironments/{shared.named('taken')}"
-    until(lambda: shared.api.get(path)["status"].get("jobs") == 1, 20, lambda: str(shared.api.get(path)))
-    status = shared.api.get(path)["status"]
+    status = shared.wait_shown("computeenvironments", "taken", lambda status: status.get("jobs") == 1)
     assert status["capacity"]["cpu"] == "2"
     assert (status["used"]["cpu"], status["free"]["cpu"]) == ("1", "1")
     assert (status["capacity"]["memory"], status["used"]["memory"]) == ("1Gi", "32Mi")
-    path = f"/apis/{names.API_VERSION}/jobqueues/{shared.named('line')}"
-    until(lambda: shared.api.get(path)["status"]["jobs"].get("runnable") == 4, 20, lambda: str(shared.api.get(path)))
-    assert shared.api.get(path)["status"]["jobs"]["running"] == 1
+    status = shared.wait_shown("jobqueues", "line", lambda status: status.get("jobs", {}).get("runnable") == 3)
+    assert status["jobs"]["running"] == 1
 
     # Free capacity that is too small for the head is kept for it; places are renewed as the line moves on.
     shared.apply(shared.job("small-and-late", "second", "line"))
