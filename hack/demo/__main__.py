@@ -14,6 +14,7 @@ from batchyard.kube.client import connect
 from batchyard.kube.errors import ApiError
 from localcluster import Cluster, LocalClusterError
 from localcluster.cluster import DEFAULT_NAME, choose_backend
+from localcluster.processes import log_tail
 
 from . import display, weather
 from .errors import DemoError
@@ -53,7 +54,7 @@ def _run(name: str, console: Console, *, live: bool) -> None:
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
     operator = restart(cluster)
     display.text(console, cluster.kubectl("api-resources", "--api-group=batchyard.dev"))
-    display.text(console, f"operator: process {operator.pid}, log {operator.log}")
+    display.text(console, f"operator: process {operator.process.pid}, log {operator.log}")
 
     display.heading(console, f"A small ETL: kubectl apply -k {weather.EXAMPLE.relative_to(ROOT)}")
     # A BatchJob runs once: those of an earlier demo are submitted anew.
@@ -62,7 +63,7 @@ def _run(name: str, console: Console, *, live: bool) -> None:
     display.text(console, cluster.kubectl("--namespace", NAMESPACE, "apply", "-k", str(weather.EXAMPLE)))
 
     display.heading(console, "The jobs on their way: kubectl get batchjobs --watch")
-    _check_ends(asyncio.run(_follow(cluster, console, live=live)), operator)
+    _check_ends(asyncio.run(_follow(cluster, operator, console, live=live)), operator)
     _show_results(cluster, console)
 
     display.heading(console, "The cluster and the operator stay. Try next:")
@@ -86,11 +87,16 @@ def _cluster(name: str, console: Console, *, live: bool) -> Cluster:
     return cluster
 
 
-async def _follow(cluster: Cluster, console: Console, *, live: bool) -> dict[str, Sighting]:
+async def _follow(cluster: Cluster, operator: OperatorProcess, console: Console, *, live: bool) -> dict[str, Sighting]:
     api = await connect(str(cluster.kubeconfig), user_agent="batchyard-demo")
     try:
         with display.live_table(console) if live else display.lines(console) as show:
-            return await until_ended(api, NAMESPACE, list(weather.UNITS), show, seconds=SECONDS)
+            following = asyncio.create_task(until_ended(api, NAMESPACE, list(weather.UNITS), show, seconds=SECONDS))
+            while not (await asyncio.wait([following], timeout=0.5))[0]:
+                if operator.ended:
+                    following.cancel()
+                    raise DemoError(f"the operator ended before the jobs did: {log_tail(operator.log)}")
+            return following.result()
     finally:
         await api.close()
 

@@ -72,7 +72,7 @@ def live_table(console: Console) -> Iterator[Callable[[Sighting], None]]:
         table.add_column("since", min_width=6)
         table.add_column("message", ratio=1, no_wrap=True)
         for name, (seen, at) in sorted(rows.items()):
-            state = Text(seen.state or "Submitted", style=_COLOURS.get(seen.state, ""))
+            state = Text(seen.state, style=_COLOURS.get(seen.state, ""))
             table.add_row(name, state, seen.reason, f"{at - began:.1f} s", seen.message)
         return table
 

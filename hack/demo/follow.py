@@ -34,7 +34,7 @@ def sighting(batchjob: Mapping[str, Any]) -> Sighting:
     status = batchjob.get("status") or {}
     return Sighting(
         name=batchjob["metadata"]["name"],
-        state=status.get("state", ""),
+        state=status.get("state", "Submitted"),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
     )
@@ -62,7 +62,11 @@ async def until_ended(
         async with asyncio.timeout(seconds):
             await _watch(api, namespace, note)
     except TimeoutError:
-        waiting = (f"{each.name} is {each.state} ({each.message})" for each in seen.values() if not each.ended)
+        waiting = (
+            f"{each.name} is {each.state} ({each.message or 'nobody says why'})"
+            for each in seen.values()
+            if not each.ended
+        )
         missing = (f"{name} was not seen" for name in names if name not in seen)
         raise DemoError(f"the jobs did not end within {seconds:.0f} s: {'; '.join([*waiting, *missing])}") from None
     return seen

@@ -28,10 +28,15 @@ START_SECONDS = 60.0
 class OperatorProcess:
     """A running operator."""
 
-    pid: int
+    process: StartedProcess
     log: Path
     address: str
     """Where it serves /metrics, /healthz and /readyz."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it runs no longer."""
+        return not is_running(self.process)
 
 
 def restart(cluster: Cluster) -> OperatorProcess:
@@ -54,13 +59,12 @@ def restart(cluster: Cluster) -> OperatorProcess:
             env=marked_environment(state),
             start_new_session=True,
         )
-    started = start_time(process.pid)
-    if started is not None:
-        _record(cluster.name).write_text(json.dumps(asdict(StartedProcess("operator", process.pid, started))) + "\n")
-    operator = OperatorProcess(process.pid, log, f"http://{LOOPBACK}:{port}")
+    record = StartedProcess("operator", process.pid, start_time(process.pid) or 0)
+    _record(cluster.name).write_text(json.dumps(asdict(record)) + "\n")
+    operator = OperatorProcess(record, log, f"http://{LOOPBACK}:{port}")
     deadline = time.monotonic() + START_SECONDS
     while not _leads(operator):
-        if process.poll() is not None:
+        if operator.ended:
             raise DemoError(f"the operator ended at once: {log_tail(log)}")
         if time.monotonic() > deadline:
             raise DemoError(f"the operator did not get to act within {START_SECONDS:.0f} s: {log_tail(log)}")

@@ -113,9 +113,7 @@ def _build(go: Path, name: str, target: Path, progress: Callable[[str], None]) -
     partial = target.with_name(f".{name}.partial")
     command = [str(go), "build", "-v", *FLAGS, "-o", str(partial), PACKAGES[name]]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    with subprocess.Popen(
-        command, cwd=MODULE, env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=MODULE, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             output = _follow(process, name, progress)
         finally:

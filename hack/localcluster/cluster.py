@@ -170,9 +170,7 @@ def cluster_names() -> list[str]:
     return sorted(entry.name for entry in root.iterdir() if entry.is_dir()) if root.exists() else []
 
 
-def _local(
-    name: str, binaries: Path, real_node: bool | None, *, audit: bool, progress: Progress
-) -> ClusterState:
+def _local(name: str, binaries: Path, real_node: bool | None, *, audit: bool, progress: Progress) -> ClusterState:
     state = local.find_healthy(name, binaries)
     if state is not None:
         lacking = _lacking(state, real_node, audit)

@@ -137,9 +137,7 @@ def _one_start_at_a_time() -> Iterator[None]:
 def _run_kwokctl(state: ClusterState, binaries: Path, config: Path) -> None:
     state.logs.mkdir(parents=True, exist_ok=True)
     log = state.logs / "kwokctl.log"
-    environment = {
-        key: value for key, value in marked_environment(state).items() if not key.startswith("KWOK_")
-    }
+    environment = {key: value for key, value in marked_environment(state).items() if not key.startswith("KWOK_")}
     command = [str(binaries / "kwokctl"), "--name", state.name, "--config", str(config), "create", "cluster"]
     command += ["--kubeconfig", str(state.dir / "kwokctl.kubeconfig"), "--timeout", "90s"]
     with (

@@ -19,9 +19,7 @@ def is_available() -> bool:
     if shutil.which("kind") is None or shutil.which("docker") is None:
         return False
     try:
-        result = subprocess.run(
-            ["docker", "info"], capture_output=True, check=False, timeout=_DOCKER_ANSWERS_SECONDS
-        )
+        result = subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=_DOCKER_ANSWERS_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return result.returncode == 0

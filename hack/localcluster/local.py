@@ -24,9 +24,7 @@ def start(name: str, *, real: bool, audit: bool, binaries: Path, progress: Progr
         if real:
             realnode.prepare(progress)
             addresses = network.create(name)
-            state = state.replace(
-                host_address=addresses.host_address, node_address=addresses.node_address
-            ).save()
+            state = state.replace(host_address=addresses.host_address, node_address=addresses.node_address).save()
         state = controlplane.start(state, binaries, progress)
         if real:
             state = realnode.start(state, binaries, progress)

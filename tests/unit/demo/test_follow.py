@@ -36,7 +36,7 @@ async def follow(api: OneListThenWatch, *names: str, seconds: float = 5.0) -> li
 
 
 def test_reads_what_there_is() -> None:
-    assert sighting(batchjob("a")) == Sighting("a", "", "", "")
+    assert sighting(batchjob("a")) == Sighting("a", "Submitted", "", "")
     seen = sighting(batchjob("a", "Succeeded", reason="Completed", message="exit code 0"))
     assert seen == Sighting("a", "Succeeded", "Completed", "exit code 0")
 
@@ -51,7 +51,7 @@ async def test_shows_each_change_once_and_ends_with_the_last_job() -> None:
         batchjob("a", "too late to be seen"),
     )
     shown = [(seen.name, seen.state) for seen in await follow(api, "a", "b")]
-    assert shown == [("a", ""), ("b", ""), ("a", "Running"), ("b", "Failed"), ("a", "Succeeded")]
+    assert shown == [("a", "Submitted"), ("b", "Submitted"), ("a", "Running"), ("b", "Failed"), ("a", "Succeeded")]
 
 
 async def test_all_jobs_of_the_first_list_are_seen_even_when_they_have_ended() -> None:

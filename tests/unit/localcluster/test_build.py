@@ -68,9 +68,7 @@ def test_only_missing_binaries_are_built_and_only_once(
     assert len(calls.read_text().splitlines()) == len(build.PACKAGES) - 1
 
 
-def test_a_part_can_be_built_alone(
-    tmp_path: Path, make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_part_can_be_built_alone(tmp_path: Path, make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GO_CALLS", str(tmp_path / "calls"))
     make_program("go", FAKE_GO)
     folder = build.ensure_binaries(lambda _: None, ("kubectl",))
@@ -78,9 +76,7 @@ def test_a_part_can_be_built_alone(
 
 
 def test_a_failed_build_names_binary_and_cause_and_leaves_nothing(make_program: MakeProgram) -> None:
-    make_program(
-        "go", 'if [ "$1" = version ]; then echo "go version go1.26.3 x"; exit; fi\necho "no disk" >&2; exit 1'
-    )
+    make_program("go", 'if [ "$1" = version ]; then echo "go version go1.26.3 x"; exit; fi\necho "no disk" >&2; exit 1')
     with pytest.raises(LocalClusterError, match="building etcd failed: no disk"):
         build.ensure_binaries(lambda _: None)
     assert list(build.binaries_folder().iterdir()) == []

@@ -84,9 +84,7 @@ def test_without_docker_it_is_processes() -> None:
 
 
 @pytest.mark.usefixtures("kubectl")
-def test_an_existing_cluster_is_used_and_never_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_existing_cluster_is_used_and_never_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kubeconfig = tmp_path / "config"
     kubeconfig.write_text("")
     monkeypatch.setenv("E2E_KUBECONFIG", str(kubeconfig))

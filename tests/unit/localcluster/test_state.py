@@ -95,9 +95,7 @@ def test_a_reused_pid_is_never_ended(state: ClusterState) -> None:
 
 def test_an_unrecorded_process_is_found_by_its_mark(state: ClusterState) -> None:
     other = new_state("test-2", real=False, audit=False).save()
-    children = [
-        subprocess.Popen(["sleep", "60"], env=marked_environment(owner)) for owner in (state, other)
-    ]
+    children = [subprocess.Popen(["sleep", "60"], env=marked_environment(owner)) for owner in (state, other)]
     try:
         assert [found.pid for found in marked_processes(state)] == [children[0].pid]
     finally:
