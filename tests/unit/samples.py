@@ -1,9 +1,29 @@
 """Valid records for tests of the core and of the manifests; a test changes what it is about."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from batchyard.core.records import BatchJob, Definition, Environment, Resolved, Revision
+from batchyard.api.batchjob import JobState
+from batchyard.core.backlog import Backlog
+from batchyard.core.capacity import Pool, pool
+from batchyard.core.placement import Placement
+from batchyard.core.planner import Snapshot
+from batchyard.core.records import (
+    Attempt,
+    BatchJob,
+    Definition,
+    Environment,
+    Key,
+    Node,
+    Pod,
+    Queue,
+    Resolved,
+    Revision,
+    Run,
+    Status,
+)
+from batchyard.core.resources import Resources, parse_resources
 from batchyard.core.revisions import digest
 from batchyard.core.template import resolve
 
@@ -69,3 +89,148 @@ def make_environment(**fields: Any) -> Environment:
 
 def make_resolved(job: BatchJob | None = None, **content: Any) -> Resolved:
     return resolve(job or make_job(), make_revision(**content))
+
+
+JOB_UID = make_job().uid
+
+
+def make_queue(name: str = "urgent", **fields: Any) -> Queue:
+    defaults: dict[str, Any] = {
+        "uid": f"uid-{name}",
+        "generation": 1,
+        "created": NOW,
+        "priority": 1,
+        "enabled": True,
+        "environments": ("pool",),
+    }
+    return Queue(name=name, **{**defaults, **fields})
+
+
+def make_node(name: str = "node-1", *, cpu: str = "4", memory: str = "16Gi", **fields: Any) -> Node:
+    allocatable = parse_resources({"cpu": cpu, "memory": memory, "pods": "110"})
+    return Node(**{"name": name, "labels": {}, "allocatable": allocatable, **fields})
+
+
+def make_pool(*nodes: Node, **environment: Any) -> Pool:
+    return pool(make_environment(**environment), nodes or [make_node()])
+
+
+def make_run(number: int = 1, **fields: Any) -> Run:
+    defaults: dict[str, Any] = {
+        "name": f"videos-{number}",
+        "uid": f"uid-run-{number}",
+        "owner": ("media", "videos"),
+        "owner_uid": JOB_UID,
+        "number": number,
+        "attempt": number,
+        "queue": "urgent",
+        "environment": "pool",
+        "revision": 3,
+        "request": {"cpu": 1000},
+        "created": NOW,
+    }
+    return Run(**{**defaults, **fields})
+
+
+def succeeded(number: int = 1, **fields: Any) -> Run:
+    return make_run(number, condition="Complete", ended_at=NOW + 60, **fields)
+
+
+def exited(number: int = 1, code: int = 1, **fields: Any) -> Run:
+    """A run whose container ended with an exit code."""
+    message = (
+        f"Container main for pod media/videos-{number}-x failed with exit code {code} matching FailJob rule at index 1"
+    )
+    return failed(number, "PodFailurePolicy", message, **fields)
+
+
+def interrupted(number: int = 1, **fields: Any) -> Run:
+    message = f"Pod media/videos-{number}-x has condition DisruptionTarget matching FailJob rule at index 0"
+    return failed(number, "PodFailurePolicy", message, **fields)
+
+
+def failed(number: int, reason: str, message: str = "", **fields: Any) -> Run:
+    ended = {"condition": "Failed", "condition_reason": reason, "condition_message": message, "ended_at": NOW + 60}
+    return make_run(number, **{**ended, **fields})
+
+
+def make_pod(number: int = 1, **fields: Any) -> Pod:
+    defaults: dict[str, Any] = {
+        "name": f"videos-{number}-x",
+        "uid": f"uid-pod-{number}",
+        "owner": ("media", "videos"),
+        "owner_uid": JOB_UID,
+        "run": f"videos-{number}",
+        "created": NOW,
+    }
+    return Pod(**{**defaults, **fields})
+
+
+def make_attempt(run: int = 1, **fields: Any) -> Attempt:
+    return Attempt(**{"run": run, "attempt": run, "job_name": f"videos-{run}", "environment": "pool", **fields})
+
+
+def runs_by_number(*runs: Run) -> dict[int, Run]:
+    return {run.number: run for run in runs}
+
+
+def pods_by_run(*pods: Pod) -> dict[str, Pod]:
+    return {pod.run: pod for pod in pods}
+
+
+def make_snapshot(
+    *,
+    jobs: Iterable[BatchJob] = (),
+    statuses: Mapping[Key, Status] | None = None,
+    queues: Iterable[Queue] | None = None,
+    environments: Iterable[Environment] | None = None,
+    nodes: Iterable[Node] | None = None,
+    runs: Iterable[Run] = (),
+    pods: Iterable[Pod] = (),
+    resolved: Mapping[Key, Resolved] | None = None,
+    used: Mapping[str, Resources] | None = None,
+    granted: Mapping[Key, Placement] | None = None,
+    **fields: Any,
+) -> Snapshot:
+    """A snapshot with one node, environment, queue, definition and revision, and jobs of one uid each."""
+    jobs = list(jobs)
+    environments = [make_environment()] if environments is None else list(environments)
+    nodes = [make_node()] if nodes is None else list(nodes)
+    by_owner: dict[str, dict[int, Run]] = {}
+    for run in runs:
+        by_owner.setdefault(run.owner_uid, {})[run.number] = run
+    pods_by_owner: dict[str, dict[str, Pod]] = {}
+    for pod_ in pods:
+        pods_by_owner.setdefault(pod_.owner_uid, {})[pod_.run] = pod_
+    defaults: dict[str, Any] = {
+        "definitions": {("media", "transcode"): make_definition()},
+        "revisions": {("media", "transcode"): {3: make_revision(3)}},
+        "namespaces": {"media": {}},
+        "backlog": Backlog(),
+    }
+    return Snapshot(
+        jobs={job.key: job for job in jobs},
+        statuses={job.key: Status() for job in jobs} if statuses is None else statuses,
+        resolved=resolved or {},
+        runs=by_owner,
+        pods=pods_by_owner,
+        granted=granted or {},
+        queues={queue.name: queue for queue in ([make_queue()] if queues is None else queues)},
+        environments={environment.name: environment for environment in environments},
+        pools={environment.name: pool(environment, nodes) for environment in environments},
+        used=used or {},
+        **{**defaults, **fields},
+    )
+
+
+def waiting(
+    *jobs: BatchJob, request: Resources | None = None, requests: Mapping[Key, Resources] | None = None, **fields: Any
+) -> Snapshot:
+    """A snapshot in which the jobs wait for capacity."""
+    backlog = Backlog()
+    for job in jobs:
+        backlog.add(job)
+    size = {"cpu": 1000} if request is None else request
+    resolved = {job.key: replace(make_resolved(), request=(requests or {}).get(job.key, size)) for job in jobs}
+    statuses = {job.key: Status(state=JobState.RUNNABLE, revision=3) for job in jobs}
+    return make_snapshot(jobs=jobs, statuses=statuses, resolved=resolved, backlog=backlog, **fields)

@@ -91,7 +91,7 @@ class _Pass:
             )
         return Hold(
             Reason.INSUFFICIENT_CAPACITY,
-            f"first in queue {queue.name}; waits for {describe(request)} to become free in "
+            f"next in queue {queue.name}; waits for {describe(request)} to become free in "
             f"{_environments(candidates)} {names}",
         )
 
@@ -112,7 +112,7 @@ def place_all(
             continue
         known = [name for name in queue.environments if name in environments]
         enabled = [name for name in known if environments[name].enabled and not environments[name].refusal]
-        blocked = _blocked(queue, known, enabled)
+        blocked = _blocked(queue, [environments[name] for name in known], enabled)
         for key in backlog.queue(queue.name):
             if blocked is not None:
                 yield key, blocked
@@ -123,21 +123,28 @@ def place_all(
                 break
 
 
-def _blocked(queue: Queue, known: list[str], enabled: list[str]) -> Hold | None:
+def _blocked(queue: Queue, known: list[Environment], enabled: list[str]) -> Hold | None:
+    if queue.refusal:
+        return Hold(Reason.INVALID_SPEC, f"queue {queue.name} cannot be used: {queue.refusal}", stalled=True)
     if not queue.enabled:
         return Hold(Reason.JOB_QUEUE_DISABLED, f"queue {queue.name} is disabled: spec.state of the JobQueue")
     if not known:
-        names = ", ".join(queue.environments)
+        missing = ", ".join(queue.environments)
         return Hold(
             Reason.COMPUTE_ENVIRONMENT_NOT_FOUND,
-            f"queue {queue.name} names {_environments(queue.environments)} {names}, none of which exists",
+            f"queue {queue.name} names {_environments(queue.environments)} {missing}, none of which exists",
         )
-    if not enabled:
-        return Hold(
-            Reason.COMPUTE_ENVIRONMENT_DISABLED,
-            f"{_environments(known)} {', '.join(known)} of queue {queue.name} {_is(known)} disabled",
-        )
-    return None
+    if enabled:
+        return None
+    refused = next((environment for environment in known if environment.refusal), None)
+    if refused is not None:
+        message = f"environment {refused.name} of queue {queue.name} cannot be used: {refused.refusal}"
+        return Hold(Reason.INVALID_SPEC, message, stalled=True)
+    names = [environment.name for environment in known]
+    return Hold(
+        Reason.COMPUTE_ENVIRONMENT_DISABLED,
+        f"{_environments(names)} {', '.join(names)} of queue {queue.name} {_is(names)} disabled",
+    )
 
 
 def _offer(pool: Pool) -> str:

@@ -85,7 +85,7 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.JOB_REJECTED: "The API server refused the Kubernetes Job as invalid; its words are in the message.",
     Reason.JOB_DELETED: "Somebody deleted the Kubernetes Job of the run. Costs no attempt.",
     Reason.POD_FAILED: "The pod failed without an exit code; Kubernetes' reason is in the message.",
-    Reason.INVALID_SPEC: "The job and its definition do not come to a valid pod; the message says why.",
+    Reason.INVALID_SPEC: "What the job, its definition, queue or environment asks for cannot be; the message says why.",
     Reason.MISSING_PARAMETER: "A `Ref::` names a parameter that neither the job nor its definition sets.",
     Reason.UNKNOWN_CONTAINER: "`containerOverrides` names a container that the definition does not have.",
     Reason.INVALID_RESOURCES: "A quantity does not parse, or a request and its limit do not go together.",

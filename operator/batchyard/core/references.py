@@ -69,7 +69,7 @@ def _definition(job: BatchJob, revision: int | None, objects: Objects) -> Resolv
             Reason.JOB_DEFINITION_NOT_FOUND,
             f"JobDefinition {job.definition} does not exist in namespace {job.key[0]}; the job is queued once it does",
         )
-    if definition.refusal:
+    if definition.refusal and revision is None:
         return Never(Reason.INVALID_SPEC, f"JobDefinition {job.definition}: {definition.refusal}")
     wanted = revision if revision is not None else job.pinned_revision
     found = select(definition, objects.revisions.get(key, {}), wanted, already_resolved=revision is not None)

@@ -1,0 +1,64 @@
+"""What becomes an Event, and above all what does not."""
+
+from dataclasses import replace
+
+import pytest
+
+from batchyard.api.batchjob import JobState
+from batchyard.core.announcements import Announcement, announcement
+from batchyard.core.reasons import Reason
+from batchyard.core.records import Attempt, Status
+
+RUNNABLE = Status(state=JobState.RUNNABLE, reason=Reason.WAITING_IN_QUEUE)
+OPEN = Attempt(1, 1, "videos-1", "shared")
+RUNNING = Status(state=JobState.RUNNING, attempts=(OPEN,))
+INTERRUPTED = replace(OPEN, stopped_at=9.0, reason=Reason.INTERRUPTED, message="the node went away")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Status(), RUNNABLE),
+        (RUNNABLE, RUNNING),
+        (RUNNING, replace(RUNNING, state=JobState.SUCCEEDED)),
+        (RUNNABLE, replace(RUNNABLE, queue_position=3)),
+        (replace(RUNNABLE, stalled=True), replace(RUNNABLE, stalled=True, message="larger now")),
+        (Status(state=JobState.FAILED), Status(state=JobState.FAILED)),
+    ],
+)
+def test_ordinary_progress_makes_no_event(before: Status, after: Status) -> None:
+    assert announcement(before, after) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (
+            RUNNING,
+            replace(RUNNING, state=JobState.FAILED, reason=Reason.NON_ZERO_EXIT, message="exit code 3"),
+            Announcement(Reason.NON_ZERO_EXIT, "exit code 3", 1),
+        ),
+        (
+            RUNNING,
+            replace(RUNNING, state=JobState.RUNNABLE, attempts=(INTERRUPTED,)),
+            Announcement(Reason.INTERRUPTED, "the node went away; the job goes back to its queue", 1),
+        ),
+        (
+            RUNNABLE,
+            replace(RUNNABLE, stalled=True, reason=Reason.EXCEEDS_CAPACITY, message="too large"),
+            Announcement(Reason.EXCEEDS_CAPACITY, "too large", 0),
+        ),
+        (
+            RUNNABLE,
+            replace(RUNNABLE, reason=Reason.CREATE_FAILED, message="quota"),
+            Announcement(Reason.CREATE_FAILED, "quota", 0),
+        ),
+    ],
+)
+def test_what_a_person_may_have_to_see_to(before: Status, after: Status, expected: Announcement) -> None:
+    assert announcement(before, after) == expected
+
+
+def test_a_repeated_failure_to_create_is_announced_once() -> None:
+    failing = replace(RUNNABLE, reason=Reason.CREATE_FAILED, message="quota")
+    assert announcement(failing, replace(failing, message="quota still")) is None
