@@ -48,7 +48,7 @@ def after(
                     f"interrupted {interruptions + 1} times, more than the {policy.max_interruptions} allowed; "
                     f"last: {outcome.message}",
                 )
-            return Again(now, Reason.INTERRUPTED, outcome.message)
+            return Again(now, outcome.reason, outcome.message)
         case Verdict.FAILED:
             if attempt >= policy.attempts:
                 return Fail(outcome.reason, outcome.message)

@@ -45,7 +45,7 @@ def test_a_timeout_is_never_retried() -> None:
 
 @pytest.mark.parametrize("attempt", [1, 3])
 def test_an_interruption_is_repeated_at_once_and_at_no_cost(attempt: int) -> None:
-    assert follow(Verdict.INTERRUPTED, attempt, interruptions=1) == Again(NOW, "Interrupted", "it ended")
+    assert follow(Verdict.INTERRUPTED, attempt, interruptions=1) == Again(NOW, "Reason", "it ended")
 
 
 def test_interruptions_are_capped() -> None:

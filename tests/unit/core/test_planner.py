@@ -1,0 +1,183 @@
+"""The two steps of a pass: settle what happened, place what waits."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from batchyard.api.batchjob import JobState
+from batchyard.core.placement import Placement
+from batchyard.core.planner import Settled, Snapshot, place, settle
+from batchyard.core.records import BatchJob, Key, Status
+from unit.samples import (
+    NOW,
+    exited,
+    make_attempt,
+    make_job,
+    make_pod,
+    make_resolved,
+    make_run,
+    make_snapshot,
+    succeeded,
+    waiting,
+)
+
+JOB = make_job()
+KEY = JOB.key
+RUNNABLE = Status(JobState.RUNNABLE, "WaitingInQueue", revision=3)
+ENDED = make_attempt(1, stopped_at=NOW + 60, reason="NonZeroExit")
+RETRYING = Status(JobState.RUNNABLE, "RetryBackoff", revision=3, attempts=(ENDED,), not_before=NOW + 70)
+DONE = Status(
+    JobState.SUCCEEDED, "Completed", revision=3, stopped_at=NOW, attempts=(replace(ENDED, reason="Completed"),)
+)
+THREE_ATTEMPTS = make_job(retryStrategy={"attempts": 3})
+
+
+def settled(status: Status | None = None, *, job: BatchJob = JOB, now: float = NOW, **fields: Any) -> Settled:
+    statuses = {job.key: status} if status else {job.key: Status()}
+    return settle(make_snapshot(jobs=[job], statuses=statuses, **fields), [job.key], now)
+
+
+def test_a_new_job_is_resolved_and_queued() -> None:
+    result = settled()
+    assert result.statuses == {KEY: RUNNABLE}
+    assert result.resolved[KEY].revision == 3
+    assert (result.queued, result.unqueued) == ([KEY], [])
+
+
+def test_a_job_that_lacks_something_is_not_queued() -> None:
+    result = settled(queues=[])
+    assert (result.statuses[KEY].state, result.statuses[KEY].reason) == (JobState.PENDING, "JobQueueNotFound")
+    assert (result.queued, result.unqueued) == ([], [KEY])
+
+
+def test_a_job_that_can_never_run_fails() -> None:
+    result = settled(job=replace(JOB, refusal="array jobs are not supported"))
+    assert (result.statuses[KEY].state, result.statuses[KEY].reason) == (JobState.FAILED, "InvalidSpec")
+    assert result.statuses[KEY].stopped_at == NOW
+    assert result.unqueued == [KEY]
+
+
+def test_a_runnable_job_whose_queue_is_deleted_waits_for_it_again() -> None:
+    result = settled(replace(RUNNABLE, queue_position=4, stalled=True), queues=[], resolved={KEY: make_resolved()})
+    status = result.statuses[KEY]
+    assert (status.state, status.queue_position, status.stalled) == (JobState.PENDING, None, False)
+    assert result.unqueued == [KEY]
+
+
+def test_a_running_job_does_not_care_for_what_it_refers_to() -> None:
+    running = Status(JobState.STARTING, "CreatingPod", revision=3, attempts=(make_attempt(1),))
+    result = settled(running, queues=[], definitions={}, revisions={}, runs=[make_run()])
+    assert result.statuses == {}
+
+
+def test_a_run_that_the_status_does_not_know_decides_the_revision() -> None:
+    """The operator died between creating the Job and writing the status; the definition has moved on since."""
+    result = settled(runs=[make_run(revision=3)], definitions={}, revisions={})
+    assert result.statuses[KEY].state is JobState.STARTING
+    assert result.statuses[KEY].revision == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "waits"),
+    [
+        (RUNNABLE, {}, True),
+        (RETRYING, {"runs": [exited()], "now": NOW + 70}, True),
+        (RETRYING, {"runs": [exited()], "now": NOW + 69}, False),
+        (RETRYING, {"runs": [make_run(deleting=True)], "now": NOW + 99}, False),
+        (RETRYING, {"pods": [make_pod(phase="Running")], "now": NOW + 99}, False),
+        (RETRYING, {"pods": [make_pod(phase="Running", gone=True)], "now": NOW + 99}, True),
+        (RETRYING, {"pods": [make_pod(phase="Failed")], "now": NOW + 99}, True),
+        (RUNNABLE, {"granted": {KEY: Placement(KEY, "pool", {})}}, False),
+        (DONE, {"runs": [succeeded()]}, False),
+    ],
+)
+def test_a_job_waits_for_capacity_only_while_nothing_of_it_is_under_way(
+    status: Status, fields: Mapping[str, Any], waits: bool
+) -> None:
+    result = settled(status, resolved={KEY: make_resolved()}, **fields)
+    assert (result.queued == [KEY], result.unqueued == [KEY]) == (waits, not waits)
+
+
+def test_a_retry_wakes_up_by_itself() -> None:
+    assert settled(RETRYING, runs=[exited()], now=NOW + 60).wake == {KEY: NOW + 70}
+
+
+def test_the_retry_strategy_is_the_jobs_own() -> None:
+    status = settled(job=THREE_ATTEMPTS, runs=[exited()]).statuses[KEY]
+    assert (status.state, status.reason) == (JobState.RUNNABLE, "RetryBackoff")
+    assert settled(runs=[exited()]).statuses[KEY].state is JobState.FAILED
+
+
+def test_a_stray_is_stopped_every_time_it_is_seen() -> None:
+    snapshot = make_snapshot(jobs=[JOB], statuses={KEY: RETRYING}, runs=[make_run()])
+    for _ in range(2):
+        assert [run.name for run in settle(snapshot, [KEY], NOW).stop] == ["videos-1"]
+
+
+def test_what_is_being_deleted_or_gone_is_left_alone() -> None:
+    gone: Key = ("media", "gone")
+    snapshot = make_snapshot(jobs=[replace(JOB, deleting=True)], runs=[make_run()])
+    assert settle(snapshot, [KEY, gone], NOW) == Settled()
+
+
+def test_runs_of_a_deleted_job_of_the_same_name_do_not_count() -> None:
+    result = settled(runs=[make_run(owner_uid="another")])
+    assert result.statuses == {KEY: RUNNABLE}
+    assert result.queued == [KEY]
+
+
+def test_settling_twice_changes_nothing_more() -> None:
+    snapshot = make_snapshot(jobs=[JOB], runs=[exited()])
+    first = settle(snapshot, [KEY], NOW)
+    again = settle(replace(snapshot, statuses=first.statuses, resolved=first.resolved), [KEY], NOW)
+    assert again.statuses == {}
+    assert again.resolved == {}
+
+
+def test_results_add_up() -> None:
+    one, other = settled(), settled(DONE, job=replace(make_job("other"), ttl_seconds=0))
+    one.add(other)
+    assert one.queued == [KEY]
+    assert one.expired == [("media", "other")]
+
+
+def three_jobs(**fields: Any) -> Snapshot:
+    jobs = [replace(make_job(name), created=NOW + number) for number, name in enumerate(["a", "b", "c"])]
+    return waiting(*jobs, **fields)
+
+
+def test_placing_grants_what_is_free_and_tells_the_others_why() -> None:
+    snapshot = three_jobs(request={"cpu": 4000})
+    result = place(snapshot, [("media", name) for name in "abc"], NOW)
+    assert result.placements == [Placement(("media", "a"), "pool", {"cpu": 4000}, run=1, attempt=1)]
+    told = {key[1]: (str(status.reason), status.queue_position) for key, status in result.statuses.items()}
+    assert told == {"b": ("InsufficientCapacity", 2), "c": ("WaitingInQueue", 3)}
+
+
+def test_only_newcomers_are_told_their_place() -> None:
+    result = place(three_jobs(request={"cpu": 4000}), [], NOW)
+    assert [key[1] for key in result.statuses] == ["b"]
+
+
+def test_what_was_said_is_not_said_again() -> None:
+    snapshot = three_jobs(request={"cpu": 4000}, used={"pool": {"cpu": 1}})
+    first = place(snapshot, [("media", "b")], NOW)
+    statuses = {**snapshot.statuses, **first.statuses}
+    assert place(replace(snapshot, statuses=statuses), [("media", "b")], NOW + 5).statuses == {}
+
+
+def test_a_repeated_run_keeps_its_attempt() -> None:
+    snapshot = three_jobs()
+    last = make_attempt(4, attempt=2, stopped_at=NOW, reason="Interrupted")
+    statuses = {**snapshot.statuses, ("media", "a"): replace(RUNNABLE, attempts=(last,))}
+    placement = place(replace(snapshot, statuses=statuses), [], NOW).placements[0]
+    assert (placement.run, placement.attempt) == (5, 2)
+
+
+def test_placing_changes_nothing_by_itself() -> None:
+    snapshot = three_jobs()
+    place(snapshot, [], NOW)
+    assert len(snapshot.backlog) == 3
+    assert snapshot.used == {}
