@@ -5,7 +5,8 @@ happened to, whose results the caller enters into its cache, then `place` for th
 snapshot, neither knows a clock, and both give the same answer for the same arguments.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from batchyard.api.batchjob import JobState
@@ -205,6 +206,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
     """
     ledger = Ledger(snapshot.pools, snapshot.used)
     result = Placed()
+    held: list[tuple[Key, Hold]] = []
     for key, decision in place_all(
         queues=snapshot.queues.values(),
         environments=snapshot.environments,
@@ -217,16 +219,33 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
             run, attempt = lifecycle.next_run(snapshot.statuses[key])
             result.placements.append(replace(decision, run=run, attempt=attempt))
         else:
-            status = _held(snapshot.statuses[key], decision, snapshot.backlog.position(key))
-            if status != snapshot.statuses[key]:
-                result.statuses[key] = status
+            held.append((key, decision))
+    position = _positions(snapshot, result.placements)
+    for key, hold in held:
+        status = _held(snapshot.statuses[key], hold, position(key))
+        if status != snapshot.statuses[key]:
+            result.statuses[key] = status
     started = {placement.key for placement in result.placements}
     for key in fresh:
         if key in snapshot.backlog and key not in started and key not in result.statuses:
             status = snapshot.statuses[key]
             if status.queue_position is None:
-                result.statuses[key] = queued_behind(snapshot.jobs[key], status, snapshot.backlog.position(key), now)
+                result.statuses[key] = queued_behind(snapshot.jobs[key], status, position(key), now)
     return result
+
+
+def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[[Key], int]:
+    """Places in the queues once the jobs that start in this pass have left them."""
+    left: dict[str, list[int]] = {}
+    for placement in placements:  # in the order of each queue, so the lists are sorted
+        queue = snapshot.jobs[placement.key].queue
+        left.setdefault(queue, []).append(snapshot.backlog.position(placement.key))
+
+    def position(key: Key) -> int:
+        before = snapshot.backlog.position(key)
+        return before - bisect_left(left.get(snapshot.jobs[key].queue, ()), before)
+
+    return position
 
 
 def _held(status: Status, hold: Hold, position: int) -> Status:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from batchyard.api.batchjob import JobState
+from batchyard.core.announcements import Announcement, announcement
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import POD_SLOT
 from batchyard.core.placement import Placement
@@ -48,6 +49,8 @@ class Cache:
         self.changed = asyncio.Event()
         """Set whenever the next pass could decide anything new."""
 
+        self.announcements: list[tuple[Key, Announcement]] = []
+        """Warnings that the loop has not handed out yet."""
         self._dirty: set[Key] = set()
         self._decided: set[Key] = set()
         self._run_keys: dict[Key, Run] = {}
@@ -100,8 +103,10 @@ class Cache:
         return fresh
 
     def set_status(self, key: Key, status: Status) -> None:
-        """Record a job's status as decided; counts per queue follow."""
+        """Record a job's status as decided; counts per queue follow, and what is to be announced about the turn."""
         before = self.statuses.get(key)
+        if said := announcement(before or Status(), status):
+            self.announcements.append((key, said))
         if before is not None and before.state is not status.state:
             counts = self.counts[self.jobs[key].queue]
             counts[before.state] -= 1

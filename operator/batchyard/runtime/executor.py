@@ -11,12 +11,14 @@ from dataclasses import replace
 
 from batchyard.api.batchjob import JobState
 from batchyard.core import lifecycle
+from batchyard.core.announcements import Announcement
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Key
 from batchyard.core.template import TemplateError
 from batchyard.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
 from batchyard.kube.protocol import KubeApi
-from batchyard.kube.resources import BATCHJOBS, JOBS
+from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS
+from batchyard.manifests.event import build_event
 from batchyard.manifests.job import build_job
 from batchyard.manifests.status import render_status
 from batchyard.runtime import readers
@@ -124,6 +126,16 @@ class Executor:
             await self._api.delete(BATCHJOBS, key[1], key[0], uid=job.uid)
         except (NotFound, Conflict):
             _log.debug("BatchJob %s/%s is gone already", *key)
+
+    async def announce(self, key: Key, announcement: Announcement) -> None:
+        """Write an Event about a job, unless the same one is there already."""
+        job = self._cache.jobs.get(key)
+        if job is None:
+            return
+        try:
+            await self._api.create(EVENTS, build_event(job, announcement, self._clock()), key[0])
+        except (AlreadyExists, NotFound, Forbidden) as error:
+            _log.debug("No Event %s for BatchJob %s/%s: %s", announcement.reason, *key, error.message)
 
     async def write_status(self, key: Key) -> None:
         """Write a job's status, if it says anything else than the last one written."""

@@ -7,7 +7,7 @@ leaves another; all writing happens in the work queue behind it.
 import asyncio
 import heapq
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 
 from batchyard.core import explain
@@ -33,7 +33,7 @@ RENEWAL_SECONDS = 10.0
 RENEWALS = 50
 """How often, and for how many jobs at once, outdated places in a queue are written anew."""
 
-Item = tuple[str, ...]
+Item = tuple[Hashable, ...]
 """What to do and to which object: ("create", namespace, name), ("stop", namespace, name, uid)…"""
 
 
@@ -95,6 +95,7 @@ class Loop:
             self._work.add(("create", *placement.key), Urgency.CREATE)
             self._metrics.wait_seconds.observe(now - self._cache.jobs[placement.key].created)
         self._write_statuses()
+        self._announce()
         for key in self._cache.catalogue.take_dirty_definitions():
             self._work.add(("definition", *key), Urgency.CREATE)
 
@@ -136,6 +137,11 @@ class Loop:
                 self._work.add(("status", *key), Urgency.FINAL_STATUS)
             else:
                 self._work.add(("status", *key), Urgency.STATUS, STATUS_HOLD_SECONDS)
+
+    def _announce(self) -> None:
+        announcements, self._cache.announcements = self._cache.announcements, []
+        for key, announcement in announcements:
+            self._work.add(("announce", *key, announcement), Urgency.FINAL_STATUS)
 
     def _renew_places(self, now: float) -> None:
         renewals = explain.renewals(

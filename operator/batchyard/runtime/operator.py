@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from batchyard.api import names
+from batchyard.core.announcements import Announcement
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS
 from batchyard.runtime.backoff import Backoff
@@ -153,17 +154,19 @@ class Operator:
         if not self._election.is_leader:
             raise NotLeadingError("this process does not hold the lease")
         match item:
-            case ("create", namespace, name):
+            case ("create", str(namespace), str(name)):
                 await self._executor.create((namespace, name))
-            case ("status", namespace, name):
+            case ("status", str(namespace), str(name)):
                 await self._executor.write_status((namespace, name))
-            case ("stop", namespace, name, uid):
+            case ("stop", str(namespace), str(name), str(uid)):
                 await self._executor.stop((namespace, name), uid)
-            case ("expire", namespace, name):
+            case ("expire", str(namespace), str(name)):
                 await self._executor.expire((namespace, name))
-            case ("definition", namespace, name):
+            case ("announce", str(namespace), str(name), Announcement() as announcement):
+                await self._executor.announce((namespace, name), announcement)
+            case ("definition", str(namespace), str(name)):
                 await self._definitions.reconcile((namespace, name))
-            case ("overview", kind, name):
+            case ("overview", str(kind), str(name)):
                 await self._overview.write(kind, name)
 
     async def stop(self) -> None:

@@ -1,0 +1,39 @@
+"""Which turns of a job are worth a Kubernetes Event: only those that a person may have to do something about.
+
+Called by the runtime's cache for every status decided. Ordinary progress makes no Event: the status tells it, and an
+Event per step would cost more writes than the job itself.
+"""
+
+from dataclasses import dataclass
+
+from batchyard.api.batchjob import JobState
+from batchyard.core.reasons import Reason
+from batchyard.core.records import Status
+
+
+@dataclass(slots=True, frozen=True)
+class Announcement:
+    """A warning about a job. Equal ones about the same run are one Event, however often they come up."""
+
+    reason: str
+    message: str
+    run: int
+
+
+def announcement(before: Status, after: Status) -> Announcement | None:
+    """Return what to announce about the turn from one status to the next, if anything."""
+    run = after.attempts[-1].run if after.attempts else 0
+    if after.state is JobState.FAILED and before.state is not JobState.FAILED:
+        return Announcement(after.reason, after.message, run)
+    if _closed(after) > _closed(before) and after.state is JobState.RUNNABLE:
+        attempt = after.attempts[-1]
+        return Announcement(attempt.reason, f"{attempt.message}; the job goes back to its queue", run)
+    if after.stalled and not before.stalled:
+        return Announcement(after.reason, after.message, run)
+    if after.reason == Reason.CREATE_FAILED != before.reason:
+        return Announcement(after.reason, after.message, run)
+    return None
+
+
+def _closed(status: Status) -> int:
+    return sum(attempt.stopped_at is not None for attempt in status.attempts)

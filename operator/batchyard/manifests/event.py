@@ -1,0 +1,44 @@
+"""The Event that warns about a job, shown by `kubectl describe` and `kubectl events`.
+
+Called by the executor. The name follows from what it says, so that the same warning is written once, also by an
+operator that was restarted in between.
+"""
+
+from typing import Any
+
+from batchyard.api import names
+from batchyard.core.announcements import Announcement
+from batchyard.core.records import BatchJob
+from batchyard.manifests.times import format_time
+
+_LONGEST_MESSAGE = 1024
+"""The API server's limit on an Event's message."""
+
+
+def build_event(job: BatchJob, announcement: Announcement, now: float) -> dict[str, Any]:
+    """Return the core/v1 Event to create in the job's namespace."""
+    namespace, name = job.key
+    at = format_time(now)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{name}.{job.uid[:8]}.{announcement.run}.{announcement.reason.lower()}",
+            "namespace": namespace,
+        },
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": names.BATCH_JOB,
+            "namespace": namespace,
+            "name": name,
+            "uid": job.uid,
+        },
+        "type": "Warning",
+        "reason": announcement.reason,
+        "message": announcement.message[:_LONGEST_MESSAGE],
+        "source": {"component": names.FIELD_MANAGER},
+        "reportingComponent": names.FIELD_MANAGER,
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
+    }
