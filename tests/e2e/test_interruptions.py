@@ -121,7 +121,7 @@ def test_deleting_a_queued_job_starts_nothing_and_lets_the_next_one_up(shared: H
     )
     shared.wait_state("a-runs", "Running")
     assert shared.wait_reason("b-withdrawn", "InsufficientCapacity")["queuePosition"] == 1
-    shared.wait_status("c-behind", lambda status: status.get("queuePosition") == 2, describe="is second")
+    assert shared.wait_reason("c-behind", "WaitingInQueue")["queuePosition"] == 2
     shared.kubectl("delete", "batchjob", "b-withdrawn", "a-runs")
     assert shared.wait_state("c-behind", "Succeeded")["attempts"][0]["run"] == 1
     made = {job["metadata"]["labels"][names.JOB] for job in shared.api.list(JOBS, shared.namespace)}

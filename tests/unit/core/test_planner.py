@@ -153,7 +153,7 @@ def test_placing_grants_what_is_free_and_tells_the_others_why() -> None:
     result = place(snapshot, [("media", name) for name in "abc"], NOW)
     assert result.placements == [Placement(("media", "a"), "pool", {"cpu": 4000}, run=1, attempt=1)]
     told = {key[1]: (str(status.reason), status.queue_position) for key, status in result.statuses.items()}
-    assert told == {"b": ("InsufficientCapacity", 2), "c": ("WaitingInQueue", 3)}
+    assert told == {"b": ("InsufficientCapacity", 1), "c": ("WaitingInQueue", 2)}
 
 
 def test_only_newcomers_are_told_their_place() -> None:
