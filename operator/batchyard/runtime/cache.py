@@ -51,6 +51,8 @@ class Cache:
 
         self.announcements: list[tuple[Key, Announcement]] = []
         """Warnings that the loop has not handed out yet."""
+        self.unconfirmed: defaultdict[Key, set[Key]] = defaultdict(set)
+        """New jobs that ask for the latest revision, by definition: not settled before that was read after them."""
         self._dirty: set[Key] = set()
         self._decided: set[Key] = set()
         self._run_keys: dict[Key, Run] = {}
@@ -80,7 +82,8 @@ class Cache:
 
     def take_dirty(self) -> set[Key]:
         """Return the jobs that something happened to since the last call."""
-        dirty, self._dirty = self._dirty, set()
+        held = set().union(*self.unconfirmed.values())
+        dirty, self._dirty = self._dirty - held, set()
         return dirty
 
     def take_decided(self) -> set[Key]:
@@ -134,6 +137,14 @@ class Cache:
         self._dirty.add(key)
         self.changed.set()
 
+    def confirm(self, definition: Key, jobs: set[Key]) -> None:
+        """Let these jobs go on: their definition was read after they were seen."""
+        self.unconfirmed[definition] -= jobs
+        if not self.unconfirmed[definition]:
+            del self.unconfirmed[definition]
+        self._dirty |= jobs
+        self.changed.set()
+
     def _catalogue_changed(self, unblocks: bool) -> None:
         if unblocks:
             self._dirty.update(key for key, status in self.statuses.items() if status.state in _WAITING)
@@ -167,6 +178,8 @@ class Cache:
             self.counts[job.queue][status.state] += 1
             if status.state not in TERMINAL:
                 self.written[key] = written
+            if status.revision is None and job.pinned_revision is None:
+                self.unconfirmed[key[0], job.definition].add(key)
         if job.deleting:
             self.backlog.remove(key)
         self.mark(key)
@@ -182,6 +195,7 @@ class Cache:
         self.counts[job.queue][self.statuses.pop(key).state] -= 1
         self.resolved.pop(key, None)
         self.written.pop(key, None)
+        self.unconfirmed[key[0], job.definition].discard(key)
         self.changed.set()
 
     # Kubernetes Jobs and pods of runs.

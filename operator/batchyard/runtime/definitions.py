@@ -40,6 +40,22 @@ class DefinitionKeeper:
         self._verdicts: dict[Key, tuple[str, str]] = {}
         """Digest that was put to the API server last, and what it had against it."""
 
+    async def confirm(self, key: Key) -> None:
+        """Read a definition for the new jobs that ask for its latest revision, which are let go on then.
+
+        The watches of jobs and of definitions are not ordered among each other: a job may be seen before the change of
+        its definition that was applied before it, and must not get the revision before that.
+        """
+        jobs = self._cache.unconfirmed.get(key, set()).copy()
+        if not jobs:
+            return
+        catalogue = self._cache.catalogue
+        try:
+            catalogue.put_definition(await self._api.get(JOBDEFINITIONS, key[1], key[0]))
+        except NotFound:
+            catalogue.remove_definition(key)
+        self._cache.confirm(key, jobs)
+
     async def reconcile(self, key: Key) -> None:
         """Bring revisions and status of one definition up to date."""
         definition = self._cache.catalogue.definitions.get(key)

@@ -12,10 +12,11 @@ from dataclasses import replace
 from batchyard.api.batchjob import JobState
 from batchyard.core import lifecycle
 from batchyard.core.announcements import Announcement
+from batchyard.core.placement import Placement
 from batchyard.core.reasons import Reason
-from batchyard.core.records import TERMINAL, BatchJob, Key
+from batchyard.core.records import TERMINAL, Key
 from batchyard.core.template import TemplateError
-from batchyard.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
+from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS
 from batchyard.manifests.event import build_event
@@ -53,29 +54,29 @@ class Executor:
             return
         resolved = cache.resolved.get(key)
         environment = cache.catalogue.environments.get(placement.environment)
-        if resolved is None or environment is None:
+        if resolved is None or environment is None or job.deleting:
             cache.withdraw(key)
             return
         try:
             body = build_job(job, resolved, environment, placement.run, placement.attempt)
         except TemplateError as error:
-            self._fail(job, error.reason, error.message)
+            self._fail(placement, error.reason, error.message)
             return
         try:
             created = await self._api.create(JOBS, body, key[0])
         except AlreadyExists:
             created = await self._api.get(JOBS, body["metadata"]["name"], key[0])
-        except Invalid as error:
-            self._fail(job, Reason.JOB_REJECTED, f"the API server refused the Kubernetes Job: {error.message}")
+        except (Invalid, BadRequest) as error:
+            self._fail(placement, Reason.JOB_REJECTED, f"the API server refused the Kubernetes Job: {error.message}")
             return
         except (Forbidden, NotFound) as error:
-            self._postpone(job, error.message)
+            self._postpone(placement, error.message)
             return
         found = readers.run(created)
         if found is None or found.owner_uid != job.uid:
             name = body["metadata"]["name"]
             self._postpone(
-                job,
+                placement,
                 f"a Kubernetes Job {name} that does not belong to this BatchJob exists in namespace {key[0]}; "
                 "delete it, or wait until it is gone",
             )
@@ -85,30 +86,33 @@ class Executor:
         if cache.granted.get(key) is placement:
             cache.withdraw(key)
 
-    def _fail(self, job: BatchJob, reason: str, message: str) -> None:
+    def _fail(self, placement: Placement, reason: str, message: str) -> None:
         """End a job whose Kubernetes Job can never be created."""
-        if self._cache.jobs.get(job.key) is job:
-            status = self._cache.statuses[job.key]
-            self._cache.set_status(job.key, lifecycle.failed(status, reason, message, self._clock()))
-            self._cache.withdraw(job.key)
+        key = placement.key
+        if self._cache.granted.get(key) is placement:
+            status = self._cache.statuses[key]
+            self._cache.set_status(key, lifecycle.failed(status, reason, message, self._clock()))
+            self._cache.withdraw(key)
 
-    def _postpone(self, job: BatchJob, message: str) -> None:
-        """Give the place back, so that others may have it, and try this job again after a back-off."""
-        if self._cache.jobs.get(job.key) is not job:
+    def _postpone(self, placement: Placement, message: str) -> None:
+        """Give the place back, so that others may have it, and try this job again after a back-off.
+
+        Unless the place is not held any more: the job is gone, or its Kubernetes Job turned out to exist.
+        """
+        key = placement.key
+        if self._cache.granted.get(key) is not placement:
             return
-        failures = self._refusals[job.key] = self._refusals.get(job.key, 0) + 1
-        self._cache.set_status(
-            job.key,
-            replace(
-                self._cache.statuses[job.key],
-                state=JobState.RUNNABLE,
-                reason=Reason.CREATE_FAILED,
-                message=message,
-                not_before=self._clock() + self._backoff.delay(failures),
-                queue_position=None,
-            ),
+        failures = self._refusals[key] = self._refusals.get(key, 0) + 1
+        status = replace(
+            self._cache.statuses[key],
+            state=JobState.RUNNABLE,
+            reason=Reason.CREATE_FAILED,
+            message=message,
+            not_before=self._clock() + self._backoff.delay(failures),
+            queue_position=None,
         )
-        self._cache.withdraw(job.key)
+        self._cache.set_status(key, status)
+        self._cache.withdraw(key)
 
     async def stop(self, key: Key, uid: str) -> None:
         """Delete a Kubernetes Job with its pods; it counts as running until it is gone."""

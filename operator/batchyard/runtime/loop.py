@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 GATHER_SECONDS = 0.02
 """How long a pass waits for more events after the first: events come in bursts, and a pass serves them all."""
 
+CONFIRM_SECONDS = 0.05
+"""How long new jobs of one definition are gathered before the definition is read for all of them."""
+
 STATUS_HOLD_SECONDS = 0.3
 """How long a status that is not final is held back: many of those are overtaken by the next one within that time."""
 
@@ -96,6 +99,8 @@ class Loop:
             self._metrics.wait_seconds.observe(now - self._cache.jobs[placement.key].created)
         self._write_statuses()
         self._announce()
+        for key in self._cache.unconfirmed:
+            self._work.add(("confirm", *key), Urgency.CREATE, CONFIRM_SECONDS)
         for key in self._cache.catalogue.take_dirty_definitions():
             self._work.add(("definition", *key), Urgency.CREATE)
 

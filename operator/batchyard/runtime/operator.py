@@ -166,6 +166,8 @@ class Operator:
                 await self._executor.announce((namespace, name), announcement)
             case ("definition", str(namespace), str(name)):
                 await self._definitions.reconcile((namespace, name))
+            case ("confirm", str(namespace), str(name)):
+                await self._definitions.confirm((namespace, name))
             case ("overview", str(kind), str(name)):
                 await self._overview.write(kind, name)
 
