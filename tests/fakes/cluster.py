@@ -67,6 +67,15 @@ class Connection(FakeApi):
         """Cut at the n-th write from now on (renewals of the lease not counted), before or after it is carried out."""
         self._writes_left, self._last_takes_effect = number, takes_effect
 
+    def lose_next(self, verb: str, resource: Resource, *, after_effect: bool = True, times: int = 1) -> None:
+        """Leave the next requests without an answer, after or before they are carried out."""
+        self.fail_next(verb, resource, DOWN, after_effect=after_effect, times=times)
+
+    def disconnect_all(self) -> None:
+        """End every open watch; whoever follows a kind lists it anew."""
+        for watched in {watcher.resource for watcher in self._watchers}:
+            self.disconnect(watched)
+
     def heal(self) -> None:
         """Take back every failure ordered that has not happened yet."""
         self._failures.clear()
