@@ -1,0 +1,111 @@
+"""The pages say what the code does: tables are compared with it, examples are valid, links lead somewhere."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from batchyard import settings
+from batchyard.api import names
+from batchyard.api.unsupported import UNSUPPORTED, refusals
+from batchyard.api.validation import parse_batchjob, parse_computeenvironment, parse_jobdefinition, parse_jobqueue
+from batchyard.core.reasons import DOCUMENTATION, Reason
+from batchyard.runtime.metrics import Metrics, gauges
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+PARSERS: dict[str, Any] = {
+    names.JOB_DEFINITION: parse_jobdefinition,
+    names.BATCH_JOB: parse_batchjob,
+    names.JOB_QUEUE: parse_jobqueue,
+    names.COMPUTE_ENVIRONMENT: parse_computeenvironment,
+}
+
+
+def rows(page: str, first_heading: str) -> list[list[str]]:
+    """The cells of every table with that heading in its first column."""
+    found: list[list[str]] = []
+    inside = False
+    for line in (DOCS / page).read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            inside = False
+        elif inside and not line.startswith("|-"):
+            found.append(cells)
+        elif cells[0] == first_heading:
+            inside = True
+    return found
+
+
+def code(cell: str) -> str:
+    return cell.strip("`")
+
+
+def test_every_reason_is_documented_in_its_words() -> None:
+    assert list(DOCUMENTATION) == list(Reason)
+    documented = [(code(reason), means) for reason, means in rows("concepts.md", "reason")]
+    assert documented == [(reason.value, means) for reason, means in DOCUMENTATION.items()]
+
+
+def test_every_field_that_is_refused_is_listed() -> None:
+    listed = {(kind, code(field), instead) for kind, field, instead in rows("coming-from-aws-batch.md", "kind")}
+    expected = {
+        (row.kind, ".".join(row.path) + (f": {row.value}" if row.value else ""), row.remedy) for row in UNSUPPORTED
+    }
+    assert listed == expected
+
+
+def test_the_readme_names_everything_that_is_refused() -> None:
+    status = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Status\n")[2].partition("\n## ")[0]
+    for row in UNSUPPORTED:
+        subject = row.what.removesuffix(" are").removesuffix(" is").removeprefix("the scheduling policy ")
+        assert subject.lower().replace("fairshare", "fair share") in status, f"README.md, Status: {subject}"
+
+
+def test_every_metric_is_documented() -> None:
+    metrics = Metrics()
+    metrics.show(lambda: gauges(jobs={}, backlog=0, work=0, leader=True, used={}, capacity={}))
+    expected = {}
+    for family in metrics.registry.collect():
+        if family.name.startswith("batchyard_"):
+            name = family.name + ("_total" if family.type == "counter" else "")
+            expected[name] = (family.type, family.documentation)
+    documented = {code(name): (kind, means) for name, kind, _, means in rows("operations.md", "metric")}
+    assert documented == expected
+
+
+def test_every_option_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        settings.parse(["--help"])
+    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    table = {code(option): code(default) for option, default, _ in rows("operations.md", "option")}
+    assert set(table) == options
+    defaults = settings.Settings()
+    for option in ("lease", "host", "port", "log_format", "log_level"):
+        assert table[f"--{option.replace('_', '-')}"] == str(getattr(defaults, option))
+    assert float(table["--sweep-seconds"]) == defaults.sweep_seconds
+    assert table["--namespace"].endswith(f"`{defaults.namespace}")
+
+
+def test_every_label_is_documented() -> None:
+    page = (DOCS / "operations.md").read_text(encoding="utf-8")
+    keys = {value for name, value in vars(names).items() if name.isupper() and "/" in str(value)} - {names.API_VERSION}
+    assert {key for key in keys if f"`{key}`" not in page} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_examples_in_pages_are_valid(page: Path) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for document in yaml.safe_load_all(block):
+            assert not refusals(document["kind"], document["spec"])
+            PARSERS[document["kind"]]({**document, "metadata": {"namespace": "default", **document["metadata"]}})
