@@ -135,6 +135,10 @@ class Process:
         await self.operator.stop()
         await self._end_watches()
 
+    def deafen(self) -> None:
+        """From now on nothing is heard of Batchyard's own kinds, as when their watches die unnoticed."""
+        self._watches.cancel()
+
     async def _end_watches(self) -> None:
         self._watches.cancel()
         await asyncio.gather(self._watches, return_exceptions=True)

@@ -38,11 +38,15 @@ class JobController:
             raise errors.NotFound(404, "NotFound", f"job {name} has no pod")
         return max(pods, key=lambda pod: int(pod["metadata"]["labels"]["fakes/sequence"]))
 
-    def start(self, job: Object, node: str = "node-1") -> None:
-        """Schedule the pod and let its containers run and be ready."""
+    def schedule(self, job: Object, node: str = "node-1") -> Object:
+        """Give the pod a node; its containers are being created."""
         pod = self.pod(job)
         pod["spec"]["nodeName"] = node
-        pod = self._store.update(PODS, pod)
+        return self._store.update(PODS, pod)
+
+    def start(self, job: Object, node: str = "node-1") -> None:
+        """Schedule the pod and let its containers run and be ready."""
+        pod = self.schedule(job, node)
         now = self._store.timestamp()
         self._set_pod(pod, "Running", {"running": {"startedAt": now}}, _condition("Ready", "", "", now))
         self._set_job(job, active=1, ready=1)

@@ -12,12 +12,12 @@ from typing import Any
 from batchyard.api import names
 from batchyard.core.announcements import Announcement
 from batchyard.kube.protocol import KubeApi
-from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS
+from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS, Resource
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.definitions import DefinitionKeeper
 from batchyard.runtime.executor import Executor
-from batchyard.runtime.feed import Feed
+from batchyard.runtime.feed import Feed, OnDelete
 from batchyard.runtime.leader import LeaderElection
 from batchyard.runtime.loop import Item, Loop
 from batchyard.runtime.metrics import Metrics, gauges
@@ -78,36 +78,26 @@ class Operator:
 
     def _make_feeds(self, api: KubeApi) -> list[Feed]:
         cache, catalogue = self.cache, self.cache.catalogue
-        ours = names.JOB_UID
+
+        def feed(resource: Resource, put: Callable[[Any], None], remove: OnDelete, label: str = "") -> Feed:
+            return Feed(api, resource, lambda obj, _: put(obj), remove, label_selector=label, clock=self._monotonic)
+
         return [
-            Feed(api, NODES, _put(catalogue.put_node), lambda _, name, __: catalogue.remove_node(name)),
-            Feed(
-                api,
-                NAMESPACES,
-                _put(catalogue.put_namespace),
-                lambda _, name, __: catalogue.remove_namespace(name),
-            ),
-            Feed(
-                api,
+            feed(NODES, catalogue.put_node, lambda _, name, __: catalogue.remove_node(name)),
+            feed(NAMESPACES, catalogue.put_namespace, lambda _, name, __: catalogue.remove_namespace(name)),
+            feed(
                 CONTROLLER_REVISIONS,
-                _put(catalogue.put_revision),
+                catalogue.put_revision,
                 lambda namespace, name, _: catalogue.remove_revision((namespace, name)),
-                label_selector=names.DEFINITION,
+                names.DEFINITION,
             ),
-            Feed(
-                api,
+            feed(
                 JOBS,
-                _put(cache.put_run),
+                cache.put_run,
                 lambda namespace, name, uid: cache.remove_run((namespace, name), uid),
-                label_selector=ours,
+                names.JOB_UID,
             ),
-            Feed(
-                api,
-                PODS,
-                _put(cache.put_pod),
-                lambda namespace, name, _: cache.remove_pod((namespace, name)),
-                label_selector=ours,
-            ),
+            feed(PODS, cache.put_pod, lambda namespace, name, _: cache.remove_pod((namespace, name)), names.JOB_UID),
         ]
 
     async def start(self) -> None:
@@ -203,7 +193,3 @@ class Operator:
             used=cache.used,
             capacity={name: pool.capacity for name, pool in cache.catalogue.pools().items()},
         )
-
-
-def _put(take_in: Callable[[Any], None]) -> Callable[[Any, bool], None]:
-    return lambda obj, _: take_in(obj)

@@ -1,0 +1,108 @@
+"""What watches miss is found by the sweep."""
+
+import pytest
+
+from batchyard.kube.resources import JOBQUEUES
+from fakes.cluster import Cluster, in_cluster
+
+
+@in_cluster(sweep_seconds=60)
+async def test_a_job_deleted_unseen_is_forgotten_and_its_place_given_on(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1")
+    process = await cluster.start_operator()
+    cluster.submit("waits-for-ever", jobQueue="elsewhere")
+    cluster.submit("queued", containerOverrides=[{"name": "main", "resources": {"requests": {"cpu": "64"}}}])
+    await cluster.pass_time(1)
+    process.deafen()
+    cluster.delete("BatchJob", "queued")
+    cluster.delete("BatchJob", "waits-for-ever")
+    await cluster.pass_time(70)
+    assert process.operator.cache.jobs == {}
+    assert len(process.operator.cache.backlog) == 0
+
+
+@in_cluster(sweep_seconds=60)
+async def test_everything_added_unseen_is_taken_in(cluster: Cluster) -> None:
+    process = await cluster.start_operator()
+    process.deafen()
+    cluster.furnish()
+    cluster.submit()
+    await cluster.pass_time(10)
+    assert cluster.kube_jobs() == []
+    await cluster.pass_time(60)
+    assert cluster.state() == ("Starting", "CreatingPod")
+
+
+@in_cluster(sweep_seconds=60)
+async def test_a_job_replaced_unseen_is_another_job(cluster: Cluster) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(1)
+    process.deafen()
+    old = cluster.get("BatchJob", "job")["metadata"]["uid"]
+    cluster.delete("BatchJob", "job")
+    cluster.submit()
+    new = cluster.get("BatchJob", "job")["metadata"]["uid"]
+    await cluster.pass_time(70)
+    assert new != old
+    assert [job["metadata"]["ownerReferences"][0]["uid"] for job in [cluster.kube_job("job-1")]] == [new]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "state"),
+    [
+        ("JobDefinition", "transcode", ("Pending", "JobDefinitionNotFound")),
+        ("JobQueue", "urgent", ("Pending", "JobQueueNotFound")),
+        ("ComputeEnvironment", "on-prem", ("Runnable", "ComputeEnvironmentNotFound")),
+    ],
+)
+@in_cluster(sweep_seconds=60)
+async def test_what_jobs_refer_to_is_missed_when_it_is_gone(
+    cluster: Cluster, kind: str, name: str, state: tuple[str, str]
+) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    process.deafen()
+    cluster.delete(kind, name)
+    await cluster.pass_time(70)
+    cluster.submit()
+    await cluster.pass_time(70)
+    assert cluster.state() == state
+
+
+@in_cluster(sweep_seconds=60)
+async def test_a_change_of_spec_that_nobody_saw_counts(cluster: Cluster) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    process.deafen()
+    cluster.put("JobQueue", "urgent", state="Disabled")
+    await cluster.pass_time(70)
+    cluster.submit()
+    await cluster.pass_time(70)
+    assert cluster.state() == ("Runnable", "JobQueueDisabled")
+
+
+@in_cluster(sweep_seconds=60)
+async def test_a_sweep_that_fails_is_tried_again(cluster: Cluster) -> None:
+    process = await cluster.start_operator()
+    process.deafen()
+    cluster.furnish()
+    cluster.submit()
+    process.api.lose_next("list", JOBQUEUES)
+    await cluster.pass_time(70)
+    assert cluster.kube_jobs() == []
+    await cluster.pass_time(60)
+    assert cluster.kube_jobs() == ["job-1"]
+    assert process.stopped == []
+
+
+@in_cluster(sweep_seconds=60)
+async def test_a_sweep_writes_nothing_by_itself(cluster: Cluster) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(5)
+    before = [write for write in process.api.writes if write[1].plural != "leases"]
+    await cluster.pass_time(300)
+    assert [write for write in process.api.writes if write[1].plural != "leases"] == before

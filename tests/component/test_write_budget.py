@@ -1,0 +1,107 @@
+"""What a job costs the API server: counted, not promised."""
+
+from batchyard.kube.resources import BATCHJOBS, COMPUTEENVIRONMENTS, CONTROLLER_REVISIONS, JOBQUEUES, JOBS, PODS
+from fakes.cluster import Cluster, Process, in_cluster
+
+BUDGET = 4
+
+
+def cost(process: Process) -> list[str]:
+    """The verbs of all writes that jobs cause one by one."""
+    return [verb for verb, _ in process.writes(JOBS, BATCHJOBS, PODS)]
+
+
+@in_cluster()
+async def test_a_quick_job(cluster: Cluster) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(0.1)
+    cluster.jobs.start(cluster.kube_job("job-1"))
+    await cluster.pass_time(0.1)
+    cluster.jobs.finish(cluster.kube_job("job-1"))
+    await cluster.pass_time(60)
+    assert cluster.state() == ("Succeeded", "Completed")
+    assert len(cost(process)) <= 3
+
+
+@in_cluster()
+async def test_a_job_that_takes_its_time_at_every_step(cluster: Cluster) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(0.1)
+    job = cluster.kube_job("job-1")
+    cluster.jobs.schedule(job, "node-1")
+    await cluster.pass_time(30)
+    assert cluster.state() == ("Starting", "StartingContainer")
+    cluster.jobs.start(job)
+    await cluster.pass_time(3600)
+    assert cluster.state() == ("Running", "ContainerRunning")
+    cluster.jobs.finish(job)
+    await cluster.pass_time(600)
+    assert cluster.state() == ("Succeeded", "Completed")
+    assert len(cost(process)) <= BUDGET
+
+
+@in_cluster()
+async def test_a_job_that_fails(cluster: Cluster) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(1)
+    cluster.jobs.start(cluster.kube_job("job-1"))
+    await cluster.pass_time(10)
+    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    await cluster.pass_time(60)
+    assert cluster.state() == ("Failed", "NonZeroExit")
+    assert len(cost(process)) <= BUDGET
+
+
+@in_cluster()
+async def test_many_jobs_cost_no_more_each_and_their_queue_next_to_nothing(cluster: Cluster) -> None:
+    cluster.furnish(cpu="100")
+    process = await cluster.start_operator()
+    await cluster.pass_time(5)
+    before = len(process.writes(JOBQUEUES, COMPUTEENVIRONMENTS, CONTROLLER_REVISIONS))
+    for number in range(100):
+        cluster.submit(f"job-{number}")
+    await cluster.pass_time(1)
+    for name in cluster.kube_jobs():
+        cluster.jobs.start(cluster.kube_job(name))
+    await cluster.pass_time(10)
+    for name in cluster.kube_jobs():
+        cluster.jobs.finish(cluster.kube_job(name))
+    await cluster.pass_time(60)
+    assert {cluster.state(f"job-{number}") for number in range(100)} == {("Succeeded", "Completed")}
+    assert len(cost(process)) <= BUDGET * 100
+    assert len(process.writes(JOBQUEUES, COMPUTEENVIRONMENTS, CONTROLLER_REVISIONS)) - before <= 8
+
+
+@in_cluster()
+async def test_a_job_that_has_ended_costs_nothing_more(cluster: Cluster) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(1)
+    cluster.jobs.finish(cluster.kube_job("job-1"))
+    await cluster.pass_time(5)
+    before = cost(process)
+    await process.stop()
+    again = await cluster.start_operator()
+    cluster.store.delete(JOBS, "job-1", "media")
+    await cluster.pass_time(3600)
+    assert len(before) <= BUDGET
+    assert cost(again) == []
+
+
+@in_cluster()
+async def test_a_job_that_waits_long_is_written_seldom(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1")
+    process = await cluster.start_operator()
+    cluster.submit("first")
+    cluster.submit("second")
+    await cluster.pass_time(5)
+    before = len(cost(process))
+    await cluster.pass_time(24 * 60)
+    assert len(cost(process)) == before
