@@ -157,25 +157,25 @@ class Cluster:
         self.jobs = JobController(self.store, graceful=graceful)
         self._sweep_seconds = sweep_seconds
         self.store.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
-        self._started: list[Process] = []
+        self.processes: list[Process] = []
 
     @property
     def api(self) -> Connection:
         """The connection of the current operator."""
-        return self._started[-1].api
+        return self.processes[-1].api
 
     async def start_operator(self, *, skew: float = 0.0) -> Process:
         """Start one more operator, which becomes the current one, and let it come to rest."""
-        identity = f"operator-{len(self._started) + 1}"
+        identity = f"operator-{len(self.processes) + 1}"
         process = Process(self.store, identity, sweep_seconds=self._sweep_seconds, skew=skew)
-        self._started.append(process)
+        self.processes.append(process)
         await process.start()
         await self.pass_time(0.2)
         return process
 
     async def stop_operators(self) -> None:
         """Stop every operator that still runs."""
-        for process in self._started:
+        for process in self.processes:
             await process.stop()
 
     async def pass_time(self, seconds: float) -> None:

@@ -4,6 +4,7 @@ Like Kopf, it does not tell of what vanished while no watch was open: a LIST aft
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from types import SimpleNamespace
@@ -16,6 +17,8 @@ from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import BATCHJOBS, COMPUTEENVIRONMENTS, JOBDEFINITIONS, JOBQUEUES, Resource
 from batchyard.runtime.cache import Cache
+
+_log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 
@@ -45,7 +48,10 @@ async def _follow(api: KubeApi, resource: Resource, handler: Handler, memo: Any)
     while True:
         try:
             async for kind, obj in _events(api, resource):
-                await handler(event={"type": kind, "object": obj}, memo=memo)
+                try:
+                    await handler(event={"type": kind, "object": obj}, memo=memo)
+                except Exception:  # as Kopf does: logged, and never tried again
+                    _log.exception("The handler of %s failed", resource)
         except ApiError:
             pass
         await asyncio.sleep(RETRY_SECONDS)

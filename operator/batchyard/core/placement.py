@@ -124,8 +124,6 @@ def place_all(
 
 
 def _blocked(queue: Queue, known: list[Environment], enabled: list[str]) -> Hold | None:
-    if queue.refusal:
-        return Hold(Reason.INVALID_SPEC, f"queue {queue.name} cannot be used: {queue.refusal}", stalled=True)
     if not queue.enabled:
         return Hold(Reason.JOB_QUEUE_DISABLED, f"queue {queue.name} is disabled: spec.state of the JobQueue")
     if not known:

@@ -85,6 +85,8 @@ def _queue(job: BatchJob, objects: Objects) -> Waits | None:
     queue = objects.queues.get(job.queue)
     if queue is None:
         return Waits(Reason.JOB_QUEUE_NOT_FOUND, f"JobQueue {job.queue} does not exist; the job is queued once it does")
+    if queue.refusal:
+        return Waits(Reason.INVALID_SPEC, f"JobQueue {job.queue} cannot be used: {queue.refusal}")
     if queue.namespaces is not None and not matches(queue.namespaces, objects.namespaces.get(job.key[0], {})):
         return Waits(
             Reason.NAMESPACE_NOT_ALLOWED,

@@ -169,14 +169,18 @@ class Cache:
             and known.deleting == ("deletionTimestamp" in metadata)
         ):
             return
-        job = self.jobs[key] = readers.batchjob(obj)
+        # Whatever cannot be read raises here, before anything was changed.
+        written = obj.get("status") or {}
+        job, status = readers.batchjob(obj), read_status(written)
+        self.jobs[key] = job
         if known is None or fresh_status:
             if known is not None:
                 self.counts[known.queue][self.statuses[key].state] -= 1
-            written = obj.get("status") or {}
-            status = self.statuses[key] = read_status(written)
+            self.statuses[key] = status
             self.counts[job.queue][status.state] += 1
-            if status.state not in TERMINAL:
+            if status.state in TERMINAL:
+                self.written.pop(key, None)
+            else:
                 self.written[key] = written
             if status.revision is None and job.pinned_revision is None:
                 self.unconfirmed[key[0], job.definition].add(key)

@@ -76,32 +76,40 @@ def batchjob(obj: Object) -> BatchJob:
         definition=definition,
         pinned_revision=int(revision) if revision.isdecimal() else None,
         spec=spec,
-        ttl_seconds=spec.get("ttlSecondsAfterFinished"),
+        ttl_seconds=_ttl(spec.get("ttlSecondsAfterFinished")),
         deleting="deletionTimestamp" in metadata,
         refusal=_refusal(names.BATCH_JOB, obj, parse_batchjob),
     )
+
+
+def _ttl(seconds: Any) -> int | None:
+    """A refused job is not deleted by a time to live that makes no sense: its message is to be read."""
+    return seconds if isinstance(seconds, int) and seconds >= 0 else None
 
 
 def definition(obj: Object) -> Definition:
     """Read a JobDefinition."""
     metadata = obj["metadata"]
     spec = obj.get("spec") or {}
+    refusal = _refusal(names.JOB_DEFINITION, obj, parse_jobdefinition)
+    kept = {} if refusal else spec
     return Definition(
         key=key_of(obj),
         uid=metadata["uid"],
         generation=metadata.get("generation", 1),
         spec=spec,
         digest=revisions.digest(revisions.content(spec)),
-        inactive=frozenset(spec.get("inactiveRevisions") or ()),
-        history_limit=spec.get("revisionHistoryLimit", 10),
-        refusal=_refusal(names.JOB_DEFINITION, obj, parse_jobdefinition),
+        inactive=frozenset(kept.get("inactiveRevisions") or ()),
+        history_limit=kept.get("revisionHistoryLimit", 10),
+        refusal=refusal,
     )
 
 
 def queue(obj: Object) -> Queue:
-    """Read a JobQueue."""
+    """Read a JobQueue; of a refused one nothing else counts."""
     metadata = obj["metadata"]
-    spec = obj.get("spec") or {}
+    refusal = _refusal(names.JOB_QUEUE, obj, parse_jobqueue)
+    spec = {} if refusal else obj.get("spec") or {}
     selector = spec.get("namespaceSelector")
     return Queue(
         name=metadata["name"],
@@ -112,7 +120,7 @@ def queue(obj: Object) -> Queue:
         enabled=spec.get("state", "Enabled") == "Enabled",
         environments=tuple(spec.get("computeEnvironments") or ()),
         namespaces=None if selector is None else _selector(selector),
-        refusal=_refusal(names.JOB_QUEUE, obj, parse_jobqueue),
+        refusal=refusal,
     )
 
 
@@ -127,10 +135,10 @@ def _selector(selector: Mapping[str, Any]) -> Selector:
 
 
 def environment(obj: Object) -> Environment:
-    """Read a ComputeEnvironment."""
+    """Read a ComputeEnvironment; of a refused one nothing else counts."""
     metadata = obj["metadata"]
-    spec = obj.get("spec") or {}
     refusal = _refusal(names.COMPUTE_ENVIRONMENT, obj, parse_computeenvironment)
+    spec = {} if refusal else obj.get("spec") or {}
     unmanaged = spec.get("unmanaged") or {}
     return Environment(
         name=metadata["name"],
@@ -140,7 +148,7 @@ def environment(obj: Object) -> Environment:
         enabled=spec.get("state", "Enabled") == "Enabled",
         node_selector=unmanaged.get("nodeSelector") or {},
         tolerations=tuple(_toleration(each) for each in unmanaged.get("tolerations") or ()),
-        ceilings={} if refusal else _ceilings(spec),
+        ceilings=_ceilings(spec),
         refusal=refusal,
     )
 

@@ -34,7 +34,7 @@ class Sweep:
         async for page, _ in self._api.list_pages(BATCHJOBS):
             for obj in page:
                 known.pop(readers.key_of(obj), None)
-                self._cache.put_batchjob(obj, fresh_status=True)
+                self._put(lambda job: self._cache.put_batchjob(job, fresh_status=True), obj)
         for key, uid in known.items():
             self._cache.remove_batchjob(key, uid)
 
@@ -77,7 +77,16 @@ class Sweep:
             obj = await self._api.get(BATCHJOBS, key[1], key[0])
         except NotFound:
             return
-        self._cache.put_batchjob(obj)
+        self._put(self._cache.put_batchjob, obj)
+
+    @staticmethod
+    def _put(take_in: Callable[[Any], None], obj: Any) -> None:
+        """Take an object in; one that cannot be read must not keep the others from being so."""
+        try:
+            take_in(obj)
+        except Exception:
+            kind, name = obj.get("kind", "object"), "/".join(filter(None, readers.key_of(obj)))
+            _log.exception("%s %s could not be taken in; it is skipped until it changes", kind, name)
 
     async def _catalogue(self) -> None:
         """The three kinds of which there are few are read in full."""
@@ -106,7 +115,7 @@ class Sweep:
             known = known_keys()
             items, _ = await self._api.list(resource)
             for obj in items:
-                put(obj)
+                self._put(put, obj)
             for key in known - {readers.key_of(obj) for obj in items}:
                 _log.info("%s %s was deleted unseen", resource, "/".join(filter(None, key)))
                 remove(key)

@@ -115,7 +115,6 @@ def test_a_job_may_pass_one_that_waits_for_an_environment_it_does_not_need() -> 
         ({"queues": [make_queue(environments=("gone", "lost"))]}, "ComputeEnvironmentNotFound"),
         ({"environments": [make_environment(enabled=False)]}, "ComputeEnvironmentDisabled"),
         ({"environments": [make_environment(refusal="managed environments are not supported")]}, "InvalidSpec"),
-        ({"queues": [make_queue(refusal="FairShare is not supported")]}, "InvalidSpec"),
         ({"nodes": []}, "NoNodes"),
     ],
 )

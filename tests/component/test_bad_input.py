@@ -1,0 +1,164 @@
+"""Objects that are wrong in every known way, taken in by an operator whose API server checks nothing.
+
+The CRDs refuse them at apply time; those in a cluster may be older than the operator, or newer.
+"""
+
+from typing import Any
+
+import pytest
+
+from batchyard.kube.errors import Forbidden
+from batchyard.kube.resources import BATCHJOBS, JOBS, NODES, PODS
+from fakes.cluster import NAMESPACE, RESOURCES, Cluster, in_cluster
+from objects.api import BAD, NOT_YET, REFUSED, Bad, manifest
+
+GOOD = {"JobDefinition": "transcode", "JobQueue": "urgent", "ComputeEnvironment": "on-prem"}
+
+
+async def still_works(cluster: Cluster) -> None:
+    """The operator lives, and a good job gets its turn."""
+    process = cluster.processes[-1]
+    cluster.submit("good", jobDefinition="good", jobQueue="good")
+    await cluster.pass_time(3)
+    assert process.stopped == []
+    assert cluster.state("good") == ("Starting", "CreatingPod")
+    cluster.jobs.finish(cluster.kube_job("good-1"))
+    await cluster.pass_time(3)
+    assert cluster.state("good") == ("Succeeded", "Completed")
+
+
+def furnish(cluster: Cluster) -> None:
+    cluster.add_node(cpu="64")
+    cluster.put("ComputeEnvironment", "good")
+    cluster.put("JobQueue", "good", computeEnvironments=["good"])
+    cluster.put("JobDefinition", "good", container={"image": "busybox"})
+
+
+def apply(cluster: Cluster, bad: Bad) -> str:
+    """Create the bad object under a name that others refer to; returns the name."""
+    name = bad.name if bad.name != "sample" else GOOD.get(bad.kind, "bad")
+    body = {**bad.manifest, "metadata": {"name": name}}
+    resource = RESOURCES[bad.kind]
+    cluster.store.create(resource, body, NAMESPACE if resource.namespaced else "")
+    return name
+
+
+@pytest.mark.parametrize("bad", [*BAD, *REFUSED], ids=lambda bad: f"{bad.kind}-{bad.id}")
+@in_cluster(sweep_seconds=1)
+async def test_a_bad_object_says_what_is_wrong_and_harms_nobody(cluster: Cluster, bad: Bad) -> None:
+    furnish(cluster)
+    await cluster.start_operator()
+    name = apply(cluster, bad)
+    await cluster.pass_time(5)
+    ready, reason, message = cluster.condition(bad.kind, name)
+    assert (ready, reason) == ("False", "InvalidSpec")
+    assert bad.operator_says in message or NOT_YET in message
+    assert cluster.condition(bad.kind, name, "Stalled")[0] == "True"
+    await still_works(cluster)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [each for each in (*BAD, *REFUSED) if each.kind != "BatchJob" and each.name == "sample"],
+    ids=lambda bad: f"{bad.kind}-{bad.id}",
+)
+@in_cluster()
+async def test_jobs_that_refer_to_a_bad_object_do_not_run(cluster: Cluster, bad: Bad) -> None:
+    furnish(cluster)
+    apply(cluster, bad)
+    for kind, name in GOOD.items():
+        if kind != bad.kind:
+            cluster.put(kind, name)
+    await cluster.start_operator()
+    cluster.submit("sample")
+    await cluster.pass_time(5)
+    assert cluster.kube_jobs() == []
+    assert cluster.state("sample")[1] == "InvalidSpec"
+    message = cluster.status("sample")["message"]
+    assert bad.operator_says in message or NOT_YET in message
+    await still_works(cluster)
+
+
+@pytest.mark.parametrize("bad", [BAD[0], REFUSED[0]], ids=lambda bad: bad.id)
+@in_cluster()
+async def test_bad_objects_that_were_there_first_do_not_keep_the_operator_from_starting(
+    cluster: Cluster, bad: Bad
+) -> None:
+    furnish(cluster)
+    for each in BAD:
+        if each.name == "sample":
+            body = {**each.manifest, "metadata": {"name": f"bad-{each.id}"}}
+            resource = RESOURCES[each.kind]
+            cluster.store.create(resource, body, NAMESPACE if resource.namespaced else "")
+    await cluster.start_operator()
+    await still_works(cluster)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"state": "Blocked"},
+        {"state": "Running", "attempts": [{"run": "one"}]},
+        {"state": "Running", "startedAt": "yesterday"},
+        {"jobDefinition": "transcode:latest"},
+    ],
+)
+@in_cluster(sweep_seconds=5)
+async def test_a_status_that_cannot_be_read_stops_nobody(cluster: Cluster, status: dict[str, Any]) -> None:
+    """As written by a newer version, or by hand."""
+    furnish(cluster)
+    cluster.store.seed(
+        BATCHJOBS, {**manifest("BatchJob"), "metadata": {"name": "odd", "namespace": NAMESPACE}, "status": status}
+    )
+    await cluster.start_operator()
+    await cluster.pass_time(20)
+    await still_works(cluster)
+
+
+@in_cluster()
+async def test_odd_nodes_jobs_and_pods_stop_nobody(cluster: Cluster) -> None:
+    furnish(cluster)
+    labels = {"batchyard.dev/job": "x", "batchyard.dev/job-uid": "x", "batch.kubernetes.io/job-name": "x"}
+    cluster.store.seed(NODES, {"metadata": {"name": "odd"}, "status": {"allocatable": {"cpu": "much"}}})
+    cluster.store.seed(
+        PODS,
+        {
+            "metadata": {"name": "odd", "namespace": NAMESPACE, "labels": labels},
+            "spec": {},
+            "status": {"startTime": "x"},
+        },
+    )
+    await cluster.start_operator()
+    await still_works(cluster)
+
+
+@in_cluster()
+async def test_a_foreign_job_of_the_same_name_is_named_and_waited_for(cluster: Cluster) -> None:
+    furnish(cluster)
+    foreign = {"metadata": {"name": "sample-1"}, "spec": {"template": {"spec": {"containers": [{"name": "x"}]}}}}
+    cluster.store.create(JOBS, foreign, NAMESPACE)
+    await cluster.start_operator()
+    cluster.submit("sample", jobQueue="good", jobDefinition="good")
+    await cluster.pass_time(3)
+    assert cluster.state("sample") == ("Runnable", "CreateFailed")
+    assert (
+        "a Kubernetes Job sample-1 that does not belong to this BatchJob exists" in cluster.status("sample")["message"]
+    )
+    await still_works(cluster)
+    cluster.store.delete(JOBS, "sample-1", NAMESPACE)
+    await cluster.pass_time(60)
+    assert cluster.state("sample") == ("Starting", "CreatingPod")
+
+
+@in_cluster()
+async def test_a_quota_holds_up_only_the_job_it_is_about(cluster: Cluster) -> None:
+    furnish(cluster)
+    process = await cluster.start_operator()
+    process.api.fail_next("create", JOBS, Forbidden(403, "Forbidden", "exceeded quota: pods=1"))
+    cluster.submit("sample", jobQueue="good", jobDefinition="good")
+    await cluster.pass_time(1)
+    assert cluster.state("sample") == ("Runnable", "CreateFailed")
+    assert "exceeded quota" in cluster.status("sample")["message"]
+    await still_works(cluster)
+    await cluster.pass_time(10)
+    assert cluster.state("sample") == ("Starting", "CreatingPod")
