@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import lifecycle, references
+from batchyard.core import lifecycle, references, retries
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
 from batchyard.core.explain import queued_behind
@@ -124,8 +124,8 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, now: float, result: Settled) 
 
     # 3. It waits for capacity only while nothing of it runs, can still run, or is being created.
     waits = status.state is JobState.RUNNABLE and resolved is not None and _idle(snapshot, key, runs, pods)
-    if waits and status.not_before is not None and status.not_before > now:
-        waits, wake_at = False, status.not_before
+    if waits and resolved is not None and (rests_until := retries.rests_until(status, resolved.retry, now)):
+        waits, wake_at = False, rests_until
     (result.queued if waits else result.unqueued).append(key)
 
     # 4. A finished job expires, once its end could be seen.

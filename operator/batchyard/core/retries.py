@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from batchyard.core.outcome import Outcome, Verdict
 from batchyard.core.reasons import Reason
-from batchyard.core.records import RetryPolicy
+from batchyard.core.records import RetryPolicy, Status
+
+LONGEST_POSTPONEMENT = 60.0
+"""Seconds for which a run that the API server does not take is put off at most."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -63,3 +66,11 @@ def after(
 def backoff(policy: RetryPolicy, attempt: int) -> float:
     """Seconds to wait after the given attempt failed: initial * multiplier^(attempt - 1), at most the maximum."""
     return float(min(policy.initial_seconds * policy.multiplier ** (attempt - 1), policy.max_seconds))
+
+
+def rests_until(status: Status, policy: RetryPolicy, now: float) -> float | None:
+    """When the next run may start, if not now. More than the longest wait means that the clock was set back since."""
+    if status.not_before is None or status.not_before <= now:
+        return None
+    longest = max(policy.max_seconds, LONGEST_POSTPONEMENT) + 1.0
+    return status.not_before if status.not_before - now <= longest else None

@@ -57,17 +57,18 @@ class Loop:
         self._metrics = metrics
         self._clock = clock
         self._alarms: list[tuple[float, Key]] = []
+        self._last_pass = 0.0
 
     async def run(self) -> None:
         """Run passes until cancelled."""
         next_overview = next_renewal = self._clock()
         while True:
             now = self._clock()
-            if now >= next_overview:
+            if not now < next_overview <= now + OVERVIEW_SECONDS:
                 next_overview = now + OVERVIEW_SECONDS
                 for kind, name in self._overview.outdated():
                     self._work.add(("overview", kind, name), Urgency.OVERVIEW)
-            if now >= next_renewal:
+            if not now < next_renewal <= now + RENEWAL_SECONDS:
                 next_renewal = now + RENEWAL_SECONDS
                 self._renew_places(now)
             alarm = self._alarms[0][0] if self._alarms else next_overview
@@ -119,7 +120,12 @@ class Loop:
         return result
 
     def _due(self, now: float) -> set[Key]:
+        """Jobs whose alarm rings; when the clock was set back, all: their times are of another clock."""
         due: set[Key] = set()
+        if now < self._last_pass:
+            due.update(key for _, key in self._alarms)
+            self._alarms.clear()
+        self._last_pass = now
         while self._alarms and self._alarms[0][0] <= now:
             due.add(heapq.heappop(self._alarms)[1])
         return due

@@ -11,6 +11,7 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.announcements import Announcement
+from batchyard.core.retries import LONGEST_POSTPONEMENT
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS, Resource
 from batchyard.runtime.backoff import Backoff
@@ -60,7 +61,7 @@ class Operator:
         self._sweep_seconds = sweep_seconds
         self._stopped = stopped
         self._sweep = Sweep(api, self.cache)
-        self._executor = Executor(api, self.cache, clock, Backoff(initial=2.0, maximum=60.0))
+        self._executor = Executor(api, self.cache, clock, Backoff(initial=2.0, maximum=LONGEST_POSTPONEMENT))
         self._definitions = DefinitionKeeper(api, self.cache, clock)
         self._overview = Overview(api, self.cache, clock)
         self._work: WorkQueue[Item] = WorkQueue(

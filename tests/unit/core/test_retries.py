@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.core.outcome import Outcome, Verdict
-from batchyard.core.records import RetryPolicy
-from batchyard.core.retries import Again, Fail, after, backoff
+from batchyard.core.records import RetryPolicy, Status
+from batchyard.core.retries import Again, Fail, after, backoff, rests_until
 from unit.samples import NOW
 
 POLICY = RetryPolicy(attempts=3, initial_seconds=10, multiplier=2, max_seconds=300, max_interruptions=2)
@@ -66,3 +66,12 @@ policies = st.builds(
 @given(policies, st.integers(1, 10))
 def test_waits_grow_up_to_the_limit(policy: RetryPolicy, attempt: int) -> None:
     assert backoff(policy, attempt) <= backoff(policy, attempt + 1) <= policy.max_seconds
+
+
+@pytest.mark.parametrize(
+    ("wait", "rests"),
+    [(None, False), (-1, False), (0, False), (1, True), (300, True), (302, False), (3600, False)],
+)
+def test_a_wait_longer_than_any_is_of_a_clock_that_was_set_back(wait: float | None, rests: bool) -> None:
+    status = Status(not_before=None if wait is None else NOW + wait)
+    assert rests_until(status, POLICY, NOW) == (status.not_before if rests else None)
