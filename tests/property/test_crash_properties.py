@@ -404,6 +404,14 @@ STORIES: dict[str, list[Action]] = {
         ("terminate",),
         ("pass_time", 40.0),
     ],
+    "a run is deleted before anybody has seen its pod": [
+        ("blind", PODS),
+        ("submit", 0),
+        ("pass_time", 0.4),
+        ("delete_run", 0),
+        ("pass_time", 40.0),
+        ("terminate",),
+    ],
     "a job is deleted while nobody watches": [
         ("submit", 0),
         ("pass_time", 1.0),

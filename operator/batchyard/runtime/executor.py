@@ -9,16 +9,17 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from batchyard.api import names
 from batchyard.api.batchjob import JobState
 from batchyard.core import lifecycle
 from batchyard.core.announcements import Announcement
 from batchyard.core.placement import Placement
 from batchyard.core.reasons import Reason
-from batchyard.core.records import TERMINAL, Key
+from batchyard.core.records import TERMINAL, BatchJob, Key
 from batchyard.core.template import TemplateError
 from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
-from batchyard.kube.protocol import KubeApi
-from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS
+from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
 from batchyard.manifests.event import build_event
 from batchyard.manifests.job import build_job
 from batchyard.manifests.status import render_status
@@ -27,6 +28,10 @@ from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
 
 _log = logging.getLogger(__name__)
+
+
+class InTheWayError(Exception):
+    """Something that will go, or that a person can take away, keeps a Kubernetes Job from being created."""
 
 
 class Executor:
@@ -58,33 +63,46 @@ class Executor:
             cache.withdraw(key)
             return
         try:
-            body = build_job(job, resolved, environment, placement.run, placement.attempt)
+            created = await self._created(job, build_job(job, resolved, environment, placement.run, placement.attempt))
         except TemplateError as error:
             self._fail(placement, error.reason, error.message)
-            return
-        try:
-            created = await self._api.create(JOBS, body, key[0])
-        except AlreadyExists:
-            created = await self._api.get(JOBS, body["metadata"]["name"], key[0])
         except (Invalid, BadRequest) as error:
             self._fail(placement, Reason.JOB_REJECTED, f"the API server refused the Kubernetes Job: {error.message}")
-            return
         except (Forbidden, NotFound) as error:
             self._postpone(placement, error.message)
-            return
+        except InTheWayError as error:
+            self._postpone(placement, str(error))
+        else:
+            self._refusals.pop(key, None)
+            cache.put_run(created)
+            if cache.granted.get(key) is placement:
+                cache.withdraw(key)
+
+    async def _created(self, job: BatchJob, body: Object) -> Object:
+        """The Kubernetes Job, made now or by an earlier try whose answer was lost."""
+        await self._check_remains(job)
+        namespace, name = job.key[0], body["metadata"]["name"]
+        try:
+            created = await self._api.create(JOBS, body, namespace)
+        except AlreadyExists:
+            created = await self._api.get(JOBS, name, namespace)
         found = readers.run(created)
         if found is None or found.owner_uid != job.uid:
-            name = body["metadata"]["name"]
-            self._postpone(
-                placement,
-                f"a Kubernetes Job {name} that does not belong to this BatchJob exists in namespace {key[0]}; "
-                "delete it, or wait until it is gone",
+            raise InTheWayError(
+                f"a Kubernetes Job {name} that does not belong to this BatchJob exists in namespace {namespace}; "
+                "delete it, or wait until it is gone"
             )
+        return created
+
+    async def _check_remains(self, job: BatchJob) -> None:
+        """Look for a pod that outlives its deleted Kubernetes Job: the feed may not have shown it before that went."""
+        attempts = self._cache.statuses[job.key].attempts
+        if not attempts or attempts[-1].reason != Reason.JOB_DELETED:
             return
-        self._refusals.pop(key, None)
-        cache.put_run(created)
-        if cache.granted.get(key) is placement:
-            cache.withdraw(key)
+        found, _ = await self._api.list(PODS, job.key[0], label_selector=f"{names.JOB_UID}={job.uid}")
+        for pod in map(readers.pod, found):
+            if pod is not None and pod.live:
+                raise InTheWayError(f"pod {pod.name} of the deleted Kubernetes Job {pod.run} has not ended yet")
 
     def _fail(self, placement: Placement, reason: str, message: str) -> None:
         """End a job whose Kubernetes Job can never be created."""
