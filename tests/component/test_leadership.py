@@ -1,6 +1,9 @@
 """One operator acts at a time."""
 
+import pytest
+
 from batchyard.kube.resources import BATCHJOBS, LEASES, NAMESPACES
+from batchyard.runtime.operator import NotLeadingError
 from fakes.cluster import Cluster, in_cluster
 
 LEASE_SECONDS = 15
@@ -94,6 +97,18 @@ async def test_what_was_queued_to_be_written_when_the_lease_went_is_not_written(
     leader.api.heal()
     before = list(leader.api.writes)
     await cluster.pass_time(LEASE_SECONDS - 5)
+    assert leader.api.writes == before
+
+
+@in_cluster()
+async def test_a_write_that_comes_up_after_the_deadline_is_refused(cluster: Cluster) -> None:
+    """The process was so slow that its lease ran out before it could notice."""
+    leader = await cluster.start_operator()
+    await leader.election._release()
+    leader.election._leading_until = 0.0
+    before = list(leader.api.writes)
+    with pytest.raises(NotLeadingError):
+        await leader.operator._do(("create", "media", "job"))
     assert leader.api.writes == before
 
 

@@ -221,3 +221,24 @@ async def test_a_clock_set_back_delays_no_retry_for_long(cluster: Cluster) -> No
     process.skew = -3600.0
     await cluster.pass_time(60)
     assert sorted(cluster.kube_jobs()) == ["job-1", "job-2"]
+
+
+@in_cluster()
+async def test_a_job_submitted_anew_waits_for_the_run_of_the_one_before(cluster: Cluster) -> None:
+    cluster.furnish()
+    await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(1)
+    job = cluster.kube_job("job-1")
+    cluster.store.update(JOBS, {**job, "metadata": {**job["metadata"], "finalizers": ["example.com/slow"]}})
+    cluster.delete("BatchJob", "job")
+    cluster.submit()
+    await cluster.pass_time(2)
+    assert cluster.state() == ("Runnable", "CreateFailed")
+    assert "a Kubernetes Job job-1 that does not belong to this BatchJob exists" in cluster.status()["message"]
+    assert cluster.api.count("create", JOBS) <= 3
+    old = cluster.kube_job("job-1")
+    cluster.store.update(JOBS, {**old, "metadata": {**old["metadata"], "finalizers": []}})
+    await cluster.pass_time(10)
+    assert cluster.state() == ("Starting", "CreatingPod")
+    assert cluster.kube_job("job-1")["metadata"]["uid"] != old["metadata"]["uid"]

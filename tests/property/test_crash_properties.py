@@ -63,6 +63,8 @@ class Story:
         self.failed_runs: defaultdict[str, set[str]] = defaultdict(set)
         """Names of the runs that did fail, by uid of their job."""
         self.without_image: set[str] = set()
+        self.deleted_runs: defaultdict[str, set[str]] = defaultdict(set)
+        """Names of the runs that somebody deleted, by uid of their job."""
         self.finals: dict[str, str] = {}
 
     # What must hold whenever something changes.
@@ -104,6 +106,8 @@ class Story:
             each["jobName"] for each in attempts if each.get("reason") in ("NonZeroExit", "CannotStartContainer")
         }
         assert failures <= self.failed_runs[uid], "a failure was invented"
+        lost = {each["jobName"] for each in attempts if each.get("reason") == "JobDeleted"}
+        assert lost <= self.deleted_runs[uid], "a run that nobody deleted was given up"
 
     # What can happen. Each picks among what is there; with nothing to pick, nothing happens.
 
@@ -162,6 +166,7 @@ class Story:
 
     async def delete_run(self, index: int) -> None:
         if job := self._pick(index, lambda job: "deletionTimestamp" not in job["metadata"]):
+            self.deleted_runs[owner_of(job)].add(job["metadata"]["name"])
             self.cluster.store.delete(JOBS, job["metadata"]["name"], NAMESPACE)
 
     async def delete_job(self, number: int) -> None:

@@ -14,9 +14,11 @@ from unit.samples import (
     NOW,
     exited,
     make_attempt,
+    make_definition,
     make_job,
     make_pod,
     make_resolved,
+    make_revision,
     make_run,
     make_snapshot,
     succeeded,
@@ -77,6 +79,16 @@ def test_a_run_that_the_status_does_not_know_decides_the_revision() -> None:
     result = settled(runs=[make_run(revision=3)], definitions={}, revisions={})
     assert result.statuses[KEY].state is JobState.STARTING
     assert result.statuses[KEY].revision == 3
+
+
+def test_a_job_is_resolved_to_the_revision_of_the_run_that_exists() -> None:
+    newer = make_revision(4, parameters={"codec": "av1"})
+    result = settled(
+        runs=[make_run(revision=3)],
+        definitions={("media", "transcode"): make_definition(digest=newer.digest)},
+        revisions={("media", "transcode"): {3: make_revision(3), 4: newer}},
+    )
+    assert result.resolved[KEY].revision == 3
 
 
 @pytest.mark.parametrize(

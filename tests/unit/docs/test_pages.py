@@ -96,6 +96,15 @@ def test_every_label_is_documented() -> None:
     assert {key for key in keys if f"`{key}`" not in page} == set()
 
 
+def test_every_permission_is_documented() -> None:
+    chart = (ROOT / "helm" / "batchyard" / "templates" / "rbac.yaml").read_text(encoding="utf-8")
+    rules = re.findall(r"resources: \[(.*)\]\n(?: *resourceNames: .*\n)? *verbs: \[(.*)\]", chart)
+    documented = [
+        (code(resources).replace("`", ""), verbs) for resources, verbs, _ in rows("operations.md", "resources")
+    ]
+    assert documented == rules
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

@@ -1,0 +1,184 @@
+"""The cache: capacity is charged once, records of replaced objects do not mix, late answers change nothing."""
+
+from typing import Any
+
+import pytest
+
+from batchyard.api import names
+from batchyard.api.batchjob import JobState
+from batchyard.core.placement import Placement
+from batchyard.core.records import Status
+from batchyard.kube.errors import Forbidden, Invalid
+from batchyard.kube.protocol import Object
+from batchyard.kube.resources import JOBS
+from batchyard.manifests.job import build_job
+from batchyard.runtime.backoff import Backoff
+from batchyard.runtime.cache import Cache
+from batchyard.runtime.executor import Executor
+from fakes.api import FakeApi
+from unit.samples import make_environment, make_job, make_resolved
+
+JOB = make_job()
+KEY = JOB.key
+ONE_RUN = {"cpu": 2000, "memory": 4 * 2**30, "pods": 1}
+NOTHING = {"cpu": 0, "memory": 0, "pods": 0}
+PLACEMENT = Placement(KEY, "pool", {"cpu": 2000, "memory": 4 * 2**30})
+
+
+def batchjob(uid: str = JOB.uid, **metadata: Any) -> Object:
+    identity = {"namespace": KEY[0], "name": KEY[1], "uid": uid, "generation": 1}
+    return {"metadata": {**identity, **metadata}, "spec": JOB.spec}
+
+
+def kube_job(uid: str = "run", *, ended: bool = False) -> Object:
+    obj = build_job(JOB, make_resolved(), make_environment(), 1, 1)
+    condition = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    return {
+        **obj,
+        "metadata": {**obj["metadata"], "uid": uid, "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "status": {"conditions": [condition]} if ended else {},
+    }
+
+
+def pod(**status: Any) -> Object:
+    labels = {names.JOB: KEY[1], names.JOB_UID: JOB.uid, "batch.kubernetes.io/job-name": "videos-1"}
+    return {"metadata": {"namespace": "media", "name": "pod", "uid": "pod", "labels": labels}, "status": status}
+
+
+@pytest.fixture
+def cache() -> Cache:
+    cache = Cache()
+    cache.put_batchjob(batchjob())
+    return cache
+
+
+def test_a_run_is_charged_once_from_its_grant_to_its_end(cache: Cache) -> None:
+    cache.grant(PLACEMENT)
+    assert cache.used["pool"] == ONE_RUN
+    cache.put_run(kube_job())  # the feed is faster than the answer
+    assert cache.granted == {}
+    assert cache.used["pool"] == ONE_RUN
+    cache.withdraw(KEY)
+    cache.put_run(kube_job())
+    assert cache.used["pool"] == ONE_RUN
+    cache.put_run(kube_job(ended=True))
+    assert cache.used["pool"] == NOTHING
+    cache.remove_run(("media", "videos-1"), "run")
+    assert cache.used["pool"] == NOTHING
+
+
+def test_an_answer_that_comes_late_does_not_bring_a_run_back(cache: Cache) -> None:
+    cache.put_run(kube_job(ended=True))
+    cache.put_run(kube_job())
+    assert cache.runs[JOB.uid][1].ended
+    assert cache.used["pool"] == {}
+
+
+def test_the_run_of_a_deleted_job_is_charged_until_it_is_gone(cache: Cache) -> None:
+    cache.put_run(kube_job())
+    cache.remove_batchjob(KEY, JOB.uid)
+    assert cache.used["pool"] == ONE_RUN
+    cache.remove_run(("media", "videos-1"), "run")
+    assert cache.used["pool"] == NOTHING
+
+
+def test_a_grant_of_a_deleted_job_is_taken_back(cache: Cache) -> None:
+    cache.grant(PLACEMENT)
+    cache.remove_batchjob(KEY, JOB.uid)
+    assert cache.used["pool"] == NOTHING
+    assert cache.granted == {}
+
+
+def test_deletions_are_of_one_object_not_of_a_name(cache: Cache) -> None:
+    cache.put_batchjob(batchjob("another"))
+    assert cache.jobs[KEY].uid == "another"
+    cache.remove_batchjob(KEY, JOB.uid)
+    assert KEY in cache.jobs
+    cache.put_run(kube_job("new"))
+    cache.remove_run(("media", "videos-1"), "old")
+    assert list(cache.runs[JOB.uid]) == [1]
+
+
+def test_a_replaced_job_starts_from_nothing(cache: Cache) -> None:
+    cache.set_status(KEY, Status(JobState.RUNNING))
+    cache.put_run(kube_job())
+    cache.put_batchjob(batchjob("another"))
+    assert cache.statuses[KEY] == Status()
+    assert "another" not in cache.runs
+    assert cache.counts["urgent"] == {JobState.RUNNING: 0, JobState.SUBMITTED: 1}
+
+
+def test_our_own_status_writes_change_nothing_when_they_come_back(cache: Cache) -> None:
+    cache.set_status(KEY, Status(JobState.RUNNING))
+    cache.take_dirty()
+    cache.put_batchjob({**batchjob(), "status": {"state": "Pending"}})
+    assert cache.statuses[KEY].state is JobState.RUNNING
+    assert cache.take_dirty() == set()
+
+
+def test_a_new_leader_takes_over_what_is_stored(cache: Cache) -> None:
+    cache.put_batchjob({**batchjob(), "status": {"state": "Pending"}}, fresh_status=True)
+    assert cache.statuses[KEY].state is JobState.PENDING
+    assert +cache.counts["urgent"] == {JobState.PENDING: 1}
+    cache.put_batchjob({**batchjob(), "status": {"state": "Succeeded"}}, fresh_status=True)
+    assert cache.written == {}
+
+
+def test_what_cannot_be_read_changes_nothing(cache: Cache) -> None:
+    other = {**batchjob("other"), "status": {"state": "Blocked"}}
+    other["metadata"]["name"] = "other"
+    with pytest.raises(ValueError, match="Blocked"):
+        cache.put_batchjob(other)
+    assert list(cache.jobs) == list(cache.statuses) == [KEY]
+
+
+def test_a_pod_is_remembered_for_as_long_as_its_job_exists(cache: Cache) -> None:
+    cache.put_run(kube_job())
+    cache.put_pod(pod(phase="Running"))
+    cache.remove_pod(("media", "pod"))
+    assert not cache.pods[JOB.uid]["videos-1"].live
+    cache.remove_run(("media", "videos-1"), "run")
+    assert JOB.uid not in cache.pods
+
+
+def test_a_pod_outlives_its_job_for_as_long_as_it_runs(cache: Cache) -> None:
+    cache.put_run(kube_job())
+    cache.put_pod(pod(phase="Running"))
+    cache.remove_run(("media", "videos-1"), "run")
+    assert cache.pods[JOB.uid]["videos-1"].live
+    cache.remove_pod(("media", "pod"))
+    assert JOB.uid not in cache.pods
+
+
+@pytest.mark.parametrize("error", [Forbidden(403, "Forbidden", "exceeded quota"), Invalid(422, "Invalid", "no")])
+async def test_a_refusal_says_nothing_once_the_run_is_known_to_exist(cache: Cache, error: Exception) -> None:
+    """The first try took effect unseen; the second is refused, for the first has used the quota up."""
+
+    class SlowApi(FakeApi):
+        async def create(self, *_: Any, **__: Any) -> Object:
+            cache.put_run(kube_job())
+            raise error
+
+    cache.resolved[KEY] = make_resolved()
+    cache.catalogue.environments["pool"] = make_environment()
+    cache.set_status(KEY, Status(JobState.RUNNABLE))
+    cache.grant(PLACEMENT)
+    await Executor(SlowApi(), cache, lambda: 0.0, Backoff()).create(KEY)
+    assert cache.statuses[KEY] == Status(JobState.RUNNABLE)
+    assert cache.used["pool"] == ONE_RUN
+
+
+@pytest.mark.parametrize("change", ["deleting", "without environment", "unresolved"])
+async def test_a_place_that_is_of_no_use_any_more_is_given_back(cache: Cache, change: str) -> None:
+    if change == "deleting":
+        cache.put_batchjob(batchjob(deletionTimestamp="2026-01-01T00:00:00Z"))
+    if change != "unresolved":
+        cache.resolved[KEY] = make_resolved()
+    if change != "without environment":
+        cache.catalogue.environments["pool"] = make_environment()
+    cache.grant(PLACEMENT)
+    api = FakeApi()
+    await Executor(api, cache, lambda: 0.0, Backoff()).create(KEY)
+    assert api.count("create", JOBS) == 0
+    assert cache.granted == {}
+    assert cache.used["pool"] == NOTHING
