@@ -139,6 +139,19 @@ class Model(BaseModel):
         return json
 
 
+def fixed(model: type[Model], message: str) -> tuple[Rule, ...]:
+    """Rules by which no field of the model can be added, removed or changed in a stored object."""
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return tuple(
+        Rule(
+            f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})",
+            message,
+            field=name,
+        )
+        for name in names
+    )
+
+
 class StatusModel(Model):
     """A part of a status. Fields of a newer operator are passed over, so that a downgrade works."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from batchyard.api import names
-from batchyard.api.base import Integer, ListMap, Model, Name, Rule, StatusModel, Timestamp, pattern
+from batchyard.api.base import Integer, ListMap, Model, Name, Rule, StatusModel, Timestamp, fixed, pattern
 from batchyard.api.container import ContainerOverrides
 from batchyard.api.jobdefinition import NodeRangeText, Parameters
 from batchyard.api.meta import Condition, ObjectMeta
@@ -25,6 +25,13 @@ class JobState(StrEnum):
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+
+
+class StopMode(StrEnum):
+    """How far a wish to stop a job goes."""
+
+    CANCEL = "Cancel"
+    TERMINATE = "Terminate"
 
 
 class DependencyType(StrEnum):
@@ -87,8 +94,25 @@ def _different_jobs(dependencies: tuple[Dependency, ...]) -> bool:
     return len({each.job for each in dependencies}) == len(dependencies)
 
 
-class BatchJobSpec(Model):
-    """What is asked for. It cannot be changed after submission."""
+class Stop(Model):
+    """The wish that the job ends. It cannot be taken back; Cancel can be raised to Terminate, with a new reason."""
+
+    mode: StopMode
+    """Cancel ends a job that has not started and lets one that runs go on, without another attempt; Terminate
+    also stops a run: SIGTERM, then SIGKILL when the pod's grace period is over."""
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Why, in your words; it ends up in the status message."""
+
+    rules = (
+        Rule(
+            "self == oldSelf || (oldSelf.mode == 'Cancel' && self.mode == 'Terminate')",
+            "stop can be changed in one way only: from mode Cancel to Terminate, with a new reason if you like",
+        ),
+    )
+
+
+class Submission(Model):
+    """The part of a job's spec that is fixed when the job is submitted."""
 
     job_queue: Name
     """Name of the JobQueue the job is submitted to."""
@@ -133,10 +157,24 @@ class BatchJobSpec(Model):
     scheduling_priority_override: Annotated[Integer, Field(ge=0, le=9999)] | None = None
     """Replaces the definition's schedulingPriority."""
 
+
+class BatchJobSpec(Submission):
+    """What is asked for. Only suspend and stop can be changed after submission."""
+
+    suspend: bool = False
+    """Holds a job that has not started, until this is false again. A run that has started goes on."""
+    stop: Stop | None = None
+    """Cancels or terminates the job. Can be set at any time; a job that has ended stays as it is."""
+
     rules = (
+        *fixed(
+            Submission,
+            "cannot be changed after submission; delete the job and submit a new one (suspend and stop can change)",
+        ),
         Rule(
-            "self == oldSelf",
-            "the spec of a BatchJob cannot be changed after submission; delete the job and submit a new one",
+            "!has(oldSelf.stop) || has(self.stop)",
+            "stop cannot be taken back; submit a new job instead",
+            field="stop",
         ),
     )
 

@@ -75,7 +75,7 @@ class Page:
         yield from (f"{bound}." for bound in _bounds(_present(child)))
 
     def _rules(self, schema: Json) -> Iterator[str]:
-        messages = [rule["message"] for rule in schema.get(VALIDATIONS, ())]
+        messages = dict.fromkeys(rule["message"] for rule in schema.get(VALIDATIONS, ()))
         if messages:
             yield "Rules:\n"
             yield from (f"- {message}" for message in messages)

@@ -23,6 +23,8 @@ class Announcement:
 def announcement(before: Status, after: Status) -> Announcement | None:
     """Return what to announce about the turn from one status to the next, if anything."""
     run = after.attempts[-1].run if after.attempts else 0
+    if after.reason in (Reason.CANCELLED, Reason.TERMINATED):
+        return None
     if after.state is JobState.FAILED and before.state is not JobState.FAILED:
         return Announcement(after.reason, after.message, run)
     if _closed(after) > _closed(before) and after.state is JobState.RUNNABLE:

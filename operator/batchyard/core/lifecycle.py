@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import retries
+from batchyard.core import retries, stopping
 from batchyard.core.outcome import Outcome, Verdict, of_run
 from batchyard.core.reasons import Reason
-from batchyard.core.records import TERMINAL, Attempt, BatchJob, Pod, Resolved, RetryPolicy, Run, Status
+from batchyard.core.records import TERMINAL, Attempt, BatchJob, Pod, Resolved, RetryPolicy, Run, Status, Stop
 
 POD_GRACE_SECONDS = 2.0
 """Jobs and pods arrive on two watches: how long an ended Job waits for the last word of its pod."""
@@ -50,7 +50,12 @@ def observe(
     now: float,
 ) -> Progress:
     """Bring the status up to date with the job's runs (by number) and their pods (by run name)."""
-    seen = _Seen(resolved.retry if resolved else RetryPolicy(), resolved.startup_grace_seconds if resolved else 0, now)
+    seen = _Seen(
+        resolved.retry if resolved else RetryPolicy(),
+        resolved.startup_grace_seconds if resolved else 0,
+        stopping.termination(job),
+        now,
+    )
     while status.state not in TERMINAL:
         last = status.attempts[-1] if status.attempts else None
         newer = min((number for number in runs if last is None or number > last.run), default=None)
@@ -72,14 +77,20 @@ class _Seen:
 
     policy: RetryPolicy
     grace_seconds: int
+    termination: Stop | None
     now: float
 
 
 def _moved_on(status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Seen, *, superseded: bool) -> Progress:
     """Bring the open attempt up to date with its run."""
+    pod = pods.get(status.attempts[-1].job_name)
+    if seen.termination is not None and not superseded:
+        if stopping.halted(run, pod):
+            return _ended(status, stopping.outcome(seen.termination, run, pod), run, pod, seen)
+        if run is None or not run.ended:
+            return Progress(stopping.announced(_with_pod(status, pod) if pod else status, seen.termination))
     if run is None:
         return Progress(_lost(status, seen, superseded=superseded))
-    pod = pods.get(run.name)
     if not run.ended:
         return _under_way(status, run, pod, seen)
     last_word_due = (run.ended_at or seen.now) + POD_GRACE_SECONDS
@@ -109,8 +120,7 @@ def _adopted(status: Status, run: Run) -> Status:
 def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progress:
     if pod is None:
         return Progress(status)
-    attempt = replace(status.attempts[-1], pod_name=pod.name, node_name=pod.node_name, started_at=pod.started_at)
-    status = replace(status, attempts=(*status.attempts[:-1], attempt))
+    status = _with_pod(status, pod)
     if pod.started_at is not None and not pod.waiting_reason:
         return Progress(
             replace(
@@ -131,6 +141,11 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progre
     return Progress(status)
 
 
+def _with_pod(status: Status, pod: Pod) -> Status:
+    attempt = replace(status.attempts[-1], pod_name=pod.name, node_name=pod.node_name, started_at=pod.started_at)
+    return replace(status, attempts=(*status.attempts[:-1], attempt))
+
+
 def _cannot_start(status: Status, run: Run, pod: Pod, seen: _Seen) -> Progress:
     """An error that may heal is waited out; after the grace time the run counts as failed (and is a stray then)."""
     message = f"{pod.waiting_reason}: {pod.waiting_message}"
@@ -146,13 +161,13 @@ def _starting(status: Status, reason: str, message: str) -> Status:
 
 
 def _ended(
-    status: Status, outcome: Outcome, run: Run, pod: Pod | None, seen: _Seen, *, superseded: bool = False
+    status: Status, outcome: Outcome, run: Run | None, pod: Pod | None, seen: _Seen, *, superseded: bool = False
 ) -> Progress:
     """Close the open attempt and decide what follows."""
-    stopped_at = (pod.stopped_at if pod else None) or run.ended_at or seen.now
+    stopped_at = (pod.stopped_at if pod else None) or (run.ended_at if run else None) or seen.now
     open_attempt = status.attempts[-1]
     started_at = (pod.started_at if pod else None) or open_attempt.started_at
-    if started_at is None and outcome.verdict is Verdict.SUCCEEDED:
+    if started_at is None and run is not None and outcome.verdict is Verdict.SUCCEEDED:
         started_at = run.started_at
     closed = replace(
         open_attempt,
@@ -218,9 +233,12 @@ def _decided(status: Status, outcome: Outcome, stopped_at: float, seen: _Seen, *
     )
 
 
-def strays(status: Status, runs: Mapping[int, Run]) -> list[Run]:
-    """The runs that go on although their attempt is closed: they must be stopped, however often it was tried before."""
-    last = status.attempts[-1] if status.attempts else None
+def strays(status: Status, runs: Mapping[int, Run], *, terminate: bool = False) -> list[Run]:
+    """The runs that go on although their attempt is closed: they must be stopped, however often it was tried before.
+
+    With `terminate`, the run of the open attempt is one of them.
+    """
+    last = status.attempts[-1] if status.attempts and not terminate else None
     wanted = last.run if last is not None and last.stopped_at is None else None
     return [run for run in runs.values() if run.number != wanted and not run.ended and not run.deleting]
 

@@ -19,6 +19,7 @@ class Verdict(StrEnum):
     FAILED = "Failed"
     TIMED_OUT = "TimedOut"
     INTERRUPTED = "Interrupted"
+    TERMINATED = "Terminated"
 
 
 @dataclass(slots=True, frozen=True)

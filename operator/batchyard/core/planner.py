@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import lifecycle, references, retries
+from batchyard.core import lifecycle, references, retries, stopping
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
 from batchyard.core.explain import queued_behind
@@ -120,15 +120,24 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, now: float, result: Settled) 
     # 2. Runs and pods move it on.
     progress = lifecycle.observe(job, status, resolved, runs, pods, now)
     status, wake_at = progress.status, progress.wake_at
-    result.stop.extend(lifecycle.strays(status, runs))
+    result.stop.extend(lifecycle.strays(status, runs, terminate=stopping.termination(job) is not None))
 
-    # 3. It waits for capacity only while nothing of it runs, can still run, or is being created.
-    waits = status.state is JobState.RUNNABLE and resolved is not None and _idle(snapshot, key, runs, pods)
+    # 3. It is held or ended where that is asked for, though not between its grant and its start.
+    granted, idle = key in snapshot.granted, _idle(runs, pods)
+    if not granted:
+        asked = stopping.obeyed(job, status, idle=idle, now=now)
+        if isinstance(asked, retries.Fail):
+            asked = lifecycle.failed(status, asked.reason, asked.message, now)
+        status = asked
+
+    # 4. It waits for capacity only while nothing of it runs, can still run, or is being created.
+    waits = status.state is JobState.RUNNABLE and resolved is not None and idle and not granted
+    waits = waits and not stopping.withheld(job)
     if waits and resolved is not None and (rests_until := retries.rests_until(status, resolved.retry, now)):
         waits, wake_at = False, rests_until
     (result.queued if waits else result.unqueued).append(key)
 
-    # 4. A finished job expires, once its end could be seen.
+    # 5. A finished job expires, once its end could be seen.
     expires = expires_at(job, status)
     if expires is not None:
         if before.state not in TERMINAL:
@@ -190,12 +199,8 @@ def _unready(status: Status, answer: references.Waits | references.Never, now: f
     )
 
 
-def _idle(snapshot: Snapshot, key: Key, runs: Mapping[int, Run], pods: Mapping[str, Pod]) -> bool:
-    return (
-        key not in snapshot.granted
-        and all(run.ended for run in runs.values())
-        and not any(pod.live for pod in pods.values())
-    )
+def _idle(runs: Mapping[int, Run], pods: Mapping[str, Pod]) -> bool:
+    return all(run.ended for run in runs.values()) and not any(pod.live for pod in pods.values())
 
 
 def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:

@@ -29,6 +29,8 @@ class Reason(StrEnum):
     JOB_QUEUE_DISABLED = "JobQueueDisabled"
     RETRY_BACKOFF = "RetryBackoff"
     CREATE_FAILED = "CreateFailed"
+    SUSPENDED = "Suspended"
+    STOPPING = "Stopping"
 
     # Starting and Running.
     CREATING_POD = "CreatingPod"
@@ -46,6 +48,8 @@ class Reason(StrEnum):
     CANNOT_START = "CannotStartContainer"
     JOB_REJECTED = "JobRejected"
     JOB_DELETED = "JobDeleted"
+    CANCELLED = "Cancelled"
+    TERMINATED = "Terminated"
     POD_FAILED = "PodFailed"
     INVALID_SPEC = "InvalidSpec"
     MISSING_PARAMETER = "MissingParameter"
@@ -71,6 +75,8 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.JOB_QUEUE_DISABLED: "The queue is disabled: nothing new starts, what runs finishes.",
     Reason.RETRY_BACKOFF: "The last attempt failed or could not be created; the next is due after a back-off.",
     Reason.CREATE_FAILED: "The API server did not take the Kubernetes Job (quota, admission); it is tried again.",
+    Reason.SUSPENDED: "Held by `spec.suspend`; it is queued again once that is false.",
+    Reason.STOPPING: "To be ended by `spec.stop`; it fails as soon as nothing of it runs any more.",
     Reason.CREATING_POD: "The Kubernetes Job exists, its pod does not yet.",
     Reason.UNSCHEDULABLE: "The pod exists; the Kubernetes scheduler finds no node for it.",
     Reason.STARTING_CONTAINER: "The pod has a node; images are pulled and containers created.",
@@ -84,6 +90,8 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.CANNOT_START: "The container could not be started within the grace time (image pull, configuration).",
     Reason.JOB_REJECTED: "The API server refused the Kubernetes Job as invalid; its words are in the message.",
     Reason.JOB_DELETED: "Somebody deleted the Kubernetes Job of the run. Costs no attempt.",
+    Reason.CANCELLED: "Ended by `spec.stop` with mode Cancel, before it started or instead of another attempt.",
+    Reason.TERMINATED: "Ended by `spec.stop` with mode Terminate. It is not retried.",
     Reason.POD_FAILED: "The pod failed without an exit code; Kubernetes' reason is in the message.",
     Reason.INVALID_SPEC: "What the job, its definition, queue or environment asks for cannot be; the message says why.",
     Reason.MISSING_PARAMETER: "A `Ref::` names a parameter that neither the job nor its definition sets.",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchyard.api.batchjob import JobState
+from batchyard.api.batchjob import JobState, StopMode
 from batchyard.core.resources import Resources
 
 Key = tuple[str, str]
@@ -69,6 +69,14 @@ class RetryPolicy:
 
 
 @dataclass(slots=True, frozen=True)
+class Stop:
+    """The wish that a job ends (`spec.stop`); it is never taken back."""
+
+    mode: StopMode
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
 class BatchJob:
     """One submission. `spec` is the object's own spec, as stored."""
 
@@ -83,6 +91,8 @@ class BatchJob:
     ttl_seconds: int | None = None
     deleting: bool = False
     refusal: str = ""
+    suspended: bool = False
+    stop: Stop | None = None
 
 
 @dataclass(slots=True, frozen=True)

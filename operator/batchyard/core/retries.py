@@ -1,7 +1,8 @@
 """What follows the end of a run: success, another attempt, a free requeue after an interruption, or failure.
 
 Called by `lifecycle` once per run that ended. Attempts are counted as AWS Batch counts them (every move to Runnable
-that was not caused by lost infrastructure); timeouts are never retried.
+that was not caused by lost infrastructure); neither a timeout nor a
+termination is retried.
 """
 
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def after(
     match outcome.verdict:
         case Verdict.SUCCEEDED:
             return None
-        case Verdict.TIMED_OUT:
+        case Verdict.TIMED_OUT | Verdict.TERMINATED:
             return Fail(outcome.reason, outcome.message)
         case Verdict.INTERRUPTED:
             if interruptions >= policy.max_interruptions:

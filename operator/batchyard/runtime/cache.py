@@ -55,6 +55,7 @@ class Cache:
         """New jobs that ask for the latest revision, by definition: not settled before that was read after them."""
         self._dirty: set[Key] = set()
         self._decided: set[Key] = set()
+        self._respecified: set[Key] = set()
         self._run_keys: dict[Key, Run] = {}
         self._pod_keys: dict[Key, Pod] = {}
         self._charges: dict[object, tuple[str, dict[str, int]]] = {}
@@ -90,6 +91,11 @@ class Cache:
         """Return the jobs whose status was decided anew since the last call."""
         decided, self._decided = self._decided, set()
         return decided
+
+    def take_respecified(self) -> set[Key]:
+        """Return the jobs whose stored status does not say that their present spec was seen."""
+        respecified, self._respecified = self._respecified, set()
+        return respecified
 
     # What the loop and the executor enter.
 
@@ -162,16 +168,18 @@ class Cache:
         if known is not None and known.uid != metadata["uid"]:
             self.remove_batchjob(key, known.uid)
             known = None
-        if (
-            known is not None
-            and not fresh_status
-            and known.generation == metadata.get("generation", 1)
-            and known.deleting == ("deletionTimestamp" in metadata)
-        ):
-            return
+        generation = metadata.get("generation", 1)
+        # A watch may be behind what a GET has shown, a LIST behind what a watch has.
+        outdated = known is not None and known.generation > generation
+        if known is not None and not fresh_status:
+            same = known.generation == generation and known.deleting == ("deletionTimestamp" in metadata)
+            if outdated or same:
+                return
         # Whatever cannot be read raises here, before anything was changed.
         written = obj.get("status") or {}
         job, status = readers.batchjob(obj), read_status(written)
+        if known is not None and outdated:
+            job = known
         self.jobs[key] = job
         if known is None or fresh_status:
             if known is not None:
@@ -184,9 +192,19 @@ class Cache:
                 self.written[key] = written
             if status.revision is None and job.pinned_revision is None:
                 self.unconfirmed[key[0], job.definition].add(key)
+        self._compare_generations(job, written)
         if job.deleting:
             self.backlog.remove(key)
         self.mark(key)
+
+    def _compare_generations(self, job: BatchJob, written: Object) -> None:
+        """Have a status written anew that speaks of an earlier spec, even where it says nothing else."""
+        if written.get("observedGeneration", job.generation) == job.generation:
+            self._respecified.discard(job.key)
+            return
+        self._respecified.add(job.key)
+        if self.statuses[job.key].state in TERMINAL:
+            self.written[job.key] = written
 
     def remove_batchjob(self, key: Key, uid: str) -> None:
         """Forget a BatchJob that is gone; its runs are charged until they are gone too."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from batchyard.api import names
 from batchyard.api.batchjob import JobState
-from batchyard.core import lifecycle
+from batchyard.core import lifecycle, stopping
 from batchyard.core.announcements import Announcement
 from batchyard.core.placement import Placement
 from batchyard.core.reasons import Reason
@@ -21,7 +21,7 @@ from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict,
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
 from batchyard.manifests.event import build_event
-from batchyard.manifests.job import build_job
+from batchyard.manifests.job import build_job, job_name
 from batchyard.manifests.status import render_status
 from batchyard.runtime import readers
 from batchyard.runtime.backoff import Backoff
@@ -62,6 +62,9 @@ class Executor:
         if resolved is None or environment is None or job.deleting:
             cache.withdraw(key)
             return
+        if stopping.withheld(job):
+            await self._give_up(placement, job)
+            return
         try:
             created = await self._created(job, build_job(job, resolved, environment, placement.run, placement.attempt))
         except TemplateError as error:
@@ -93,6 +96,20 @@ class Executor:
                 "delete it, or wait until it is gone"
             )
         return created
+
+    async def _give_up(self, placement: Placement, job: BatchJob) -> None:
+        """Start nothing for a job that was held or stopped since its grant, unless an earlier try has done so."""
+        namespace, name = placement.key
+        try:
+            found = await self._api.get(JOBS, job_name(name, placement.run), namespace)
+        except NotFound:
+            _log.debug("BatchJob %s/%s is not started any more", namespace, name)
+        else:
+            run = readers.run(found)
+            if run is not None and run.owner_uid == job.uid:
+                self._cache.put_run(found)
+        if self._cache.granted.get(placement.key) is placement:
+            self._cache.withdraw(placement.key)
 
     async def _check_remains(self, job: BatchJob) -> None:
         """Look for a pod that outlives its deleted Kubernetes Job: the feed may not have shown it before that went."""
@@ -181,7 +198,8 @@ class Executor:
             raise ApiError(
                 error.status, error.reason, f"status of BatchJob {'/'.join(key)}: {error.message}"
             ) from error
-        if cache.jobs.get(key) is job:
+        current = cache.jobs.get(key)
+        if current is not None and current.uid == job.uid:
             if status.state in TERMINAL:
                 cache.written.pop(key, None)
             else:

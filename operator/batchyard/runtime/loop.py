@@ -139,6 +139,8 @@ class Loop:
             self._work.add(("expire", *key), Urgency.FINAL_STATUS)
 
     def _write_statuses(self) -> None:
+        for key in self._cache.take_respecified():
+            self._work.add(("status", *key), Urgency.STATUS, STATUS_HOLD_SECONDS)
         for key in self._cache.take_decided():
             status = self._cache.statuses.get(key)
             if status is None:

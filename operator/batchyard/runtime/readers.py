@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchyard.api import names
+from batchyard.api.batchjob import StopMode
 from batchyard.api.unsupported import refusals
 from batchyard.api.validation import (
     InvalidObject,
@@ -28,6 +29,7 @@ from batchyard.core.records import (
     Queue,
     Run,
     Selector,
+    Stop,
     Toleration,
 )
 from batchyard.core.resources import parse_resources, pod_requests
@@ -79,12 +81,22 @@ def batchjob(obj: Object) -> BatchJob:
         ttl_seconds=_ttl(spec.get("ttlSecondsAfterFinished")),
         deleting="deletionTimestamp" in metadata,
         refusal=_refusal(names.BATCH_JOB, obj, parse_batchjob),
+        suspended=spec.get("suspend") is True,
+        stop=_stop(spec),
     )
 
 
 def _ttl(seconds: Any) -> int | None:
     """A refused job is not deleted by a time to live that makes no sense: its message is to be read."""
     return seconds if isinstance(seconds, int) and seconds >= 0 else None
+
+
+def _stop(spec: Mapping[str, Any]) -> Stop | None:
+    wish = spec.get("stop")
+    if not wish:
+        return None
+    mode = StopMode.TERMINATE if wish.get("mode") == StopMode.TERMINATE else StopMode.CANCEL
+    return Stop(mode, wish.get("reason", ""))
 
 
 def definition(obj: Object) -> Definition:
