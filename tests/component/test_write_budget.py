@@ -1,5 +1,7 @@
 """What a job costs the API server: counted, not promised."""
 
+from typing import Any
+
 from batchyard.kube.resources import BATCHJOBS, COMPUTEENVIRONMENTS, CONTROLLER_REVISIONS, JOBQUEUES, JOBS, PODS
 from fakes.cluster import Cluster, Process, in_cluster
 
@@ -93,6 +95,46 @@ async def test_a_job_that_has_ended_costs_nothing_more(cluster: Cluster) -> None
     await cluster.pass_time(3600)
     assert len(before) <= BUDGET
     assert cost(again) == []
+
+
+@in_cluster(graceful=True)
+async def test_a_job_that_is_held_released_and_terminated_costs_one_write_for_each_wish(cluster: Cluster) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    cluster.submit(suspend=True)
+    await cluster.pass_time(5)
+    assert cost(process) == ["patch"]
+    ask(cluster, suspend=False)
+    await cluster.pass_time(5)
+    cluster.jobs.start(cluster.kube_job("job-1"))
+    await cluster.pass_time(5)
+    before = cost(process)
+    assert len(before) <= BUDGET
+    ask(cluster, stop={"mode": "Terminate", "reason": "no longer needed"})
+    await cluster.pass_time(5)
+    cluster.jobs.finish(cluster.kube_job("job-1"), 143)
+    await cluster.pass_time(600)
+    assert cluster.state() == ("Failed", "Terminated")
+    assert cost(process)[len(before) :] == ["delete", "patch", "patch"]
+
+
+@in_cluster()
+async def test_a_cancelled_job_costs_no_write_more_than_its_end(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1")
+    process = await cluster.start_operator()
+    cluster.submit("first")
+    cluster.submit()
+    await cluster.pass_time(5)
+    before = len(cost(process))
+    ask(cluster, stop={"mode": "Cancel", "reason": "no longer needed"})
+    await cluster.pass_time(60)
+    assert cluster.state() == ("Failed", "Cancelled")
+    assert len(cost(process)) == before + 1
+
+
+def ask(cluster: Cluster, **wish: Any) -> None:
+    job = cluster.get("BatchJob", "job")
+    cluster.store.update(BATCHJOBS, {**job, "spec": {**job["spec"], **wish}})
 
 
 @in_cluster()

@@ -51,6 +51,30 @@ def test_submitted_spec_cannot_be_changed(cluster: Cluster, namespace: str) -> N
     cluster.kubectl("label", "-n", namespace, "bj", "fixed", "team=media")
 
 
+def test_only_suspend_and_stop_can_be_changed_after_submission(cluster: Cluster, namespace: str) -> None:
+    def patch(**fields: object) -> str:
+        return cluster.kubectl(
+            "patch", "-n", namespace, "bj", "stopped", "--type=merge", "-p", json.dumps({"spec": fields})
+        )
+
+    job = manifest("BatchJob", name="stopped", parameters={"codec": "av1"})
+    cluster.kubectl("create", "-n", namespace, "-f", "-", input=json.dumps(job))
+    for suspend in (True, False, None):
+        patch(suspend=suspend)
+    cancel, terminate = ({"mode": mode, "reason": "wrong input"} for mode in ("Cancel", "Terminate"))
+    patch(stop=cancel)
+    patch(stop=cancel)  # the same again is no change
+    with pytest.raises(LocalClusterError, match="only: from mode Cancel to Terminate"):
+        patch(stop={**cancel, "reason": "another"})
+    patch(stop=terminate)
+    with pytest.raises(LocalClusterError, match="only: from mode Cancel to Terminate"):
+        patch(stop=cancel)
+    with pytest.raises(LocalClusterError, match="stop cannot be taken back; submit a new job instead"):
+        patch(stop=None)
+    with pytest.raises(LocalClusterError, match="cannot be changed after submission; delete the job and submit"):
+        patch(suspend=True, parameters=None)
+
+
 def test_defaults_are_stored(cluster: Cluster, namespace: str) -> None:
     definition = manifest("JobDefinition", name="defaults", retryStrategy={"backoff": {}})
     stored = cluster.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", input=json.dumps(definition))

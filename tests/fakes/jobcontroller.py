@@ -141,6 +141,8 @@ class JobController:
             self._end(job, pod, "FailureTarget", "BackoffLimitExceeded", message)
             return
         self._release(pod)
+        if "deletionTimestamp" in job["metadata"]:
+            return  # a Job that is being deleted gets no new pod
         self._set_job(job, active=0, ready=0, failed=failed)
         self._create_pod(job, sequence=int(pod["metadata"]["labels"]["fakes/sequence"]) + 1)
 
@@ -152,11 +154,14 @@ class JobController:
         uncounted = {count: [pod["metadata"]["uid"]]}
         self._set_job(job, active=0, ready=0, conditions=[decided], uncountedTerminatedPods=uncounted)
         self._release(pod)
+        try:
+            before = self.job(*_key(job))["status"].get(count, 0)
+        except errors.NotFound:
+            return  # it was being deleted, and this was its last pod
         done = _condition("Complete" if succeeded else "Failed", reason, message, now)
         end: dict[str, Any] = {"conditions": [decided, done], "uncountedTerminatedPods": {}}
         if succeeded:
             end["completionTime"] = now
-        before = self.job(*_key(job))["status"].get(count, 0)
         self._set_job(job, **end, **{count: before + 1})
 
     def _set_job(self, job: Object, **fields: Any) -> None:

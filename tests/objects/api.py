@@ -129,6 +129,24 @@ BAD_JOBS = (
     ),
     _job("override-unknown-field", "unknown field", "is not a field", containerOverrides=[{"volumes": []}]),
     _job("override-not-a-list", "must be of type array", "must be a list", containerOverrides="a"),
+    _job("suspend-text", "must be of type boolean", "must be true or false", suspend="yes"),
+    _job("stop-text", "must be of type object", "spec.stop must be an object", stop="Cancel"),
+    _job(
+        "stop-mode", "Unsupported value", "must be one of 'Cancel' or 'Terminate'", stop={"mode": "Kill", "reason": "x"}
+    ),
+    _job("stop-without-mode", "spec.stop.mode: Required value", "spec.stop.mode is required", stop={"reason": "x"}),
+    _job(
+        "stop-without-reason",
+        "spec.stop.reason: Required value",
+        "spec.stop.reason is required",
+        stop={"mode": "Cancel"},
+    ),
+    _job(
+        "stop-reason-empty",
+        "at least 1 chars long",
+        "must not be empty",
+        stop={"mode": "Cancel", "reason": ""},
+    ),
     _job("array-0", "greater than or equal to 1", "at least 1, not 0", array={"size": 0}),
     _job("array-too-large", "less than or equal to 100000", "at most 100000", array={"size": 100_001}),
     _job("array-without-size", "spec.array.size: Required value", "spec.array.size is required", array={}),

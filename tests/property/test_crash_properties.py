@@ -1,8 +1,9 @@
 """Whatever happens, in whatever order, every job ends once: the whole operator under generated misfortune.
 
 The real operator (feeds, cache, loop, work queue, executor, election) runs in virtual time against the API server and
-the Job controller in memory, while pods end, objects are deleted, requests fail before or after they took effect,
-watches break and operators die in the middle of a write or take over from each other.
+the Job controller in memory, while pods end, objects are deleted, jobs are held, released, cancelled and terminated,
+requests fail before or after they took effect, watches break and operators die in the middle of a write or take over
+from each other.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ VCPUS = 3
 ATTEMPTS = 3
 TERMINAL = {"Succeeded", "Failed"}
 FREE = {"Interrupted", "JobDeleted"}
+STOPPED = {"Cancelled", "Terminated"}
 ERRORS = (
     Unavailable(0, "Timeout", "the API server fell silent"),
     TooManyRequests(429, "TooManyRequests", "slow down"),
@@ -66,6 +68,8 @@ class Story:
         self.deleted_runs: defaultdict[str, set[str]] = defaultdict(set)
         """Names of the runs that somebody deleted, by uid of their job."""
         self.finals: dict[str, str] = {}
+        self.informed = False
+        """Whether the operator has had time to learn what is asked of every job."""
 
     # What must hold whenever something changes.
 
@@ -86,6 +90,9 @@ class Story:
             "what had succeeded was repeated"
         )
         assert sum(not ended(job) for job in jobs) <= VCPUS, "more granted than there is"
+        asked = [job["spec"] for job in self.cluster.store.objects(BATCHJOBS) if job["metadata"]["uid"] == uid]
+        withheld = any(spec.get("suspend") or spec.get("stop") for spec in asked)
+        assert not (self.informed and withheld), "a job that is held or stopped was started"
 
     def on_batchjob(self, _: Object | None, new: Object | None) -> None:
         status = (new or {}).get("status") or {}
@@ -96,6 +103,8 @@ class Story:
             assert state == self.finals[uid], "a final state changed"
         elif state in TERMINAL:
             self.finals[uid] = state
+            if status["reason"] in STOPPED:
+                self._check_stopped(new)
         attempts = status["attempts"]
         runs = [attempt["run"] for attempt in attempts]
         assert runs == sorted(set(runs))
@@ -108,6 +117,18 @@ class Story:
         assert failures <= self.failed_runs[uid], "a failure was invented"
         lost = {each["jobName"] for each in attempts if each.get("reason") == "JobDeleted"}
         assert lost <= self.deleted_runs[uid], "a run that nobody deleted was given up"
+
+    def _check_stopped(self, job: Object) -> None:
+        """It was asked for, and nothing of the job is left that would go on."""
+        uid, reason = job["metadata"]["uid"], job["status"]["reason"]
+        asked = job["spec"]["stop"]["mode"]
+        assert reason == "Cancelled" or asked == "Terminate"
+        for pod in self.cluster.pods():
+            labels = pod["metadata"]["labels"]
+            if labels[names.JOB_UID] == uid and live_pod(pod):
+                # Somebody deleted the Kubernetes Job, and its pod ends unseen.
+                assert labels["batch.kubernetes.io/job-name"] in self.deleted_runs[uid], "it still runs"
+                assert "deletionTimestamp" in pod["metadata"], "it was left running"
 
     # What can happen. Each picks among what is there; with nothing to pick, nothing happens.
 
@@ -174,6 +195,40 @@ class Story:
             self.cluster.delete("BatchJob", f"job-{number}")
         except NotFound:
             return
+
+    def _ask(self, number: int, change: Callable[[Object], None]) -> None:
+        try:
+            job = self.cluster.get("BatchJob", f"job-{number}")
+        except NotFound:
+            return
+        change(job["spec"])
+        self.cluster.store.update(BATCHJOBS, job)
+
+    async def hold(self, number: int) -> None:
+        self._ask(number, lambda spec: spec.update(suspend=True))
+
+    async def release(self, number: int) -> None:
+        self._ask(number, lambda spec: spec.update(suspend=False))
+
+    async def stop(self, number: int, mode: str) -> None:
+        def raised(spec: Object) -> None:
+            if "stop" not in spec or mode == "Terminate":
+                spec["stop"] = {"mode": mode, "reason": "no longer needed"}
+
+        self._ask(number, raised)
+
+    async def heed(self, index: int, exit_code: int) -> None:
+        """The container of a pod that is being deleted ends within its grace period."""
+
+        def wanted(job: Object) -> bool:
+            pod = self._pod(job)
+            ends = pod is not None and "deletionTimestamp" in pod["metadata"] and live_pod(pod)
+            return ends and not ended(job) and job["metadata"]["uid"] not in self.without_image
+
+        if job := self._pick(index, wanted):
+            if exit_code:
+                self.failed_runs[owner_of(job)].add(job["metadata"]["name"])
+            self.cluster.jobs.finish(job, exit_code)
 
     async def terminate(self) -> None:
         """The grace period of every pod that is being deleted ends."""
@@ -242,9 +297,14 @@ class Story:
         return [job for job in jobs if (job.get("status") or {}).get("state") not in TERMINAL]
 
     async def come_to_rest(self) -> None:
-        """With no more misfortune, and pods that succeed, everything ends."""
+        """With no more misfortune, nothing held, and pods that succeed, everything ends."""
         for process in self.processes:
             process.api.heal()
+        await self.pass_time(90.0)
+        self.informed = True
+        await self.pass_time(30.0)
+        for number in range(5):
+            await self.release(number)
         for _ in range(20):
             await self.act(("pass_time", 30.0))
             await self.act(("terminate",))
@@ -271,6 +331,13 @@ class Story:
 
     def _check_truth(self, job: Object, runs: list[Object]) -> None:
         status = job["status"]
+        assert status["observedGeneration"] == job["metadata"]["generation"]
+        assert "queuePosition" not in status
+        assert all("stoppedAt" in attempt for attempt in status["attempts"])
+        if status["reason"] in STOPPED:
+            assert status["state"] == "Failed"
+            assert "no longer needed" in status["message"]
+            return
         last = status["attempts"][-1]
         if status["state"] == "Succeeded":
             assert last["exitCode"] == 0
@@ -279,7 +346,6 @@ class Story:
         else:
             assert last["attempt"] == ATTEMPTS
             assert last["reason"] in ("NonZeroExit", "CannotStartContainer")
-        assert "queuePosition" not in status
 
 
 async def play(actions: list[Action]) -> None:
@@ -340,6 +406,10 @@ actions = st.one_of(
     do("lack_image", numbers),
     do("delete_run", numbers),
     do("delete_job", numbers),
+    do("hold", numbers),
+    do("release", numbers),
+    do("stop", numbers, st.sampled_from(["Cancel", "Terminate", "Terminate"])),
+    do("heed", numbers, st.sampled_from([0, 143])),
     do("terminate"),
     fail,
     do("break_watches", st.sampled_from([JOBS, PODS, BATCHJOBS]), st.booleans()),
@@ -423,6 +493,41 @@ STORIES: dict[str, list[Action]] = {
         ("break_watches", BATCHJOBS, True),
         ("delete_job", 0),
         ("terminate",),
+        ("pass_time", 40.0),
+    ],
+    "a job is stopped while its creation is not answered": [
+        ("fail", "create", JOBS, 0, True, 3),
+        ("submit", 0),
+        ("pass_time", 0.1),
+        ("stop", 0, "Cancel"),
+        ("pass_time", 3.0),
+        ("stop", 0, "Terminate"),
+        ("pass_time", 3.0),
+        ("heed", 0, 143),
+    ],
+    "the operator dies between the end of a terminated run and the status": [
+        ("submit", 0),
+        ("pass_time", 1.0),
+        ("run", 0),
+        ("pass_time", 1.0),
+        ("fail", "patch", BATCHJOBS, 0, False, 30),
+        ("stop", 0, "Terminate"),
+        ("pass_time", 1.0),
+        ("heed", 0, 0),
+        ("pass_time", 1.0),
+        ("kill",),
+        ("pass_time", 40.0),
+    ],
+    "a job is held and released while nobody watches": [
+        ("submit", 0),
+        ("pass_time", 1.0),
+        ("finish", 0, 1),
+        ("break_watches", BATCHJOBS, True),
+        ("hold", 0),
+        ("pass_time", 10.0),
+        ("release", 0),
+        ("hold", 0),
+        ("kill",),
         ("pass_time", 40.0),
     ],
     "a status seems not to have been written": [

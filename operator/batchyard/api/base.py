@@ -176,6 +176,7 @@ def _whole_seconds(time: datetime) -> datetime:
 
 Integer = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
+Boolean = Annotated[bool, Strict()]
 Timestamp = Annotated[datetime, AfterValidator(_whole_seconds)]
 """In UTC, whole seconds, as Kubernetes keeps times."""
 Quantity = Annotated[

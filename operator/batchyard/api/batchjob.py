@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from batchyard.api import names
-from batchyard.api.base import Integer, ListMap, Model, Name, Rule, StatusModel, Timestamp, fixed, pattern
+from batchyard.api.base import Boolean, Integer, ListMap, Model, Name, Rule, StatusModel, Timestamp, fixed, pattern
 from batchyard.api.container import ContainerOverrides
 from batchyard.api.jobdefinition import NodeRangeText, Parameters
 from batchyard.api.meta import Condition, ObjectMeta
@@ -161,7 +161,7 @@ class Submission(Model):
 class BatchJobSpec(Submission):
     """What is asked for. Only suspend and stop can be changed after submission."""
 
-    suspend: bool = False
+    suspend: Boolean = False
     """Holds a job that has not started, until this is false again. A run that has started goes on."""
     stop: Stop | None = None
     """Cancels or terminates the job. Can be set at any time; a job that has ended stays as it is."""
@@ -249,7 +249,7 @@ class BatchJob(Model):
     metadata: ObjectMeta
     """Name, namespace, labels."""
     spec: BatchJobSpec
-    """What is asked for. It cannot be changed after submission."""
+    """What is asked for. Only suspend and stop can be changed after submission."""
     status: BatchJobStatus | None = None
     """What became of the job."""
 

@@ -10,6 +10,9 @@ from batchyard.api.batchjob import JobState
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Status
 
+_WANTED = frozenset({Reason.STOPPING, Reason.CANCELLED, Reason.TERMINATED})
+"""What a person asked for is no news to them."""
+
 
 @dataclass(slots=True, frozen=True)
 class Announcement:
@@ -23,7 +26,7 @@ class Announcement:
 def announcement(before: Status, after: Status) -> Announcement | None:
     """Return what to announce about the turn from one status to the next, if anything."""
     run = after.attempts[-1].run if after.attempts else 0
-    if after.reason in (Reason.CANCELLED, Reason.TERMINATED):
+    if after.reason in _WANTED:
         return None
     if after.state is JobState.FAILED and before.state is not JobState.FAILED:
         return Announcement(after.reason, after.message, run)

@@ -1,8 +1,8 @@
 """What follows the end of a run: success, another attempt, a free requeue after an interruption, or failure.
 
 Called by `lifecycle` once per run that ended. Attempts are counted as AWS Batch counts them (every move to Runnable
-that was not caused by lost infrastructure); neither a timeout nor a
-termination is retried.
+that was not caused by lost infrastructure); neither a timeout nor a termination
+is retried.
 """
 
 from dataclasses import dataclass

@@ -13,9 +13,8 @@ from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Pod, Run, Status, Stop
 from batchyard.core.retries import Fail
 
-_NOTE = " (spec."
-"""Begins what is added to the message of a run that a wish leaves alone; such a message may be kept for long."""
-
+_CANCEL_NOTE = " (spec.stop: Cancel ends only what has not started; this run goes on, and is the last)"
+_HOLD_NOTE = " (spec.suspend holds only what has not started; this run goes on)"
 _STARTED = frozenset({JobState.STARTING, JobState.RUNNING})
 _ENDS = {StopMode.CANCEL: (Reason.CANCELLED, "cancelled"), StopMode.TERMINATE: (Reason.TERMINATED, "terminated")}
 
@@ -79,11 +78,11 @@ def _end(stop: Stop) -> Fail:
 
 def _left_alone(job: BatchJob, status: Status) -> Status:
     """A run goes on; its message says that the wish is known, for as long as there is one."""
-    message, _, _ = status.message.partition(_NOTE)
+    message = status.message.removesuffix(_CANCEL_NOTE).removesuffix(_HOLD_NOTE)
     if job.stop is not None:
-        message += f"{_NOTE}stop: Cancel ends only what has not started; this run goes on, and is the last)"
+        message += _CANCEL_NOTE
     elif job.suspended:
-        message += f"{_NOTE}suspend holds only what has not started; this run goes on)"
+        message += _HOLD_NOTE
     return status if message == status.message else replace(status, message=message)
 
 

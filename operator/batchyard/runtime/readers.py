@@ -93,10 +93,10 @@ def _ttl(seconds: Any) -> int | None:
 
 def _stop(spec: Mapping[str, Any]) -> Stop | None:
     wish = spec.get("stop")
-    if not wish:
+    if not isinstance(wish, Mapping):
         return None
     mode = StopMode.TERMINATE if wish.get("mode") == StopMode.TERMINATE else StopMode.CANCEL
-    return Stop(mode, wish.get("reason", ""))
+    return Stop(mode, str(wish.get("reason", "")))
 
 
 def definition(obj: Object) -> Definition:

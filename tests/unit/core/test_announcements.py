@@ -24,6 +24,9 @@ INTERRUPTED = replace(OPEN, stopped_at=9.0, reason=Reason.INTERRUPTED, message="
         (RUNNABLE, replace(RUNNABLE, queue_position=3)),
         (replace(RUNNABLE, stalled=True), replace(RUNNABLE, stalled=True, message="larger now")),
         (Status(state=JobState.FAILED), Status(state=JobState.FAILED)),
+        (RUNNABLE, replace(RUNNABLE, state=JobState.FAILED, reason=Reason.CANCELLED)),
+        (RUNNING, replace(RUNNING, state=JobState.FAILED, reason=Reason.TERMINATED, attempts=(INTERRUPTED,))),
+        (RUNNING, replace(RUNNABLE, reason=Reason.STOPPING, attempts=(INTERRUPTED,))),
     ],
 )
 def test_ordinary_progress_makes_no_event(before: Status, after: Status) -> None:

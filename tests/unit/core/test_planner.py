@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from batchyard.api.batchjob import JobState
+from batchyard.api.batchjob import JobState, StopMode
 from batchyard.core.placement import Placement
 from batchyard.core.planner import Settled, Snapshot, place, settle
-from batchyard.core.records import BatchJob, Key, Status
+from batchyard.core.records import BatchJob, Key, Status, Stop
 from unit.samples import (
     NOW,
     exited,
@@ -146,6 +146,56 @@ def test_settling_twice_changes_nothing_more() -> None:
     again = settle(replace(snapshot, statuses=first.statuses, resolved=first.resolved), [KEY], NOW)
     assert again.statuses == {}
     assert again.resolved == {}
+
+
+CANCEL, TERMINATE = (Stop(mode, "wrong input") for mode in StopMode)
+
+
+@pytest.mark.parametrize(
+    ("wish", "state", "reason"),
+    [
+        ({"suspended": True}, JobState.RUNNABLE, "Suspended"),
+        ({"stop": CANCEL}, JobState.FAILED, "Cancelled"),
+        ({"stop": TERMINATE}, JobState.FAILED, "Terminated"),
+    ],
+)
+def test_a_job_that_is_held_or_stopped_leaves_the_queue(wish: dict[str, Any], state: JobState, reason: str) -> None:
+    for before in (Status(), RUNNABLE, RETRYING):
+        result = settled(before, job=replace(JOB, **wish), now=NOW + 80)
+        assert (result.statuses[KEY].state, result.statuses[KEY].reason) == (state, reason)
+        assert (result.queued, result.unqueued) == ([], [KEY])
+
+
+def test_a_held_job_does_not_wake_up_for_its_retry() -> None:
+    assert settled(RETRYING, job=replace(THREE_ATTEMPTS, suspended=True), now=NOW + 61).wake == {}
+    released = replace(RETRYING, reason="Suspended")
+    assert settled(released, job=THREE_ATTEMPTS, now=NOW + 61).wake == {KEY: NOW + 70}
+
+
+def test_between_grant_and_start_nothing_is_decided() -> None:
+    """The Kubernetes Job may exist already; only the executor knows."""
+    for job in (replace(JOB, suspended=True), replace(JOB, stop=CANCEL), replace(JOB, stop=TERMINATE)):
+        result = settled(RUNNABLE, job=job, granted={KEY: Placement(KEY, "pool", {})})
+        assert (result.statuses, result.unqueued) == ({}, [KEY])
+
+
+def test_a_run_that_is_to_be_terminated_is_deleted_until_it_is_gone() -> None:
+    job, run = replace(JOB, stop=TERMINATE), make_run()
+    running = Status(JobState.RUNNING, "ContainerRunning", revision=3, attempts=(make_attempt(1),))
+    first = settled(running, job=job, runs=[run])
+    assert first.stop == [run]
+    again = settled(first.statuses[KEY], job=job, runs=[run])
+    assert (again.stop, again.statuses) == ([run], {})
+    assert settled(first.statuses[KEY], job=job, runs=[replace(run, deleting=True)]).stop == []
+    assert settled(first.statuses[KEY], job=job).statuses[KEY].reason == "Terminated"
+
+
+def test_a_run_of_a_terminated_job_that_the_status_does_not_know_is_deleted() -> None:
+    """The operator died between creating the Job and writing the status."""
+    run = make_run()
+    result = settled(job=replace(JOB, stop=TERMINATE), runs=[run])
+    assert result.stop == [run]
+    assert (result.statuses[KEY].state, result.statuses[KEY].reason) == (JobState.STARTING, "Stopping")
 
 
 def test_results_add_up() -> None:

@@ -10,7 +10,7 @@ from batchyard.core.placement import Placement
 from batchyard.core.records import Status
 from batchyard.kube.errors import Forbidden, Invalid
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import JOBS
+from batchyard.kube.resources import BATCHJOBS, JOBS
 from batchyard.manifests.job import build_job
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
@@ -124,6 +124,36 @@ def test_a_new_leader_takes_over_what_is_stored(cache: Cache) -> None:
     assert cache.written == {}
 
 
+def test_a_spec_that_is_older_than_the_known_one_changes_nothing(cache: Cache) -> None:
+    """A watch is behind what a GET has shown."""
+    wanted = {**batchjob(generation=2), "spec": {**JOB.spec, "suspend": True}}
+    cache.put_batchjob(wanted)
+    cache.put_batchjob(batchjob())
+    assert cache.jobs[KEY].suspended
+    cache.put_batchjob({**batchjob(), "status": {"state": "Pending"}}, fresh_status=True)
+    assert cache.jobs[KEY].suspended
+    assert cache.statuses[KEY].state is JobState.PENDING
+
+
+@pytest.mark.parametrize("state", ["Runnable", "Failed"])
+async def test_every_status_says_in_the_end_that_the_present_spec_was_seen(cache: Cache, state: str) -> None:
+    api = FakeApi()
+    created = api.store.create(BATCHJOBS, {"metadata": {"name": KEY[1]}, "spec": JOB.spec}, KEY[0])
+    stored = api.store.update(BATCHJOBS, {**created, "status": {"state": state, "observedGeneration": 1}}, status=True)
+    cache.put_batchjob(stored)
+    assert cache.take_respecified() == set()
+    changed = api.store.update(BATCHJOBS, {**stored, "spec": {**JOB.spec, "suspend": True}})
+    cache.put_batchjob(changed)
+    assert cache.take_respecified() == {KEY}
+    executor = Executor(api, cache, lambda: 0.0, Backoff())
+    await executor.write_status(KEY)
+    now = api.store.get(BATCHJOBS, KEY[1], KEY[0])
+    assert (now["status"]["state"], now["status"]["observedGeneration"]) == (state, 2)
+    cache.put_batchjob(now)
+    assert cache.take_respecified() == set()
+    assert (KEY in cache.written) == (state == "Runnable")
+
+
 def test_what_cannot_be_read_changes_nothing(cache: Cache) -> None:
     other = {**batchjob("other"), "status": {"state": "Blocked"}}
     other["metadata"]["name"] = "other"
@@ -182,3 +212,23 @@ async def test_a_place_that_is_of_no_use_any_more_is_given_back(cache: Cache, ch
     assert api.count("create", JOBS) == 0
     assert cache.granted == {}
     assert cache.used["pool"] == NOTHING
+
+
+@pytest.mark.parametrize("found", ["nothing", "ours", "another's"])
+async def test_a_job_held_after_its_grant_starts_only_if_it_has_started(cache: Cache, found: str) -> None:
+    """The answer to an earlier try may have been lost."""
+    cache.resolved[KEY] = make_resolved()
+    cache.catalogue.environments["pool"] = make_environment()
+    cache.grant(PLACEMENT)
+    api = FakeApi()
+    if found != "nothing":
+        body = kube_job()
+        if found == "another's":
+            body["metadata"]["ownerReferences"][0]["uid"] = "another"
+        api.store.create(JOBS, body, "media")
+    cache.put_batchjob({**batchjob(generation=2), "spec": {**JOB.spec, "suspend": True}})
+    await Executor(api, cache, lambda: 0.0, Backoff()).create(KEY)
+    assert api.count("create", JOBS) == 0
+    assert cache.granted == {}
+    assert cache.used["pool"] == (ONE_RUN if found == "ours" else NOTHING)
+    assert bool(cache.runs) == (found == "ours")
