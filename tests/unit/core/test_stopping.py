@@ -184,6 +184,16 @@ def test_a_terminated_job_fails_once_nothing_of_it_runs(run: object, pod: object
     assert status.interruptions == 0
 
 
+def test_an_attempt_that_was_followed_by_another_was_not_the_one_terminated() -> None:
+    """The write of its end was lost, and its Kubernetes Job is gone."""
+    job, resolved = asked(TERMINATE), make_resolved(retryStrategy={"attempts": 3})
+    status = observe(job, RUNNING, resolved, runs_by_number(make_run(2, attempt=2)), {}, NOW + 60).status
+    assert (status.state, status.reason) == (JobState.STARTING, "Stopping")
+    assert [attempt.run for attempt in status.attempts] == [1, 2]
+    assert [attempt.reason for attempt in status.attempts] == ["JobDeleted", ""]
+    assert status.stopped_at is None
+
+
 def test_a_run_that_ends_by_itself_first_keeps_its_own_end() -> None:
     assert seen(succeeded(), None).state is JobState.SUCCEEDED
     used_up = replace(RUNNING, attempts=(make_attempt(attempt=3, started_at=NOW),))

@@ -128,8 +128,10 @@ def test_a_spec_that_is_older_than_the_known_one_changes_nothing(cache: Cache) -
     """A watch is behind what a GET has shown."""
     wanted = {**batchjob(generation=2), "spec": {**JOB.spec, "suspend": True}}
     cache.put_batchjob(wanted)
+    cache.changed.clear()
     cache.put_batchjob(batchjob())
     assert cache.jobs[KEY].suspended
+    assert not cache.changed.is_set()
     cache.put_batchjob({**batchjob(), "status": {"state": "Pending"}}, fresh_status=True)
     assert cache.jobs[KEY].suspended
     assert cache.statuses[KEY].state is JobState.PENDING
@@ -152,6 +154,17 @@ async def test_every_status_says_in_the_end_that_the_present_spec_was_seen(cache
     cache.put_batchjob(now)
     assert cache.take_respecified() == set()
     assert (KEY in cache.written) == (state == "Runnable")
+
+
+async def test_what_was_written_is_known_even_if_the_spec_changed_meanwhile(cache: Cache) -> None:
+    class SlowApi(FakeApi):
+        async def replace_status(self, *_: Any, **__: Any) -> Object:
+            cache.put_batchjob({**batchjob(generation=2), "spec": {**JOB.spec, "suspend": True}})
+            return {}
+
+    cache.set_status(KEY, Status(JobState.RUNNABLE))
+    await Executor(SlowApi(), cache, lambda: 0.0, Backoff()).write_status(KEY)
+    assert (cache.written[KEY]["state"], cache.written[KEY]["observedGeneration"]) == ("Runnable", 1)
 
 
 def test_what_cannot_be_read_changes_nothing(cache: Cache) -> None:
