@@ -111,6 +111,18 @@ BAD_JOBS = (
         retryStrategy={"backoff": {"multiplier": 0.5}},
     ),
     _job(
+        "growth-alone",
+        "onOutOfMemory needs attempts of 2 or more",
+        "attempts of 2 or more",
+        retryStrategy={"onOutOfMemory": {}},
+    ),
+    _job(
+        "backoff-jitter",
+        "less than or equal to 1",
+        "at most 1, not 1.5",
+        retryStrategy={"backoff": {"jitter": 1.5}},
+    ),
+    _job(
         "override-twice",
         'Duplicate value: {"name":"main"}',
         'two entries have the name "main"',
@@ -348,14 +360,6 @@ REFUSED = (
     _job("node-overrides", f"multi-node jobs are {NOT_YET}", nodeOverrides={"numNodes": 2}),
     _job("share-identifier", f"fair share is {NOT_YET}", shareIdentifier="teama"),
     _job("priority-override", f"priority inside a share is {NOT_YET}", schedulingPriorityOverride=5),
-    *(
-        Bad(f"{kind}-{field_name}", kind, {"retryStrategy": {"attempts": 3, field_name: value}}, NOT_YET)
-        for kind in ("BatchJob", "JobDefinition")
-        for field_name, value in (
-            ("evaluateOnExit", [{"onExitCode": "1", "action": "Exit"}]),
-            ("onOutOfMemory", {"memoryMultiplier": 2}),
-        )
-    ),
     _definition(
         "multi-node",
         f"multi-node jobs are {NOT_YET}",

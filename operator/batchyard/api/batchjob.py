@@ -6,7 +6,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from batchyard.api import names
-from batchyard.api.base import Boolean, Integer, ListMap, Model, Name, Rule, StatusModel, Timestamp, fixed, pattern
+from batchyard.api.base import (
+    Boolean,
+    Integer,
+    ListMap,
+    Model,
+    Name,
+    Quantity,
+    Rule,
+    StatusModel,
+    Timestamp,
+    fixed,
+    pattern,
+)
 from batchyard.api.container import ContainerOverrides
 from batchyard.api.jobdefinition import NodeRangeText, Parameters
 from batchyard.api.meta import Condition, ObjectMeta
@@ -204,6 +216,10 @@ class Attempt(StatusModel):
     """One word on how the run ended, such as Error or OOMKilled."""
     message: str | None = None
     """A sentence on how the run ended."""
+    memory: Quantity | None = None
+    """Memory that the pod asked for."""
+    out_of_memory: tuple[str, ...] | None = None
+    """Containers that were killed because they used more memory than their limit."""
 
 
 class BatchJobStatus(StatusModel):

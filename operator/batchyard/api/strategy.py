@@ -16,14 +16,17 @@ class ExitAction(StrEnum):
 
 
 class Backoff(Model):
-    """The wait before the next attempt: initialSeconds, then each time multiplied, at most maxSeconds."""
+    """The wait before the next attempt: initialSeconds, then each time multiplied, at most maxSeconds, plus jitter."""
 
     initial_seconds: Annotated[Integer, Field(ge=0, le=86400)] = 10
     """Wait before the second attempt."""
     multiplier: Annotated[Number, Field(ge=1, le=100)] = 2.0
     """Factor by which the wait grows from attempt to attempt."""
     max_seconds: Annotated[Integer, Field(ge=0, le=86400)] = 300
-    """Longest wait."""
+    """Longest wait, before jitter."""
+    jitter: Annotated[Number, Field(ge=0, le=1)] = 0.5
+    """Up to this share of the wait is added to it, another amount for each job and attempt, so that jobs which
+    failed together do not come back together."""
 
     rules = (
         Rule(
@@ -43,14 +46,17 @@ _REASON = pattern(
 
 
 class EvaluateOnExit(Model):
-    """A rule for failed attempts: what is given must all match, then the action is taken."""
+    """A rule for failed attempts: what is given must all match, then the action is taken. Interruptions and timeouts
+    are not asked about."""
 
     on_exit_code: Annotated[str, Field(max_length=512), _EXIT_CODE] | None = None
-    """Exit code of the container, or its beginning followed by `*`."""
+    """Exit code of the container, or its beginning followed by `*`. An attempt without an exit code never matches."""
     on_reason: Annotated[str, Field(max_length=512), _REASON] | None = None
-    """Reason of the container's end, such as OOMKilled, or its beginning followed by `*`."""
+    """Reason of the attempt (OOMKilled, NonZeroExit, CannotStartContainer, PodFailed) or what AWS Batch would call
+    it, such as `OutOfMemoryError*`; or its beginning followed by `*`."""
     on_status_reason: Annotated[str, Field(max_length=512), _REASON] | None = None
-    """Reason of the attempt's end, or its beginning followed by `*`."""
+    """Message of the attempt or what AWS Batch would call it, such as `Essential container in task exited`; or its
+    beginning followed by `*`."""
     action: ExitAction
     """Whether the job is retried (while attempts are left) or fails."""
 
@@ -64,12 +70,14 @@ class EvaluateOnExit(Model):
 
 
 class OnOutOfMemory(Model):
-    """More memory for the next attempt of a job that ran out of it."""
+    """More memory for the next attempt of a job that ran out of it. Whether there is a next attempt is decided as for
+    any other failure."""
 
     memory_multiplier: Annotated[Number, Field(gt=1, le=10)] = 2.0
-    """Factor by which the memory grows from attempt to attempt."""
+    """Factor by which request and limit of a container grow each time it was killed; rounded up to whole MiB."""
     max_memory: Quantity | None = None
-    """The memory does not grow beyond this amount."""
+    """The memory of a container does not grow beyond this amount; left out, without bound. A job that has grown beyond
+    every node waits (ExceedsCapacity), so give what the largest node can."""
 
 
 class RetryStrategy(Model):
@@ -82,7 +90,7 @@ class RetryStrategy(Model):
     evaluate_on_exit: Annotated[tuple[EvaluateOnExit, ...], Field(max_length=5)] = ()
     """Rules that decide by exit code or reason whether to retry. First match counts; no match means retry."""
     on_out_of_memory: OnOutOfMemory | None = None
-    """Lets the memory grow when an attempt ran out of it."""
+    """Lets the memory grow when an attempt ran out of it; left out, the next attempt has the same."""
     max_interruptions: Annotated[Integer, Field(ge=0, le=1000)] = 20
     """How often the job is started again, at no cost of attempts, after losing its node or being evicted."""
 
@@ -92,6 +100,12 @@ class RetryStrategy(Model):
             "evaluateOnExit needs attempts of 2 or more, else there is nothing to retry",
             lambda it: not it.evaluate_on_exit or it.attempts > 1,
             field="evaluateOnExit",
+        ),
+        Rule(
+            "!has(self.onOutOfMemory) || self.attempts > 1",
+            "onOutOfMemory needs attempts of 2 or more, else there is nothing to retry",
+            lambda it: it.on_out_of_memory is None or it.attempts > 1,
+            field="onOutOfMemory",
         ),
     )
 

@@ -85,14 +85,6 @@ UNSUPPORTED = (
         "consumable resources are",
         "remove spec.consumableResources",
     ),
-    *(
-        Unsupported(kind, ("retryStrategy", field), what, f"remove spec.retryStrategy.{field}")
-        for kind in (JOB_DEFINITION, BATCH_JOB)
-        for field, what in (
-            ("evaluateOnExit", "retry rules by exit code or reason are"),
-            ("onOutOfMemory", "memory that grows on retry is"),
-        )
-    ),
     Unsupported(
         JOB_QUEUE,
         ("schedulingPolicy", "type"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batchyard.api.batchjob import JobState, StopMode
+from batchyard.api.strategy import ExitAction
 from batchyard.core.resources import Resources
 
 Key = tuple[str, str]
@@ -36,6 +37,10 @@ class Attempt:
     exit_code: int | None = None
     reason: str = ""
     message: str = ""
+    memory: int | None = None
+    """Bytes of memory that the run's pod asked for."""
+    out_of_memory: tuple[str, ...] = ()
+    """Containers that failed because they were killed for their use of memory."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -58,6 +63,24 @@ class Status:
 
 
 @dataclass(slots=True, frozen=True)
+class ExitRule:
+    """One entry of `evaluateOnExit`: patterns that must all match, then the action is taken."""
+
+    action: ExitAction
+    on_exit_code: str | None = None
+    on_reason: str | None = None
+    on_status_reason: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class MemoryGrowth:
+    """How much more memory a container gets each time it ran out of it (`onOutOfMemory`)."""
+
+    multiplier: float = 2.0
+    max_bytes: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
 class RetryPolicy:
     """How often an attempt may be repeated and how long to wait before the next (`retryStrategy`)."""
 
@@ -65,7 +88,10 @@ class RetryPolicy:
     initial_seconds: float = 10.0
     multiplier: float = 2.0
     max_seconds: float = 300.0
+    jitter: float = 0.5
     max_interruptions: int = 20
+    exit_rules: tuple[ExitRule, ...] = ()
+    memory_growth: MemoryGrowth | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -97,7 +123,10 @@ class BatchJob:
 
 @dataclass(slots=True, frozen=True)
 class Resolved:
-    """What a BatchJob's spec and its definition revision come to together; fixed for the life of the job."""
+    """What a BatchJob's spec and its definition revision come to together.
+
+    Fixed for the life of the job, but for the memory that grows when it runs out of it.
+    """
 
     revision: int
     template: Mapping[str, Any]
@@ -105,6 +134,8 @@ class Resolved:
     retry: RetryPolicy
     timeout_seconds: int | None
     startup_grace_seconds: int
+    ungrown: Mapping[str, Any] | None = None
+    """The template before its memory grew; None while it has not."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -157,6 +188,8 @@ class Pod:
     exit_code: int | None = None
     reason: str = ""
     message: str = ""
+    out_of_memory: tuple[str, ...] = ()
+    """Containers that failed because they were killed for their use of memory."""
     waiting_reason: str = ""
     waiting_message: str = ""
     unschedulable: str = ""

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from batchyard.api.names import DEFAULT_CONTAINER
-from batchyard.api.quantities import InvalidQuantity
+from batchyard.api.quantities import InvalidQuantity, parse_bytes
+from batchyard.api.strategy import ExitAction
 from batchyard.core.parameters import MissingParameterError, field_path, substitute
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BatchJob, Resolved, RetryPolicy, Revision
+from batchyard.core.records import BatchJob, ExitRule, MemoryGrowth, Resolved, RetryPolicy, Revision
 from batchyard.core.resources import Resources, describe, parse_resources, pod_requests
 from batchyard.core.shape import misshapen
 
@@ -194,5 +195,24 @@ def _retry_policy(strategy: Mapping[str, Any]) -> RetryPolicy:
         initial_seconds=float(backoff.get("initialSeconds", defaults.initial_seconds)),
         multiplier=float(backoff.get("multiplier", defaults.multiplier)),
         max_seconds=float(backoff.get("maxSeconds", defaults.max_seconds)),
+        jitter=float(backoff.get("jitter", defaults.jitter)),
         max_interruptions=strategy.get("maxInterruptions", defaults.max_interruptions),
+        exit_rules=tuple(_exit_rule(rule) for rule in strategy.get("evaluateOnExit") or ()),
+        memory_growth=_memory_growth(strategy.get("onOutOfMemory")),
+    )
+
+
+def _exit_rule(rule: Mapping[str, Any]) -> ExitRule:
+    return ExitRule(
+        ExitAction(rule["action"]), rule.get("onExitCode"), rule.get("onReason"), rule.get("onStatusReason")
+    )
+
+
+def _memory_growth(growth: Mapping[str, Any] | None) -> MemoryGrowth | None:
+    if growth is None:
+        return None
+    limit = growth.get("maxMemory")
+    return MemoryGrowth(
+        multiplier=float(growth.get("memoryMultiplier", MemoryGrowth().multiplier)),
+        max_bytes=None if limit is None else parse_bytes(limit),
     )

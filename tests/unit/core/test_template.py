@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.core.records import BatchJob, Resolved, RetryPolicy
+from batchyard.api.strategy import ExitAction
+from batchyard.core.records import BatchJob, ExitRule, MemoryGrowth, Resolved, RetryPolicy
 from batchyard.core.template import TemplateError, pod_template, resolve
 from unit.samples import CONTAINER, make_content, make_job, make_revision
 
@@ -224,6 +225,32 @@ def test_the_jobs_strategy_replaces_the_definitions_as_a_whole() -> None:
     resolved = resolve(job, revision)
     assert resolved.retry == RetryPolicy(attempts=2, max_interruptions=1)
     assert resolved.timeout_seconds == 90
+
+
+def test_rules_growth_and_jitter_are_read() -> None:
+    strategy = {
+        "attempts": 5,
+        "backoff": {"jitter": 0},
+        "evaluateOnExit": [
+            {"onExitCode": "1*", "onReason": "OOMKilled", "action": "Retry"},
+            {"onStatusReason": "*", "action": "Exit"},
+        ],
+        "onOutOfMemory": {"memoryMultiplier": 1.5, "maxMemory": "8Gi"},
+    }
+    assert resolve(make_job(retryStrategy=strategy), make_revision()).retry == RetryPolicy(
+        attempts=5,
+        jitter=0.0,
+        exit_rules=(
+            ExitRule(ExitAction.RETRY, on_exit_code="1*", on_reason="OOMKilled"),
+            ExitRule(ExitAction.EXIT, on_status_reason="*"),
+        ),
+        memory_growth=MemoryGrowth(1.5, 8 * 2**30),
+    )
+
+
+def test_memory_doubles_without_bound_unless_said_otherwise() -> None:
+    revision = make_revision(retryStrategy={"attempts": 2, "onOutOfMemory": {}})
+    assert resolve(make_job(), revision).retry.memory_growth == MemoryGrowth(2.0, None)
 
 
 def test_content_without_a_container_is_refused() -> None:
