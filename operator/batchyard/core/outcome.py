@@ -30,6 +30,8 @@ class Outcome:
     reason: str
     message: str
     exit_code: int | None = None
+    cause: str = ""
+    """Kubernetes' own word for it: why the container waited, or how it ended."""
 
 
 def of_run(run: Run, pod: Pod | None) -> Outcome:
@@ -50,12 +52,15 @@ def of_run(run: Run, pod: Pod | None) -> Outcome:
 
 
 def _of_exit(container: str, exit_code: int | None, pod: Pod | None) -> Outcome:
+    cause = pod.reason if pod is not None else ""
     if pod is not None and pod.reason == "OOMKilled":
+        killed, exit_code = (pod.out_of_memory or (container,))[0], pod.exit_code or exit_code
         return Outcome(
             Verdict.FAILED,
             Reason.OUT_OF_MEMORY,
-            f"container {container} used more memory than its limit and was killed (exit code {exit_code})",
+            f"container {killed} used more memory than its limit and was killed (exit code {exit_code})",
             exit_code,
+            cause,
         )
     detail = f": {pod.message}" if pod and pod.message else ""
     return Outcome(
@@ -63,6 +68,7 @@ def _of_exit(container: str, exit_code: int | None, pod: Pod | None) -> Outcome:
         Reason.NON_ZERO_EXIT,
         f"container {container} ended with exit code {exit_code}{detail}",
         exit_code,
+        cause,
     )
 
 
