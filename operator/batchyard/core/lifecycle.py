@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import retries, stopping
+from batchyard.core import memory, retries, stopping
 from batchyard.core.outcome import Outcome, Verdict, of_run
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, Attempt, BatchJob, Pod, Resolved, RetryPolicy, Run, Status, Stop
@@ -50,12 +50,7 @@ def observe(
     now: float,
 ) -> Progress:
     """Bring the status up to date with the job's runs (by number) and their pods (by run name)."""
-    seen = _Seen(
-        resolved.retry if resolved else RetryPolicy(),
-        resolved.startup_grace_seconds if resolved else 0,
-        stopping.termination(job),
-        now,
-    )
+    seen = _Seen(job.uid, resolved, stopping.termination(job), now)
     while status.state not in TERMINAL:
         last = status.attempts[-1] if status.attempts else None
         newer = min((number for number in runs if last is None or number > last.run), default=None)
@@ -75,10 +70,18 @@ def observe(
 class _Seen:
     """What all steps of one observation share."""
 
-    policy: RetryPolicy
-    grace_seconds: int
+    job_uid: str
+    resolved: Resolved | None
     termination: Stop | None
     now: float
+
+    @property
+    def policy(self) -> RetryPolicy:
+        return self.resolved.retry if self.resolved else RetryPolicy()
+
+    @property
+    def grace_seconds(self) -> int:
+        return self.resolved.startup_grace_seconds if self.resolved else 0
 
 
 def _moved_on(status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Seen, *, superseded: bool) -> Progress:
@@ -101,7 +104,7 @@ def _moved_on(status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _S
 
 def _adopted(status: Status, run: Run) -> Status:
     """Enter a run into the attempt list that the status does not know yet (new, or the status write was lost)."""
-    entry = Attempt(run.number, run.attempt, run.name, run.environment)
+    entry = Attempt(run.number, run.attempt, run.name, run.environment, memory=run.request.get("memory"))
     return replace(
         status,
         state=JobState.STARTING,
@@ -152,7 +155,7 @@ def _cannot_start(status: Status, run: Run, pod: Pod, seen: _Seen) -> Progress:
     due = pod.created if pod.waiting_reason in _HOPELESS else pod.created + seen.grace_seconds
     if seen.now < due:
         return Progress(_starting(status, pod.waiting_reason, message), wake_at=due)
-    outcome = Outcome(Verdict.FAILED, Reason.CANNOT_START, message)
+    outcome = Outcome(Verdict.FAILED, Reason.CANNOT_START, message, cause=pod.waiting_reason)
     return _ended(status, outcome, run, pod, seen)
 
 
@@ -178,6 +181,7 @@ def _ended(
         exit_code=outcome.exit_code,
         reason=outcome.reason,
         message=outcome.message,
+        out_of_memory=pod.out_of_memory if pod and outcome.reason == Reason.OUT_OF_MEMORY else (),
     )
     status = replace(
         status,
@@ -209,6 +213,8 @@ def _decided(status: Status, outcome: Outcome, stopped_at: float, seen: _Seen, *
             interruptions=status.interruptions,
             policy=seen.policy,
             now=seen.now,
+            chance=retries.chance_of(seen.job_uid, attempt.attempt),
+            memory=memory.outlook(seen.resolved, status.attempts) if seen.resolved else "",
         )
     interrupted = outcome.verdict is Verdict.INTERRUPTED
     status = replace(status, interruptions=status.interruptions + interrupted)

@@ -51,11 +51,12 @@ class _Pass:
         self.closed: dict[str, Queue] = {}
         self.refused: set[tuple[str, tuple[tuple[str, int], ...]]] = set()
 
-    def place(self, queue: Queue, key: Key, request: Resources, enabled: list[str]) -> Placement | Hold:
+    def place(self, queue: Queue, key: Key, resolved: Resolved, enabled: list[str]) -> Placement | Hold:
         """Find the first environment, in the queue's order, that has room for the request."""
+        request = resolved.request
         candidates = [name for name in enabled if self.pools[name].could_hold(request)]
         if not candidates:
-            return self._misfit(queue, request, enabled)
+            return self._misfit(queue, resolved, enabled)
         size = tuple(sorted(request.items()))
         for name in candidates:
             if name in self.closed or (name, size) in self.refused:
@@ -69,15 +70,21 @@ class _Pass:
             self.closed.setdefault(name, queue)
         return self._full(queue, request, candidates, holder)
 
-    def _misfit(self, queue: Queue, request: Resources, enabled: list[str]) -> Hold:
+    def _misfit(self, queue: Queue, resolved: Resolved, enabled: list[str]) -> Hold:
         if not any(self.pools[name].nodes for name in enabled):
             names = ", ".join(enabled)
             return Hold(Reason.NO_NODES, f"no usable node in {_environments(enabled)} {names} of queue {queue.name}")
         offers = "; ".join(f"{name}: {_offer(self.pools[name])}" for name in enabled)
+        remedy = "lower its requests, or add larger nodes"
+        if resolved.ungrown is not None:
+            remedy = (
+                "its memory has grown since it ran out of it: add larger nodes, or submit it anew with a lower "
+                "retryStrategy.onOutOfMemory.maxMemory"
+            )
         return Hold(
             Reason.EXCEEDS_CAPACITY,
-            f"the job needs {describe(request)}, more than any environment of queue {queue.name} could ever give one "
-            f"pod ({offers}); lower its requests, or add larger nodes",
+            f"the job needs {describe(resolved.request)}, more than any environment of queue {queue.name} could ever "
+            f"give one pod ({offers}); {remedy}",
             stalled=True,
         )
 
@@ -117,7 +124,7 @@ def place_all(
             if blocked is not None:
                 yield key, blocked
                 break
-            decision = this_pass.place(queue, key, resolved[key].request, enabled)
+            decision = this_pass.place(queue, key, resolved[key], enabled)
             yield key, decision
             if isinstance(decision, Hold) and all(name in this_pass.closed for name in enabled):
                 break

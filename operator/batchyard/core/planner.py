@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import lifecycle, references, retries, stopping
+from batchyard.core import lifecycle, memory, references, retries, stopping
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
 from batchyard.core.explain import queued_behind
@@ -114,13 +114,15 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, now: float, result: Settled) 
 
     # 1. References come first: a job's retry policy decides how its runs are read.
     status, resolved = _referenced(snapshot, job, before, runs, now)
-    if resolved is not None and key not in snapshot.resolved:
-        result.resolved[key] = resolved
 
     # 2. Runs and pods move it on.
     progress = lifecycle.observe(job, status, resolved, runs, pods, now)
     status, wake_at = progress.status, progress.wake_at
     result.stop.extend(lifecycle.strays(status, runs, terminate=stopping.termination(job) is not None))
+    if resolved is not None and status.state not in TERMINAL:
+        resolved = memory.grown(resolved, status.attempts)
+        if resolved is not snapshot.resolved.get(key):
+            result.resolved[key] = resolved
 
     # 3. It is held or ended where that is asked for, though not between its grant and its start.
     granted, idle = key in snapshot.granted, _idle(runs, pods)

@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchyard.api.batchjob import JobState
+from batchyard.api.quantities import format_bytes, parse_bytes
 from batchyard.core.records import Attempt, BatchJob, Status
 from batchyard.manifests.conditions import STALLED, Verdict, render_conditions
 from batchyard.manifests.times import format_time, parse_time
 
 MAX_ATTEMPTS = 50
-"""Attempts kept in status, newest last; interruptions make the list longer than the retry strategy allows."""
+"""Attempts kept in status, newest last; interruptions make the list longer than the retry strategy allows.
+
+Older ones that ran out of memory are kept, too: what the next run gets follows from their number.
+"""
 
 
 def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], no
         "stoppedAt": _rendered_time(status.stopped_at),
         "notBefore": _rendered_time(status.not_before),
         "interruptions": status.interruptions,
-        "attempts": [_render_attempt(attempt) for attempt in status.attempts[-MAX_ATTEMPTS:]],
+        "attempts": [_render_attempt(attempt) for attempt in _kept(status.attempts)],
         "conditions": render_conditions(_verdict(status), job.generation, previous, now),
     }
     return _without_blanks(fields)
@@ -70,6 +74,11 @@ def _verdict(status: Status) -> Verdict:
     )
 
 
+def _kept(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+    older = (attempt for attempt in attempts[:-MAX_ATTEMPTS] if attempt.out_of_memory)
+    return (*older, *attempts[-MAX_ATTEMPTS:])
+
+
 def _render_attempt(attempt: Attempt) -> dict[str, Any]:
     fields = _without_blanks(
         {
@@ -83,6 +92,8 @@ def _render_attempt(attempt: Attempt) -> dict[str, Any]:
             "exitCode": attempt.exit_code,
             "reason": attempt.reason,
             "message": attempt.message,
+            "memory": None if attempt.memory is None else format_bytes(attempt.memory),
+            "outOfMemory": list(attempt.out_of_memory) or None,
         }
     )
     return {**fields, "computeEnvironment": attempt.environment}
@@ -101,6 +112,8 @@ def _read_attempt(attempt: Mapping[str, Any]) -> Attempt:
         exit_code=attempt.get("exitCode"),
         reason=attempt.get("reason", ""),
         message=attempt.get("message", ""),
+        memory=parse_bytes(attempt["memory"]) if "memory" in attempt else None,
+        out_of_memory=tuple(attempt.get("outOfMemory") or ()),
     )
 
 

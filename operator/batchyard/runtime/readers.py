@@ -276,6 +276,11 @@ def pod(obj: Object) -> Pod | None:
         exit_code=ended.get("exitCode"),
         reason=status.get("reason") or ended.get("reason") or "",
         message=status.get("message") or ended.get("message") or "",
+        out_of_memory=tuple(
+            each["name"]
+            for each, state in zip(containers, states, strict=True)
+            if _out_of_memory(state.get("terminated") or {})
+        ),
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
@@ -292,11 +297,17 @@ def _is_error(state: Mapping[str, Any]) -> bool:
 
 
 def _telling_end(states: list[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The container end that tells how the pod ended: the first failure, else the last success."""
+    """The container end that tells how the pod ended: out of memory, else the first failure, else the last success."""
     ends = [state["terminated"] for state in states if "terminated" in state]
     failed = [end for end in ends if end.get("exitCode", 0) != 0]
-    told: Mapping[str, Any] = (failed or ends[-1:] or [{}])[0]
+    killed = [end for end in failed if _out_of_memory(end)]
+    told: Mapping[str, Any] = (killed or failed or ends[-1:] or [{}])[0]
     return told
+
+
+def _out_of_memory(end: Mapping[str, Any]) -> bool:
+    """Whether a container failed because memory ran out; one may lose a child to that and still succeed."""
+    return end.get("reason") == "OOMKilled" and end.get("exitCode", 0) != 0
 
 
 def _started(containers: Any) -> float | None:

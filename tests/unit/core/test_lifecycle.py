@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from batchyard.api.batchjob import JobState
+from batchyard.api.strategy import ExitAction
 from batchyard.core.lifecycle import POD_GRACE_SECONDS, Progress, failed, next_run, observe, strays
-from batchyard.core.records import Attempt, Pod, RetryPolicy, Run, Status
+from batchyard.core.records import Attempt, ExitRule, MemoryGrowth, Pod, RetryPolicy, Run, Status
+from batchyard.core.retries import chance_of
 from unit.samples import (
     NOW,
     exited,
@@ -24,6 +26,7 @@ from unit.samples import (
 
 LATER = NOW + 100
 GRACE = 30
+JITTER = 5 * chance_of(make_job().uid, 1)
 RUNNABLE = Status(JobState.RUNNABLE, "WaitingInQueue", revision=3, queue_position=2)
 STARTED = make_pod(phase="Running", node_name="node-1", started_at=NOW + 10)
 DONE = replace(STARTED, phase="Succeeded", stopped_at=NOW + 50, exit_code=0)
@@ -71,7 +74,7 @@ def test_a_run_under_way(pod: Pod | None, summary_: tuple[str, str], words: str)
     [
         (succeeded(), 3, ("Succeeded", "Completed"), None),
         (exited(), 1, ("Failed", "NonZeroExit"), None),
-        (exited(), 3, ("Runnable", "RetryBackoff"), LATER + 10),
+        (exited(), 3, ("Runnable", "RetryBackoff"), LATER + 10 + JITTER),
         (interrupted(), 1, ("Runnable", "Interrupted"), LATER),
     ],
 )
@@ -111,6 +114,41 @@ def test_an_ended_job_waits_a_moment_for_the_last_word_of_its_pod() -> None:
     assert told.status.attempts[0].reason == "OOMKilled"
     late = look(early.status, run, pods=(STARTED,), now=run.ended_at + POD_GRACE_SECONDS)
     assert late.status.attempts[0].reason == "NonZeroExit"
+
+
+def test_a_run_that_ran_out_of_memory_says_which_container_and_what_the_next_has() -> None:
+    run = exited(code=1, request={"memory": 4 * 2**30})
+    pod = replace(DONE, phase="Failed", exit_code=1, reason="OOMKilled", out_of_memory=("main",))
+    status = look(RUNNABLE, run, pods=(pod,), memory_growth=MemoryGrowth()).status
+    assert summary(status) == ("Runnable", "RetryBackoff")
+    assert status.message.endswith("with 8Gi of memory instead of 4Gi")
+    (attempt,) = status.attempts
+    assert (attempt.reason, attempt.exit_code, attempt.memory, attempt.out_of_memory) == (
+        "OOMKilled",
+        1,
+        4 * 2**30,
+        ("main",),
+    )
+
+
+@pytest.mark.parametrize("run", [succeeded(), interrupted()])
+def test_only_a_failure_for_lack_of_memory_counts_as_one(run: Run) -> None:
+    pod = replace(DONE, reason="OOMKilled", out_of_memory=("main",))
+    assert look(RUNNABLE, run, pods=(pod,)).status.attempts[0].out_of_memory == ()
+
+
+def test_a_rule_may_end_the_job_while_attempts_are_left() -> None:
+    status = look(RUNNABLE, exited(code=3), exit_rules=(ExitRule(ExitAction.EXIT, "3"),)).status
+    assert summary(status) == ("Failed", "NonZeroExit")
+    assert status.message.endswith("evaluateOnExit[0] says Exit")
+    assert status.attempts[0].message == "container main ended with exit code 3"
+
+
+def test_a_rule_is_not_asked_about_an_attempt_that_was_followed_by_another() -> None:
+    """The next run exists, so its status was lost, not its place: nothing that runs is given up for a rule."""
+    rules = (ExitRule(ExitAction.EXIT, "*"),)
+    status = look(RUNNABLE, exited(), make_run(2), exit_rules=rules).status
+    assert summary(status) == ("Starting", "CreatingPod")
 
 
 def test_a_job_starts_once_however_often_its_run_does() -> None:

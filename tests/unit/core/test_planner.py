@@ -9,13 +9,14 @@ import pytest
 from batchyard.api.batchjob import JobState, StopMode
 from batchyard.core.placement import Placement
 from batchyard.core.planner import Settled, Snapshot, place, settle
-from batchyard.core.records import BatchJob, Key, Status, Stop
+from batchyard.core.records import BatchJob, Key, Resolved, Status, Stop
 from unit.samples import (
     NOW,
     exited,
     make_attempt,
     make_definition,
     make_job,
+    make_node,
     make_pod,
     make_resolved,
     make_revision,
@@ -120,6 +121,58 @@ def test_the_retry_strategy_is_the_jobs_own() -> None:
     status = settled(job=THREE_ATTEMPTS, runs=[exited()]).statuses[KEY]
     assert (status.state, status.reason) == (JobState.RUNNABLE, "RetryBackoff")
     assert settled(runs=[exited()]).statuses[KEY].state is JobState.FAILED
+
+
+GROWING = make_job(retryStrategy={"attempts": 4, "onOutOfMemory": {"memoryMultiplier": 2}})
+KILLED = make_attempt(1, stopped_at=NOW + 60, reason="OOMKilled", out_of_memory=("main",))
+
+
+def test_a_job_that_ran_out_of_memory_asks_for_more() -> None:
+    pod = make_pod(phase="Failed", exit_code=137, reason="OOMKilled", out_of_memory=("main",))
+    before = make_resolved(GROWING)
+    result = settled(RUNNABLE, job=GROWING, runs=[exited(code=137)], pods=[pod], resolved={KEY: before})
+    resolved = result.resolved[KEY]
+    assert (before.request["memory"], resolved.request["memory"]) == (4 * 2**30, 8 * 2**30)
+    assert resolved.template["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "2", "memory": "8Gi"}
+    assert result.statuses[KEY].message.endswith("with 8Gi of memory instead of 4Gi")
+
+
+@pytest.mark.parametrize("known", [make_resolved(GROWING), None])
+def test_an_operator_that_starts_anew_comes_to_the_same_amount(known: Resolved | None) -> None:
+    status = replace(RETRYING, attempts=(KILLED, replace(KILLED, run=2, attempt=2)))
+    result = settled(status, job=GROWING, now=NOW + 99, resolved={KEY: known} if known else {})
+    assert result.resolved[KEY].request["memory"] == 16 * 2**30
+    again = settled(status, job=GROWING, now=NOW + 99, resolved=result.resolved)
+    assert again.resolved == {}
+
+
+def test_the_grown_amount_is_what_is_charged() -> None:
+    status = replace(RETRYING, attempts=(KILLED,))
+    resolved = settled(status, job=GROWING, now=NOW + 99).resolved[KEY]
+    small = replace(make_job("small"), created=NOW + 1)
+    snapshot = waiting(GROWING, small, request={"cpu": 1}, nodes=[make_node(memory="15Gi")])
+    snapshot = replace(snapshot, resolved={**snapshot.resolved, KEY: resolved}, used={"pool": {"memory": 8 * 2**30}})
+    result = place(snapshot, [], NOW + 99)
+    assert result.placements == []
+    assert "waits for 2 vCPU, 8 GiB memory to become free" in result.statuses[KEY].message
+    placement = place(replace(snapshot, used={}), [], NOW + 99).placements[0]
+    assert (placement.key, placement.request["memory"]) == (KEY, 8 * 2**30)
+
+
+def test_a_job_that_has_grown_beyond_every_node_says_so_and_delays_nobody() -> None:
+    status = replace(RETRYING, attempts=(KILLED,))
+    resolved = settled(status, job=GROWING, now=NOW + 99).resolved[KEY]
+    small = replace(make_job("small"), created=NOW + 1)
+    snapshot = waiting(GROWING, small, request={"cpu": 1}, nodes=[make_node(memory="6Gi")])
+    result = place(replace(snapshot, resolved={**snapshot.resolved, KEY: resolved}), [], NOW + 99)
+    assert [placement.key[1] for placement in result.placements] == ["small"]
+    told = result.statuses[KEY]
+    assert (told.reason, told.stalled) == ("ExceedsCapacity", True)
+    assert "needs 2 vCPU, 8 GiB memory" in told.message
+    assert told.message.endswith(
+        "its memory has grown since it ran out of it: add larger nodes, or submit it anew with a lower "
+        "retryStrategy.onOutOfMemory.maxMemory"
+    )
 
 
 def test_a_stray_is_stopped_every_time_it_is_seen() -> None:

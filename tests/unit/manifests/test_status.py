@@ -14,7 +14,9 @@ from batchyard.manifests.status import MAX_ATTEMPTS, read_status, render_status
 from unit.manifests.conftest import Golden
 from unit.samples import NOW, make_job
 
-FIRST = Attempt(1, 1, "videos-1", "pool", "videos-1-abcde", "node-a", NOW, NOW + 60, 137, "OOMKilled", "killed")
+FIRST = Attempt(
+    1, 1, "videos-1", "pool", "videos-1-abcde", "node-a", NOW, NOW + 60, 137, "OOMKilled", "killed", 2**32, ("main",)
+)
 SECOND = Attempt(2, 2, "videos-2", "pool", "videos-2-fghij", "node-b", NOW + 90)
 
 STATUSES = {
@@ -124,6 +126,15 @@ def test_only_the_last_attempts_are_kept() -> None:
     assert [attempt["run"] for attempt in kept] == list(range(81 - MAX_ATTEMPTS, 81))
 
 
+def test_older_attempts_that_ran_out_of_memory_are_kept_too() -> None:
+    attempts = tuple(
+        Attempt(number, 1, f"videos-{number}", "pool", out_of_memory=("main",) if number in (2, 20, 60) else ())
+        for number in range(1, 81)
+    )
+    kept = render(Status(attempts=attempts))["attempts"]
+    assert [attempt["run"] for attempt in kept] == [2, 20, *range(81 - MAX_ATTEMPTS, 81)]
+
+
 def test_a_condition_keeps_its_time_until_it_turns() -> None:
     before = render(STATUSES["runnable"], now=NOW)
     running = render(STATUSES["running"], before, NOW + 60)
@@ -155,6 +166,8 @@ attempts_ = st.builds(
     exit_code=st.none() | st.integers(-1, 255),
     reason=texts,
     message=texts,
+    memory=st.none() | st.integers(0, 2**60),
+    out_of_memory=st.lists(texts, max_size=2).map(tuple),
 )
 statuses = st.builds(
     Status,
