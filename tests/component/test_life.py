@@ -7,7 +7,7 @@ import pytest
 from batchyard.kube.resources import BATCHJOBS, JOBS, PODS
 from fakes.cluster import NAMESPACE, Cluster, in_cluster
 
-RETRIES: dict[str, Any] = {"attempts": 2, "backoff": {"initialSeconds": 10}}
+RETRIES: dict[str, Any] = {"attempts": 2, "backoff": {"initialSeconds": 10, "jitter": 0}}
 
 
 @in_cluster()

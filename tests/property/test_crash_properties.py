@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard.api import names
+from batchyard.api.quantities import parse_bytes
 from batchyard.kube.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unavailable
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS, PODS, Resource
@@ -25,9 +26,14 @@ from fakes.cluster import NAMESPACE, Cluster, Process, watching
 
 VCPUS = 3
 ATTEMPTS = 3
+FATAL = 42
+"""The exit code after which a rule wants no further attempt."""
+KILLED = 137
+MEBIBYTES = 64
 TERMINAL = {"Succeeded", "Failed"}
 FREE = {"Interrupted", "JobDeleted"}
 STOPPED = {"Cancelled", "Terminated"}
+FAILURES = {"NonZeroExit", "OOMKilled", "CannotStartContainer"}
 ERRORS = (
     Unavailable(0, "Timeout", "the API server fell silent"),
     TooManyRequests(429, "TooManyRequests", "slow down"),
@@ -47,6 +53,12 @@ def owner_of(job: Object) -> str:
     return str(job["metadata"]["labels"][names.JOB_UID])
 
 
+def memory_of(job: Object) -> int:
+    """MiB that the job's pod asks for."""
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    return parse_bytes(container["resources"]["requests"]["memory"]) // 2**20
+
+
 def live_pod(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
@@ -58,12 +70,22 @@ class Story:
         self.cluster = Cluster(graceful=True, sweep_seconds=20.0)
         self.cluster.furnish(
             cpu=str(VCPUS),
-            retryStrategy={"attempts": ATTEMPTS, "backoff": {"initialSeconds": 1, "maxSeconds": 5}},
+            container={"image": "busybox", "resources": {"requests": {"cpu": "1", "memory": f"{MEBIBYTES}Mi"}}},
+            retryStrategy={
+                "attempts": ATTEMPTS,
+                "backoff": {"initialSeconds": 1, "maxSeconds": 5},
+                "evaluateOnExit": [{"onExitCode": str(FATAL), "action": "Exit"}],
+                "onOutOfMemory": {"memoryMultiplier": 2, "maxMemory": f"{3 * MEBIBYTES}Mi"},
+            },
             startupGraceSeconds=5,
         )
         self.processes: list[Process] = []
         self.failed_runs: defaultdict[str, set[str]] = defaultdict(set)
         """Names of the runs that did fail, by uid of their job."""
+        self.fatal_runs: defaultdict[str, set[str]] = defaultdict(set)
+        """Names of the runs that failed so that no other may follow, by uid of their job."""
+        self.killed_runs: defaultdict[str, set[str]] = defaultdict(set)
+        """Names of the runs that ran out of memory, by uid of their job."""
         self.without_image: set[str] = set()
         self.deleted_runs: defaultdict[str, set[str]] = defaultdict(set)
         """Names of the runs that somebody deleted, by uid of their job."""
@@ -93,6 +115,9 @@ class Story:
         asked = [job["spec"] for job in self.cluster.store.objects(BATCHJOBS) if job["metadata"]["uid"] == uid]
         withheld = any(spec.get("suspend") or spec.get("stop") for spec in asked)
         assert not (self.informed and withheld), "a job that is held or stopped was started"
+        assert self.fatal_runs[uid] <= self.deleted_runs[uid], "a rule that wanted no further attempt was ignored"
+        kills = len(self.killed_runs[uid])
+        assert MEBIBYTES <= memory_of(new) <= min(2**kills, 3) * MEBIBYTES, f"the memory after {kills} kills"
 
     def on_batchjob(self, _: Object | None, new: Object | None) -> None:
         status = (new or {}).get("status") or {}
@@ -111,10 +136,10 @@ class Story:
         paid = [attempt["attempt"] for attempt in attempts if attempt.get("reason") not in FREE]
         assert paid == sorted(set(paid)), "an attempt was counted twice"
         assert all(number <= ATTEMPTS for number in paid)
-        failures = {
-            each["jobName"] for each in attempts if each.get("reason") in ("NonZeroExit", "CannotStartContainer")
-        }
+        failures = {each["jobName"] for each in attempts if each.get("reason") in FAILURES}
         assert failures <= self.failed_runs[uid], "a failure was invented"
+        kills = {each["jobName"] for each in attempts if "outOfMemory" in each}
+        assert kills <= self.killed_runs[uid], "a lack of memory was invented"
         lost = {each["jobName"] for each in attempts if each.get("reason") == "JobDeleted"}
         assert lost <= self.deleted_runs[uid], "a run that nobody deleted was given up"
 
@@ -171,9 +196,14 @@ class Story:
 
     async def finish(self, index: int, exit_code: int) -> None:
         if job := self._unfinished(index):
+            uid, name = owner_of(job), job["metadata"]["name"]
             if exit_code:
-                self.failed_runs[owner_of(job)].add(job["metadata"]["name"])
-            self.cluster.jobs.finish(job, exit_code)
+                self.failed_runs[uid].add(name)
+            if exit_code == FATAL:
+                self.fatal_runs[uid].add(name)
+            if exit_code == KILLED:
+                self.killed_runs[uid].add(name)
+            self.cluster.jobs.finish(job, exit_code, "OOMKilled" if exit_code == KILLED else "")
 
     async def disrupt(self, index: int) -> None:
         if job := self._unfinished(index):
@@ -344,8 +374,8 @@ class Story:
             kept = {run["metadata"]["name"]: run["status"]["conditions"][-1]["type"] for run in runs}
             assert kept.get(last["jobName"], "Complete") == "Complete"
         else:
-            assert last["attempt"] == ATTEMPTS
-            assert last["reason"] in ("NonZeroExit", "CannotStartContainer")
+            assert last["attempt"] == ATTEMPTS or last["exitCode"] == FATAL
+            assert last["reason"] in FAILURES
 
 
 async def play(actions: list[Action]) -> None:
@@ -400,8 +430,8 @@ actions = st.one_of(
     do("pass_time", pauses),
     do("pass_time", pauses),
     do("run", numbers),
-    do("finish", numbers, st.sampled_from([0, 1, 1])),
-    do("finish", numbers, st.sampled_from([0, 1, 1])),
+    do("finish", numbers, st.sampled_from([0, 1, FATAL, KILLED])),
+    do("finish", numbers, st.sampled_from([0, 1, 1, KILLED])),
     do("disrupt", numbers),
     do("lack_image", numbers),
     do("delete_run", numbers),
@@ -433,6 +463,25 @@ STORIES: dict[str, list[Action]] = {
         ("pass_time", 0.1),
         ("finish", 0, 1),
         ("pass_time", 3.0),
+    ],
+    "the operator dies between two kills": [
+        ("submit", 0),
+        ("pass_time", 1.0),
+        ("finish", 0, KILLED),
+        ("pass_time", 10.0),
+        ("cut", 1, False),
+        ("finish", 0, KILLED),
+        ("kill",),
+        ("pass_time", 10.0),
+    ],
+    "a rule's word is lost with the operator": [
+        ("submit", 0),
+        ("pass_time", 1.0),
+        ("cut", 1, False),
+        ("finish", 0, FATAL),
+        ("pass_time", 1.0),
+        ("kill",),
+        ("pass_time", 10.0),
     ],
     "the second run is deleted while the first, which failed, is kept": [
         ("submit", 0),
