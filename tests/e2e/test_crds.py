@@ -82,7 +82,7 @@ def test_defaults_are_stored(cluster: Cluster, namespace: str) -> None:
     assert spec["container"]["name"] == "main"
     assert spec["revisionHistoryLimit"] == 10
     assert spec["retryStrategy"]["attempts"] == 1
-    assert spec["retryStrategy"]["backoff"] == {"initialSeconds": 10, "multiplier": 2, "maxSeconds": 300}
+    assert spec["retryStrategy"]["backoff"] == {"initialSeconds": 10, "multiplier": 2, "maxSeconds": 300, "jitter": 0.5}
 
 
 def test_full_definition_is_stored_as_written(cluster: Cluster, namespace: str) -> None:
