@@ -5,7 +5,9 @@ import re
 import statistics
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,28 @@ def _expected(factor: Fraction, offset: int) -> list[Row]:
             frost = len([value for value in lows if value < 0])
             expected.append((station, month, len(good), mean, low, high, float(sum(rains)), frost))
     return expected
+
+
+def test_flaky_download(harness: Harness, reader: Reader) -> None:
+    steps = reader.follow("05-flaky-download")
+    log, attempts, given_up = (next(steps) for _ in range(3))
+    assert "stations.csv: 104 bytes, 4 lines, SHA-256 as expected\n" in log
+    jobs = harness.batchjobs()
+    assert not list(steps)
+    *failed, succeeded = jobs["stations"]["status"]["attempts"]
+    assert ([each["exitCode"] for each in failed], succeeded["exitCode"]) == ([75] * len(failed), 0)
+    *_, refused, broken_off, done = attempts.splitlines()
+    assert "ended with exit code 75: the server says 503 Service Unavailable" in refused
+    assert "ended with exit code 75: no complete answer: IncompleteRead(" in broken_off
+    assert "exit code 0" in done
+    # Each wait is at least as long as asked for; a second is lost to times in whole seconds.
+    moments = [datetime.fromisoformat(line.split()[1]).timestamp() for line in attempts.splitlines()]
+    for number, (before, after) in enumerate(pairwise(moments)):
+        assert after - before >= min(2**number, 10) - 1
+    *_, last = jobs["typo"]["status"]["attempts"]
+    assert last["exitCode"] == 66
+    assert "the server says 404 Not Found; attempt" in given_up
+    assert given_up.endswith("not retried: retryStrategy.evaluateOnExit[1] says Exit\n")
 
 
 def test_two_queues(harness: Harness, reader: Reader) -> None:
