@@ -46,6 +46,11 @@ def submitted(shared: Harness) -> None:
         {"onExitCode": "137", "onReason": "OutOfMemoryError*", "action": "Retry"},
         {"onExitCode": "13*", "onStatusReason": "Essential container in task exited", "action": "Exit"},
     ]
+    not_started = [
+        {"onStatusReason": "Essential container in task exited", "action": "Retry"},
+        {"onReason": "CannotStartContainerError:*", "onStatusReason": "Task failed to start", "action": "Exit"},
+        {"onReason": "CannotPullContainerError:*", "onStatusReason": "Task failed to start", "action": "Exit"},
+    ]
     too_small = strategy(attempts=3, onOutOfMemory={**GROWTH, "maxMemory": "64Mi"})
     shared.apply(
         shared.real_environment(),
@@ -55,9 +60,13 @@ def submitted(shared: Harness) -> None:
         # 75 at first, then 66: the first rule lets it go on, the second one ends it.
         shared.definition("fail", "sh", "-c", "test $AWS_BATCH_JOB_ATTEMPT = 1 && exit 75; exit 66"),
         shared.definition("kill", "sh", "-c", "exit 137"),
+        shared.definition("no-program", "/no/such/program"),
+        shared.definition("no-image", "true", image="localhost/batchyard/missing:1", startupGraceSeconds=3),
         greedy(shared, "allocate", "python3", "-c", ALLOCATE),
         greedy(shared, "allocate-in-a-child", "sh", "-c", IN_A_CHILD),
         shared.job("by-code", "fail", "queue", retryStrategy=strategy(evaluateOnExit=by_code)),
+        shared.job("no-program", "no-program", "queue", retryStrategy=strategy(evaluateOnExit=not_started)),
+        shared.job("no-image", "no-image", "queue", retryStrategy=strategy(evaluateOnExit=not_started)),
         shared.job("not-for-memory", "kill", "queue", retryStrategy=strategy(evaluateOnExit=not_for_memory)),
         shared.job(
             "growing", "allocate", "queue", retryStrategy=strategy(evaluateOnExit=not_for_memory, onOutOfMemory=GROWTH)
@@ -77,6 +86,13 @@ def test_rules_decide_by_the_exit_code(shared: Harness) -> None:
 def test_an_exit_code_of_137_is_not_a_lack_of_memory(shared: Harness) -> None:
     status = shared.wait_state("not-for-memory", "Failed")
     assert (exit_codes(status), reasons(status)) == ([137], ["NonZeroExit"])
+
+
+@pytest.mark.parametrize(("job", "rule"), [("no-program", 1), ("no-image", 2)])
+def test_what_does_not_start_has_the_names_of_aws_batch(shared: Harness, job: str, rule: int) -> None:
+    status = shared.wait_state(job, "Failed")
+    assert len(status["attempts"]) == 1
+    assert status["message"].endswith(f"evaluateOnExit[{rule}] says Exit")
 
 
 def test_a_container_that_the_kernel_killed_gets_more_memory_until_it_succeeds(shared: Harness) -> None:
