@@ -8,7 +8,7 @@ from batchyard.kube.errors import Forbidden
 from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
 from fakes.cluster import NAMESPACE, Cluster, Process, in_cluster
 
-RETRIES: dict[str, Any] = {"attempts": 3, "backoff": {"initialSeconds": 10}}
+RETRIES: dict[str, Any] = {"attempts": 3, "backoff": {"initialSeconds": 10, "jitter": 0}}
 MODES = pytest.mark.parametrize(
     ("mode", "reason", "word"), [("Cancel", "Cancelled", "cancelled"), ("Terminate", "Terminated", "terminated")]
 )
