@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchyard.api.batchjob import JobState
@@ -43,6 +43,7 @@ def ended(end: str, number: int, attempt: int, request: int) -> tuple[Run, Pod]:
     return exited(number, code, **fields), make_pod(number, phase="Failed", exit_code=code, **killed)
 
 
+@settings(deadline=None)
 @given(policies, ends)
 def test_attempts_are_counted_once_and_decisions_survive_a_restart(
     policy: RetryPolicy, story: list[tuple[str, bool]]
