@@ -137,6 +137,34 @@ def test_flaky_download(harness: Harness, reader: Reader) -> None:
     assert given_up.endswith("not retried: retryStrategy.evaluateOnExit[1] says Exit\n")
 
 
+def test_pipeline(reader: Reader) -> None:
+    states, report, why = reader.follow("04-pipeline")
+    waits = dict(re.findall(r"^(\S+) +Pending +(\S.*?)$", states, re.MULTILINE))
+    assert waits["report"].startswith("waits for BatchJob analyse to succeed")
+    assert waits["cleanup"].startswith("waits for BatchJob report to end")
+    pages = {page: (int(requests), int(failed)) for page, requests, failed in _rows(report, r"/\S*")}
+    hours = {hour: (int(requests), int(failed)) for hour, requests, failed in _rows(report, r"\d\d")}
+    whole = re.compile(r'T(\d\d):.*"GET (\S+)" (\d{3}) \d+ \d+ms "(?!ExampleBot).*"$')
+    log = (EXAMPLES / "04-pipeline" / "access.log").read_text().splitlines()
+    seen = [found.groups() for found in map(whole.search, log) if found]
+    for table, column in ((hours, 0), (pages, 1)):
+        assert table == {
+            key: (
+                sum(line[column] == key for line in seen),
+                sum(line[column] == key and line[2] in ("500", "503") for line in seen),
+            )
+            for key in {line[column] for line in seen}
+        }
+    assert report.endswith("Look into /checkout: 3 of 23 requests failed.\n")
+    assert why.splitlines()[-1].startswith(
+        "BatchJob strict-analyse had to succeed but failed, because of BatchJob strict-preprocess (NonZeroExit: "
+    )
+
+
+def _rows(report: str, first: str) -> list[tuple[str, str, str]]:
+    return re.findall(rf"^({first}) +(\d+) +(\d+) +[\d.]+$", report, re.MULTILINE)
+
+
 def test_two_queues(harness: Harness, reader: Reader) -> None:
     steps = reader.follow("03-two-queues")
     next(steps)

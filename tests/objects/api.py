@@ -168,6 +168,7 @@ BAD_JOBS = (
         dependsOn=[{"job": "fetch"}, {"job": "fetch", "type": "Finished"}],
     ),
     _job("depends-unknown-type", "Unsupported value", "must be one of", dependsOn=[{"job": "fetch", "type": "After"}]),
+    _job("depends-on-itself", "a job cannot depend on itself", name="itself", dependsOn=[{"job": "itself"}]),
     _job("depends-on-nothing", "job is required unless type is Sequential", dependsOn=[{"type": "NToN"}]),
     _job(
         "depends-too-many",
@@ -356,7 +357,14 @@ BAD = (*BAD_JOBS, *BAD_DEFINITIONS, *BAD_QUEUES, *BAD_ENVIRONMENTS)
 # What the API describes but this version refuses.
 REFUSED = (
     _job("array", f"array jobs are {NOT_YET}", array={"size": 10}),
-    _job("depends-on", f"dependencies between jobs are {NOT_YET}", dependsOn=[{"job": "fetch"}]),
+    *(
+        _job(
+            f"depends-{entry['type']}",
+            f"dependencies between array indexes are {NOT_YET}",
+            dependsOn=[{"job": "sort"}, entry],
+        )
+        for entry in ({"type": "Sequential"}, {"job": "fetch", "type": "NToN"})
+    ),
     _job("node-overrides", f"multi-node jobs are {NOT_YET}", nodeOverrides={"numNodes": 2}),
     _job("share-identifier", f"fair share is {NOT_YET}", shareIdentifier="teama"),
     _job("priority-override", f"priority inside a share is {NOT_YET}", schedulingPriorityOverride=5),

@@ -378,8 +378,8 @@ class Story:
             assert last["reason"] in FAILURES
 
 
-async def play(actions: list[Action]) -> None:
-    story = Story()
+async def play(actions: list[Action], begin: Callable[[], Story] = Story) -> None:
+    story = begin()
     broken: list[AssertionError] = []
 
     def guarded(

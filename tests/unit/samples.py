@@ -178,6 +178,15 @@ def pods_by_run(*pods: Pod) -> dict[str, Pod]:
     return {pod.run: pod for pod in pods}
 
 
+def dependents_of(jobs: Iterable[BatchJob]) -> dict[Key, set[Key]]:
+    """The index of the cache."""
+    found: dict[Key, set[Key]] = {}
+    for job in jobs:
+        for dependency in job.depends_on:
+            found.setdefault((job.key[0], dependency.job), set()).add(job.key)
+    return found
+
+
 def make_snapshot(
     *,
     jobs: Iterable[BatchJob] = (),
@@ -207,6 +216,8 @@ def make_snapshot(
         "revisions": {("media", "transcode"): {3: make_revision(3)}},
         "namespaces": {"media": {}},
         "backlog": Backlog(),
+        "dependents": dependents_of(jobs),
+        "unstored": (),
     }
     return Snapshot(
         jobs={job.key: job for job in jobs},

@@ -72,7 +72,8 @@ class Dependency(Model):
     """Name of the other BatchJob in the same namespace. With type Sequential it may be left out: then the
     indexes of this array run one after another."""
     type: DependencyType = DependencyType.SUCCEEDED
-    """Whether the other job must have succeeded, failed or just finished; NToN compares index by index."""
+    """Whether the other job must have succeeded, failed or just finished; NToN compares index by index. Sequential
+    with another job is the same as Succeeded."""
 
     rules = (
         Rule(
@@ -222,6 +223,17 @@ class Attempt(StatusModel):
     """Containers that were killed because they used more memory than their limit."""
 
 
+class EndedDependency(StatusModel):
+    """A dependency that has ended."""
+
+    job: str
+    """Name of the other BatchJob."""
+    state: JobState
+    """How it ended."""
+    cause: str | None = None
+    """Name of the BatchJob at the root, when the other one failed only because of its own dependencies."""
+
+
 class BatchJobStatus(StatusModel):
     """What became of the job."""
 
@@ -249,6 +261,8 @@ class BatchJobStatus(StatusModel):
     """How often a run was lost with its node or evicted, at no cost of attempts."""
     not_before: Timestamp | None = None
     """When the next attempt may start, while the job waits after a failed one."""
+    dependencies: tuple[EndedDependency, ...] | None = None
+    """The dependencies that have ended. Each counts from then on, whatever becomes of a BatchJob of that name."""
     attempts: tuple[Attempt, ...] = ()
     """The runs so far, oldest first."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
@@ -281,5 +295,11 @@ class BatchJob(Model):
             "the name of a BatchJob may not contain '.': it names the hosts of pods; use '-' instead",
             lambda it: "." not in it.metadata.name,
             field="metadata.name",
+        ),
+        Rule(
+            "!has(self.spec.dependsOn) || self.spec.dependsOn.all(it, !has(it.job) || it.job != self.metadata.name)",
+            "a job cannot depend on itself; remove the entry that names the job",
+            lambda it: all(each.job != it.metadata.name for each in it.spec.depends_on),
+            field="spec.dependsOn",
         ),
     )

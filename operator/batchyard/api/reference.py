@@ -36,7 +36,10 @@ class Page:
         self.schema: Json = kind.model.model_json_schema(by_alias=True)
         self.definitions: Json = self.schema.get("$defs", {})
         self.seen = seen
-        self.refused = {(self._owner(row), row.path[-1]): row for row in UNSUPPORTED if row.kind == kind.name}
+        self.refused: dict[tuple[str, str], list[Unsupported]] = {}
+        for row in UNSUPPORTED:
+            if row.kind == kind.name:
+                self.refused.setdefault((self._owner(row), row.path[-1]), []).append(row)
 
     def render(self) -> Iterator[str]:
         """All lines about the kind."""
@@ -67,9 +70,11 @@ class Page:
                 yield from self._type(reference, reference)
 
     def _about(self, owner: str, field: str, child: Json) -> Iterator[str]:
-        refused = self.refused.get((owner, field))
-        if refused:
-            yield f"**Not in this version**{f': `{refused.value}`' if refused.value else ''}."
+        if refused := self.refused.get((owner, field)):
+            values = " and ".join(
+                f"`{row.value}`" + (f" without `{row.unless}`" if row.unless else "") for row in refused if row.value
+            )
+            yield f"**Not in this version**{f': {values}' if values else ''}."
         # pydantic leaves a field's description out where it equals its type's.
         yield _line(child.get("description") or self.definitions[_target(child)]["description"])
         yield from (f"{bound}." for bound in _bounds(_present(child)))

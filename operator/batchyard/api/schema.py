@@ -57,6 +57,7 @@ def _refuse(spec: Json, row: Unsupported) -> None:
     owner = spec
     for step in row.path[:-1]:
         owner = owner["properties"][step]
+        owner = owner.get("items", owner)
     rule = {"rule": _cel(owner, row), "message": row.message, "fieldPath": f".{row.path[-1]}"}
     owner.setdefault(VALIDATIONS, []).append(rule)
 

@@ -17,11 +17,13 @@ class Unsupported:
 
     kind: str
     path: tuple[str, ...]
-    """Camel-case field names below the object's spec."""
+    """Camel-case field names below the object's spec; a field with a list stands for each of its entries."""
     what: str
     remedy: str
     value: str | None = None
     """The refused value; None: the field as such is refused when it is set and not empty."""
+    unless: str | None = None
+    """A field beside it that makes it supported when it is set."""
 
     @property
     def message(self) -> str:
@@ -32,18 +34,26 @@ class Unsupported:
     def cel(self) -> str:
         """The condition on the object that holds the field, which `schema` puts there."""
         field = f"self.{self.path[-1]}"
+        condition = f"!has({field})"
         if self.value is not None:
-            return f"!has({field}) || {field} != '{self.value}'"
-        return f"!has({field})"
+            condition += f" || {field} != '{self.value}'"
+        if self.unless is not None:
+            condition += f" || has(self.{self.unless})"
+        return condition
 
     def refuses(self, spec: Mapping[str, Any]) -> bool:
         """Whether this spec uses it."""
-        found: Any = spec
-        for step in self.path:
-            found = found.get(step) if isinstance(found, Mapping) else None
-        if self.value is not None:
-            return bool(found == self.value)
-        return found is not None and found != []
+        holders: list[Any] = [spec]
+        for step in self.path[:-1]:
+            found = [holder.get(step) for holder in holders if isinstance(holder, Mapping)]
+            holders = [entry for each in found for entry in (each if isinstance(each, list) else [each])]
+        return any(isinstance(holder, Mapping) and self._is_in(holder) for holder in holders)
+
+    def _is_in(self, holder: Mapping[str, Any]) -> bool:
+        if self.unless is not None and holder.get(self.unless) is not None:
+            return False
+        found = holder.get(self.path[-1])
+        return found == self.value if self.value is not None else found is not None and found != []
 
 
 UNSUPPORTED = (
@@ -53,11 +63,19 @@ UNSUPPORTED = (
         "array jobs are",
         "remove spec.array and submit one BatchJob per index",
     ),
-    Unsupported(
-        BATCH_JOB,
-        ("dependsOn",),
-        "dependencies between jobs are",
-        "remove spec.dependsOn and submit the job once the others have ended",
+    *(
+        Unsupported(
+            BATCH_JOB,
+            ("dependsOn", "type"),
+            "dependencies between array indexes are",
+            remedy,
+            value=value,
+            unless=unless,
+        )
+        for value, unless, remedy in (
+            ("NToN", None, "use the type Succeeded, Finished or Failed, which waits for the other job as a whole"),
+            ("Sequential", "job", "name the job to wait for, or remove the entry"),
+        )
     ),
     Unsupported(BATCH_JOB, ("nodeOverrides",), "multi-node jobs are", "remove spec.nodeOverrides"),
     Unsupported(BATCH_JOB, ("shareIdentifier",), "fair share is", "remove spec.shareIdentifier"),

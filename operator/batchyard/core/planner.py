@@ -6,17 +6,19 @@ snapshot, neither knows a clock, and both give the same answer for the same argu
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import lifecycle, memory, references, retries, stopping
+from batchyard.core import dependencies, lifecycle, memory, references, retries, stopping
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
 from batchyard.core.explain import queued_behind
 from batchyard.core.placement import Hold, Placement, place_all
 from batchyard.core.reasons import Reason
 from batchyard.core.records import (
+    BEFORE_THE_QUEUE,
     TERMINAL,
     BatchJob,
     Definition,
@@ -32,8 +34,8 @@ from batchyard.core.records import (
 from batchyard.core.resources import Resources
 from batchyard.core.retention import SHOWN_SECONDS, expires_at
 
-_BEFORE_THE_QUEUE = frozenset({JobState.SUBMITTED, JobState.PENDING})
-_WAITING = _BEFORE_THE_QUEUE | {JobState.RUNNABLE}
+_WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
+_NO_CIRCLES: Mapping[Key, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -58,6 +60,10 @@ class Snapshot:
     revisions: Mapping[Key, Mapping[int, Revision]]
     namespaces: Mapping[str, Mapping[str, str]]
     backlog: Backlog
+    dependents: Mapping[Key, Collection[Key]]
+    """Who depends on a job, whether that job exists or not."""
+    unstored: Collection[Key]
+    """The jobs whose end, if they have come to one, the API server does not hold yet."""
 
 
 @dataclass(slots=True)
@@ -96,24 +102,28 @@ class Placed:
     statuses: dict[Key, Status] = field(default_factory=dict)
 
 
-def settle(snapshot: Snapshot, keys: Iterable[Key], now: float) -> Settled:
-    """Bring the named jobs up to date with their runs, pods, references and timers."""
+def settle(snapshot: Snapshot, keys: Iterable[Key], now: float, circles: Mapping[Key, str] = _NO_CIRCLES) -> Settled:
+    """Bring the named jobs up to date with their runs, pods, references, dependencies and timers.
+
+    `circles` says of those that were found to depend on each other in a circle what to tell them. When dependencies of
+    other jobs end by this, the caller settles those after it has entered the results.
+    """
     result = Settled()
     for key in keys:
         job = snapshot.jobs.get(key)
         if job is not None and not job.deleting:
-            _settle_one(snapshot, job, now, result)
+            _settle_one(snapshot, job, circles.get(key, ""), now, result)
     return result
 
 
-def _settle_one(snapshot: Snapshot, job: BatchJob, now: float, result: Settled) -> None:
+def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, result: Settled) -> None:
     key = job.key
     before = snapshot.statuses.get(key, Status())
     runs = snapshot.runs.get(job.uid, {})
     pods = snapshot.pods.get(job.uid, {})
 
     # 1. References come first: a job's retry policy decides how its runs are read.
-    status, resolved = _referenced(snapshot, job, before, runs, now)
+    status, resolved = _referenced(snapshot, job, before, runs, circle, now)
 
     # 2. Runs and pods move it on.
     progress = lifecycle.observe(job, status, resolved, runs, pods, now)
@@ -156,15 +166,21 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, now: float, result: Settled) 
 
 
 def _referenced(
-    snapshot: Snapshot, job: BatchJob, status: Status, runs: Mapping[int, Run], now: float
+    snapshot: Snapshot, job: BatchJob, status: Status, runs: Mapping[int, Run], circle: str, now: float
 ) -> tuple[Status, Resolved | None]:
-    """Check what an unfinished job refers to: it becomes Runnable, waits in Pending, or fails."""
+    """Check what an unfinished job refers to and depends on: it becomes Runnable, waits in Pending, or fails."""
     resolved = snapshot.resolved.get(job.key)
     if status.state in TERMINAL:
         return status, resolved
     answer = references.check(job, status.revision or _revision_of(runs), resolved, snapshot)
+    if job.depends_on and status.state in BEFORE_THE_QUEUE and not runs and not status.attempts:
+        status, verdict = _depended(snapshot, job, status, circle)
+        if isinstance(answer, Resolved) and isinstance(verdict, references.Waits):
+            return replace(_unready(status, verdict, now), revision=answer.revision), answer
+        if isinstance(verdict, references.Never) and not isinstance(answer, references.Never):
+            answer = verdict
     if isinstance(answer, Resolved):
-        if status.state in _BEFORE_THE_QUEUE:
+        if status.state in BEFORE_THE_QUEUE:
             status = replace(
                 status,
                 state=JobState.RUNNABLE,
@@ -176,6 +192,16 @@ def _referenced(
     if status.state in _WAITING and not _unread(status, runs):
         status = _unready(status, answer, now)
     return status, resolved
+
+
+def _depended(
+    snapshot: Snapshot, job: BatchJob, status: Status, circle: str
+) -> tuple[Status, references.Waits | references.Never | None]:
+    """Enter the dependencies that have ended, and judge them."""
+    if circle:
+        return status, references.Never(Reason.DEPENDENCY_CYCLE, circle)
+    ended, verdict = dependencies.check(job, status, snapshot)
+    return replace(status, dependencies=ended), verdict
 
 
 def _revision_of(runs: Mapping[int, Run]) -> int | None:

@@ -17,6 +17,8 @@ class Reason(StrEnum):
     NO_ACTIVE_REVISION = "NoActiveRevision"
     JOB_QUEUE_NOT_FOUND = "JobQueueNotFound"
     NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
+    DEPENDENCY_NOT_FOUND = "DependencyNotFound"
+    WAITING_FOR_DEPENDENCIES = "WaitingForDependencies"
 
     # Runnable: nothing is missing but a place to run.
     WAITING_IN_QUEUE = "WaitingInQueue"
@@ -56,6 +58,8 @@ class Reason(StrEnum):
     UNKNOWN_CONTAINER = "UnknownContainer"
     INVALID_RESOURCES = "InvalidResources"
     NODE_SELECTOR_CONFLICT = "NodeSelectorConflict"
+    DEPENDENCY_NOT_MET = "DependencyNotMet"
+    DEPENDENCY_CYCLE = "DependencyCycle"
 
 
 DOCUMENTATION: dict[Reason, str] = {
@@ -65,6 +69,8 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.NO_ACTIVE_REVISION: "Every revision of the JobDefinition is inactive.",
     Reason.JOB_QUEUE_NOT_FOUND: "The JobQueue does not exist (yet); the job is queued once it does.",
     Reason.NAMESPACE_NOT_ALLOWED: "The queue's `namespaceSelector` does not match the job's namespace.",
+    Reason.DEPENDENCY_NOT_FOUND: "A job it depends on does not exist (yet); the message names it.",
+    Reason.WAITING_FOR_DEPENDENCIES: "Jobs it depends on have not ended; the message names them.",
     Reason.WAITING_IN_QUEUE: "Other jobs of the queue are ahead.",
     Reason.INSUFFICIENT_CAPACITY: "First in its queue; the environments it could use are full.",
     Reason.WAITING_FOR_HIGHER_PRIORITY: "Its environments are held for a job of a queue with more priority.",
@@ -98,4 +104,6 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.UNKNOWN_CONTAINER: "`containerOverrides` names a container that the definition does not have.",
     Reason.INVALID_RESOURCES: "A quantity does not parse, or a request and its limit do not go together.",
     Reason.NODE_SELECTOR_CONFLICT: "The job's node selector contradicts that of the environment.",
+    Reason.DEPENDENCY_NOT_MET: "A job it depends on ended otherwise than it must; the message names the culprit.",
+    Reason.DEPENDENCY_CYCLE: "Jobs depend on each other in a circle, which the message names. All of them fail.",
 }

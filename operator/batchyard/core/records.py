@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchyard.api.batchjob import JobState, StopMode
+from batchyard.api.batchjob import DependencyType, JobState, StopMode
 from batchyard.api.strategy import ExitAction
 from batchyard.core.resources import Resources
 
@@ -16,6 +16,25 @@ Key = tuple[str, str]
 """Namespace and name of a namespaced object."""
 
 TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED})
+BEFORE_THE_QUEUE = frozenset({JobState.SUBMITTED, JobState.PENDING})
+
+
+@dataclass(slots=True, frozen=True)
+class Dependency:
+    """Another job of the namespace, and what must become of it before this one may be queued: succeed, fail or end."""
+
+    job: str
+    type: DependencyType = DependencyType.SUCCEEDED
+
+
+@dataclass(slots=True, frozen=True)
+class EndedDependency:
+    """One entry of `status.dependencies`: the memory that outlives the job it is about."""
+
+    job: str
+    state: JobState
+    cause: str = ""
+    """The job at the root, where this one failed only because its own dependencies were not met."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -60,6 +79,7 @@ class Status:
     interruptions: int = 0
     stalled: bool = False
     not_before: float | None = None
+    dependencies: tuple[EndedDependency, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)
@@ -114,6 +134,7 @@ class BatchJob:
     definition: str
     pinned_revision: int | None
     spec: Mapping[str, Any]
+    depends_on: tuple[Dependency, ...] = ()
     ttl_seconds: int | None = None
     deleting: bool = False
     refusal: str = ""

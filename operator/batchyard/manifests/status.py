@@ -9,7 +9,7 @@ from typing import Any
 
 from batchyard.api.batchjob import JobState
 from batchyard.api.quantities import format_bytes, parse_bytes
-from batchyard.core.records import Attempt, BatchJob, Status
+from batchyard.core.records import Attempt, BatchJob, EndedDependency, Status
 from batchyard.manifests.conditions import STALLED, Verdict, render_conditions
 from batchyard.manifests.times import format_time, parse_time
 
@@ -35,6 +35,7 @@ def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], no
         "stoppedAt": _rendered_time(status.stopped_at),
         "notBefore": _rendered_time(status.not_before),
         "interruptions": status.interruptions,
+        "dependencies": [_render_dependency(each) for each in status.dependencies] or None,
         "attempts": [_render_attempt(attempt) for attempt in _kept(status.attempts)],
         "conditions": render_conditions(_verdict(status), job.generation, previous, now),
     }
@@ -60,6 +61,10 @@ def read_status(status: Mapping[str, Any]) -> Status:
         interruptions=status.get("interruptions") or 0,
         not_before=_parsed_time(status.get("notBefore")),
         stalled=stalled and state is not JobState.FAILED,
+        dependencies=tuple(
+            EndedDependency(each["job"], JobState(each["state"]), each.get("cause", ""))
+            for each in status.get("dependencies") or ()
+        ),
     )
 
 
@@ -77,6 +82,10 @@ def _verdict(status: Status) -> Verdict:
 def _kept(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
     older = (attempt for attempt in attempts[:-MAX_ATTEMPTS] if attempt.out_of_memory)
     return (*older, *attempts[-MAX_ATTEMPTS:])
+
+
+def _render_dependency(dependency: EndedDependency) -> dict[str, Any]:
+    return _without_blanks({"job": dependency.job, "state": dependency.state.value, "cause": dependency.cause})
 
 
 def _render_attempt(attempt: Attempt) -> dict[str, Any]:

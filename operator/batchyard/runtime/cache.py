@@ -14,9 +14,10 @@ from batchyard.api.batchjob import JobState
 from batchyard.core.announcements import Announcement, announcement
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import POD_SLOT
+from batchyard.core.dependencies import remember
 from batchyard.core.placement import Placement
 from batchyard.core.planner import Settled, Snapshot
-from batchyard.core.records import TERMINAL, BatchJob, Key, Pod, Resolved, Run, Status
+from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Key, Pod, Resolved, Run, Status
 from batchyard.core.resources import add, subtract
 from batchyard.manifests.status import read_status
 from batchyard.runtime import readers
@@ -24,7 +25,7 @@ from batchyard.runtime.catalogue import Catalogue
 
 Object = dict[str, Any]
 
-_WAITING = frozenset({JobState.SUBMITTED, JobState.PENDING, JobState.RUNNABLE})
+_WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 
 
 class Cache:
@@ -43,6 +44,8 @@ class Cache:
         self.counts: defaultdict[str, Counter[JobState]] = defaultdict(Counter)
         """Jobs per queue and state."""
 
+        self.dependents: defaultdict[Key, set[Key]] = defaultdict(set)
+        """Jobs by each job that they depend on, whether that one exists or not."""
         self.used: defaultdict[str, dict[str, int]] = defaultdict(dict)
         """Requests of the runs that have not ended and of what is granted, per environment."""
         self.catalogue = Catalogue(self._catalogue_changed)
@@ -53,6 +56,12 @@ class Cache:
         """Warnings that the loop has not handed out yet."""
         self.unconfirmed: defaultdict[Key, set[Key]] = defaultdict(set)
         """New jobs that ask for the latest revision, by definition: not settled before that was read after them."""
+        self.newcomers: set[Key] = set()
+        """Jobs with dependencies that were not yet part of a search for circles."""
+        self.unstored: set[Key] = set()
+        """Jobs whose end the API server does not hold yet."""
+        self.sole_witnesses: set[Key] = set()
+        """Jobs that alone know how a dependency ended, since it is gone: their status is written at once."""
         self._dirty: set[Key] = set()
         self._decided: set[Key] = set()
         self._respecified: set[Key] = set()
@@ -79,13 +88,18 @@ class Cache:
             revisions=self.catalogue.revisions,
             namespaces=self.catalogue.namespaces,
             backlog=self.backlog,
+            dependents=self.dependents,
+            unstored=self.unstored,
         )
 
     def take_dirty(self) -> set[Key]:
         """Return the jobs that something happened to since the last call."""
-        held = set().union(*self.unconfirmed.values())
-        dirty, self._dirty = self._dirty - held, set()
-        return dirty
+        dirty, self._dirty = self._dirty, set()
+        return {key for key in dirty if not self._is_unconfirmed(key)}
+
+    def _is_unconfirmed(self, key: Key) -> bool:
+        job = self.jobs.get(key)
+        return job is not None and key in self.unconfirmed.get((key[0], job.definition), ())
 
     def take_decided(self) -> set[Key]:
         """Return the jobs whose status was decided anew since the last call."""
@@ -125,6 +139,8 @@ class Cache:
         self.changed.set()
         if status.state in TERMINAL:
             self.resolved.pop(key, None)
+            self.unstored.add(key)
+            self._dirty |= self.waiting_for(key)
 
     def grant(self, placement: Placement) -> None:
         """Assume a placement before its Kubernetes Job is written."""
@@ -142,6 +158,27 @@ class Cache:
         """Have the job settled in the next pass."""
         self._dirty.add(key)
         self.changed.set()
+
+    def waiting_for(self, key: Key) -> set[Key]:
+        """Return the jobs that depend on a job and are not queued yet."""
+        return {each for each in self.dependents.get(key, ()) if self.statuses[each].state in BEFORE_THE_QUEUE}
+
+    def end_stored(self, key: Key) -> None:
+        """Note that the API server holds a job's end now: it counts for those that depend on it."""
+        self.written.pop(key, None)
+        self.unstored.discard(key)
+        self._dirty |= self.waiting_for(key)
+        self.changed.set()
+
+    def witnesses(self, key: Key) -> list[Key]:
+        """Return the jobs that know how this one ended, while the API server does not hold that of them yet."""
+        return [
+            each
+            for each in self.dependents.get(key, ())
+            if each in self.written
+            and any(end.job == key[1] for end in self.statuses[each].dependencies)
+            and all(end["job"] != key[1] for end in self.written[each].get("dependencies") or ())
+        ]
 
     def confirm(self, definition: Key, jobs: set[Key]) -> None:
         """Let these jobs go on: their definition was read after they were seen."""
@@ -181,10 +218,14 @@ class Cache:
         if known is not None and outdated:
             job = known
         self.jobs[key] = job
+        if known is not None:
+            self._remove_dependent(known)
+        self._add_dependent(job)
         if known is None or fresh_status:
             if known is not None:
                 self.counts[known.queue][self.statuses[key].state] -= 1
             self.statuses[key] = status
+            self.unstored.discard(key)
             self.counts[job.queue][status.state] += 1
             if status.state in TERMINAL:
                 self.written.pop(key, None)
@@ -195,6 +236,7 @@ class Cache:
         self._compare_generations(job, written)
         if job.deleting:
             self.backlog.remove(key)
+        self._dirty |= self.waiting_for(key)
         self.mark(key)
 
     def _compare_generations(self, job: BatchJob, written: Object) -> None:
@@ -206,6 +248,19 @@ class Cache:
         if self.statuses[job.key].state in TERMINAL:
             self.written[job.key] = written
 
+    def _add_dependent(self, job: BatchJob) -> None:
+        for dependency in job.depends_on:
+            self.dependents[job.key[0], dependency.job].add(job.key)
+            self.newcomers.add(job.key)
+
+    def _remove_dependent(self, job: BatchJob) -> None:
+        for dependency in job.depends_on:
+            key = (job.key[0], dependency.job)
+            self.dependents[key].discard(job.key)
+            if not self.dependents[key]:
+                del self.dependents[key]
+        self.newcomers.discard(job.key)
+
     def remove_batchjob(self, key: Key, uid: str) -> None:
         """Forget a BatchJob that is gone; its runs are charged until they are gone too."""
         job = self.jobs.get(key)
@@ -214,10 +269,19 @@ class Cache:
         self.backlog.remove(key)
         self.withdraw(key)
         del self.jobs[key]
-        self.counts[job.queue][self.statuses.pop(key).state] -= 1
+        status = self.statuses.pop(key)
+        self.counts[job.queue][status.state] -= 1
         self.resolved.pop(key, None)
         self.written.pop(key, None)
         self.unconfirmed[key[0], job.definition].discard(key)
+        self._remove_dependent(job)
+        waiting = self.waiting_for(key)
+        if key not in self.unstored:  # only those that depend on it know its end from now on
+            for dependent in waiting:
+                self.statuses[dependent] = remember(self.statuses[dependent], key[1], status)
+            self.sole_witnesses.update(self.witnesses(key))
+        self.unstored.discard(key)
+        self._dirty |= waiting
         self.changed.set()
 
     # Kubernetes Jobs and pods of runs.

@@ -201,6 +201,6 @@ class Executor:
         current = cache.jobs.get(key)
         if current is not None and current.uid == job.uid:
             if status.state in TERMINAL:
-                cache.written.pop(key, None)
+                cache.end_stored(key)
             else:
                 cache.written[key] = new

@@ -7,12 +7,14 @@ leaves another; all writing happens in the work queue behind it.
 import asyncio
 import heapq
 import logging
-from collections.abc import Callable, Hashable
+import time
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 
-from batchyard.core import explain
+from batchyard.core import dependencies, explain
 from batchyard.core.planner import Settled, place, settle
-from batchyard.core.records import TERMINAL, Key
+from batchyard.core.reasons import Reason
+from batchyard.core.records import TERMINAL, Key, Status
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.overview import Overview
@@ -28,6 +30,17 @@ CONFIRM_SECONDS = 0.05
 
 STATUS_HOLD_SECONDS = 0.3
 """How long a status that is not final is held back: many of those are overtaken by the next one within that time."""
+
+DEPENDENCIES_HOLD_SECONDS = 10.0
+"""How long the end of one dependency is held back while others are waited for: one write tells of all that end
+within that time, and a job whose dependencies end together needs none. Deletion of the one that ended ends the wait."""
+
+MEMORY_SECONDS = 0.5
+"""How soon an expired job is looked at again while jobs that depend on it have yet to write down how it ended."""
+
+SEARCH_SHARE = 0.02
+MAX_SEARCH_PAUSE_SECONDS = 60.0
+"""The share of time that searches for circles of dependencies may take, and how long one is put off at most."""
 
 OVERVIEW_SECONDS = 2.0
 """How often queues and environments are looked at for statuses to write."""
@@ -56,6 +69,7 @@ class Loop:
         self._overview = overview
         self._metrics = metrics
         self._clock = clock
+        self._next_search = 0.0
         self._alarms: list[tuple[float, Key]] = []
         self._last_pass = 0.0
 
@@ -85,8 +99,7 @@ class Loop:
         keys = self._cache.take_dirty() | self._due(now)
         with self._metrics.pass_seconds.time():
             # 1. Bring jobs up to date.
-            settled = self._settle(keys, now)
-            fresh = self._cache.enter(settled)
+            settled, fresh = self._settle_all(keys, now, self._find_circles(now))
             # 2. Hand free capacity out.
             placed = place(self._cache.snapshot(), fresh, now)
             for placement in placed.placements:
@@ -94,7 +107,7 @@ class Loop:
             for key, status in placed.statuses.items():
                 self._cache.set_status(key, status)
         # 3. Write.
-        self._hand_out(settled)
+        self._hand_out(settled, now)
         for placement in placed.placements:
             self._work.add(("create", *placement.key), Urgency.CREATE)
             self._metrics.wait_seconds.observe(now - self._cache.jobs[placement.key].created)
@@ -105,16 +118,38 @@ class Loop:
         for key in self._cache.catalogue.take_dirty_definitions():
             self._work.add(("definition", *key), Urgency.CREATE)
 
-    def _settle(self, keys: set[Key], now: float) -> Settled:
+    def _find_circles(self, now: float) -> dict[Key, str]:
+        """Look for circles that jobs which came have closed. Nothing is lost by doing so later: they only wait."""
+        if not self._cache.newcomers or now < self._next_search <= now + MAX_SEARCH_PAUSE_SECONDS:
+            return {}
+        began = time.perf_counter()
+        newcomers, self._cache.newcomers = self._cache.newcomers, set()
+        circles = dependencies.cycles(newcomers, self._cache.snapshot())
+        pause = (time.perf_counter() - began) / SEARCH_SHARE
+        self._next_search = now + min(pause, MAX_SEARCH_PAUSE_SECONDS)
+        return circles
+
+    def _settle_all(self, keys: set[Key], now: float, circles: Mapping[Key, str]) -> tuple[Settled, list[Key]]:
+        """Settle these jobs, then those whose dependencies ended by that, and so on down the chain."""
+        result, fresh = Settled(), []
+        keys = keys | circles.keys()
+        while keys:
+            settled = self._settle(keys, now, circles)
+            fresh += self._cache.enter(settled)
+            result.add(settled)
+            keys = self._cache.take_dirty()
+        return result, fresh
+
+    def _settle(self, keys: set[Key], now: float, circles: Mapping[Key, str]) -> Settled:
         """Settle all at once; should one job break that, the others one by one, so that it stands alone."""
         try:
-            return settle(self._cache.snapshot(), keys, now)
+            return settle(self._cache.snapshot(), keys, now, circles)
         except Exception:
             _log.exception("Settling %d jobs failed; they are settled one by one", len(keys))
         result = Settled()
         for key in keys:
             try:
-                result.add(settle(self._cache.snapshot(), [key], now))
+                result.add(settle(self._cache.snapshot(), [key], now, circles))
             except Exception:
                 _log.exception("BatchJob %s/%s cannot be settled; it is left as it is", *key)
         return result
@@ -130,13 +165,19 @@ class Loop:
             due.add(heapq.heappop(self._alarms)[1])
         return due
 
-    def _hand_out(self, settled: Settled) -> None:
+    def _hand_out(self, settled: Settled, now: float) -> None:
         for key, at in settled.wake.items():
             heapq.heappush(self._alarms, (at, key))
         for run in settled.stop:
             self._work.add(("stop", run.owner[0], run.name, run.uid), Urgency.STOP)
         for key in settled.expired:
-            self._work.add(("expire", *key), Urgency.FINAL_STATUS)
+            witnesses = self._cache.witnesses(key)
+            for witness in witnesses:
+                self._work.add(("status", *witness), Urgency.FINAL_STATUS)
+            if witnesses:
+                heapq.heappush(self._alarms, (now + MEMORY_SECONDS, key))
+            else:
+                self._work.add(("expire", *key), Urgency.FINAL_STATUS)
 
     def _write_statuses(self) -> None:
         for key in self._cache.take_respecified():
@@ -149,7 +190,14 @@ class Loop:
                 self._metrics.finished.labels(self._cache.jobs[key].queue, status.state.value).inc()
                 self._work.add(("status", *key), Urgency.FINAL_STATUS)
             else:
-                self._work.add(("status", *key), Urgency.STATUS, STATUS_HOLD_SECONDS)
+                self._work.add(("status", *key), Urgency.STATUS, self._hold_seconds(key, status))
+        while self._cache.sole_witnesses:
+            self._work.add(("status", *self._cache.sole_witnesses.pop()), Urgency.FINAL_STATUS)
+
+    def _hold_seconds(self, key: Key, status: Status) -> float:
+        shown = self._cache.written.get(key, {}).get("reason")
+        waits_on = status.reason == Reason.WAITING_FOR_DEPENDENCIES == shown
+        return DEPENDENCIES_HOLD_SECONDS if waits_on else STATUS_HOLD_SECONDS
 
     def _announce(self) -> None:
         announcements, self._cache.announcements = self._cache.announcements, []

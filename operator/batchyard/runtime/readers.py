@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchyard.api import names
-from batchyard.api.batchjob import StopMode
+from batchyard.api.batchjob import DependencyType, StopMode
 from batchyard.api.unsupported import refusals
 from batchyard.api.validation import (
     InvalidObject,
@@ -22,6 +22,7 @@ from batchyard.core import revisions
 from batchyard.core.records import (
     BatchJob,
     Definition,
+    Dependency,
     Environment,
     Key,
     Node,
@@ -69,6 +70,7 @@ def batchjob(obj: Object) -> BatchJob:
     metadata = obj["metadata"]
     spec = obj.get("spec") or {}
     definition, _, revision = str(spec.get("jobDefinition", "")).partition(":")
+    refusal = _refusal(names.BATCH_JOB, obj, parse_batchjob)
     return BatchJob(
         key=key_of(obj),
         uid=metadata["uid"],
@@ -78,11 +80,21 @@ def batchjob(obj: Object) -> BatchJob:
         definition=definition,
         pinned_revision=int(revision) if revision.isdecimal() else None,
         spec=spec,
+        depends_on=() if refusal else _dependencies(spec),
         ttl_seconds=_ttl(spec.get("ttlSecondsAfterFinished")),
         deleting="deletionTimestamp" in metadata,
-        refusal=_refusal(names.BATCH_JOB, obj, parse_batchjob),
+        refusal=refusal,
         suspended=spec.get("suspend") is True,
         stop=_stop(spec),
+    )
+
+
+def _dependencies(spec: Object) -> tuple[Dependency, ...]:
+    """What a job waits for. Sequential is about array indexes; with another job it says no more than Succeeded."""
+    wanted = ((each["job"], each.get("type", DependencyType.SUCCEEDED)) for each in spec.get("dependsOn") or ())
+    return tuple(
+        Dependency(job, DependencyType.SUCCEEDED if kind == DependencyType.SEQUENTIAL else DependencyType(kind))
+        for job, kind in wanted
     )
 
 

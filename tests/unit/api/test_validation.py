@@ -112,9 +112,15 @@ def test_empty_lists_are_not_refused() -> None:
     assert refusals("BatchJob", spec) == []
 
 
+def test_sequential_with_a_job_is_a_plain_dependency() -> None:
+    entries = [{"job": "fetch", "type": "Sequential"}, {"job": "sort"}]
+    assert refusals("BatchJob", {**GOOD_SPECS["BatchJob"], "dependsOn": entries}) == []
+
+
 def test_refusals_cope_with_specs_of_any_shape() -> None:
     assert refusals("JobQueue", {"schedulingPolicy": "FairShare"}) == []
     assert refusals("JobDefinition", {"retryStrategy": None}) == []
+    assert refusals("BatchJob", {"dependsOn": ["fetch", None]}) == []
 
 
 def test_bad_objects_have_different_names() -> None:

@@ -35,6 +35,8 @@ def _settled(status: Status, ttl: int | None, now: float, runs: Mapping[str, Any
         revisions={},
         namespaces={},
         backlog=Backlog(),
+        dependents={},
+        unstored=(),
     )
     return settle(snapshot, [KEY], now)
 

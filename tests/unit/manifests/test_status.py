@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from batchyard.api.batchjob import BatchJobStatus, JobState
-from batchyard.core.records import Attempt, Status
+from batchyard.core.records import Attempt, EndedDependency, Status
 from batchyard.manifests.status import MAX_ATTEMPTS, read_status, render_status
 from unit.manifests.conftest import Golden
 from unit.samples import NOW, make_job
@@ -34,6 +34,13 @@ STATUSES = {
         "the job needs 64 vCPU, more than any environment of queue urgent could ever give one pod",
         revision=3,
         stalled=True,
+    ),
+    "depending": Status(
+        JobState.PENDING,
+        "WaitingForDependencies",
+        "waits for BatchJob index to succeed",
+        revision=3,
+        dependencies=(EndedDependency("fetch", JobState.SUCCEEDED), EndedDependency("sort", JobState.FAILED, "scan")),
     ),
     "retrying": Status(
         JobState.RUNNABLE,
@@ -184,6 +191,10 @@ statuses = st.builds(
     interruptions=st.integers(0, 20),
     stalled=st.booleans(),
     not_before=times,
+    dependencies=st.lists(
+        st.builds(EndedDependency, texts.filter(bool), st.sampled_from([JobState.SUCCEEDED, JobState.FAILED]), texts),
+        max_size=3,
+    ).map(tuple),
 ).filter(lambda status: not (status.stalled and status.state is JobState.FAILED))
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from batchyard.api import names
 from batchyard.api.batchjob import JobState
+from batchyard.core.dependencies import remember
 from batchyard.core.placement import Placement
-from batchyard.core.records import Status
+from batchyard.core.records import EndedDependency, Status
 from batchyard.kube.errors import Forbidden, Invalid
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS
@@ -173,6 +174,73 @@ def test_what_cannot_be_read_changes_nothing(cache: Cache) -> None:
     with pytest.raises(ValueError, match="Blocked"):
         cache.put_batchjob(other)
     assert list(cache.jobs) == list(cache.statuses) == [KEY]
+
+
+def depending(name: str, *others: str, uid: str = "", **status: Any) -> Object:
+    spec = {**JOB.spec, "jobQueue": "q", "jobDefinition": "d:1", "dependsOn": [{"job": other} for other in others]}
+    identity = {"namespace": "media", "name": name, "uid": uid or name, "generation": 1}
+    return {"metadata": identity, "spec": spec, "status": status}
+
+
+MERGE, FETCH = ("media", "merge"), ("media", "fetch")
+
+
+def test_an_end_is_remembered_though_nobody_had_looked_at_it_before_the_job_went(cache: Cache) -> None:
+    cache.put_batchjob(depending("fetch", state="Succeeded", attempts=[]))
+    cache.put_batchjob(depending("merge", "fetch", "sort"))
+    cache.remove_batchjob(FETCH, "fetch")
+    assert cache.statuses[MERGE].dependencies == (EndedDependency("fetch", JobState.SUCCEEDED),)
+    assert cache.sole_witnesses == {MERGE}, "this is to be written at once"
+    assert MERGE in cache.take_dirty()
+
+
+def test_an_end_that_was_not_stored_is_forgotten_with_its_job(cache: Cache) -> None:
+    """It did not count for anybody yet."""
+    cache.put_batchjob(depending("fetch"))
+    cache.put_batchjob(depending("merge", "fetch"))
+    cache.set_status(FETCH, Status(JobState.SUCCEEDED))
+    cache.remove_batchjob(FETCH, "fetch")
+    assert cache.statuses[MERGE].dependencies == ()
+    assert cache.sole_witnesses == set()
+
+
+def test_witnesses_are_those_whose_memory_is_not_stored(cache: Cache) -> None:
+    stored: dict[str, Any] = {
+        "dependencies": [{"job": "fetch", "state": "Succeeded"}],
+        "state": "Pending",
+        "attempts": [],
+    }
+    cache.put_batchjob(depending("fetch", state="Succeeded", attempts=[]))
+    cache.put_batchjob(depending("merge", "fetch"))
+    cache.put_batchjob(depending("report", "fetch", **stored))
+    assert cache.witnesses(FETCH) == [], "it has not looked yet"
+    cache.set_status(MERGE, remember(cache.statuses[MERGE], "fetch", cache.statuses[FETCH]))
+    assert cache.witnesses(FETCH) == [MERGE]
+    cache.written[MERGE] = stored
+    assert cache.witnesses(FETCH) == []
+
+
+def test_those_that_wait_look_again_when_an_end_is_stored(cache: Cache) -> None:
+    cache.put_batchjob(depending("fetch"))
+    cache.put_batchjob(depending("merge", "fetch"))
+    cache.set_status(FETCH, Status(JobState.SUCCEEDED))
+    cache.take_dirty()
+    cache.end_stored(FETCH)
+    assert cache.take_dirty() == {MERGE}
+    assert FETCH not in cache.snapshot().unstored
+
+
+def test_who_depends_on_whom_is_forgotten_with_the_job(cache: Cache) -> None:
+    cache.put_batchjob(depending("merge", "fetch", "sort"))
+    cache.put_batchjob(depending("report", "fetch"))
+    changed = depending("merge", "fetch")  # no CRD lets that through
+    changed["metadata"]["generation"] = 2
+    cache.put_batchjob(changed)
+    assert cache.dependents == {FETCH: {MERGE, ("media", "report")}}
+    assert cache.newcomers == {MERGE, ("media", "report")}
+    cache.put_batchjob(depending("merge", uid="another"))
+    cache.remove_batchjob(("media", "report"), "report")
+    assert (cache.dependents, cache.newcomers) == ({}, set())
 
 
 def test_a_pod_is_remembered_for_as_long_as_its_job_exists(cache: Cache) -> None:
