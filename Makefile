@@ -2,13 +2,13 @@
 # Everything is set up on first use: virtual environment, programs, local cluster. Caches live in the user's cache folder.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench cluster cluster-down unit e2e generate lock
+.PHONY: help demo test check bench cluster cluster-down example-image unit e2e generate lock
 
 PY := .venv/bin/python
 export PYTHONPATH := hack
 
 help:  ## List these commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.ready  ## Bring up a cluster with a real node, run a first job on it and watch it move
 	$(PY) -m demo
@@ -34,6 +34,9 @@ bench: .venv/.ready  ## Measure against the bare Job controller and write docs/b
 
 cluster: .venv/.ready  ## Start the local cluster and say how to use it
 	$(PY) -m localcluster up
+
+example-image: .venv/.ready  ## Build the image of an example and give it to the local cluster: EXAMPLE=07-mpi
+	@$(PY) -m localcluster example-image $(EXAMPLE)
 
 cluster-down: .venv/.ready  ## Stop the local cluster and remove all of it
 	$(PY) -m localcluster down

@@ -1,4 +1,4 @@
-"""The command line: ``python -m localcluster up|down|status|kubeconfig|kubectl|load-image|nodes|build|image``."""
+"""The command line: ``python -m localcluster`` with a command such as up, down or kubectl; ``--help`` lists them."""
 
 import argparse
 import os
@@ -8,9 +8,12 @@ from pathlib import Path
 from .build import ensure_binaries
 from .cluster import DEFAULT_NAME, cluster_names, connect, down, up
 from .errors import LocalClusterError
+from .example_image import example_image
 from .operator_image import operator_image
 from .processes import is_running
 from .state import load_state
+
+NAME_VARIABLE = "LOCAL_CLUSTER"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +43,10 @@ def split_kubectl(arguments: list[str]) -> tuple[list[str], list[str]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="localcluster", description="Real Kubernetes on this machine.")
     named = argparse.ArgumentParser(add_help=False)
-    named.add_argument("--name", default=DEFAULT_NAME, help="name of the cluster (default: %(default)s)")
+    default = os.environ.get(NAME_VARIABLE, DEFAULT_NAME)
+    named.add_argument(
+        "--name", default=default, help=f"name of the cluster (default: ${NAME_VARIABLE}, else batchyard)"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
 
     start = commands.add_parser("up", parents=[named], help="start the cluster, or find it running")
@@ -56,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("kubectl", parents=[named], help="run kubectl on the cluster", usage=usage)
     load = commands.add_parser("load-image", parents=[named], help="give the real node an image archive")
     load.add_argument("archive", type=Path)
+
+    example = commands.add_parser("example-image", parents=[named], help="build an example's image and load it")
+    example.add_argument("example", help="folder of the example, such as 07-mpi")
 
     nodes = commands.add_parser("nodes", parents=[named], help="add simulated nodes")
     nodes.add_argument("count", type=int)
@@ -93,6 +102,9 @@ def _run(options: argparse.Namespace) -> None:
             os.execve(cluster.binaries / "kubectl", ["kubectl", *options.arguments], environment)  # noqa: S606
         case "load-image":
             connect(options.name).load_image(options.archive)
+        case "example-image":
+            cluster = connect(options.name)
+            cluster.load_image(example_image(options.example, _progress))
         case "nodes":
             labels = dict(_pair(text) for text in options.label)
             names = connect(options.name).add_nodes(

@@ -180,6 +180,14 @@ class Harness:
 
         return until(look, seconds, lambda: f"finished: {json.dumps(self.statuses(), indent=1)}")
 
+    def wait_pods(self, batchjob: str, number: int, seconds: float = WAIT_SECONDS) -> None:
+        """Wait until a BatchJob has that many pods."""
+        until(
+            lambda: len(self.pods_of(batchjob)) == number,
+            seconds,
+            lambda: f"{number} pods of {batchjob}: {self.kubectl('get', 'pods')}",
+        )
+
     def wait_gone(self, batchjob: str, seconds: float = WAIT_SECONDS) -> None:
         """Wait until a BatchJob, its Kubernetes Jobs and its pods do not exist any more."""
 

@@ -1,5 +1,6 @@
 """The examples do what their READMEs say, command by command."""
 
+import math
 import os
 import re
 import statistics
@@ -27,6 +28,7 @@ class Reader:
         self._environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig),
+            "LOCAL_CLUSTER": harness.cluster.name,
             "PATH": f"{harness.cluster.binaries}:{os.environ['PATH']}",
         }
 
@@ -163,6 +165,17 @@ def test_pipeline(reader: Reader) -> None:
 
 def _rows(report: str, first: str) -> list[tuple[str, str, str]]:
     return re.findall(rf"^({first}) +(\d+) +(\d+) +[\d.]+$", report, re.MULTILINE)
+
+
+def test_mpi(harness: Harness, reader: Reader) -> None:
+    if harness.cluster.backend == "existing":
+        pytest.skip("nothing can be loaded into this cluster")
+    _, output = reader.follow("07-mpi")
+    *_, waited, token, nodes, pi, token_of_four, nodes_of_four, pi_of_four = output.splitlines()
+    assert "condition met" in waited
+    assert (token, token_of_four) == ("token: 0 1 2", "token: 0 1 2 3")
+    assert (nodes, nodes_of_four) == ("nodes: node-0 node-1 node-2", "nodes: node-0 node-1 node-2 node-3")
+    assert pi == pi_of_four == f"pi: {math.pi:.10f}"
 
 
 def test_two_queues(harness: Harness, reader: Reader) -> None:

@@ -48,6 +48,7 @@ class JobController:
         """Schedule the pod and let its containers run and be ready."""
         pod = self.schedule(job, node)
         now = self._store.timestamp()
+        pod.setdefault("status", {})["podIP"] = f"10.0.0.{pod['metadata']['labels']['fakes/sequence']}"
         self._set_pod(pod, "Running", {"running": {"startedAt": now}}, _condition("Ready", "", "", now))
         self._set_job(job, active=1, ready=1)
 

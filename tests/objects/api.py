@@ -365,15 +365,8 @@ REFUSED = (
         )
         for entry in ({"type": "Sequential"}, {"job": "fetch", "type": "NToN"})
     ),
-    _job("node-overrides", f"multi-node jobs are {NOT_YET}", nodeOverrides={"numNodes": 2}),
     _job("share-identifier", f"fair share is {NOT_YET}", shareIdentifier="teama"),
     _job("priority-override", f"priority inside a share is {NOT_YET}", schedulingPriorityOverride=5),
-    _definition(
-        "multi-node",
-        f"multi-node jobs are {NOT_YET}",
-        container=None,
-        multiNode={"numNodes": 2, "nodeRanges": [{"targetNodes": "0:", "container": {"image": "busybox"}}]},
-    ),
     _definition("scheduling-priority", f"priority inside a share is {NOT_YET}", schedulingPriority=5),
     _definition("consumables", f"consumable resources are {NOT_YET}", consumableResources=[{"name": "licence"}]),
     _queue("fair-share", f"FairShare is {NOT_YET}", schedulingPolicy={"type": "FairShare"}),

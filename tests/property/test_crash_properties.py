@@ -20,11 +20,15 @@ from batchyard.api import names
 from batchyard.api.quantities import parse_bytes
 from batchyard.kube.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unavailable
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import BATCHJOBS, JOBS, PODS, Resource
+from batchyard.kube.resources import BATCHJOBS, JOBS, PODS, SERVICES, Resource
 from fakes.clock import run_virtual
 from fakes.cluster import NAMESPACE, Cluster, Process, watching
 
 VCPUS = 3
+TOGETHER = (10, 11)
+"""Numbers of the multi-node jobs."""
+NODES = 2
+"""Of these jobs, each with a request of 1 vCPU."""
 ATTEMPTS = 3
 FATAL = 42
 """The exit code after which a rule wants no further attempt."""
@@ -59,6 +63,16 @@ def memory_of(job: Object) -> int:
     return parse_bytes(container["resources"]["requests"]["memory"]) // 2**20
 
 
+def run_of(labelled: Object) -> str:
+    """The name of the run that a Job, or a pod's Job, belongs to: of a multi-node job, the main node's."""
+    labels = labelled["metadata"]["labels"]
+    return f"{labels[names.JOB]}-{labels[names.RUN]}"
+
+
+def is_main(job: Object) -> bool:
+    return names.MAIN_UID not in job["metadata"]["annotations"]
+
+
 def live_pod(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
@@ -68,17 +82,19 @@ class Story:
 
     def __init__(self) -> None:
         self.cluster = Cluster(graceful=True, sweep_seconds=20.0)
-        self.cluster.furnish(
-            cpu=str(VCPUS),
-            container={"image": "busybox", "resources": {"requests": {"cpu": "1", "memory": f"{MEBIBYTES}Mi"}}},
-            retryStrategy={
+        container = {"image": "busybox", "resources": {"requests": {"cpu": "1", "memory": f"{MEBIBYTES}Mi"}}}
+        policy: dict[str, Any] = {
+            "retryStrategy": {
                 "attempts": ATTEMPTS,
                 "backoff": {"initialSeconds": 1, "maxSeconds": 5},
                 "evaluateOnExit": [{"onExitCode": str(FATAL), "action": "Exit"}],
                 "onOutOfMemory": {"memoryMultiplier": 2, "maxMemory": f"{3 * MEBIBYTES}Mi"},
             },
-            startupGraceSeconds=5,
-        )
+            "startupGraceSeconds": 5,
+        }
+        self.cluster.furnish(cpu=str(VCPUS), container=container, **policy)
+        multi_node = {"numNodes": NODES, "nodeRanges": [{"targetNodes": "0:", "container": container}]}
+        self.cluster.put("JobDefinition", "together", container=None, multiNode=multi_node, **policy)
         self.processes: list[Process] = []
         self.failed_runs: defaultdict[str, set[str]] = defaultdict(set)
         """Names of the runs that did fail, by uid of their job."""
@@ -89,6 +105,8 @@ class Story:
         self.without_image: set[str] = set()
         self.deleted_runs: defaultdict[str, set[str]] = defaultdict(set)
         """Names of the runs that somebody deleted, by uid of their job."""
+        self.deleted_jobs: set[str] = set()
+        """Names of all Kubernetes Jobs that somebody deleted."""
         self.finals: dict[str, str] = {}
         self.informed = False
         """Whether the operator has had time to learn what is asked of every job."""
@@ -98,23 +116,24 @@ class Story:
     def on_job(self, old: Object | None, new: Object | None) -> None:
         if old is not None or new is None:
             return
-        uid, name = owner_of(new), new["metadata"]["name"]
+        uid, name = owner_of(new), run_of(new)
         jobs = self.cluster.store.objects(JOBS)
-        live = {job["metadata"]["name"] for job in jobs if owner_of(job) == uid and not ended(job)}
+        live = {run_of(job) for job in jobs if owner_of(job) == uid and not ended(job)}
         live |= {
-            pod["metadata"]["labels"]["batch.kubernetes.io/job-name"]
+            run_of(pod)
             for pod in self.cluster.pods()
             if pod["metadata"]["labels"][names.JOB_UID] == uid and live_pod(pod)
         }
         assert live == {name}, f"two runs of one job at once: {live}"
         assert uid not in self.finals, "a job that had ended was started again"
-        assert not any(owner_of(job) == uid and ended(job, "Complete") for job in jobs), (
+        assert not any(owner_of(job) == uid and is_main(job) and ended(job, "Complete") for job in jobs), (
             "what had succeeded was repeated"
         )
-        assert sum(not ended(job) for job in jobs) <= VCPUS, "more granted than there is"
+        held = {(owner_of(job), run_of(job)): names.NODE in job["metadata"]["labels"] for job in jobs if not ended(job)}
+        assert sum(NODES if together else 1 for together in held.values()) <= VCPUS, "more granted than there is"
         asked = [job["spec"] for job in self.cluster.store.objects(BATCHJOBS) if job["metadata"]["uid"] == uid]
         withheld = any(spec.get("suspend") or spec.get("stop") for spec in asked)
-        assert not (self.informed and withheld), "a job that is held or stopped was started"
+        assert not (self.informed and withheld and is_main(new)), "a job that is held or stopped was started"
         assert self.fatal_runs[uid] <= self.deleted_runs[uid], "a rule that wanted no further attempt was ignored"
         kills = len(self.killed_runs[uid])
         assert MEBIBYTES <= memory_of(new) <= min(2**kills, 3) * MEBIBYTES, f"the memory after {kills} kills"
@@ -152,7 +171,7 @@ class Story:
             labels = pod["metadata"]["labels"]
             if labels[names.JOB_UID] == uid and live_pod(pod):
                 # Somebody deleted the Kubernetes Job, and its pod ends unseen.
-                assert labels["batch.kubernetes.io/job-name"] in self.deleted_runs[uid], "it still runs"
+                assert labels["batch.kubernetes.io/job-name"] in self.deleted_jobs, "it still runs"
                 assert "deletionTimestamp" in pod["metadata"], "it was left running"
 
     # What can happen. Each picks among what is there; with nothing to pick, nothing happens.
@@ -188,7 +207,7 @@ class Story:
         try:
             self.cluster.get("BatchJob", name)
         except NotFound:
-            self.cluster.submit(name)
+            self.cluster.submit(name, jobDefinition="together" if number in TOGETHER else "transcode")
 
     async def run(self, index: int) -> None:
         if job := self._unfinished(index):
@@ -196,14 +215,18 @@ class Story:
 
     async def finish(self, index: int, exit_code: int) -> None:
         if job := self._unfinished(index):
-            uid, name = owner_of(job), job["metadata"]["name"]
+            uid = owner_of(job)
             if exit_code:
-                self.failed_runs[uid].add(name)
-            if exit_code == FATAL:
-                self.fatal_runs[uid].add(name)
-            if exit_code == KILLED:
-                self.killed_runs[uid].add(name)
+                self._failed(job)
+            if exit_code == FATAL and is_main(job):
+                self.fatal_runs[uid].add(run_of(job))
+            if exit_code == KILLED and is_main(job):
+                self.killed_runs[uid].add(run_of(job))
             self.cluster.jobs.finish(job, exit_code, "OOMKilled" if exit_code == KILLED else "")
+
+    def _failed(self, job: Object) -> None:
+        if is_main(job):
+            self.failed_runs[owner_of(job)].add(run_of(job))
 
     async def disrupt(self, index: int) -> None:
         if job := self._unfinished(index):
@@ -211,13 +234,15 @@ class Story:
 
     async def lack_image(self, index: int) -> None:
         if job := self._unfinished(index):
-            self.failed_runs[owner_of(job)].add(job["metadata"]["name"])
+            self.failed_runs[owner_of(job)].add(run_of(job))
             self.without_image.add(job["metadata"]["uid"])
             self.cluster.jobs.wait(job, "ImagePullBackOff", "no such image")
 
     async def delete_run(self, index: int) -> None:
         if job := self._pick(index, lambda job: "deletionTimestamp" not in job["metadata"]):
-            self.deleted_runs[owner_of(job)].add(job["metadata"]["name"])
+            if is_main(job):
+                self.deleted_runs[owner_of(job)].add(run_of(job))
+            self.deleted_jobs.add(job["metadata"]["name"])
             self.cluster.store.delete(JOBS, job["metadata"]["name"], NAMESPACE)
 
     async def delete_job(self, number: int) -> None:
@@ -257,7 +282,7 @@ class Story:
 
         if job := self._pick(index, wanted):
             if exit_code:
-                self.failed_runs[owner_of(job)].add(job["metadata"]["name"])
+                self._failed(job)
             self.cluster.jobs.finish(job, exit_code)
 
     async def terminate(self) -> None:
@@ -333,7 +358,7 @@ class Story:
         await self.pass_time(90.0)
         self.informed = True
         await self.pass_time(30.0)
-        for number in range(5):
+        for number in (*range(5), *TOGETHER):
             await self.release(number)
         for _ in range(20):
             await self.act(("pass_time", 30.0))
@@ -418,27 +443,36 @@ def do(verb: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Actio
 
 
 numbers = st.integers(0, 3)
+whom = numbers | st.sampled_from(TOGETHER)
 pauses = st.sampled_from([0.01, 0.1, 0.4, 0.6, 1.0, 3.0, 10.0, 40.0])
-WRITES = [("create", JOBS), ("patch", BATCHJOBS), ("delete", JOBS), ("get", JOBS), ("delete", BATCHJOBS)]
+WRITES = [
+    ("create", JOBS),
+    ("patch", BATCHJOBS),
+    ("delete", JOBS),
+    ("get", JOBS),
+    ("delete", BATCHJOBS),
+    ("create", SERVICES),
+]
 fail = st.tuples(st.sampled_from(WRITES), st.integers(0, len(ERRORS) - 1), st.booleans(), st.integers(1, 3)).map(
     # Only a silent API server leaves open whether a request took effect.
     lambda drawn: ("fail", *drawn[0], drawn[1], drawn[2] and drawn[1] == 0, drawn[3])
 )
 actions = st.one_of(
-    do("submit", numbers),
-    do("submit", numbers),
+    do("submit", whom),
+    do("submit", whom),
     do("pass_time", pauses),
     do("pass_time", pauses),
+    do("run", numbers),
     do("run", numbers),
     do("finish", numbers, st.sampled_from([0, 1, FATAL, KILLED])),
     do("finish", numbers, st.sampled_from([0, 1, 1, KILLED])),
     do("disrupt", numbers),
     do("lack_image", numbers),
     do("delete_run", numbers),
-    do("delete_job", numbers),
-    do("hold", numbers),
-    do("release", numbers),
-    do("stop", numbers, st.sampled_from(["Cancel", "Terminate", "Terminate"])),
+    do("delete_job", whom),
+    do("hold", whom),
+    do("release", whom),
+    do("stop", whom, st.sampled_from(["Cancel", "Terminate", "Terminate"])),
     do("heed", numbers, st.sampled_from([0, 143])),
     do("terminate"),
     fail,
@@ -578,6 +612,42 @@ STORIES: dict[str, list[Action]] = {
         ("hold", 0),
         ("kill",),
         ("pass_time", 40.0),
+    ],
+    "the operator dies between two nodes, and the main node ends before the next one acts": [
+        ("submit", 10),
+        ("submit", 0),
+        ("submit", 1),
+        ("pass_time", 1.0),
+        ("cut", 1, True),
+        ("run", 1),
+        ("pass_time", 0.1),
+        ("finish", 1, 1),
+        ("kill",),
+        ("pass_time", 3.0),
+        ("terminate",),
+        ("pass_time", 40.0),
+    ],
+    "another node is lost, and the operator dies before it has stopped the main node": [
+        ("submit", 10),
+        ("pass_time", 1.0),
+        ("run", 0),
+        ("pass_time", 1.0),
+        ("fail", "delete", JOBS, 0, False, 30),
+        ("disrupt", 1),
+        ("pass_time", 1.0),
+        ("kill",),
+        ("pass_time", 10.0),
+        ("terminate",),
+    ],
+    "a node is created, but its answer is lost while the main node ends": [
+        ("submit", 10),
+        ("pass_time", 1.0),
+        ("fail", "create", JOBS, 0, True, 2),
+        ("run", 0),
+        ("pass_time", 0.1),
+        ("finish", 0, 0),
+        ("pass_time", 10.0),
+        ("terminate",),
     ],
     "a status seems not to have been written": [
         *[("submit", number) for number in range(4)],

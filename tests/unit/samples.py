@@ -196,6 +196,7 @@ def make_snapshot(
     nodes: Iterable[Node] | None = None,
     runs: Iterable[Run] = (),
     pods: Iterable[Pod] = (),
+    children: Iterable[Run] = (),
     resolved: Mapping[Key, Resolved] | None = None,
     used: Mapping[str, Resources] | None = None,
     granted: Mapping[Key, Placement] | None = None,
@@ -208,6 +209,9 @@ def make_snapshot(
     by_owner: dict[str, dict[int, Run]] = {}
     for run in runs:
         by_owner.setdefault(run.owner_uid, {})[run.number] = run
+    children_by_owner: dict[str, dict[str, Run]] = {}
+    for child in children:
+        children_by_owner.setdefault(child.owner_uid, {})[child.name] = child
     pods_by_owner: dict[str, dict[str, Pod]] = {}
     for pod_ in pods:
         pods_by_owner.setdefault(pod_.owner_uid, {})[pod_.run] = pod_
@@ -225,6 +229,7 @@ def make_snapshot(
         resolved=resolved or {},
         runs=by_owner,
         pods=pods_by_owner,
+        children=children_by_owner,
         granted=granted or {},
         queues={queue.name: queue for queue in ([make_queue()] if queues is None else queues)},
         environments={environment.name: environment for environment in environments},

@@ -31,8 +31,12 @@ RUN: Final = f"{GROUP}/run"
 DEFINITION: Final = f"{GROUP}/job-definition"
 REVISION: Final = f"{GROUP}/revision"
 SPEC_HASH: Final = f"{GROUP}/spec-hash"
-# Annotation of Kubernetes Jobs: the attempt that the run belongs to.
+NODE: Final = f"{GROUP}/node-index"
+# Annotations of Kubernetes Jobs: the attempt that the run belongs to; of multi-node jobs also what all nodes ask for
+# together and, where it is not the main node's, the uid of the main node's Job.
 ATTEMPT: Final = f"{GROUP}/attempt"
+GANG_REQUEST: Final = f"{GROUP}/gang-request"
+MAIN_UID: Final = f"{GROUP}/main-uid"
 
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY_VALUE: Final = "batchyard"

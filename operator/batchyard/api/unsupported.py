@@ -77,19 +77,12 @@ UNSUPPORTED = (
             ("Sequential", "job", "name the job to wait for, or remove the entry"),
         )
     ),
-    Unsupported(BATCH_JOB, ("nodeOverrides",), "multi-node jobs are", "remove spec.nodeOverrides"),
     Unsupported(BATCH_JOB, ("shareIdentifier",), "fair share is", "remove spec.shareIdentifier"),
     Unsupported(
         BATCH_JOB,
         ("schedulingPriorityOverride",),
         "priority inside a share is",
         "remove spec.schedulingPriorityOverride and use a queue with another priority",
-    ),
-    Unsupported(
-        JOB_DEFINITION,
-        ("multiNode",),
-        "multi-node jobs are",
-        "use container or template, which run on one node",
     ),
     Unsupported(
         JOB_DEFINITION,

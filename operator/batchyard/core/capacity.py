@@ -4,16 +4,22 @@ The planner opens one `Ledger` per pass from the snapshot, charges every grant t
 it away: the truth of a charge is the Kubernetes Job that exists (or is being created), never this memory.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from batchyard.core.records import Environment, Node
+from batchyard.core.records import Environment, Gang, Node
 from batchyard.core.resources import Resources, add, fits, subtract
 from batchyard.core.selectors import usable
 
 POD_SLOT: Resources = {"pods": 1}
-"""Every run is one pod, and nodes limit how many pods they carry."""
+"""Nodes limit how many pods they carry."""
+
+
+def with_pods(request: Resources) -> Resources:
+    """What a run takes, pod slots included: one, unless the request says how many."""
+    return request if "pods" in request else add(request, POD_SLOT)
 
 
 @dataclass(slots=True, frozen=True)
@@ -25,25 +31,42 @@ class Pool:
     capacity: Resources
     shapes: tuple[Resources, ...]
     """The distinct allocatable amounts of its nodes: a pod must fit on one node, not on the sum of several."""
+    alike: tuple[int, ...] = ()
+    """How many nodes there are of each shape."""
 
-    def could_hold(self, request: Resources) -> bool:
-        """Whether the request would fit if nothing else ran here."""
-        return fits(request, self.capacity) and any(fits(request, shape) for shape in self.shapes)
+    def could_hold(self, request: Resources, gang: Gang | None = None) -> bool:
+        """Whether the request would fit if nothing else ran here; with a gang, all of its pods at once."""
+        if not fits(request, self.capacity):
+            return False
+        if gang is None:
+            return any(fits(request, shape) for shape in self.shapes)
+        return all(self._carries(group.request) >= len(group.nodes) for group in gang.groups)
+
+    def _carries(self, pod: Resources) -> int:
+        """How many such pods the nodes can carry at the same time."""
+        needed = {name: amount for name, amount in with_pods(pod).items() if amount > 0}
+        return sum(
+            count * min(shape.get(name, 0) // amount for name, amount in needed.items())
+            for shape, count in zip(self.shapes, self.alike, strict=True)
+        )
 
 
 def pool(environment: Environment, nodes: Iterable[Node]) -> Pool:
     """Sum up the nodes that the environment may use now."""
     total: dict[str, int] = {}
     shapes: dict[tuple[tuple[str, int], ...], Resources] = {}
+    alike: Counter[tuple[tuple[str, int], ...]] = Counter()
     count = 0
     for node in nodes:
         if usable(environment, node):
             count += 1
             total = add(total, node.allocatable)
-            shapes.setdefault(tuple(sorted(node.allocatable.items())), node.allocatable)
+            shape = tuple(sorted(node.allocatable.items()))
+            shapes.setdefault(shape, node.allocatable)
+            alike[shape] += 1
     for name, ceiling in environment.ceilings.items():
         total[name] = min(total.get(name, 0), ceiling)
-    return Pool(environment, count, total, tuple(shapes.values()))
+    return Pool(environment, count, total, tuple(shapes.values()), tuple(alike[shape] for shape in shapes))
 
 
 class Ledger:
@@ -57,12 +80,11 @@ class Ledger:
 
     def fits(self, environment: str, request: Resources) -> bool:
         """Whether the request fits into what is free now."""
-        free = self._free[environment]
-        return free.get("pods", 0) >= 1 and fits(request, free)
+        return fits(with_pods(request), self._free[environment])
 
     def charge(self, environment: str, request: Resources) -> None:
-        """Take the request, and one pod slot, out of what is free."""
-        self._free[environment] = subtract(subtract(self._free[environment], request), POD_SLOT)
+        """Take the request, and its pod slots, out of what is free."""
+        self._free[environment] = subtract(self._free[environment], with_pods(request))
 
     def free(self, environment: str) -> Resources:
         """What is free now; negative where capacity shrank below what runs."""

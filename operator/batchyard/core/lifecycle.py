@@ -8,29 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import memory, retries, stopping
+from batchyard.core import gang, memory, retries, stopping
 from batchyard.core.outcome import Outcome, Verdict, of_run
 from batchyard.core.reasons import Reason
-from batchyard.core.records import TERMINAL, Attempt, BatchJob, Pod, Resolved, RetryPolicy, Run, Status, Stop
+from batchyard.core.records import TERMINAL, Attempt, BatchJob, Gang, Pod, Resolved, RetryPolicy, Run, Status, Stop
+from batchyard.core.startup import gives_up_at
 
 POD_GRACE_SECONDS = 2.0
 """Jobs and pods arrive on two watches: how long an ended Job waits for the last word of its pod."""
-
-_HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-"""Waiting reasons of a container that no grace time mends."""
-
-_NOT_STARTING = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "ImageInspectError",
-        "RegistryUnavailable",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
-    }
-)
-"""Waiting reasons that are errors, forgiven until the grace time is over."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,9 +33,13 @@ def observe(
     runs: Mapping[int, Run],
     pods: Mapping[str, Pod],
     now: float,
+    children: Mapping[str, Run] | None = None,
 ) -> Progress:
-    """Bring the status up to date with the job's runs (by number) and their pods (by run name)."""
-    seen = _Seen(job.uid, resolved, stopping.termination(job), now)
+    """Bring the status up to date with the job's runs (by number) and their pods (by the name of their Job).
+
+    `children` are the Jobs of a multi-node job's other nodes, by name.
+    """
+    seen = _Seen(job.uid, resolved, stopping.termination(job), children or {}, now)
     while status.state not in TERMINAL:
         last = status.attempts[-1] if status.attempts else None
         newer = min((number for number in runs if last is None or number > last.run), default=None)
@@ -73,6 +62,7 @@ class _Seen:
     job_uid: str
     resolved: Resolved | None
     termination: Stop | None
+    children: Mapping[str, Run]
     now: float
 
     @property
@@ -83,23 +73,42 @@ class _Seen:
     def grace_seconds(self) -> int:
         return self.resolved.startup_grace_seconds if self.resolved else 0
 
+    @property
+    def gang(self) -> Gang | None:
+        return self.resolved.gang if self.resolved else None
+
 
 def _moved_on(status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Seen, *, superseded: bool) -> Progress:
     """Bring the open attempt up to date with its run."""
     pod = pods.get(status.attempts[-1].job_name)
     if seen.termination is not None and not superseded:
-        if stopping.halted(run, pod):
-            return _ended(status, stopping.outcome(seen.termination, run, pod), run, pod, seen)
-        if run is None or not run.ended:
-            return Progress(stopping.announced(_with_pod(status, pod) if pod else status, seen.termination))
+        stopped = _stopped(status, run, pods, seen, seen.termination)
+        if stopped is not None:
+            return stopped
     if run is None:
         return Progress(_lost(status, seen, superseded=superseded))
     if not run.ended:
+        if seen.children or seen.gang is not None:
+            return _together(status, run, pods, seen)
         return _under_way(status, run, pod, seen)
     last_word_due = (run.ended_at or seen.now) + POD_GRACE_SECONDS
     if pod is not None and pod.phase not in ("Succeeded", "Failed") and seen.now < last_word_due and not superseded:
         return Progress(status, wake_at=last_word_due)
     return _ended(status, of_run(run, pod), run, pod, seen, superseded=superseded)
+
+
+def _stopped(
+    status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Seen, termination: Stop
+) -> Progress | None:
+    """A run that is to be terminated ends as that, unless it ended by itself before."""
+    name = status.attempts[-1].job_name
+    pod = pods.get(name)
+    halted = stopping.halted(run, pod)
+    if halted and not gang.lingers(name, seen.children, pods):
+        return _ended(status, stopping.outcome(termination, run, pod), run, pod, seen)
+    if halted or run is None or not run.ended:
+        return Progress(stopping.announced(_with_pod(status, pod) if pod else status, termination))
+    return None
 
 
 def _adopted(status: Status, run: Run) -> Status:
@@ -134,8 +143,8 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progre
                 started_at=status.started_at if status.started_at is not None else pod.started_at,
             )
         )
-    if pod.waiting_reason in _HOPELESS or pod.waiting_reason in _NOT_STARTING:
-        return _cannot_start(status, run, pod, seen)
+    if (due := gives_up_at(pod, seen.grace_seconds)) is not None:
+        return _cannot_start(status, run, pod, due, seen)
     if pod.unschedulable:
         return Progress(_starting(status, Reason.UNSCHEDULABLE, pod.unschedulable))
     if pod.node_name:
@@ -149,10 +158,22 @@ def _with_pod(status: Status, pod: Pod) -> Status:
     return replace(status, attempts=(*status.attempts[:-1], attempt))
 
 
-def _cannot_start(status: Status, run: Run, pod: Pod, seen: _Seen) -> Progress:
+def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Seen) -> Progress:
+    """The main node of a multi-node job moves it on, unless trouble with another one ends the run."""
+    main, children = pods.get(run.name), gang.of_main(run, seen.children)
+    outcome, wake_at = gang.trouble(children, pods, seen.grace_seconds, seen.now)
+    if outcome is not None:
+        return _ended(status, outcome, run, main, seen)
+    progress = _under_way(status, run, main, seen)
+    status = progress.status
+    if main is not None and seen.gang is not None and status.reason == Reason.CONTAINER_RUNNING:
+        status = replace(status, message=gang.described(main, seen.gang.size - 1, children, pods))
+    return Progress(status, min(filter(None, (progress.wake_at, wake_at)), default=None))
+
+
+def _cannot_start(status: Status, run: Run, pod: Pod, due: float, seen: _Seen) -> Progress:
     """An error that may heal is waited out; after the grace time the run counts as failed (and is a stray then)."""
     message = f"{pod.waiting_reason}: {pod.waiting_message}"
-    due = pod.created if pod.waiting_reason in _HOPELESS else pod.created + seen.grace_seconds
     if seen.now < due:
         return Progress(_starting(status, pod.waiting_reason, message), wake_at=due)
     outcome = Outcome(Verdict.FAILED, Reason.CANNOT_START, message, cause=pod.waiting_reason)

@@ -15,7 +15,7 @@ from typing import Any
 from batchyard.api.quantities import format_bytes, parse_bytes
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Attempt, MemoryGrowth, Resolved
-from batchyard.core.resources import pod_requests
+from batchyard.core.resources import Resources, pod_requests
 
 _MEBIBYTE = 1024**2
 _SIDES = ("requests", "limits")
@@ -30,7 +30,9 @@ def grown(resolved: Resolved, attempts: Iterable[Attempt]) -> Resolved:
     if template == resolved.template:
         return resolved
     original = resolved.ungrown or resolved.template
-    return replace(resolved, template=template, request=pod_requests(template["spec"]), ungrown=original)
+    request: Resources = pod_requests(template["spec"])
+    gang = resolved.gang.changed(template, request) if resolved.gang is not None else None
+    return replace(resolved, template=template, request=gang.request if gang else request, ungrown=original, gang=gang)
 
 
 def outlook(resolved: Resolved, attempts: tuple[Attempt, ...]) -> str:

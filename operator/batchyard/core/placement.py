@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Environment, Key, Queue, Resolved
+from batchyard.core.records import Environment, Gang, Key, Queue, Resolved
 from batchyard.core.resources import Resources, describe
 
 
@@ -54,7 +54,7 @@ class _Pass:
     def place(self, queue: Queue, key: Key, resolved: Resolved, enabled: list[str]) -> Placement | Hold:
         """Find the first environment, in the queue's order, that has room for the request."""
         request = resolved.request
-        candidates = [name for name in enabled if self.pools[name].could_hold(request)]
+        candidates = [name for name in enabled if self.pools[name].could_hold(request, resolved.gang)]
         if not candidates:
             return self._misfit(queue, resolved, enabled)
         size = tuple(sorted(request.items()))
@@ -74,6 +74,9 @@ class _Pass:
         if not any(self.pools[name].nodes for name in enabled):
             names = ", ".join(enabled)
             return Hold(Reason.NO_NODES, f"no usable node in {_environments(enabled)} {names} of queue {queue.name}")
+        if resolved.gang is not None:
+            message = self._too_many(queue, resolved.request, resolved.gang, enabled)
+            return Hold(Reason.EXCEEDS_CAPACITY, message, stalled=True)
         offers = "; ".join(f"{name}: {_offer(self.pools[name])}" for name in enabled)
         remedy = "lower its requests, or add larger nodes"
         if resolved.ungrown is not None:
@@ -86,6 +89,15 @@ class _Pass:
             f"the job needs {describe(resolved.request)}, more than any environment of queue {queue.name} could ever "
             f"give one pod ({offers}); {remedy}",
             stalled=True,
+        )
+
+    def _too_many(self, queue: Queue, request: Resources, gang: Gang, enabled: list[str]) -> str:
+        totals = "; ".join(f"{name}: {_total(self.pools[name])}" for name in enabled)
+        each = " or ".join(dict.fromkeys(describe(group.request) for group in gang.groups))
+        return (
+            f"the job needs {gang.size} nodes at once ({each} each, {describe(request)} in all), more than any "
+            f"environment of queue {queue.name} could ever give ({totals}); lower its requests or its number of nodes, "
+            "or add nodes"
         )
 
     def _full(self, queue: Queue, request: Resources, candidates: list[str], holder: Queue | None) -> Hold:
@@ -160,6 +172,11 @@ def _offer(pool: Pool) -> str:
     ceilings = pool.environment.ceilings
     limit = f", at most {describe(ceilings)} in all" if ceilings else ""
     return f"largest node {describe(largest)}{limit}"
+
+
+def _total(pool: Pool) -> str:
+    total = describe({name: amount for name, amount in pool.capacity.items() if name in _SHOWN | {"pods"}})
+    return f"{pool.nodes} {'node' if pool.nodes == 1 else 'nodes'}, {total} in all, {_offer(pool)}"
 
 
 _SHOWN = frozenset({"cpu", "memory", "nvidia.com/gpu", "amd.com/gpu"})

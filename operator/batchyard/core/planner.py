@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import dependencies, lifecycle, memory, references, retries, stopping
+from batchyard.core import dependencies, gang, lifecycle, memory, references, retries, stopping
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
 from batchyard.core.explain import queued_behind
@@ -48,7 +48,7 @@ class Snapshot:
     runs: Mapping[str, Mapping[int, Run]]
     """Runs by number, under the uid of their job: a job that was deleted and created anew starts with none."""
     pods: Mapping[str, Mapping[str, Pod]]
-    """Newest pod by run name, under the uid of their job."""
+    """Newest pod by the name of its Kubernetes Job, under the uid of their job."""
     granted: Mapping[Key, Placement]
     """Placements whose Kubernetes Job is being created; they count as used."""
     queues: Mapping[str, Queue]
@@ -64,6 +64,8 @@ class Snapshot:
     """Who depends on a job, whether that job exists or not."""
     unstored: Collection[Key]
     """The jobs whose end, if they have come to one, the API server does not hold yet."""
+    children: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
+    """Kubernetes Jobs of the other nodes of multi-node jobs by name, under the uid of their job."""
 
 
 @dataclass(slots=True)
@@ -77,7 +79,9 @@ class Settled:
     unqueued: list[Key] = field(default_factory=list)
     """Jobs that do not (any more)."""
     stop: list[Run] = field(default_factory=list)
-    """Runs to be deleted."""
+    """Runs (and other nodes of runs) to be deleted."""
+    nodes: list[tuple[Key, int]] = field(default_factory=list)
+    """Nodes of multi-node jobs to be started, now that the main node runs."""
     expired: list[Key] = field(default_factory=list)
     """Finished jobs whose time to live is over."""
     wake: dict[Key, float] = field(default_factory=dict)
@@ -90,6 +94,7 @@ class Settled:
         self.queued.extend(other.queued)
         self.unqueued.extend(other.unqueued)
         self.stop.extend(other.stop)
+        self.nodes.extend(other.nodes)
         self.expired.extend(other.expired)
         self.wake.update(other.wake)
 
@@ -121,21 +126,27 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, resu
     before = snapshot.statuses.get(key, Status())
     runs = snapshot.runs.get(job.uid, {})
     pods = snapshot.pods.get(job.uid, {})
+    children = snapshot.children.get(job.uid, {})
 
     # 1. References come first: a job's retry policy decides how its runs are read.
     status, resolved = _referenced(snapshot, job, before, runs, circle, now)
 
     # 2. Runs and pods move it on.
-    progress = lifecycle.observe(job, status, resolved, runs, pods, now)
+    progress = lifecycle.observe(job, status, resolved, runs, pods, now, children)
     status, wake_at = progress.status, progress.wake_at
-    result.stop.extend(lifecycle.strays(status, runs, terminate=stopping.termination(job) is not None))
+    terminate = stopping.termination(job) is not None
+    result.stop.extend(lifecycle.strays(status, runs, terminate=terminate))
+    result.stop.extend(gang.leftovers(runs, children))
     if resolved is not None and status.state not in TERMINAL:
         resolved = memory.grown(resolved, status.attempts)
         if resolved is not snapshot.resolved.get(key):
             result.resolved[key] = resolved
+    if resolved is not None and resolved.gang is not None and not terminate:
+        main = pods.get(status.job_name)
+        result.nodes.extend((key, node) for node in gang.missing(resolved.gang, status, runs, children, main))
 
     # 3. It is held or ended where that is asked for, though not between its grant and its start.
-    granted, idle = key in snapshot.granted, _idle(runs, pods)
+    granted, idle = key in snapshot.granted, _idle([*runs.values(), *children.values()], pods)
     if not granted:
         asked = stopping.obeyed(job, status, idle=idle, now=now)
         if isinstance(asked, retries.Fail):
@@ -227,8 +238,8 @@ def _unready(status: Status, answer: references.Waits | references.Never, now: f
     )
 
 
-def _idle(runs: Mapping[int, Run], pods: Mapping[str, Pod]) -> bool:
-    return all(run.ended for run in runs.values()) and not any(pod.live for pod in pods.values())
+def _idle(runs: Iterable[Run], pods: Mapping[str, Pod]) -> bool:
+    return all(run.ended for run in runs) and not any(pod.live for pod in pods.values())
 
 
 def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:

@@ -10,7 +10,7 @@ from typing import Any
 
 from batchyard.api.batchjob import DependencyType, JobState, StopMode
 from batchyard.api.strategy import ExitAction
-from batchyard.core.resources import Resources
+from batchyard.core.resources import Resources, add
 
 Key = tuple[str, str]
 """Namespace and name of a namespaced object."""
@@ -143,6 +143,47 @@ class BatchJob:
 
 
 @dataclass(slots=True, frozen=True)
+class NodeGroup:
+    """Nodes of a multi-node job that run the same pod."""
+
+    nodes: tuple[int, ...]
+    template: Mapping[str, Any]
+    request: Resources
+    """Of the pod of one node."""
+
+
+@dataclass(slots=True, frozen=True)
+class Gang:
+    """The nodes of a multi-node job, counted from 0; each is in one group."""
+
+    main: int
+    groups: tuple[NodeGroup, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of nodes."""
+        return sum(len(group.nodes) for group in self.groups)
+
+    def group(self, node: int) -> NodeGroup:
+        """Return the group of a node."""
+        return next(group for group in self.groups if node in group.nodes)
+
+    @property
+    def request(self) -> Resources:
+        """What all nodes ask for together, and how many there are."""
+        total: Resources = {"pods": self.size}
+        for group in self.groups:
+            total = add(total, {name: amount * len(group.nodes) for name, amount in group.request.items()})
+        return total
+
+    def changed(self, template: Mapping[str, Any], request: Resources) -> "Gang":
+        """Return the same with another pod for the main node, and the others that run the same."""
+        main = self.group(self.main)
+        groups = tuple(NodeGroup(each.nodes, template, request) if each is main else each for each in self.groups)
+        return Gang(self.main, groups)
+
+
+@dataclass(slots=True, frozen=True)
 class Resolved:
     """What a BatchJob's spec and its definition revision come to together.
 
@@ -151,12 +192,15 @@ class Resolved:
 
     revision: int
     template: Mapping[str, Any]
+    """The pod; of a multi-node job that of the main node."""
     request: Resources
+    """What the job takes while it runs; of a multi-node job all nodes together, their number as `pods`."""
     retry: RetryPolicy
     timeout_seconds: int | None
     startup_grace_seconds: int
     ungrown: Mapping[str, Any] | None = None
     """The template before its memory grew; None while it has not."""
+    gang: Gang | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -184,6 +228,10 @@ class Run:
     condition_message: str = ""
     ended_at: float | None = None
     deleting: bool = False
+    node: int | None = None
+    """Of a multi-node job: the index of the node."""
+    main_uid: str = ""
+    """Of a multi-node job's other nodes: the uid of the main node's Job, which is the run that they belong to."""
 
     @property
     def ended(self) -> bool:
@@ -216,6 +264,7 @@ class Pod:
     unschedulable: str = ""
     disruption: str = ""
     """The reason of the pod's DisruptionTarget condition, when it has one."""
+    address: str = ""
     gone: bool = False
     """Deleted from the API server; the record is kept for what it tells about the run's end."""
 

@@ -11,9 +11,10 @@ from typing import Any
 from batchyard.api.names import DEFAULT_CONTAINER
 from batchyard.api.quantities import InvalidQuantity, parse_bytes
 from batchyard.api.strategy import ExitAction
+from batchyard.core import multinode
 from batchyard.core.parameters import MissingParameterError, field_path, substitute
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BatchJob, ExitRule, MemoryGrowth, Resolved, RetryPolicy, Revision
+from batchyard.core.records import BatchJob, ExitRule, Gang, MemoryGrowth, NodeGroup, Resolved, RetryPolicy, Revision
 from batchyard.core.resources import Resources, describe, parse_resources, pod_requests
 from batchyard.core.shape import misshapen
 
@@ -40,19 +41,73 @@ class TemplateError(Exception):
 def resolve(job: BatchJob, revision: Revision) -> Resolved:
     """Merge a job's spec into its revision; raises TemplateError where that gives no valid pod."""
     content = revision.content
-    template = pod_template(content)
-    spec = _overridden(template["spec"], job.spec.get("containerOverrides") or ())
-    spec = _substituted(spec, {**(content.get("parameters") or {}), **(job.spec.get("parameters") or {})}, revision)
-    spec = _each_container(spec, _with_checked_resources)
+    gang = _gang(job, revision) if content.get("multiNode") else None
+    if gang is not None:
+        template: Mapping[str, Any] = gang.group(gang.main).template
+        request: Resources = gang.request
+    else:
+        if job.spec.get("nodeOverrides"):
+            raise TemplateError(
+                Reason.INVALID_SPEC,
+                "spec.nodeOverrides is for multi-node jobs, and the JobDefinition has no spec.multiNode:"
+                " use spec.containerOverrides",
+            )
+        template = _pod(content, job.spec.get("containerOverrides") or (), job, revision)
+        request = _request(template["spec"])
     timeout = job.spec.get("timeout") or content.get("timeout") or {}
     return Resolved(
         revision=revision.number,
-        template={**template, "spec": spec},
-        request=_request(spec),
+        template=template,
+        request=request,
         retry=_retry_policy(job.spec.get("retryStrategy") or content.get("retryStrategy") or {}),
         timeout_seconds=timeout.get("attemptDurationSeconds"),
         startup_grace_seconds=content.get("startupGraceSeconds", DEFAULT_STARTUP_GRACE_SECONDS),
+        gang=gang,
     )
+
+
+def _pod(
+    form: Mapping[str, Any], overrides: Iterable[Mapping[str, Any]], job: BatchJob, revision: Revision
+) -> dict[str, Any]:
+    """The finished pod template of a definition's content, or of one of its node ranges."""
+    template = pod_template(form)
+    parameters = {**(revision.content.get("parameters") or {}), **(job.spec.get("parameters") or {})}
+    spec = _substituted(_overridden(template["spec"], overrides), parameters, revision)
+    return {**template, "spec": _each_container(spec, _with_checked_resources)}
+
+
+def _gang(job: BatchJob, revision: Revision) -> Gang:
+    if job.spec.get("containerOverrides"):
+        raise TemplateError(
+            Reason.INVALID_SPEC,
+            "spec.containerOverrides does not say of which nodes: use spec.nodeOverrides for a multi-node job",
+        )
+    if job.spec.get("array"):
+        raise TemplateError(Reason.INVALID_SPEC, "an array cannot be made of multi-node jobs: remove spec.array")
+    try:
+        main, parts = multinode.parts(revision.content["multiNode"], job.spec.get("nodeOverrides") or {})
+    except multinode.NodeRangeError as error:
+        raise TemplateError(Reason.INVALID_SPEC, str(error)) from error
+    groups = []
+    for part in parts:
+        try:
+            template = _pod(part.range, part.overrides, job, revision)
+            groups.append(NodeGroup(part.nodes, template, _request(template["spec"])))
+        except TemplateError as error:
+            where = f"node range {part.range['targetNodes']}"
+            raise TemplateError(error.reason, f"{where}: {error.message}") from error
+    return Gang(main, tuple(groups))
+
+
+def pod_templates(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The pod templates of a definition's content: one, or one for each part of the nodes of a multi-node job."""
+    if multi_node := content.get("multiNode"):
+        try:
+            _, parts = multinode.parts(multi_node, {})
+        except multinode.NodeRangeError as error:
+            raise TemplateError(Reason.INVALID_SPEC, str(error)) from error
+        return [pod_template(part.range) for part in parts]
+    return [pod_template(content)]
 
 
 def pod_template(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,10 +21,21 @@ def job_name(job: str, run: int) -> str:
     return f"{job}-{run}"
 
 
-def build_job(job: BatchJob, resolved: Resolved, environment: Environment, run: int, attempt: int) -> dict[str, Any]:
-    """The batch/v1 Job to create; raises TemplateError where no node of the environment can be right."""
+def build_job(
+    job: BatchJob,
+    resolved: Resolved,
+    environment: Environment,
+    run: int,
+    attempt: int,
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The batch/v1 Job to create; raises TemplateError where no node of the environment can be right.
+
+    `variables` are set besides those that every job gets, or instead of them.
+    """
     namespace, name = job.key
     labels = _labels(job, resolved, environment, run)
+    injected = {**_environment_variables(job, environment, attempt), **(variables or {})}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -35,7 +46,7 @@ def build_job(job: BatchJob, resolved: Resolved, environment: Environment, run: 
             "annotations": {names.ATTEMPT: str(attempt)},
             "ownerReferences": [owner_reference(names.BATCH_JOB, name, job.uid)],
         },
-        "spec": job_spec(_pod_template(job, resolved, environment, attempt, labels)),
+        "spec": job_spec(_pod_template(job, resolved, environment, injected, labels)),
     }
 
 
@@ -78,11 +89,10 @@ def _labels(job: BatchJob, resolved: Resolved, environment: Environment, run: in
 
 
 def _pod_template(
-    job: BatchJob, resolved: Resolved, environment: Environment, attempt: int, labels: Mapping[str, str]
+    job: BatchJob, resolved: Resolved, environment: Environment, injected: Mapping[str, str], labels: Mapping[str, str]
 ) -> dict[str, Any]:
     metadata = resolved.template.get("metadata") or {}
     spec = dict(resolved.template["spec"])
-    injected = _environment_variables(job, environment, attempt)
     for field in ("initContainers", "containers"):
         if spec.get(field):
             spec[field] = [_with_variables(container, injected) for container in spec[field]]
@@ -96,20 +106,19 @@ def _pod_template(
     return {"metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}, "spec": spec}
 
 
-def _environment_variables(job: BatchJob, environment: Environment, attempt: int) -> list[dict[str, str]]:
-    variables = {
+def _environment_variables(job: BatchJob, environment: Environment, attempt: int) -> dict[str, str]:
+    return {
         "AWS_BATCH_JOB_ID": job.uid,
         "AWS_BATCH_JQ_NAME": job.queue,
         "AWS_BATCH_CE_NAME": environment.name,
         "AWS_BATCH_JOB_ATTEMPT": str(attempt),
     }
-    return [{"name": name, "value": value} for name, value in variables.items()]
 
 
-def _with_variables(container: Mapping[str, Any], injected: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def _with_variables(container: Mapping[str, Any], injected: Mapping[str, str]) -> dict[str, Any]:
     """Ours first, so that the container's own variables can refer to them as `$(AWS_BATCH_JOB_ID)`."""
     own = [entry for entry in container.get("env") or () if not entry["name"].startswith(names.RESERVED_ENV_PREFIX)]
-    return {**container, "env": [*injected, *own]}
+    return {**container, "env": [*({"name": name, "value": value} for name, value in injected.items()), *own]}
 
 
 def _node_selector(own: Mapping[str, str], environment: Environment) -> dict[str, str]:

@@ -7,18 +7,20 @@ precious: a LIST of the same objects builds the same cache again.
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from batchyard.api.batchjob import JobState
 from batchyard.core.announcements import Announcement, announcement
 from batchyard.core.backlog import Backlog
-from batchyard.core.capacity import POD_SLOT
+from batchyard.core.capacity import with_pods
 from batchyard.core.dependencies import remember
 from batchyard.core.placement import Placement
 from batchyard.core.planner import Settled, Snapshot
 from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Key, Pod, Resolved, Run, Status
-from batchyard.core.resources import add, subtract
+from batchyard.core.resources import Resources, add, subtract
 from batchyard.manifests.status import read_status
 from batchyard.runtime import readers
 from batchyard.runtime.catalogue import Catalogue
@@ -38,6 +40,8 @@ class Cache:
         self.written: dict[Key, Object] = {}
         """The status that the API server holds of each unfinished job."""
         self.runs: defaultdict[str, dict[int, Run]] = defaultdict(dict)
+        self.children: defaultdict[str, dict[str, Run]] = defaultdict(dict)
+        """Kubernetes Jobs of the other nodes of multi-node jobs, by name."""
         self.pods: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
         self.granted: dict[Key, Placement] = {}
         self.backlog = Backlog()
@@ -67,7 +71,9 @@ class Cache:
         self._respecified: set[Key] = set()
         self._run_keys: dict[Key, Run] = {}
         self._pod_keys: dict[Key, Pod] = {}
-        self._charges: dict[object, tuple[str, dict[str, int]]] = {}
+        self._charges: dict[Hashable, tuple[str, Resources]] = {}
+        self._starting: Counter[Hashable] = Counter()
+        """Nodes that are being created, by the charge of their multi-node job."""
 
     # What the loop reads.
 
@@ -79,6 +85,7 @@ class Cache:
             resolved=self.resolved,
             runs=self.runs,
             pods=self.pods,
+            children=self.children,
             granted=self.granted,
             queues=self.catalogue.queues,
             environments=self.catalogue.environments,
@@ -298,14 +305,14 @@ class Cache:
         if run is None or run == known or (known is not None and known.ended and not run.ended):
             return
         self._run_keys[key] = run
-        self.runs[run.owner_uid][run.number] = run
+        if run.main_uid:
+            self.children[run.owner_uid][run.name] = run
+        else:
+            self.runs[run.owner_uid][run.number] = run
         granted, job = self.granted.get(run.owner), self.jobs.get(run.owner)
         if granted is not None and job is not None and (job.uid, granted.run) == (run.owner_uid, run.number):
             self.withdraw(run.owner)
-        if run.ended:
-            self._credit(("run", key))
-        elif known is None:
-            self._charge(("run", key), run.environment, run.request)
+        self._account(run)
         self._mark_owner(run.owner, run.owner_uid)
 
     def run_uids(self) -> dict[Key, str]:
@@ -318,8 +325,11 @@ class Cache:
         if run is None or run.uid != uid:
             return
         del self._run_keys[key]
-        self._credit(("run", key))
-        self._drop(self.runs, run.owner_uid, run.number)
+        if run.main_uid:
+            self._drop(self.children, run.owner_uid, run.name)
+        else:
+            self._drop(self.runs, run.owner_uid, run.number)
+        self._account(run)
         gone = self.pods.get(run.owner_uid, {}).get(run.name)
         if gone is not None and gone.gone:
             self._drop(self.pods, run.owner_uid, run.name)
@@ -361,13 +371,47 @@ class Cache:
 
     # Capacity.
 
-    def _charge(self, item: object, environment: str, request: Any) -> None:
-        amount = add(request, POD_SLOT)
+    @contextmanager
+    def starting(self, main: Run) -> Iterator[None]:
+        """Keep a multi-node job's charge while one of its nodes is being created, even should the main node end."""
+        item = _charge_of(main)
+        self._starting[item] += 1
+        try:
+            yield
+        finally:
+            self._starting -= Counter([item])
+            self._account(main)
+
+    def _account(self, run: Run) -> None:
+        """Charge a run as long as it has not ended; a multi-node job as a whole, while any of its nodes lives."""
+        item = _charge_of(run)
+        if self._lives(run, item):
+            if item not in self._charges:
+                self._charge(item, run.environment, run.request)
+        else:
+            self._credit(item)
+
+    def _lives(self, run: Run, item: Hashable) -> bool:
+        main = self.runs.get(run.owner_uid, {}).get(run.number)
+        if main is not None and not main.ended:
+            return True
+        if run.node is None:
+            return False
+        children = self.children.get(run.owner_uid, {}).values()
+        return self._starting[item] > 0 or any(each.number == run.number and not each.ended for each in children)
+
+    def _charge(self, item: Hashable, environment: str, request: Resources) -> None:
+        amount = with_pods(request)
         self._charges[item] = (environment, amount)
         self.used[environment] = add(self.used[environment], amount)
 
-    def _credit(self, item: object) -> None:
+    def _credit(self, item: Hashable) -> None:
         if charge := self._charges.pop(item, None):
             environment, amount = charge
             self.used[environment] = subtract(self.used[environment], amount)
             self.changed.set()
+
+
+def _charge_of(run: Run) -> Hashable:
+    """What a run is charged under: all nodes of a multi-node job under one and the same."""
+    return ("run", run.owner_uid, run.number)

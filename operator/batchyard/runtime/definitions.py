@@ -20,10 +20,10 @@ from batchyard.kube.errors import (
     NotFound,
     Unavailable,
 )
-from batchyard.kube.protocol import KubeApi
+from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS
 from batchyard.manifests.definition import render_definition_status
-from batchyard.manifests.probe import build_probe
+from batchyard.manifests.probe import build_probes
 from batchyard.manifests.revision import build_revision, read_revision, revision_name
 from batchyard.runtime.cache import Cache
 
@@ -76,12 +76,10 @@ class DefinitionKeeper:
             return rejection
         rejection = ""
         try:
-            probe = build_probe(definition, revisions.content(definition.spec))
-            await self._api.create(JOBS, probe, definition.key[0], dry_run=True)
+            for probe in build_probes(definition, revisions.content(definition.spec)):
+                await self._try(probe)
         except (TemplateError, Invalid, BadRequest) as error:
             rejection = error.message
-        except AlreadyExists:
-            pass  # a Job of the definition's name exists; that is found out after the template was accepted
         except Unavailable:
             raise
         except ApiError as error:
@@ -89,6 +87,12 @@ class DefinitionKeeper:
             _log.info("The template of JobDefinition %s/%s was not tried: %s", *definition.key, error.message)
         self._verdicts[definition.key] = (definition.digest, rejection)
         return rejection
+
+    async def _try(self, probe: Object) -> None:
+        try:
+            await self._api.create(JOBS, probe, probe["metadata"]["namespace"], dry_run=True)
+        except AlreadyExists:
+            _log.debug("A Job of the definition's name exists; that is found out after the template was accepted")
 
     async def _record(self, definition: Definition) -> None:
         known = self._cache.catalogue.revisions[definition.key]

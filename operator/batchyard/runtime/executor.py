@@ -26,12 +26,9 @@ from batchyard.manifests.status import render_status
 from batchyard.runtime import readers
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
+from batchyard.runtime.nodes import InTheWayError, NodeStarter
 
 _log = logging.getLogger(__name__)
-
-
-class InTheWayError(Exception):
-    """Something that will go, or that a person can take away, keeps a Kubernetes Job from being created."""
 
 
 class Executor:
@@ -46,6 +43,7 @@ class Executor:
     ) -> None:
         self._api = api
         self._cache = cache
+        self.nodes = NodeStarter(api, cache)
         self._clock = clock
         self._backoff = backoff
         self._refusals: dict[Key, int] = {}
@@ -66,7 +64,11 @@ class Executor:
             await self._give_up(placement, job)
             return
         try:
-            created = await self._created(job, build_job(job, resolved, environment, placement.run, placement.attempt))
+            if resolved.gang is not None:
+                body = await self.nodes.prepare(job, resolved, resolved.gang, environment, placement)
+            else:
+                body = build_job(job, resolved, environment, placement.run, placement.attempt)
+            created = await self._created(job, body)
         except TemplateError as error:
             self._fail(placement, error.reason, error.message)
         except (Invalid, BadRequest) as error:

@@ -170,6 +170,8 @@ class Loop:
             heapq.heappush(self._alarms, (at, key))
         for run in settled.stop:
             self._work.add(("stop", run.owner[0], run.name, run.uid), Urgency.STOP)
+        for key, node in settled.nodes:
+            self._work.add(("node", *key, node), Urgency.CREATE)
         for key in settled.expired:
             witnesses = self._cache.witnesses(key)
             for witness in witnesses:

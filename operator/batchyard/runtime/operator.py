@@ -147,6 +147,8 @@ class Operator:
         match item:
             case ("create", str(namespace), str(name)):
                 await self._executor.create((namespace, name))
+            case ("node", str(namespace), str(name), int(node)):
+                await self._executor.nodes.start((namespace, name), node)
             case ("status", str(namespace), str(name)):
                 await self._executor.write_status((namespace, name))
             case ("stop", str(namespace), str(name), str(uid)):

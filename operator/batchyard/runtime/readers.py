@@ -34,6 +34,7 @@ from batchyard.core.records import (
     Toleration,
 )
 from batchyard.core.resources import parse_resources, pod_requests
+from batchyard.manifests.gang import read_request
 from batchyard.manifests.times import parse_time
 
 Object = Mapping[str, Any]
@@ -223,6 +224,7 @@ def run(obj: Object, known: Run | None = None) -> Run | None:
     owner = names.JOB in labels and _owner_uid(metadata)
     if not owner:
         return None
+    annotations = metadata["annotations"]
     condition: Mapping[str, Any] = next(
         (
             each
@@ -237,11 +239,11 @@ def run(obj: Object, known: Run | None = None) -> Run | None:
         owner=(metadata["namespace"], labels[names.JOB]),
         owner_uid=owner,
         number=int(labels[names.RUN]),
-        attempt=int(metadata["annotations"][names.ATTEMPT]),
+        attempt=int(annotations[names.ATTEMPT]),
         queue=labels.get(names.QUEUE, ""),
         environment=labels.get(names.ENVIRONMENT, ""),
         revision=int(labels[names.REVISION]),
-        request=known.request if known else pod_requests(obj["spec"]["template"]["spec"]),
+        request=known.request if known else read_request(annotations) or pod_requests(obj["spec"]["template"]["spec"]),
         created=_created(obj),
         active=status.get("active", 0),
         ready=status.get("ready", 0),
@@ -251,6 +253,8 @@ def run(obj: Object, known: Run | None = None) -> Run | None:
         condition_message=condition.get("message", ""),
         ended_at=timestamp(condition.get("lastTransitionTime")),
         deleting="deletionTimestamp" in metadata,
+        node=int(labels[names.NODE]) if names.NODE in labels else None,
+        main_uid=annotations.get(names.MAIN_UID, ""),
     )
 
 
@@ -296,6 +300,7 @@ def pod(obj: Object) -> Pod | None:
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
+        address=status.get("podIP", ""),
         disruption=_disruption(disruption) if disruption.get("status") == "True" else "",
     )
 

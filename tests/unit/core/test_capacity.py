@@ -3,6 +3,7 @@
 import pytest
 
 from batchyard.core.capacity import Ledger
+from batchyard.core.records import Gang, NodeGroup
 from batchyard.core.resources import Resources, parse_resources
 from unit.samples import make_node, make_pool
 
@@ -77,3 +78,25 @@ def test_a_ledger_changes_neither_pools_nor_use() -> None:
     Ledger.empty({"pool": pool}).charge("pool", {"cpu": 500})
     assert pool.capacity["cpu"] == 4000
     assert used == {"pool": {"cpu": 1000}}
+
+
+def test_all_pods_of_a_gang_must_fit_at_once() -> None:
+    pool = make_pool(make_node("a"), make_node("b"), make_node("c", cpu="9"))
+
+    def could_hold(count: int, cpu: int) -> bool:
+        gang = Gang(0, (NodeGroup(tuple(range(count)), {}, {"cpu": cpu}),))
+        return pool.could_hold({"cpu": count * cpu, "pods": count}, gang)
+
+    assert could_hold(17, 1000)
+    assert not could_hold(18, 1000)
+    assert could_hold(5, 3000)  # one, one and three
+    assert not could_hold(6, 2700)  # 16.2 of 17 vCPU, but again room for five only
+    assert not could_hold(331, 0)  # pods are a resource, too
+
+
+def test_a_gang_is_charged_as_a_whole() -> None:
+    ledger = Ledger({"pool": make_pool()}, {"pool": {"pods": 107}})
+    assert not ledger.fits("pool", {"cpu": 4000, "pods": 4})
+    assert ledger.fits("pool", {"cpu": 4000, "pods": 3})
+    ledger.charge("pool", {"cpu": 4000, "pods": 3})
+    assert (ledger.free("pool")["cpu"], ledger.free("pool")["pods"]) == (0, 0)

@@ -1,0 +1,102 @@
+"""The other nodes of a multi-node job's run: when they start and stop, and what their ends mean.
+
+Called by `lifecycle` for the run that is under way, and by the planner, which hands out what is to be started or
+stopped. The run is the main node's Kubernetes Job: its end is the run's. A child is the Job of another node. It starts
+once the main node runs, is stopped once that does not any more, and its failure means nothing; but a child whose pod
+was lost through no fault of its own, or which cannot start, ends the run as a whole.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from batchyard.core.outcome import Outcome, Verdict, of_run
+from batchyard.core.reasons import Reason
+from batchyard.core.records import Gang, Pod, Run, Status
+from batchyard.core.startup import gives_up_at
+
+
+def of_main(main: Run, children: Mapping[str, Run]) -> list[Run]:
+    """The children of a run, in the order of their nodes."""
+    return sorted(
+        (child for child in children.values() if child.main_uid == main.uid), key=lambda child: child.node or 0
+    )
+
+
+def missing(
+    gang: Gang, status: Status, runs: Mapping[int, Run], children: Mapping[str, Run], main: Pod | None
+) -> list[int]:
+    """The nodes that are to be started now. One whose Job is in the way, being deleted, waits until that is gone."""
+    last = status.attempts[-1] if status.attempts else None
+    run = runs.get(last.run) if last is not None and last.stopped_at is None else None
+    if run is None or not calls(run, main):
+        return []
+    there = {child.node for child in children.values() if child.number == run.number}
+    return [node for node in range(gang.size) if node != gang.main and node not in there]
+
+
+def calls(run: Run, main: Pod | None) -> bool:
+    """Whether the main node runs and waits for the others."""
+    return (
+        not run.ended
+        and not run.deleting
+        and main is not None
+        and main.live
+        and main.started_at is not None
+        and bool(main.address)
+    )
+
+
+def leftovers(runs: Mapping[int, Run], children: Mapping[str, Run]) -> list[Run]:
+    """The children to be deleted: what still runs of a main node that does not, and all of one that is gone.
+
+    While a main node has not been stopped they stay: whoever sees them and it must come to the same decision again.
+    """
+    mains = {run.uid: run for run in runs.values()}
+
+    def needless(child: Run) -> bool:
+        main = mains.get(child.main_uid)
+        return main is None or ((main.ended or main.deleting) and not child.ended)
+
+    return [child for child in children.values() if not child.deleting and needless(child)]
+
+
+def lingers(main: str, children: Mapping[str, Run], pods: Mapping[str, Pod]) -> bool:
+    """Whether anything but the main node, whose Job has this name, can still run."""
+    return any(not child.ended for child in children.values()) or any(
+        pod.live for name, pod in pods.items() if name != main
+    )
+
+
+def trouble(
+    children: Iterable[Run], pods: Mapping[str, Pod], grace_seconds: float, now: float
+) -> tuple[Outcome | None, float | None]:
+    """What ends the run although the main node goes on, if anything; else when to look again without being told to."""
+    wake_at: float | None = None
+    for child in children:
+        pod = pods.get(child.name)
+        if child.ended:
+            outcome = of_run(child, pod)
+            if outcome.verdict is Verdict.INTERRUPTED:
+                return replace(outcome, message=f"node {child.node}: {outcome.message}"), None
+        elif pod is not None and (due := gives_up_at(pod, grace_seconds)) is not None:
+            if due <= now:
+                message = f"node {child.node}: {pod.waiting_reason}: {pod.waiting_message}"
+                return Outcome(Verdict.FAILED, Reason.CANNOT_START, message), None
+            wake_at = due if wake_at is None else min(wake_at, due)
+    return None, wake_at
+
+
+def described(main: Pod, others: int, children: Iterable[Run], pods: Mapping[str, Pod]) -> str:
+    """How many nodes run, and the first reason why one does not."""
+    running, ended, failed, why = 0, 0, 0, ""
+    for child in children:
+        pod = pods.get(child.name)
+        if child.ended:
+            ended += 1
+            failed += child.condition == "Failed"
+        elif pod is not None and pod.live and pod.started_at is not None and not pod.waiting_reason:
+            running += 1
+        elif pod is not None and not why and (pod.waiting_reason or pod.unschedulable):
+            why = f"; node {child.node}: {pod.unschedulable or f'{pod.waiting_reason}: {pod.waiting_message}'}"
+    ends = f", {ended} ended ({failed} failed)" if ended else ""
+    return f"the main node runs on node {main.node_name}, {running} of {others} other nodes run{ends}{why}"

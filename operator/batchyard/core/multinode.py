@@ -1,0 +1,84 @@
+"""Which nodes of a multi-node job run what: the arithmetic of `targetNodes`.
+
+Called by `template` when a job is resolved. Nodes are counted from 0; each runs what the narrowest range around
+it says, and of equally narrow ones the one named last.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class NodeRangeError(Exception):
+    """The nodes and their ranges do not go together, and never will as they are."""
+
+
+@dataclass(slots=True, frozen=True)
+class Part:
+    """Nodes that run the same, as their range in the definition and the job's override of that range say."""
+
+    nodes: tuple[int, ...]
+    range: Mapping[str, Any]
+    overrides: Sequence[Mapping[str, Any]]
+
+
+def parts(multi_node: Mapping[str, Any], node_overrides: Mapping[str, Any]) -> tuple[int, list[Part]]:
+    """The index of the main node, and the parts that its nodes fall into."""
+    ranges = multi_node["nodeRanges"]
+    size = _size(multi_node, node_overrides)
+    main = multi_node.get("mainNode", 0)
+    if main >= size:
+        raise NodeRangeError(f"the main node is number {main}, but there are {size} nodes, counted from 0")
+    bounds = [_bounds(each["targetNodes"], size) for each in ranges]
+    overrides = _overrides(node_overrides, bounds, size)
+    nodes: dict[int, list[int]] = {}
+    for node in range(size):
+        nodes.setdefault(_narrowest(node, bounds), []).append(node)
+    return main, [Part(tuple(nodes[index]), ranges[index], overrides.get(bounds[index], ())) for index in sorted(nodes)]
+
+
+def _size(multi_node: Mapping[str, Any], node_overrides: Mapping[str, Any]) -> int:
+    size: int = multi_node["numNodes"]
+    wanted: int | None = node_overrides.get("numNodes")
+    if wanted is None or wanted == size:
+        return size
+    if not any(each["targetNodes"].endswith(":") for each in multi_node["nodeRanges"]):
+        raise NodeRangeError(
+            "spec.nodeOverrides.numNodes needs a range with an open end in the JobDefinition, such as 1:, and there is"
+            " none: take numNodes out of the job, or open a range of the definition"
+        )
+    return wanted
+
+
+def _bounds(text: str, size: int) -> tuple[int, int]:
+    """First and last node of a range."""
+    low, colon, high = text.partition(":")
+    first = int(low or 0)
+    last = first if not colon else int(high) if high else size - 1
+    if first >= size or last >= size:
+        raise NodeRangeError(f"range {text} names nodes that do not exist: there are {size}, counted from 0")
+    if first > last:
+        raise NodeRangeError(f"range {text} ends before it begins")
+    return first, last
+
+
+def _narrowest(node: int, bounds: Sequence[tuple[int, int]]) -> int:
+    around = [index for index, (first, last) in enumerate(bounds) if first <= node <= last]
+    if not around:
+        raise NodeRangeError(f"no range says what node {node} runs: let the nodeRanges cover all nodes")
+    return min(around, key=lambda index: (bounds[index][1] - bounds[index][0], -index))
+
+
+def _overrides(
+    node_overrides: Mapping[str, Any], bounds: Sequence[tuple[int, int]], size: int
+) -> dict[tuple[int, int], list[Mapping[str, Any]]]:
+    found: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
+    for each in node_overrides.get("nodeRanges") or ():
+        text = each["targetNodes"]
+        if (wanted := _bounds(text, size)) not in bounds:
+            ranges = ", ".join(f"{first}:{last}" for first, last in dict.fromkeys(bounds))
+            raise NodeRangeError(
+                f"spec.nodeOverrides changes range {text}, which the JobDefinition does not have: use one of {ranges}"
+            )
+        found.setdefault(wanted, []).extend(each.get("containerOverrides") or ())
+    return found
