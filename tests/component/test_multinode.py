@@ -6,7 +6,7 @@ import pytest
 
 from batchyard.api import names
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import JOBS, SERVICES
+from batchyard.kube.resources import BATCHJOBS, JOBS, SERVICES
 from fakes.cluster import NAMESPACE, Cluster, in_cluster
 
 RETRIES: dict[str, Any] = {"attempts": 2, "backoff": {"initialSeconds": 1}}
@@ -245,6 +245,51 @@ async def test_the_timeout_is_that_of_the_main_node(cluster: Cluster) -> None:
     nodes = await start_all(cluster)
     deadlines = [nodes[node]["spec"]["template"]["spec"].get("activeDeadlineSeconds") for node in range(3)]
     assert deadlines == [60, None, None]
+
+
+@in_cluster(graceful=True)
+async def test_termination_ends_all_nodes_and_says_so_when_they_have_ended(cluster: Cluster) -> None:
+    furnish(cluster, retryStrategy=RETRIES)
+    await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(1)
+    nodes = await start_all(cluster)
+    job = cluster.get("BatchJob", "job")
+    job["spec"]["stop"] = {"mode": "Terminate", "reason": "wrong input"}
+    cluster.store.update(BATCHJOBS, job)
+    await cluster.pass_time(2)
+    cluster.jobs.terminate(nodes[0])
+    await cluster.pass_time(10)
+    assert cluster.state() == ("Running", "Stopping")
+    for node in (1, 2):
+        cluster.jobs.terminate(nodes[node])
+    await cluster.pass_time(2)
+    assert cluster.state() == ("Failed", "Terminated")
+    assert cluster.kube_jobs() == []
+    assert used(cluster) == {}
+
+
+@in_cluster()
+async def test_memory_grows_for_the_main_node_and_those_that_run_the_same(cluster: Cluster) -> None:
+    growth = {"attempts": 2, "backoff": {"initialSeconds": 0}, "onOutOfMemory": {"memoryMultiplier": 2}}
+    furnish(cluster)
+    containers = [
+        {"image": "a", "resources": {"requests": {"cpu": "1", "memory": amount}}} for amount in ("1Gi", "2Gi")
+    ]
+    ranges = [{"targetNodes": text, "container": each} for text, each in zip(("0:1", "2"), containers, strict=True)]
+    multi_node = {"numNodes": 3, "nodeRanges": ranges}
+    cluster.put("JobDefinition", "transcode", container=None, multiNode=multi_node, retryStrategy=growth)
+    await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(1)
+    assert used(cluster) == {"cpu": 3000, "memory": 4 * 2**30, "pods": 3}
+    nodes = await start_all(cluster)
+    cluster.jobs.finish(nodes[0], 137, "OOMKilled")
+    await cluster.pass_time(5)
+    assert used(cluster) == {"cpu": 3000, "memory": 6 * 2**30, "pods": 3}
+    nodes = await start_all(cluster, run=2)
+    asked = [node["spec"]["template"]["spec"]["containers"][0]["resources"] for _, node in sorted(nodes.items())]
+    assert [each["requests"]["memory"] for each in asked] == ["2Gi", "2Gi", "2Gi"]
 
 
 @in_cluster()

@@ -7,23 +7,20 @@ precious: a LIST of the same objects builds the same cache again.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from batchyard.api.batchjob import JobState
 from batchyard.core.announcements import Announcement, announcement
 from batchyard.core.backlog import Backlog
-from batchyard.core.capacity import with_pods
 from batchyard.core.dependencies import remember
 from batchyard.core.placement import Placement
 from batchyard.core.planner import Settled, Snapshot
 from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Key, Pod, Resolved, Run, Status
-from batchyard.core.resources import Resources, add, subtract
 from batchyard.manifests.status import read_status
 from batchyard.runtime import readers
 from batchyard.runtime.catalogue import Catalogue
+from batchyard.runtime.charges import Charges
 
 Object = dict[str, Any]
 
@@ -50,11 +47,11 @@ class Cache:
 
         self.dependents: defaultdict[Key, set[Key]] = defaultdict(set)
         """Jobs by each job that they depend on, whether that one exists or not."""
-        self.used: defaultdict[str, dict[str, int]] = defaultdict(dict)
-        """Requests of the runs that have not ended and of what is granted, per environment."""
         self.catalogue = Catalogue(self._catalogue_changed)
         self.changed = asyncio.Event()
         """Set whenever the next pass could decide anything new."""
+        self.charges = Charges(self.runs, self.children, self.changed.set)
+        self.used = self.charges.used
 
         self.announcements: list[tuple[Key, Announcement]] = []
         """Warnings that the loop has not handed out yet."""
@@ -71,9 +68,6 @@ class Cache:
         self._respecified: set[Key] = set()
         self._run_keys: dict[Key, Run] = {}
         self._pod_keys: dict[Key, Pod] = {}
-        self._charges: dict[Hashable, tuple[str, Resources]] = {}
-        self._starting: Counter[Hashable] = Counter()
-        """Nodes that are being created, by the charge of their multi-node job."""
 
     # What the loop reads.
 
@@ -153,12 +147,12 @@ class Cache:
         """Assume a placement before its Kubernetes Job is written."""
         self.granted[placement.key] = placement
         self.backlog.remove(placement.key)
-        self._charge(placement.key, placement.environment, placement.request)
+        self.charges.grant(placement)
 
     def withdraw(self, key: Key) -> None:
         """Forget a placement: its Kubernetes Job exists now (and is charged itself), or was refused."""
         if self.granted.pop(key, None) is not None:
-            self._credit(key)
+            self.charges.withdraw(key)
             self.mark(key)
 
     def mark(self, key: Key) -> None:
@@ -312,7 +306,7 @@ class Cache:
         granted, job = self.granted.get(run.owner), self.jobs.get(run.owner)
         if granted is not None and job is not None and (job.uid, granted.run) == (run.owner_uid, run.number):
             self.withdraw(run.owner)
-        self._account(run)
+        self.charges.account(run)
         self._mark_owner(run.owner, run.owner_uid)
 
     def run_uids(self) -> dict[Key, str]:
@@ -329,7 +323,7 @@ class Cache:
             self._drop(self.children, run.owner_uid, run.name)
         else:
             self._drop(self.runs, run.owner_uid, run.number)
-        self._account(run)
+        self.charges.account(run)
         gone = self.pods.get(run.owner_uid, {}).get(run.name)
         if gone is not None and gone.gone:
             self._drop(self.pods, run.owner_uid, run.name)
@@ -368,50 +362,3 @@ class Cache:
             entries.pop(name, None)
             if not entries:
                 del index[owner_uid]
-
-    # Capacity.
-
-    @contextmanager
-    def starting(self, main: Run) -> Iterator[None]:
-        """Keep a multi-node job's charge while one of its nodes is being created, even should the main node end."""
-        item = _charge_of(main)
-        self._starting[item] += 1
-        try:
-            yield
-        finally:
-            self._starting -= Counter([item])
-            self._account(main)
-
-    def _account(self, run: Run) -> None:
-        """Charge a run as long as it has not ended; a multi-node job as a whole, while any of its nodes lives."""
-        item = _charge_of(run)
-        if self._lives(run, item):
-            if item not in self._charges:
-                self._charge(item, run.environment, run.request)
-        else:
-            self._credit(item)
-
-    def _lives(self, run: Run, item: Hashable) -> bool:
-        main = self.runs.get(run.owner_uid, {}).get(run.number)
-        if main is not None and not main.ended:
-            return True
-        if run.node is None:
-            return False
-        children = self.children.get(run.owner_uid, {}).values()
-        return self._starting[item] > 0 or any(each.number == run.number and not each.ended for each in children)
-
-    def _charge(self, item: Hashable, environment: str, request: Resources) -> None:
-        amount = with_pods(request)
-        self._charges[item] = (environment, amount)
-        self.used[environment] = add(self.used[environment], amount)
-
-    def _credit(self, item: Hashable) -> None:
-        if charge := self._charges.pop(item, None):
-            environment, amount = charge
-            self.used[environment] = subtract(self.used[environment], amount)
-            self.changed.set()
-
-
-def _charge_of(run: Run) -> Hashable:
-    """What a run is charged under: all nodes of a multi-node job under one and the same."""
-    return ("run", run.owner_uid, run.number)

@@ -95,7 +95,7 @@ class NodeStarter:
         environment = cache.catalogue.environments.get(main.environment)
         if environment is None:
             raise InTheWayError(f"environment {main.environment}, in which the main node runs, does not exist any more")
-        with cache.starting(main):
+        with cache.charges.starting(main):
             body = build_node(job, resolved, resolved.gang, environment, main, node, pod.address)
             cache.put_run(await self._created(body, main))
 

@@ -1,0 +1,85 @@
+"""What is taken of each environment's capacity: by grants, and by runs until nothing of them can still run.
+
+Kept by the cache, which tells of every grant and of every change of a run; read as `used` by the planner, the metrics
+and the overview. A multi-node job is charged as a whole, while any of its Kubernetes Jobs has not ended.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+
+from batchyard.core.capacity import with_pods
+from batchyard.core.placement import Placement
+from batchyard.core.records import Key, Run
+from batchyard.core.resources import Resources, add, subtract
+
+
+class Charges:
+    """Amounts by what they are charged for. `runs` and `children` are the cache's own, `freed` is called on credit."""
+
+    def __init__(
+        self,
+        runs: Mapping[str, Mapping[int, Run]],
+        children: Mapping[str, Mapping[str, Run]],
+        freed: Callable[[], None],
+    ) -> None:
+        self.used: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        """Requests of the runs that have not ended and of what is granted, per environment."""
+        self._runs = runs
+        self._children = children
+        self._freed = freed
+        self._charges: dict[Hashable, tuple[str, Resources]] = {}
+        self._starting: Counter[Hashable] = Counter()
+        """How many nodes of a run are being created."""
+
+    def grant(self, placement: Placement) -> None:
+        """Charge a placement whose Kubernetes Job does not exist yet."""
+        self._charge(placement.key, placement.environment, placement.request)
+
+    def withdraw(self, key: Key) -> None:
+        """Credit a job's placement."""
+        self._credit(key)
+
+    def account(self, run: Run) -> None:
+        """Charge or credit a run as it is now; the Job of a multi-node job's other node stands for its run."""
+        item = _item(run)
+        if not self._lives(run, item):
+            self._credit(item)
+        elif item not in self._charges:
+            self._charge(item, run.environment, run.request)
+
+    @contextmanager
+    def starting(self, main: Run) -> Iterator[None]:
+        """Keep a multi-node job's charge while one of its nodes is being created, even should the main node end."""
+        item = _item(main)
+        self._starting[item] += 1
+        try:
+            yield
+        finally:
+            self._starting -= Counter([item])
+            self.account(main)
+
+    def _lives(self, run: Run, item: Hashable) -> bool:
+        main = self._runs.get(run.owner_uid, {}).get(run.number)
+        if main is not None and not main.ended:
+            return True
+        if run.node is None:
+            return False
+        children = self._children.get(run.owner_uid, {}).values()
+        return self._starting[item] > 0 or any(each.number == run.number and not each.ended for each in children)
+
+    def _charge(self, item: Hashable, environment: str, request: Resources) -> None:
+        amount = with_pods(request)
+        self._charges[item] = (environment, amount)
+        self.used[environment] = add(self.used[environment], amount)
+
+    def _credit(self, item: Hashable) -> None:
+        if charge := self._charges.pop(item, None):
+            environment, amount = charge
+            self.used[environment] = subtract(self.used[environment], amount)
+            self._freed()
+
+
+def _item(run: Run) -> Hashable:
+    """What a run is charged under: all nodes of a multi-node job under one and the same."""
+    return ("run", run.owner_uid, run.number)
