@@ -218,7 +218,7 @@ class Attempt(StatusModel):
     message: str | None = None
     """A sentence on how the run ended."""
     memory: Quantity | None = None
-    """Memory that the pod asked for."""
+    """Memory that the pod asked for; of a multi-node job, all nodes together."""
     out_of_memory: tuple[str, ...] | None = None
     """Containers that were killed because they used more memory than their limit."""
 
