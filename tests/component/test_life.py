@@ -242,3 +242,21 @@ async def test_a_job_submitted_anew_waits_for_the_run_of_the_one_before(cluster:
     await cluster.pass_time(10)
     assert cluster.state() == ("Starting", "CreatingPod")
     assert cluster.kube_job("job-1")["metadata"]["uid"] != old["metadata"]["uid"]
+
+
+@in_cluster()
+async def test_a_run_is_stopped_only_once_its_end_is_stored(cluster: Cluster) -> None:
+    cluster.furnish(retryStrategy={"attempts": 2, "backoff": {"initialSeconds": 5}}, startupGraceSeconds=10)
+    process = await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(1)
+    cluster.jobs.wait(cluster.kube_job("job-1"), "ImagePullBackOff", "Back-off pulling image")
+    await cluster.pass_time(5)
+    process.api.lose_next("patch", BATCHJOBS, after_effect=False, times=1000)
+    await cluster.pass_time(60)
+    assert cluster.kube_jobs() == ["job-1"], "whoever finds it gone would count it as deleted by somebody"
+    await process.kill()
+    await cluster.start_operator()
+    await cluster.pass_time(60)
+    assert cluster.status()["attempts"][0]["reason"] == "CannotStartContainer"
+    assert cluster.kube_jobs() == ["job-2"]

@@ -63,6 +63,8 @@ class Cache:
         """Jobs whose end the API server does not hold yet."""
         self.sole_witnesses: set[Key] = set()
         """Jobs that alone know how a dependency ended, since it is gone: their status is written at once."""
+        self.unstopped: set[Key] = set()
+        """Jobs with runs that are to be stopped once the end of their attempts is stored."""
         self._dirty: set[Key] = set()
         self._decided: set[Key] = set()
         self._respecified: set[Key] = set()
@@ -274,6 +276,7 @@ class Cache:
         self.counts[job.queue][status.state] -= 1
         self.resolved.pop(key, None)
         self.written.pop(key, None)
+        self.unstopped.discard(key)
         self.unconfirmed[key[0], job.definition].discard(key)
         self._remove_dependent(job)
         waiting = self.waiting_for(key)
@@ -308,6 +311,28 @@ class Cache:
             self.withdraw(run.owner)
         self.charges.account(run)
         self._mark_owner(run.owner, run.owner_uid)
+
+    def end_is_stored(self, run: Run) -> bool:
+        """Whether the API server knows that the attempt of this run is closed, if it is.
+
+        Not before may the run be stopped: an operator that finds it gone would count it as deleted by somebody.
+        """
+        job, written = self.jobs.get(run.owner), self.written.get(run.owner)
+        if job is None or job.uid != run.owner_uid or written is None or written.get("state") in TERMINAL:
+            return True
+        attempts = self.statuses[run.owner].attempts
+        if not any(each.run == run.number and each.stopped_at is not None for each in attempts):
+            return True
+        return any(
+            each["run"] > run.number or (each["run"] == run.number and "stoppedAt" in each)
+            for each in written.get("attempts") or ()
+        )
+
+    def status_stored(self, key: Key) -> None:
+        """Have the job settled again if runs of it were not stopped because its status was not stored yet."""
+        if key in self.unstopped:
+            self.unstopped.remove(key)
+            self.mark(key)
 
     def run_uids(self) -> dict[Key, str]:
         """Return namespace, name and uid of the Kubernetes Jobs known now."""

@@ -188,6 +188,7 @@ class Executor:
         old = cache.written.get(key, {})
         new = render_status(job, status, old, self._clock())
         if new == old:
+            cache.status_stored(key)
             return
         try:
             await self._api.replace_status(BATCHJOBS, key[1], new, key[0], uid=job.uid)
@@ -206,3 +207,4 @@ class Executor:
                 cache.end_stored(key)
             else:
                 cache.written[key] = new
+            cache.status_stored(key)

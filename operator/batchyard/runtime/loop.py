@@ -169,7 +169,11 @@ class Loop:
         for key, at in settled.wake.items():
             heapq.heappush(self._alarms, (at, key))
         for run in settled.stop:
-            self._work.add(("stop", run.owner[0], run.name, run.uid), Urgency.STOP)
+            if self._cache.end_is_stored(run):
+                self._work.add(("stop", run.owner[0], run.name, run.uid), Urgency.STOP)
+            else:
+                self._cache.unstopped.add(run.owner)
+                self._work.add(("status", *run.owner), Urgency.FINAL_STATUS)
         for key, node in settled.nodes:
             self._work.add(("node", *key, node), Urgency.CREATE)
         for key in settled.expired:
