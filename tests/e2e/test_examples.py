@@ -192,3 +192,21 @@ def test_two_queues(harness: Harness, reader: Reader) -> None:
     assert late[2:] == ["background-2", "background-3"][-len(late[2:]) :]
     assert "background-3" in late, "the urgent jobs came too late to overtake anything"
     assert not list(steps)
+
+
+def test_fair_share(harness: Harness, reader: Reader) -> None:
+    steps = reader.follow("06-fair-share")
+    next(steps)
+    jobs = harness.batchjobs()
+    _, *lines = next(steps).splitlines()
+    order = [line.split()[0] for line in lines]
+    assert sorted(order) == sorted([f"physics-{n}" for n in range(1, 10)] + [f"biology-{n}" for n in range(1, 7)])
+    # Of what started after biology had come, its six jobs take two places of three until they are through.
+    came = jobs["biology-6"]["metadata"]["creationTimestamp"]
+    late = [name for name in order if jobs[name]["status"]["startedAt"] > came]
+    assert len([name for name in late[:6] if name.startswith("biology")]) >= 4
+    assert order[-1].startswith("physics")
+    used = dict(line.split("\t") for line in next(steps).splitlines())
+    assert set(used) <= {"physics", "biology"}
+    assert float(used["physics"]) > 0
+    assert not list(steps)

@@ -66,6 +66,15 @@ def _queue(id: str, server: str, operator: str = "", *, name: str = "sample", **
     return Bad(id, "JobQueue", fields, server, operator, name)
 
 
+def _fair_queue(id: str, server: str, operator: str = "", **settings: Any) -> Bad:  # noqa: A002
+    policy = {"type": "FairShare", "fairShare": settings}
+    return _queue(f"fair-share-{id}", server, operator, schedulingPolicy=policy)
+
+
+def _share(identifier: str, weight: float = 1) -> Json:
+    return {"shareIdentifier": identifier, "weightFactor": weight}
+
+
 def _environment(id: str, server: str, operator: str = "", *, name: str = "sample", **fields: Any) -> Bad:  # noqa: A002
     return Bad(id, "ComputeEnvironment", fields, server, operator, name)
 
@@ -306,12 +315,17 @@ BAD_QUEUES = (
     _queue("unknown-field", "unknown field", "did you mean priority?", prioritty=1),
     _queue("policy", 'supported values: "FIFO", "FairShare"', "must be one of", schedulingPolicy={"type": "LIFO"}),
     _queue("fair-share-without-type", "fairShare needs the type FairShare", schedulingPolicy={"fairShare": {}}),
-    _queue(
-        "weight-0",
-        "greater than 0",
-        "more than 0",
-        schedulingPolicy={"type": "FairShare", "fairShare": {"shares": [{"shareIdentifier": "a", "weightFactor": 0}]}},
-    ),
+    _fair_queue("weight-0", "greater than 0", "more than 0", shares=[_share("a", 0)]),
+    _fair_queue("weight-tiny", "must be at least 0.0001", shares=[_share("a", 0.00001)]),
+    _fair_queue("weight-1000", "less than or equal to 999", "at most 999.9999", shares=[_share("a", 1000)]),
+    _fair_queue("share-twice", "Duplicate value", 'two entries have the shareIdentifier "a"', shares=[_share("a")] * 2),
+    _fair_queue("share-with-dash", "must be letters and digits", shares=[_share("team-a")]),
+    _fair_queue("shares-overlap", "may not cover another entry", shares=[_share("team*"), _share("teamA")]),
+    _fair_queue("beginnings-overlap", "may not cover another entry", shares=[_share("a1*"), _share("b"), _share("a*")]),
+    _fair_queue("share-overlaps-itself", "may not cover another entry", shares=[_share("a"), _share("a*")]),
+    _fair_queue("decay-negative", "greater than or equal to 0", "at least 0", shareDecaySeconds=-1),
+    _fair_queue("decay-too-long", "less than or equal to 604800", "at most 604800", shareDecaySeconds=604_801),
+    _fair_queue("reservation-100", "less than or equal to 99", "at most 99", computeReservation=100),
     _queue(
         "selector-values",
         "values must be given for the operators In and NotIn",
@@ -365,11 +379,7 @@ REFUSED = (
         )
         for entry in ({"type": "Sequential"}, {"job": "fetch", "type": "NToN"})
     ),
-    _job("share-identifier", f"fair share is {NOT_YET}", shareIdentifier="teama"),
-    _job("priority-override", f"priority inside a share is {NOT_YET}", schedulingPriorityOverride=5),
-    _definition("scheduling-priority", f"priority inside a share is {NOT_YET}", schedulingPriority=5),
     _definition("consumables", f"consumable resources are {NOT_YET}", consumableResources=[{"name": "licence"}]),
-    _queue("fair-share", f"FairShare is {NOT_YET}", schedulingPolicy={"type": "FairShare"}),
     _queue("time-limits", NOT_YET, jobStateTimeLimits=[{"reason": "Capacity", "maxTimeSeconds": 600}]),
     _queue("preemption", f"preemption is {NOT_YET}", preemption={"policy": "LowerPriority"}),
     _queue("limits", f"limits of a queue are {NOT_YET}", limits={"maxRunningJobs": 5}),

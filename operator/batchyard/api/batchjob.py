@@ -166,9 +166,9 @@ class Submission(Model):
     share_identifier: (
         Annotated[str, Field(max_length=255), pattern(r"[a-zA-Z0-9]+", "must be letters and digits")] | None
     ) = None
-    """The share of a fair-share queue that the job counts for."""
+    """The share that the job counts for. A fair-share queue needs it, another one refuses it."""
     scheduling_priority_override: Annotated[Integer, Field(ge=0, le=9999)] | None = None
-    """Replaces the definition's schedulingPriority."""
+    """Replaces the definition's schedulingPriority: order inside one share, higher first."""
 
 
 class BatchJobSpec(Submission):
@@ -248,7 +248,7 @@ class BatchJobStatus(StatusModel):
     job_definition: str | None = None
     """The definition and revision the job got, such as transcode:3."""
     queue_position: Integer | None = None
-    """Place among the waiting jobs of its queue, from 1."""
+    """Place among the waiting jobs of its queue, or of its share in a fair-share queue, from 1."""
     compute_environment: str | None = None
     """The compute environment the job was placed in."""
     job_name: str | None = None

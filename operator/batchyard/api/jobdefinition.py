@@ -89,7 +89,7 @@ class JobDefinitionSpec(Model):
     startup_grace_seconds: Annotated[Integer, Field(ge=0, le=86400)] = 300
     """How long an attempt may be unable to start (image that cannot be pulled, missing Secret) before it fails."""
     scheduling_priority: Annotated[Integer, Field(ge=0, le=9999)] | None = None
-    """Order inside one share of a fair-share queue; higher goes first."""
+    """Order inside one share of a fair-share queue, higher first; left out, 0. Other queues pass it over."""
     consumable_resources: Annotated[tuple[ConsumableResource, ...], Field(max_length=32), ListMap("name")] = ()
     """Licences and the like that each job holds while it runs."""
     inactive_revisions: Annotated[

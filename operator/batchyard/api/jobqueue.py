@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from batchyard.api import names
-from batchyard.api.base import Integer, ListMap, Model, Name, Number, Rule, StatusModel, pattern
+from batchyard.api.base import Integer, ListMap, Model, Name, Number, Rule, StatusModel, Timestamp, pattern
 from batchyard.api.meta import Condition, LabelSelector, ObjectMeta
 
 
@@ -24,6 +24,13 @@ class PolicyType(StrEnum):
     FAIR_SHARE = "FairShare"
 
 
+MAX_SHARES = 500
+"""How many shares a queue's status lists at most."""
+
+MAX_WEIGHTS = 400
+"""How many entries the API server can compare with each other within its budget for rules."""
+
+
 class Share(Model):
     """The weight of one share identifier, or of all that begin alike."""
 
@@ -33,18 +40,40 @@ class Share(Model):
         pattern(r"[a-zA-Z0-9]+\*?", "must be letters and digits, with a '*' at the end if it is a beginning"),
     ]
     """Share identifier, or its beginning followed by `*`."""
-    weight_factor: Annotated[Number, Field(gt=0, le=999.9999)] = 1.0
+    weight_factor: Annotated[
+        Number,
+        Field(gt=0, le=999.9999),
+        Rule("self >= 0.0001", "must be at least 0.0001", lambda weight: weight >= 0.0001),
+    ] = 1.0
     """Weight of usage: the lower, the more the share gets."""
+
+
+def _no_overlap(shares: tuple[Share, ...]) -> bool:
+    listed = {share.share_identifier.removesuffix("*") for share in shares}
+    covering = {share.share_identifier[:-1] for share in shares if share.share_identifier.endswith("*")}
+    if len(listed) < len(shares) and covering:
+        return False
+    return not any(text[:length] in covering for text in listed for length in range(1, len(text)))
 
 
 class FairShare(Model):
     """How capacity is divided between shares."""
 
     share_decay_seconds: Annotated[Integer, Field(ge=0, le=604800)] = 600
-    """How long past usage counts."""
+    """How long past usage counts, less and less; 0 stands for 600."""
     compute_reservation: Annotated[Integer, Field(ge=0, le=99)] = 0
-    """Percentage kept back for shares that are not active yet."""
-    shares: Annotated[tuple[Share, ...], Field(max_length=500), ListMap("share_identifier")] = ()
+    """Percentage of vCPUs kept back while one share is active; with two, its square (50: 25 percent), and so on."""
+    shares: Annotated[
+        tuple[Share, ...],
+        Field(max_length=MAX_WEIGHTS),
+        ListMap("share_identifier"),
+        Rule(
+            "self.map(it, it.shareIdentifier.endsWith('*'), it.shareIdentifier.replace('*', ''))"
+            ".all(beginning, self.exists_one(it, it.shareIdentifier.startsWith(beginning)))",
+            "a beginning such as 'team*' may not cover another entry: remove one of the two",
+            _no_overlap,
+        ),
+    ] = ()
     """Weights of shares; one that is not listed has the weight 1."""
 
 
@@ -52,7 +81,8 @@ class SchedulingPolicy(Model):
     """The order in which the jobs of the queue start."""
 
     type: PolicyType = PolicyType.FIFO
-    """FIFO starts jobs in the order of their submission."""
+    """FIFO starts jobs in the order of their submission, FairShare by what their shares have used lately. It cannot be
+    changed."""
     fair_share: FairShare | None = None
     """Settings of the type FairShare."""
 
@@ -64,6 +94,9 @@ class SchedulingPolicy(Model):
             field="fairShare",
         ),
     )
+
+
+_SHARES_FAIRLY = "has({0}.schedulingPolicy) && {0}.schedulingPolicy.type == 'FairShare'"
 
 
 class JobStateTimeLimit(Model):
@@ -123,6 +156,14 @@ class JobQueueSpec(Model):
     limits: QueueLimits | None = None
     """Ceilings on what runs at the same time."""
 
+    rules = (
+        Rule(
+            f"({_SHARES_FAIRLY.format('self')}) == ({_SHARES_FAIRLY.format('oldSelf')})",
+            "the type of a queue's scheduling policy cannot be changed; make another queue and submit to that",
+            field="schedulingPolicy",
+        ),
+    )
+
 
 class QueueCounts(StatusModel):
     """Jobs of the queue by state."""
@@ -139,6 +180,31 @@ class QueueCounts(StatusModel):
     """Jobs that run."""
 
 
+class ShareUsage(StatusModel):
+    """What one share has used, and what it uses now."""
+
+    share_identifier: str
+    """The share."""
+    used_vcpu_seconds: Number
+    """Seconds of its jobs times their vCPUs, less and less the longer ago. The lower this times the weight, the sooner
+    its turn."""
+    vcpus: Number
+    """What its jobs hold now."""
+    runnable: Integer
+    """Jobs of the share that wait for capacity."""
+    last_used_at: Timestamp | None = None
+    """When it last used anything."""
+
+
+class FairShareStatus(StatusModel):
+    """A count of what shares have used, made now and then; a restarted operator goes on from it."""
+
+    counted_at: Timestamp
+    """When it was made."""
+    shares: Annotated[tuple[ShareUsage, ...], Field(max_length=MAX_SHARES), ListMap("share_identifier")] = ()
+    """Active shares: those with jobs that wait or run, or ran within the decay window."""
+
+
 class JobQueueStatus(StatusModel):
     """What the operator sees in the queue."""
 
@@ -146,6 +212,8 @@ class JobQueueStatus(StatusModel):
     """The generation of the spec this status is about."""
     jobs: QueueCounts | None = None
     """Jobs of the queue by state."""
+    fair_share: FairShareStatus | None = None
+    """What the shares of a fair-share queue have used."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
     """Ready says whether the queue can start jobs, and if not, why."""
 

@@ -32,9 +32,10 @@ DEFINITION: Final = f"{GROUP}/job-definition"
 REVISION: Final = f"{GROUP}/revision"
 SPEC_HASH: Final = f"{GROUP}/spec-hash"
 NODE: Final = f"{GROUP}/node-index"
-# Annotations of Kubernetes Jobs: the attempt that the run belongs to; of multi-node jobs also what all nodes ask for
-# together and, where it is not the main node's, the uid of the main node's Job.
+# Annotations of Kubernetes Jobs: the attempt that the run belongs to, and the share that it counts for; of multi-node
+# jobs also what all nodes ask for together and, where it is not the main node's, the uid of the main node's Job.
 ATTEMPT: Final = f"{GROUP}/attempt"
+SHARE: Final = f"{GROUP}/share"
 GANG_REQUEST: Final = f"{GROUP}/gang-request"
 MAIN_UID: Final = f"{GROUP}/main-uid"
 

@@ -77,31 +77,11 @@ UNSUPPORTED = (
             ("Sequential", "job", "name the job to wait for, or remove the entry"),
         )
     ),
-    Unsupported(BATCH_JOB, ("shareIdentifier",), "fair share is", "remove spec.shareIdentifier"),
-    Unsupported(
-        BATCH_JOB,
-        ("schedulingPriorityOverride",),
-        "priority inside a share is",
-        "remove spec.schedulingPriorityOverride and use a queue with another priority",
-    ),
-    Unsupported(
-        JOB_DEFINITION,
-        ("schedulingPriority",),
-        "priority inside a share is",
-        "remove spec.schedulingPriority and use a queue with another priority",
-    ),
     Unsupported(
         JOB_DEFINITION,
         ("consumableResources",),
         "consumable resources are",
         "remove spec.consumableResources",
-    ),
-    Unsupported(
-        JOB_QUEUE,
-        ("schedulingPolicy", "type"),
-        "the scheduling policy FairShare is",
-        "use FIFO",
-        value="FairShare",
     ),
     Unsupported(
         JOB_QUEUE,

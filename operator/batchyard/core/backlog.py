@@ -1,41 +1,56 @@
 """The jobs that wait for capacity, per queue, in the order in which they are to start.
 
 Owned by the runtime's cache, which adds a job when it becomes Runnable and removes it when it is granted, ends or
-is deleted; read by the planner. Insertion and removal keep each queue sorted, so a pass never sorts.
+is deleted; read by the planner. A queue has one line of jobs for each of its shares; without fair share it has one.
+Insertion and removal keep each line sorted, so a pass never sorts, and looks no further than the heads of the lines.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from batchyard.core.records import BatchJob, Key
 
+Entry = tuple[int, float, str, str]
+"""What a line is sorted by: priority (negated), creation time, namespace, name."""
 
-def _entry(job: BatchJob) -> tuple[float, str, str]:
-    """First come, first served; namespace and name break ties of the API server's one-second creation times."""
-    return (job.created, *job.key)
+
+def _entry(job: BatchJob, priority: int) -> Entry:
+    """First come, first served; namespace and name break ties of the API server's one-second creation times.
+
+    A priority orders jobs of one share only, so it means nothing to a job that has none.
+    """
+    return (-priority if job.share else 0, job.created, *job.key)
+
+
+def key_of(entry: Entry) -> Key:
+    """The job that an entry stands for."""
+    return entry[2:]
 
 
 class Backlog:
-    """Sorted entries (creation time, namespace, name) by queue."""
+    """Sorted entries by queue and share."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, list[tuple[float, str, str]]] = {}
-        self._entries: dict[Key, tuple[str, tuple[float, str, str]]] = {}
+        self._queues: dict[str, dict[str, list[Entry]]] = {}
+        self._entries: dict[Key, tuple[str, str, Entry]] = {}
 
-    def add(self, job: BatchJob) -> None:
-        """Put the job into its queue; nothing happens when it is there already."""
+    def add(self, job: BatchJob, priority: int = 0) -> None:
+        """Put the job into its line; nothing happens when it is there already."""
         if job.key not in self._entries:
-            entry = _entry(job)
-            self._entries[job.key] = (job.queue, entry)
-            insort(self._queues.setdefault(job.queue, []), entry)
+            entry = _entry(job, priority)
+            self._entries[job.key] = (job.queue, job.share, entry)
+            insort(self._queues.setdefault(job.queue, {}).setdefault(job.share, []), entry)
 
     def remove(self, key: Key) -> None:
         """Take the job out; nothing happens when it is not in."""
         if found := self._entries.pop(key, None):
-            queue, entry = found
-            entries = self._queues[queue]
+            queue, share, entry = found
+            lines = self._queues[queue]
+            entries = lines[share]
             del entries[bisect_left(entries, entry)]
             if not entries:
+                del lines[share]
+            if not lines:
                 del self._queues[queue]
 
     def __contains__(self, key: Key) -> bool:
@@ -46,19 +61,23 @@ class Backlog:
         """How many jobs wait in all queues together."""
         return len(self._entries)
 
+    def lines(self, queue: str) -> Mapping[str, Sequence[Entry]]:
+        """The lines of one queue, none of them empty, by share. They must not change while they are read."""
+        return self._queues.get(queue, {})
+
     def queue(self, name: str) -> Iterator[Key]:
-        """Iterate over the jobs of one queue in starting order. The queue must not change meanwhile."""
-        for _, namespace, job in self._queues.get(name, ()):
-            yield (namespace, job)
+        """Iterate over the jobs of one queue, line by line."""
+        for _, entries in sorted(self.lines(name).items()):
+            yield from map(key_of, entries)
 
     def length(self, name: str) -> int:
         """How many jobs wait in the queue."""
-        return len(self._queues.get(name, ()))
+        return sum(map(len, self.lines(name).values()))
 
     def position(self, key: Key) -> int:
-        """Place in the queue, from 1 for the first. Raises KeyError when the job does not wait."""
-        queue, entry = self._entries[key]
-        return bisect_left(self._queues[queue], entry) + 1
+        """Place in its line, from 1 for the first. Raises KeyError when the job does not wait."""
+        queue, share, entry = self._entries[key]
+        return bisect_left(self._queues[queue][share], entry) + 1
 
     def names(self) -> Sequence[str]:
         """Names of the queues in which anything waits."""

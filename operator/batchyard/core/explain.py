@@ -1,4 +1,4 @@
-"""What a job behind others in its queue says of its place there, and when that is said anew.
+"""What a job behind others in its queue (or its share of one) says of its place there, and when that is said anew.
 
 Called by the planner for jobs that come into a queue, and by the loop now and then for all that wait. A place is a
 reading, so the message carries its time; it is renewed when it has changed enough to matter (halved, or among the
@@ -10,27 +10,45 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from batchyard.api.batchjob import JobState
-from batchyard.core.backlog import Backlog
+from batchyard.core.backlog import Backlog, key_of
 from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Key, Status
 
 _EXACT_UP_TO = 10
 
+_SAID_OF_THE_FIRST = frozenset(
+    {Reason.INSUFFICIENT_CAPACITY, Reason.WAITING_FOR_HIGHER_PRIORITY, Reason.RESERVED_FOR_OTHER_SHARES}
+)
+
 
 def queued_behind(job: BatchJob, status: Status, position: int, now: float) -> Status:
-    """Status of a job with others ahead of it in its queue."""
+    """Status of a job with others ahead of it in its queue, or in its share of a fair-share queue."""
     ahead = position - 1
     at = datetime.fromtimestamp(now, UTC).strftime("%H:%M:%SZ")
     others = "1 job is" if ahead == 1 else f"{ahead} jobs are"
+    if job.share:
+        message = f"position {position} in share {job.share} of queue {job.queue}: {others} ahead in it (at {at})"
+    else:
+        message = f"position {position} in queue {job.queue}: {others} ahead (at {at})"
     return replace(
         status,
         state=JobState.RUNNABLE,
         reason=Reason.WAITING_IN_QUEUE,
-        message=f"position {position} in queue {job.queue}: {others} ahead (at {at})",
+        message=message,
         queue_position=position,
         stalled=False,
         not_before=None,
     )
+
+
+def outdated(status: Status, position: int) -> bool:
+    """Whether what the status says of the place is not true any more.
+
+    A job that was first says so until it starts, unless one that goes before it has come since.
+    """
+    if status.reason in _SAID_OF_THE_FIRST:
+        return status.queue_position is not None and position > status.queue_position
+    return status.reason == Reason.WAITING_IN_QUEUE and worth_renewing(status.queue_position, position)
 
 
 def worth_renewing(shown: int | None, position: int) -> bool:
@@ -51,10 +69,11 @@ def renewals(
     """Statuses of the waiting jobs whose shown place is out of date, at most `limit` per call, front first."""
     found: dict[Key, Status] = {}
     for queue in backlog.names():
-        for position, key in enumerate(backlog.queue(queue), start=1):
-            status = statuses[key]
-            if status.reason == Reason.WAITING_IN_QUEUE and worth_renewing(status.queue_position, position):
-                if len(found) >= limit:
-                    return found
-                found[key] = queued_behind(jobs[key], status, position, now)
+        for _, line in sorted(backlog.lines(queue).items()):
+            for position, key in enumerate(map(key_of, line), start=1):
+                status = statuses[key]
+                if outdated(status, position):
+                    if len(found) >= limit:
+                        return found
+                    found[key] = queued_behind(jobs[key], status, position, now)
     return found

@@ -1,8 +1,9 @@
-"""Which waiting jobs start now, and where: strict priority between queues, first come first served within one.
+"""Which waiting jobs start now, and where: strict priority between queues, the queue's own order within one.
 
-Called by the planner once per pass. The first job of a queue that finds its environments full closes them to
-everything behind it and to every queue of lower priority, so no stream of small jobs can starve a large one.
-A job that no environment could hold even when empty closes nothing: it waits aside and delays nobody.
+Called by the planner once per pass. The order within a queue is first come, first served, or that of `fairshare`; what
+follows holds for both. The first job of a queue that finds its environments full closes them to everything behind it
+and to every queue of lower priority, so no stream of small jobs can starve a large one. A job that no
+environment could hold even when empty closes nothing: it waits aside and delays nobody.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,9 +11,14 @@ from dataclasses import dataclass
 
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
+from batchyard.core.fairshare import Turns
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Environment, Gang, Key, Queue, Resolved
 from batchyard.core.resources import Resources, describe
+from batchyard.core.usage import Usage
+
+Size = tuple[tuple[str, int], ...]
+"""A request that can be looked up."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -42,32 +48,52 @@ def scheduling_order(queues: Iterable[Queue]) -> list[Queue]:
 
 
 class _Pass:
-    """One pass over all queues; `closed` and `refused` only ever grow while it lasts."""
+    """One pass over all queues; `closed`, `refused` and `held` only ever grow while it lasts."""
 
     def __init__(self, environments: Mapping[str, Environment], pools: Mapping[str, Pool], ledger: Ledger) -> None:
         self.environments = environments
         self.pools = pools
         self.ledger = ledger
         self.closed: dict[str, Queue] = {}
-        self.refused: set[tuple[str, tuple[tuple[str, int], ...]]] = set()
+        self.refused: set[tuple[str, Size]] = set()
+        self.held: dict[tuple[str, Size], Hold] = {}
+        """What an ordinary job of a queue and a size was told: the next one is told the same."""
 
-    def place(self, queue: Queue, key: Key, resolved: Resolved, enabled: list[str]) -> Placement | Hold:
+    def place(self, queue: Queue, turns: Turns, key: Key, resolved: Resolved, enabled: list[str]) -> Placement | Hold:
         """Find the first environment, in the queue's order, that has room for the request."""
+        size = tuple(sorted(resolved.request.items()))
+        plain = resolved.ungrown is None and resolved.gang is None
+        if plain and (told := self.held.get((queue.name, size))):
+            return told
+        decision = self._placed(queue, turns, key, resolved, size, enabled)
+        if plain and isinstance(decision, Hold):
+            self.held[queue.name, size] = decision
+        return decision
+
+    def _placed(
+        self, queue: Queue, turns: Turns, key: Key, resolved: Resolved, size: Size, enabled: list[str]
+    ) -> Placement | Hold:
         request = resolved.request
         candidates = [name for name in enabled if self.pools[name].could_hold(request, resolved.gang)]
         if not candidates:
             return self._misfit(queue, resolved, enabled)
-        size = tuple(sorted(request.items()))
+        kept_back = False
         for name in candidates:
             if name in self.closed or (name, size) in self.refused:
                 continue
-            if self.ledger.fits(name, request):
+            if not self.ledger.fits(name, request):
+                self.refused.add((name, size))
+            elif turns.may_use(name, self.pools[name].capacity, request):
                 self.ledger.charge(name, request)
+                turns.charge(name, request)
                 return Placement(key, name, request)
-            self.refused.add((name, size))
+            else:
+                kept_back = True
         holder = next((self.closed[name] for name in candidates if name in self.closed), None)
         for name in candidates:
             self.closed.setdefault(name, queue)
+        if kept_back:
+            return _kept_back(queue, request, candidates)
         return self._full(queue, request, candidates, holder)
 
     def _misfit(self, queue: Queue, resolved: Resolved, enabled: list[str]) -> Hold:
@@ -108,11 +134,13 @@ class _Pass:
                 f"{_environments(candidates)} {names} {_is(candidates)} held for a job of queue {holder.name} "
                 f"(priority {holder.priority}), which goes before queue {queue.name} (priority {queue.priority})",
             )
-        return Hold(
-            Reason.INSUFFICIENT_CAPACITY,
-            f"next in queue {queue.name}; waits for {describe(request)} to become free in "
-            f"{_environments(candidates)} {names}",
-        )
+        waits = f"waits for {describe(request)} to become free in {_environments(candidates)} {names}"
+        if queue.fair_share is not None:
+            return Hold(
+                Reason.INSUFFICIENT_CAPACITY,
+                f"next in its share of queue {queue.name}; {waits}, where the share that has used least goes first",
+            )
+        return Hold(Reason.INSUFFICIENT_CAPACITY, f"next in queue {queue.name}; {waits}")
 
 
 def place_all(
@@ -123,6 +151,8 @@ def place_all(
     backlog: Backlog,
     resolved: Mapping[Key, Resolved],
     ledger: Ledger,
+    usage: Mapping[str, Usage],
+    now: float,
 ) -> Iterator[tuple[Key, Placement | Hold]]:
     """Decide for each job that the pass has to look at; the jobs behind a closed queue are not looked at."""
     this_pass = _Pass(environments, pools, ledger)
@@ -132,14 +162,12 @@ def place_all(
         known = [name for name in queue.environments if name in environments]
         enabled = [name for name in known if environments[name].enabled and not environments[name].refusal]
         blocked = _blocked(queue, [environments[name] for name in known], enabled)
-        for key in backlog.queue(queue.name):
-            if blocked is not None:
-                yield key, blocked
-                break
-            decision = this_pass.place(queue, key, resolved[key], enabled)
+        turns = Turns(queue, backlog, resolved, usage.get(queue.name), now)
+        for key in turns:
+            decision = blocked or this_pass.place(queue, turns, key, resolved[key], enabled)
             yield key, decision
-            if isinstance(decision, Hold) and all(name in this_pass.closed for name in enabled):
-                break
+            if isinstance(decision, Hold) and (blocked or all(name in this_pass.closed for name in enabled)):
+                turns.leave()
 
 
 def _blocked(queue: Queue, known: list[Environment], enabled: list[str]) -> Hold | None:
@@ -161,6 +189,14 @@ def _blocked(queue: Queue, known: list[Environment], enabled: list[str]) -> Hold
     return Hold(
         Reason.COMPUTE_ENVIRONMENT_DISABLED,
         f"{_environments(names)} {', '.join(names)} of queue {queue.name} {_is(names)} disabled",
+    )
+
+
+def _kept_back(queue: Queue, request: Resources, candidates: list[str]) -> Hold:
+    return Hold(
+        Reason.RESERVED_FOR_OTHER_SHARES,
+        f"next in its share of queue {queue.name}; what is free in {_environments(candidates)} {', '.join(candidates)} "
+        f"is too little for {describe(request)} beside what computeReservation keeps back for further shares",
     )
 
 

@@ -33,6 +33,7 @@ from batchyard.core.records import (
 )
 from batchyard.core.resources import Resources
 from batchyard.core.retention import SHOWN_SECONDS, expires_at
+from batchyard.core.usage import Usage
 
 _WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 _NO_CIRCLES: Mapping[Key, str] = MappingProxyType({})
@@ -66,6 +67,8 @@ class Snapshot:
     """The jobs whose end, if they have come to one, the API server does not hold yet."""
     children: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
     """Kubernetes Jobs of the other nodes of multi-node jobs by name, under the uid of their job."""
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    """What the shares have used, per fair-share queue."""
 
 
 @dataclass(slots=True)
@@ -258,6 +261,8 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
         backlog=snapshot.backlog,
         resolved=snapshot.resolved,
         ledger=ledger,
+        usage=snapshot.usage,
+        now=now,
     ):
         if isinstance(decision, Placement):
             run, attempt = lifecycle.next_run(snapshot.statuses[key])
@@ -279,15 +284,15 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
 
 
 def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[[Key], int]:
-    """Places in the queues once the jobs that start in this pass have left them."""
-    left: dict[str, list[int]] = {}
-    for placement in placements:  # in the order of each queue, so the lists are sorted
-        queue = snapshot.jobs[placement.key].queue
-        left.setdefault(queue, []).append(snapshot.backlog.position(placement.key))
+    """Places in the lines once the jobs that start in this pass have left them."""
+    left: dict[tuple[str, str], list[int]] = {}
+    for placement in placements:  # in the order of each line, so the lists are sorted
+        job = snapshot.jobs[placement.key]
+        left.setdefault((job.queue, job.share), []).append(snapshot.backlog.position(placement.key))
 
     def position(key: Key) -> int:
-        before = snapshot.backlog.position(key)
-        return before - bisect_left(left.get(snapshot.jobs[key].queue, ()), before)
+        job, before = snapshot.jobs[key], snapshot.backlog.position(key)
+        return before - bisect_left(left.get((job.queue, job.share), ()), before)
 
     return position
 

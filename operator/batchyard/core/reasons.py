@@ -20,10 +20,15 @@ class Reason(StrEnum):
     DEPENDENCY_NOT_FOUND = "DependencyNotFound"
     WAITING_FOR_DEPENDENCIES = "WaitingForDependencies"
 
+    # Never: the job and its queue do not go together.
+    SHARE_IDENTIFIER_MISSING = "ShareIdentifierMissing"
+    SHARE_IDENTIFIER_NOT_ALLOWED = "ShareIdentifierNotAllowed"
+
     # Runnable: nothing is missing but a place to run.
     WAITING_IN_QUEUE = "WaitingInQueue"
     INSUFFICIENT_CAPACITY = "InsufficientCapacity"
     WAITING_FOR_HIGHER_PRIORITY = "WaitingForHigherPriority"
+    RESERVED_FOR_OTHER_SHARES = "ReservedForOtherShares"
     EXCEEDS_CAPACITY = "ExceedsCapacity"
     NO_NODES = "NoNodes"
     COMPUTE_ENVIRONMENT_NOT_FOUND = "ComputeEnvironmentNotFound"
@@ -71,9 +76,12 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.NAMESPACE_NOT_ALLOWED: "The queue's `namespaceSelector` does not match the job's namespace.",
     Reason.DEPENDENCY_NOT_FOUND: "A job it depends on does not exist (yet); the message names it.",
     Reason.WAITING_FOR_DEPENDENCIES: "Jobs it depends on have not ended; the message names them.",
-    Reason.WAITING_IN_QUEUE: "Other jobs of the queue are ahead.",
-    Reason.INSUFFICIENT_CAPACITY: "First in its queue; the environments it could use are full.",
+    Reason.SHARE_IDENTIFIER_MISSING: "The queue shares fairly, and the job names no share.",
+    Reason.SHARE_IDENTIFIER_NOT_ALLOWED: "The job names a share, and the queue knows none.",
+    Reason.WAITING_IN_QUEUE: "Other jobs of the queue, or of its share, are ahead.",
+    Reason.INSUFFICIENT_CAPACITY: "First in its queue, or in its share; the environments it could use are full.",
     Reason.WAITING_FOR_HIGHER_PRIORITY: "Its environments are held for a job of a queue with more priority.",
+    Reason.RESERVED_FOR_OTHER_SHARES: "First in its share; the rest is kept back for shares that are not active.",
     Reason.EXCEEDS_CAPACITY: "No environment of the queue could hold the job even when empty. Others go past it.",
     Reason.NO_NODES: "No environment of the queue has a ready node.",
     Reason.COMPUTE_ENVIRONMENT_NOT_FOUND: "None of the queue's environments exists (yet).",

@@ -140,6 +140,8 @@ class BatchJob:
     refusal: str = ""
     suspended: bool = False
     stop: Stop | None = None
+    share: str = ""
+    """The share of a fair-share queue that it counts for."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -201,6 +203,8 @@ class Resolved:
     ungrown: Mapping[str, Any] | None = None
     """The template before its memory grew; None while it has not."""
     gang: Gang | None = None
+    priority: int = 0
+    """Order inside its share; means nothing in a queue without fair share."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -232,6 +236,7 @@ class Run:
     """Of a multi-node job: the index of the node."""
     main_uid: str = ""
     """Of a multi-node job's other nodes: the uid of the main node's Job, which is the run that they belong to."""
+    share: str = ""
 
     @property
     def ended(self) -> bool:
@@ -310,6 +315,17 @@ class Selector:
 
 
 @dataclass(slots=True, frozen=True)
+class FairShare:
+    """How a queue divides capacity between shares."""
+
+    decay_seconds: int = 600
+    reservation: int = 0
+    """Percentage that is kept back while one share is active; its square for two, and so on."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Weight of usage by share identifier, or by its beginning followed by `*`."""
+
+
+@dataclass(slots=True, frozen=True)
 class Queue:
     """A JobQueue. `namespaces` is None when every namespace may submit."""
 
@@ -321,6 +337,8 @@ class Queue:
     enabled: bool
     environments: tuple[str, ...]
     namespaces: Selector | None = None
+    fair_share: FairShare | None = None
+    """None: first come, first served."""
     refusal: str = ""
 
 

@@ -58,7 +58,7 @@ def check(job: BatchJob, revision: int | None, resolved: Resolved | None, object
     answer = resolved or _definition(job, revision, objects)
     if not isinstance(answer, Resolved):
         return answer
-    return _queue(job, objects) or answer
+    return _queue(job, objects) or _share(job, objects.queues[job.queue]) or answer
 
 
 def _definition(job: BatchJob, revision: int | None, objects: Objects) -> Resolved | Waits | Never:
@@ -92,5 +92,21 @@ def _queue(job: BatchJob, objects: Objects) -> Waits | None:
             Reason.NAMESPACE_NOT_ALLOWED,
             f"JobQueue {job.queue} does not accept jobs of namespace {job.key[0]}: its namespaceSelector does not "
             "match the namespace's labels",
+        )
+    return None
+
+
+def _share(job: BatchJob, queue: Queue) -> Never | None:
+    """A queue's policy never changes its type, so a job that does not go with it never will."""
+    if queue.fair_share is not None and not job.share:
+        return Never(
+            Reason.SHARE_IDENTIFIER_MISSING,
+            f"JobQueue {queue.name} shares fairly and must know the share: submit the job with spec.shareIdentifier",
+        )
+    if queue.fair_share is None and job.share:
+        return Never(
+            Reason.SHARE_IDENTIFIER_NOT_ALLOWED,
+            f"JobQueue {queue.name} is first come, first served: submit the job without spec.shareIdentifier, or to a "
+            "queue with the scheduling policy FairShare",
         )
     return None

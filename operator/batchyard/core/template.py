@@ -63,7 +63,13 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         timeout_seconds=timeout.get("attemptDurationSeconds"),
         startup_grace_seconds=content.get("startupGraceSeconds", DEFAULT_STARTUP_GRACE_SECONDS),
         gang=gang,
+        priority=_priority(job.spec, content),
     )
+
+
+def _priority(spec: Mapping[str, Any], content: Mapping[str, Any]) -> int:
+    own = spec.get("schedulingPriorityOverride")
+    return int(own if own is not None else content.get("schedulingPriority") or 0)
 
 
 def _pod(

@@ -43,7 +43,7 @@ def build_job(
             "name": job_name(name, run),
             "namespace": namespace,
             "labels": labels,
-            "annotations": {names.ATTEMPT: str(attempt)},
+            "annotations": _annotations(job, attempt),
             "ownerReferences": [owner_reference(names.BATCH_JOB, name, job.uid)],
         },
         "spec": job_spec(_pod_template(job, resolved, environment, injected, labels)),
@@ -73,6 +73,11 @@ def owner_reference(kind: str, name: str, uid: str) -> dict[str, Any]:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def _annotations(job: BatchJob, attempt: int) -> dict[str, str]:
+    share = {names.SHARE: job.share} if job.share else {}
+    return {names.ATTEMPT: str(attempt), **share}
 
 
 def _labels(job: BatchJob, resolved: Resolved, environment: Environment, run: int) -> dict[str, str]:

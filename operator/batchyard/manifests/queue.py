@@ -19,11 +19,14 @@ def render_queue_status(
     missing: Sequence[str],
     previous: Mapping[str, Any],
     now: float,
+    fair_share: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The whole status; `missing` are those of the queue's environments that do not exist."""
+    shares = {} if fair_share is None else {"fairShare": fair_share}
     return {
         "observedGeneration": queue.generation,
         "jobs": {state.value.lower(): counts.get(state, 0) for state in _COUNTED},
+        **shares,
         "conditions": render_conditions(_verdict(queue, missing), queue.generation, previous, now),
     }
 

@@ -6,7 +6,9 @@ precious: a LIST of the same objects builds the same cache again.
 """
 
 import asyncio
+import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +23,7 @@ from batchyard.manifests.status import read_status
 from batchyard.runtime import readers
 from batchyard.runtime.catalogue import Catalogue
 from batchyard.runtime.charges import Charges
+from batchyard.runtime.shares import Shares
 
 Object = dict[str, Any]
 
@@ -30,7 +33,7 @@ _WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 class Cache:
     """Records by kind, the indexes that keep a pass cheap, and what has changed since the last pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.jobs: dict[Key, BatchJob] = {}
         self.statuses: dict[Key, Status] = {}
         self.resolved: dict[Key, Resolved] = {}
@@ -48,6 +51,7 @@ class Cache:
         self.dependents: defaultdict[Key, set[Key]] = defaultdict(set)
         """Jobs by each job that they depend on, whether that one exists or not."""
         self.catalogue = Catalogue(self._catalogue_changed)
+        self.shares = Shares(clock)
         self.changed = asyncio.Event()
         """Set whenever the next pass could decide anything new."""
         self.charges = Charges(self.runs, self.children, self.changed.set)
@@ -93,6 +97,7 @@ class Cache:
             backlog=self.backlog,
             dependents=self.dependents,
             unstored=self.unstored,
+            usage=self.shares.usages(self.catalogue, self._run_keys.values()),
         )
 
     def take_dirty(self) -> set[Key]:
@@ -125,7 +130,7 @@ class Cache:
             self.backlog.remove(key)
         fresh = [key for key in settled.queued if key not in self.backlog]
         for key in fresh:
-            self.backlog.add(self.jobs[key])
+            self.backlog.add(self.jobs[key], self.resolved[key].priority)
         return fresh
 
     def set_status(self, key: Key, status: Status) -> None:
@@ -150,11 +155,13 @@ class Cache:
         self.granted[placement.key] = placement
         self.backlog.remove(placement.key)
         self.charges.grant(placement)
+        self.shares.granted(self.jobs[placement.key], placement)
 
     def withdraw(self, key: Key) -> None:
         """Forget a placement: its Kubernetes Job exists now (and is charged itself), or was refused."""
         if self.granted.pop(key, None) is not None:
             self.charges.withdraw(key)
+            self.shares.withdrawn(key)
             self.mark(key)
 
     def mark(self, key: Key) -> None:
@@ -310,6 +317,8 @@ class Cache:
         if granted is not None and job is not None and (job.uid, granted.run) == (run.owner_uid, run.number):
             self.withdraw(run.owner)
         self.charges.account(run)
+        if known is None or not known.ended:
+            self.shares.follow(run)
         self._mark_owner(run.owner, run.owner_uid)
 
     def end_is_stored(self, run: Run) -> bool:
@@ -349,6 +358,7 @@ class Cache:
         else:
             self._drop(self.runs, run.owner_uid, run.number)
         self.charges.account(run)
+        self.shares.gone(run)
         gone = self.pods.get(run.owner_uid, {}).get(run.name)
         if gone is not None and gone.gone:
             self._drop(self.pods, run.owner_uid, run.name)

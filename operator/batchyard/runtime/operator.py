@@ -54,7 +54,7 @@ class Operator:
         sweep_seconds: float,
         stopped: Callable[[str], None],
     ) -> None:
-        self.cache = Cache()
+        self.cache = Cache(clock)
         self._election = election
         self._metrics = metrics
         self._monotonic = monotonic
@@ -135,6 +135,7 @@ class Operator:
         await self._sweep.prime()
         # Only now: a status may speak of a run that a watch has not shown yet, and such a run would count as lost.
         await asyncio.gather(*(feed.resync() for feed in self._feeds))
+        self.cache.shares.reset()
         _log.info("Acting on %d BatchJobs", len(self.cache.jobs))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._loop.run())

@@ -53,7 +53,9 @@ class Overview:
         if kind == "JobQueue":
             queue = catalogue.queues[name]
             missing = [each for each in queue.environments if each not in catalogue.environments]
-            return render_queue_status(queue, cache.counts[name], missing, previous, self._clock())
+            waiting = {share: len(line) for share, line in cache.backlog.lines(name).items()}
+            shares = cache.shares.count(name, waiting, previous)
+            return render_queue_status(queue, cache.counts[name], missing, previous, self._clock(), shares)
         pool = catalogue.pools()[name]
         used = cache.used.get(name, {})
         return render_environment_status(

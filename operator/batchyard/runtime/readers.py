@@ -10,6 +10,7 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.api.batchjob import DependencyType, StopMode
+from batchyard.api.jobqueue import PolicyType
 from batchyard.api.unsupported import refusals
 from batchyard.api.validation import (
     InvalidObject,
@@ -24,6 +25,7 @@ from batchyard.core.records import (
     Definition,
     Dependency,
     Environment,
+    FairShare,
     Key,
     Node,
     Pod,
@@ -87,6 +89,7 @@ def batchjob(obj: Object) -> BatchJob:
         refusal=refusal,
         suspended=spec.get("suspend") is True,
         stop=_stop(spec),
+        share=str(spec.get("shareIdentifier") or ""),
     )
 
 
@@ -145,7 +148,19 @@ def queue(obj: Object) -> Queue:
         enabled=spec.get("state", "Enabled") == "Enabled",
         environments=tuple(spec.get("computeEnvironments") or ()),
         namespaces=None if selector is None else _selector(selector),
+        fair_share=_fair_share(spec.get("schedulingPolicy") or {}),
         refusal=refusal,
+    )
+
+
+def _fair_share(policy: Mapping[str, Any]) -> FairShare | None:
+    if policy.get("type") != PolicyType.FAIR_SHARE:
+        return None
+    settings, defaults = policy.get("fairShare") or {}, FairShare()
+    return FairShare(
+        decay_seconds=settings.get("shareDecaySeconds", defaults.decay_seconds),
+        reservation=settings.get("computeReservation", defaults.reservation),
+        weights={each["shareIdentifier"]: each.get("weightFactor", 1.0) for each in settings.get("shares") or ()},
     )
 
 
@@ -255,6 +270,7 @@ def run(obj: Object, known: Run | None = None) -> Run | None:
         deleting="deletionTimestamp" in metadata,
         node=int(labels[names.NODE]) if names.NODE in labels else None,
         main_uid=annotations.get(names.MAIN_UID, ""),
+        share=annotations.get(names.SHARE, ""),
     )
 
 

@@ -48,6 +48,29 @@ def test_adding_and_removing_twice_is_once() -> None:
         backlog.position(("media", "b"))
 
 
+def test_each_share_has_a_line_of_its_own_ordered_by_priority_first() -> None:
+    backlog = Backlog()
+    for each, priority in ((job("a"), 9), (job("b", 1), 0), (job("c", 2), 5)):
+        backlog.add(replace(each, share="red"), priority)
+    backlog.add(replace(job("d"), share="blue"))
+    assert {share: [entry[3] for entry in line] for share, line in backlog.lines("urgent").items()} == {
+        "red": ["a", "c", "b"],
+        "blue": ["d"],
+    }
+    assert [backlog.position(("media", name)) for name in "abcd"] == [1, 3, 2, 1]
+    assert [name for _, name in backlog.queue("urgent")] == ["d", "a", "c", "b"]
+    backlog.remove(("media", "d"))
+    assert (list(backlog.lines("urgent")), backlog.length("urgent")) == (["red"], 3)
+    assert backlog.lines("none") == {}
+
+
+def test_without_a_share_a_priority_means_nothing() -> None:
+    backlog = Backlog()
+    backlog.add(job("a"))
+    backlog.add(job("b", 1), 9)
+    assert [name for _, name in backlog.queue("urgent")] == ["a", "b"]
+
+
 names = st.sampled_from("abcdefgh")
 changes = st.lists(st.tuples(st.booleans(), names, st.integers(0, 3), st.sampled_from(["x", "y"])), max_size=40)
 

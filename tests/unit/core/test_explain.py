@@ -26,6 +26,26 @@ def test_the_message_says_how_many_are_ahead_and_when_that_was(position: int, me
     assert status == Status(JobState.RUNNABLE, "WaitingInQueue", message, queue_position=position)
 
 
+def test_a_job_of_a_share_is_told_its_place_in_the_share() -> None:
+    status = queued_behind(replace(make_job(), share="red"), WAITING, 3, NOW + 5)
+    assert status.message == "position 3 in share red of queue urgent: 2 jobs are ahead in it (at 00:00:05Z)"
+    assert status.queue_position == 3
+
+
+@pytest.mark.parametrize("reason", ["InsufficientCapacity", "WaitingForHigherPriority", "ReservedForOtherShares"])
+def test_a_job_that_is_first_no_more_says_so(reason: str) -> None:
+    first, urgent = replace(make_job("first"), share="red"), replace(make_job("urgent"), share="red")
+    statuses = {each.key: replace(WAITING, reason=reason, queue_position=1) for each in (first, urgent)}
+    backlog = Backlog()
+    backlog.add(first)
+    assert renewals({first.key: first}, statuses, backlog, limit=9, now=NOW) == {}
+    backlog.add(urgent, 5)
+    found = renewals({each.key: each for each in (first, urgent)}, statuses, backlog, limit=9, now=NOW)
+    assert {key[1]: (str(status.reason), status.queue_position) for key, status in found.items()} == {
+        "first": ("WaitingInQueue", 2)
+    }
+
+
 @pytest.mark.parametrize(
     ("shown", "position", "worth"),
     [

@@ -33,6 +33,8 @@ def place(snapshot: Snapshot) -> Any:
         backlog=snapshot.backlog,
         resolved=snapshot.resolved,
         ledger=Ledger(snapshot.pools, snapshot.used),
+        usage=snapshot.usage,
+        now=NOW,
     )
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.records import BatchJob, Resolved, Selector
+from batchyard.core.records import BatchJob, FairShare, Resolved, Selector
 from batchyard.core.references import Never, Waits, check
 from unit.samples import make_definition, make_job, make_queue, make_resolved, make_revision, make_snapshot
 
 JOB = make_job()
 KEY = ("media", "transcode")
+SHARING = make_queue(fair_share=FairShare())
 VIDEO_ONLY = Selector((("team", "video"),))
 
 
@@ -18,6 +19,10 @@ def test_a_job_with_everything_there_is_resolved() -> None:
     answer = check(JOB, None, None, make_snapshot())
     assert isinstance(answer, Resolved)
     assert answer.revision == 3
+
+
+def test_a_job_of_a_share_goes_with_a_queue_that_shares() -> None:
+    assert isinstance(check(replace(JOB, share="red"), None, None, make_snapshot(queues=[SHARING])), Resolved)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +58,8 @@ def test_what_may_still_come_is_waited_for(fields: dict[str, Any], job: BatchJob
     ("fields", "job", "reason", "words"),
     [
         ({}, replace(JOB, refusal="array jobs are not supported"), "InvalidSpec", "array jobs are not supported"),
+        ({"queues": [SHARING]}, JOB, "ShareIdentifierMissing", "submit the job with spec.shareIdentifier"),
+        ({}, replace(JOB, share="red"), "ShareIdentifierNotAllowed", "submit the job without spec.shareIdentifier"),
         (
             {"definitions": {KEY: make_definition(refusal="spec.container is required")}},
             JOB,

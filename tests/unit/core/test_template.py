@@ -287,3 +287,14 @@ def test_after_the_merge_each_variable_is_there_once_with_the_last_word(
         entry["name"]: entry["value"] for entry in (*own, *override)
     }
     assert len({entry["name"] for entry in merged_env}) == len(merged_env)
+
+
+@pytest.mark.parametrize(
+    ("definition", "override", "priority"), [(None, None, 0), (7, None, 7), (7, 0, 0), (None, 3, 3), (7, 9, 9)]
+)
+def test_the_jobs_priority_replaces_the_definitions(
+    definition: int | None, override: int | None, priority: int
+) -> None:
+    spec: dict[str, Any] = {} if override is None else {"schedulingPriorityOverride": override}
+    content = {} if definition is None else {"schedulingPriority": definition}
+    assert resolve(make_job(**spec), make_revision(**content)).priority == priority

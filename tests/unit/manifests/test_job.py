@@ -1,6 +1,7 @@
 """The Kubernetes Job of a run."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,3 +106,9 @@ def test_nothing_that_was_given_is_changed() -> None:
 
 def test_a_plain_pod_gets_no_empty_fields() -> None:
     assert set(pod_spec(container=CONTAINER)) == {"restartPolicy", "containers"}
+
+
+def test_a_job_of_a_share_says_which() -> None:
+    """Usage is counted by runs, also when their BatchJob is gone already."""
+    built = build_job(replace(make_job(), share="red"), make_resolved(), make_environment(), 2, 1)
+    assert built["metadata"]["annotations"] == {names.ATTEMPT: "1", names.SHARE: "red"}
