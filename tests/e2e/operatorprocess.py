@@ -9,6 +9,7 @@ from pathlib import Path
 from e2e.clusterapi import until
 
 START_SECONDS = 60.0
+LEASE = "e2e"
 
 
 class OperatorProcess:
@@ -17,7 +18,7 @@ class OperatorProcess:
     def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
         self.log = log
         self._command = [sys.executable, "-m", "batchyard", "--kubeconfig", str(kubeconfig)]
-        self._command += ["--namespace", namespace, "--lease", "e2e", "--host", "127.0.0.1", "--port", "0"]
+        self._command += ["--namespace", namespace, "--lease", LEASE, "--host", "127.0.0.1", "--port", "0"]
         self._command += ["--sweep-seconds", "20"]
         self._starts = 0
         self._process: subprocess.Popen[bytes] | None = None

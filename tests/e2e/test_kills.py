@@ -1,0 +1,106 @@
+"""The operator is killed again and again while jobs of many kinds run: none is lost, none runs twice.
+
+A small version by default; KILLS=30 KILLS_JOBS=500 is the long one.
+"""
+
+import os
+import random
+import time
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from batchyard.api import names
+from e2e.clusterapi import JOBS, PODS
+from e2e.conftest import OPERATOR_NAMESPACE
+from e2e.harness import Harness
+from e2e.operatorprocess import LEASE, OperatorProcess
+
+pytestmark = pytest.mark.e2e
+
+KILLS = int(os.environ.get("KILLS", "4"))
+COUNT = int(os.environ.get("KILLS_JOBS", "60"))
+WIDTH = 12
+CYCLE_SECONDS = 5.0
+"""About what it takes from one kill to the next."""
+
+KINDS: dict[str, tuple[str, str, int]] = {
+    "plain": ("Succeeded", "Completed", 1),
+    "failing": ("Failed", "NonZeroExit", 2),
+    "hungry": ("Failed", "OOMKilled", 2),
+    "after": ("Succeeded", "Completed", 1),
+    "spoilt": ("Failed", "DependencyNotMet", 0),
+}
+"""State, reason and number of runs in which jobs of each kind end."""
+
+
+class Runs:
+    """What was ever created for each BatchJob, and which of its pods were there at the same time."""
+
+    def __init__(self, harness: Harness) -> None:
+        self.jobs: defaultdict[str, set[str]] = defaultdict(set)
+        self.pods: defaultdict[str, set[str]] = defaultdict(set)
+        self.overlaps: set[str] = set()
+        self._live: defaultdict[str, set[str]] = defaultdict(set)
+        harness.api.watch(JOBS, harness.namespace, self._note_job)
+        harness.api.watch(PODS, harness.namespace, self._note_pod)
+
+    def _note_job(self, _: str, obj: dict[str, Any]) -> None:
+        self.jobs[obj["metadata"]["labels"][names.JOB]].add(obj["metadata"]["uid"])
+
+    def _note_pod(self, event: str, obj: dict[str, Any]) -> None:
+        name, uid = obj["metadata"]["labels"][names.JOB], obj["metadata"]["uid"]
+        self.pods[name].add(uid)
+        if event == "DELETED" or obj["status"]["phase"] in ("Succeeded", "Failed"):
+            self._live[name].discard(uid)
+        else:
+            self._live[name].add(uid)
+        if len(self._live[name]) > 1:
+            self.overlaps.add(name)
+
+
+def test_an_operator_killed_at_random_loses_nothing_and_runs_nothing_twice(
+    harness: Harness, operator: OperatorProcess
+) -> None:
+    rng = random.Random(7)  # noqa: S311 - the same story each time
+    runs = Runs(harness)
+    # Enough work for all of the kills: what is done has to be waiting for them.
+    seconds = max(2, int(KILLS * CYCLE_SECONDS * WIDTH / COUNT))
+    again = {"attempts": 2, "backoff": {"initialSeconds": 1, "jitter": 0}}
+    failing = {"sim.batchyard.dev/exit-code": "3"}
+    hungry = {"sim.batchyard.dev/exit-code": "137", "sim.batchyard.dev/reason": "OOMKilled"}
+    harness.apply(
+        harness.simulated_environment(maxVcpus=WIDTH),
+        harness.queue("simulated", "simulated"),
+        harness.simulated_definition("plain", duration=f"{seconds}s"),
+        harness.simulated_definition("failing", duration="1s", annotations=failing, retryStrategy=again),
+        harness.simulated_definition("hungry", duration="1s", annotations=hungry, retryStrategy=again),
+    )
+    kinds = {f"{kind}-{index:03}": kind for index, kind in enumerate(rng.choices(list(KINDS), k=COUNT))}
+    harness.apply(*(_job(harness, name, kind, kinds, rng) for name, kind in kinds.items()))
+    for _ in range(KILLS):
+        time.sleep(rng.uniform(0.0, 3.0))
+        operator.kill()
+        # As if it had run out: waiting for that is another test's subject.
+        harness.cluster.kubectl("--namespace", OPERATOR_NAMESPACE, "delete", "lease", LEASE)
+        operator.start()
+
+    statuses = harness.wait_finished(list(kinds), seconds=300)
+    assert {name: (status["state"], status["reason"]) for name, status in statuses.items()} == {
+        name: KINDS[kind][:2] for name, kind in kinds.items()
+    }
+    expected = {name: KINDS[kind][2] for name, kind in kinds.items()}
+    assert {name: len(status["attempts"]) for name, status in statuses.items()} == expected
+    assert {name: len(runs.jobs[name]) for name in kinds} == expected
+    assert {name: len(runs.pods[name]) for name in kinds} == expected
+    assert runs.overlaps == set()
+    assert {status["interruptions"] for status in statuses.values()} == {0}
+
+
+def _job(harness: Harness, name: str, kind: str, kinds: dict[str, str], rng: random.Random) -> dict[str, Any]:
+    wanted = {"after": "plain", "spoilt": "failing"}.get(kind)
+    if wanted is None:
+        return harness.job(name, kind, "simulated")
+    other = rng.choice([each for each, found in kinds.items() if found == wanted])
+    return harness.job(name, "plain", "simulated", dependsOn=[{"job": other}])
