@@ -78,7 +78,7 @@ def operator(
     if f"namespace/{OPERATOR_NAMESPACE}" not in cluster.kubectl("get", "namespaces", "-o", "name").split():
         cluster.kubectl("create", "namespace", OPERATOR_NAMESPACE)
     log = tmp_path_factory.mktemp("operator") / "operator.log"
-    operator = OperatorProcess(cluster.kubeconfig, OPERATOR_NAMESPACE, log)
+    operator = OperatorProcess(cluster, OPERATOR_NAMESPACE, log)
     operator.start()
     request.node.stash[_OPERATOR] = operator
     yield operator

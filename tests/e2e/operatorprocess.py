@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from e2e.clusterapi import until
+from localcluster import Cluster
 
 START_SECONDS = 60.0
 LEASE = "e2e"
@@ -15,9 +16,11 @@ LEASE = "e2e"
 class OperatorProcess:
     """`python -m batchyard` on a cluster, with a lease of its own."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, log: Path) -> None:
         self.log = log
-        self._command = [sys.executable, "-m", "batchyard", "--kubeconfig", str(kubeconfig)]
+        self._cluster = cluster
+        self._namespace = namespace
+        self._command = [sys.executable, "-m", "batchyard", "--kubeconfig", str(cluster.kubeconfig)]
         self._command += ["--namespace", namespace, "--lease", LEASE, "--host", "127.0.0.1", "--port", "0"]
         self._command += ["--sweep-seconds", "20"]
         self._starts = 0
@@ -56,6 +59,12 @@ class OperatorProcess:
     def kill(self) -> None:
         """SIGKILL: no chance to finish anything, and the lease stays taken."""
         self._end(signal.SIGKILL)
+
+    def replace(self) -> None:
+        """SIGKILL, and another one that takes over at once, as if the lease had run out."""
+        self.kill()
+        self._cluster.kubectl("--namespace", self._namespace, "delete", "lease", LEASE)
+        self.start()
 
     def stop(self) -> None:
         """SIGTERM, as Kubernetes stops a pod: gives the lease up."""

@@ -57,8 +57,7 @@ def test_one_deleted_after_its_end_counts_across_a_dead_operator(shared: Harness
     shared.kubectl("delete", "batchjob", "quick-one")
     status = shared.wait_status("patient", lambda status: bool(status.get("dependencies")))
     assert status["dependencies"] == [{"job": "quick-one", "state": "Succeeded"}]
-    operator.kill()
-    operator.start()
+    operator.replace()
     statuses = shared.wait_finished(["slow-one", "patient"])
     assert statuses["patient"]["state"] == "Succeeded"
     assert _time(statuses["patient"], "startedAt") >= _time(statuses["slow-one"], "stoppedAt")

@@ -139,8 +139,7 @@ def test_an_operator_that_was_killed_meanwhile_comes_to_the_same_amount(
     )
     waits = harness.wait_reason("growing", "RetryBackoff")
     assert waits["message"].endswith("next one in 4 s with 96Mi of memory instead of 48Mi")
-    operator.kill()
-    operator.start()
+    operator.replace()
     status = harness.wait_state("growing", "Succeeded", "Failed")
     assert memories(status) == ["48Mi", "96Mi"]
     assert [attempt["attempt"] for attempt in status["attempts"]] == [1, 2]
