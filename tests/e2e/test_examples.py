@@ -5,15 +5,18 @@ import os
 import re
 import statistics
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from e2e.harness import Harness
+from batchyard.api import names
+from e2e.clusterapi import until
+from e2e.harness import WAIT_SECONDS, Harness
 
 pytestmark = pytest.mark.e2e
 
@@ -25,6 +28,7 @@ class Reader:
     """Somebody who follows a README: runs its commands, one block after the other."""
 
     def __init__(self, harness: Harness, kubeconfig: Path) -> None:
+        self._followed: list[Generator[str, None, None]] = []
         self._environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig),
@@ -34,6 +38,16 @@ class Reader:
 
     def follow(self, example: str) -> Iterator[str]:
         """Run the next block, and return what it printed. The last block, which cleans up, is run in any case."""
+        steps = self._steps(example)
+        self._followed.append(steps)
+        return steps
+
+    def close(self) -> None:
+        """Clean up after what a failed test has left half way."""
+        for steps in self._followed:
+            steps.close()
+
+    def _steps(self, example: str) -> Generator[str, None, None]:
         *blocks, removal = re.findall(r"```sh\n(.*?)```", (EXAMPLES / example / "README.md").read_text(), re.DOTALL)
         try:
             for block in blocks:
@@ -56,7 +70,7 @@ class Reader:
 
 
 @pytest.fixture
-def reader(harness: Harness, tmp_path: Path) -> Reader:
+def reader(harness: Harness, tmp_path: Path) -> Iterator[Reader]:
     """A reader whose kubectl works in the test's namespace."""
     if not harness.cluster.has_real_node:
         pytest.skip("this cluster has no real node")
@@ -65,7 +79,8 @@ def reader(harness: Harness, tmp_path: Path) -> Reader:
     kubeconfig.chmod(0o600)
     reader = Reader(harness, kubeconfig)
     reader._run(f"kubectl config set-context --current --namespace={harness.namespace}")
-    return reader
+    yield reader
+    reader.close()
 
 
 def test_hello(reader: Reader) -> None:
@@ -206,7 +221,15 @@ def test_fair_share(harness: Harness, reader: Reader) -> None:
     late = [name for name in order if jobs[name]["status"]["startedAt"] > came]
     assert len([name for name in late[:6] if name.startswith("biology")]) >= 4
     assert order[-1].startswith("physics")
+    # The queue counts at its own pace: what it shows may be up to half a minute old, from when physics had just begun.
+    lab = f"/apis/{names.API_VERSION}/jobqueues/lab"
+    until(lambda: _used(harness.api.get(lab)).get("physics"), WAIT_SECONDS, lambda: str(harness.api.get(lab)))
     used = dict(line.split("\t") for line in next(steps).splitlines())
     assert set(used) <= {"physics", "biology"}
     assert float(used["physics"]) > 0
     assert not list(steps)
+
+
+def _used(queue: dict[str, Any]) -> dict[str, float]:
+    shares = queue.get("status", {}).get("fairShare", {}).get("shares", ())
+    return {each["shareIdentifier"]: float(each["usedVcpuSeconds"]) for each in shares}
