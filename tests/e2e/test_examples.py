@@ -230,6 +230,15 @@ def test_fair_share(harness: Harness, reader: Reader) -> None:
     assert not list(steps)
 
 
+def test_monte_carlo(harness: Harness, reader: Reader) -> None:
+    steps = reader.follow("08-monte-carlo")
+    _, line = next(steps).splitlines()[-2:]
+    assert line.split() == ["pi", "Succeeded", "20/20", "0-19"]
+    assert len(harness.jobs_of("pi")) == 1
+    assert next(steps) == "3.1416\n"
+    assert not list(steps)
+
+
 def _used(queue: dict[str, Any]) -> dict[str, float]:
     shares = queue.get("status", {}).get("fairShare", {}).get("shares", ())
     return {each["shareIdentifier"]: float(each["usedVcpuSeconds"]) for each in shares}

@@ -1,7 +1,7 @@
 """The Job controller and the kubelet, on command: makes pods for Jobs and ends them the way a cluster does.
 
-For Jobs of one pod. Conditions, reasons and messages are the real Job controller's, and so is the order of
-its status writes: first SuccessCriteriaMet or FailureTarget, then Complete or Failed.
+For Jobs of one pod; `indexed` is for the others. Conditions, reasons and messages are the real Job controller's, and
+so is the order of its status writes: first SuccessCriteriaMet or FailureTarget, then Complete or Failed.
 """
 
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from batchyard.kube import errors
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS, PODS
+from fakes.indexed import IndexedController
 from fakes.store import Change, Store
 
 TRACKING = "batch.kubernetes.io/job-tracking"
@@ -20,6 +21,7 @@ class JobController:
     def __init__(self, store: Store, *, graceful: bool = False) -> None:
         self._store = store
         self._graceful = graceful
+        self.indexed = IndexedController(store)
         store.listeners.append(self._on_change)
 
     def job(self, namespace: str, name: str) -> Object:
@@ -98,7 +100,9 @@ class JobController:
         resource, old, new = change
         if new is None:
             return
-        if resource == JOBS:
+        if resource == JOBS and new["spec"].get("completionMode") == "Indexed":
+            self.indexed.sync(*_key(new))
+        elif resource == JOBS:
             suspended = bool(new["spec"].get("suspend"))
             resumed = old is not None and bool(old["spec"].get("suspend")) and not suspended
             if (old is None and not suspended) or resumed:

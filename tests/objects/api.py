@@ -370,7 +370,6 @@ BAD = (*BAD_JOBS, *BAD_DEFINITIONS, *BAD_QUEUES, *BAD_ENVIRONMENTS)
 
 # What the API describes but this version refuses.
 REFUSED = (
-    _job("array", f"array jobs are {NOT_YET}", array={"size": 10}),
     *(
         _job(
             f"depends-{entry['type']}",

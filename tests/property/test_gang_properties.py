@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.core.backlog import Backlog
-from batchyard.core.planner import Snapshot, place
+from batchyard.core.planner import place
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Gang, Node, NodeGroup
 from batchyard.core.resources import Resources, add, fits
+from batchyard.core.snapshot import Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, waiting
 
 nodes = st.lists(st.integers(1, 8), min_size=1, max_size=4).map(

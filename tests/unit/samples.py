@@ -8,7 +8,6 @@ from batchyard.api.batchjob import JobState
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Pool, pool
 from batchyard.core.placement import Placement
-from batchyard.core.planner import Snapshot
 from batchyard.core.records import (
     Attempt,
     BatchJob,
@@ -25,6 +24,7 @@ from batchyard.core.records import (
 )
 from batchyard.core.resources import Resources, parse_resources
 from batchyard.core.revisions import digest
+from batchyard.core.snapshot import Snapshot
 from batchyard.core.template import resolve
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from batchyard.api import names
+from batchyard.api.arrays import ArrayProperties, ArrayStatus
 from batchyard.api.base import (
     Boolean,
     Integer,
@@ -23,8 +24,6 @@ from batchyard.api.container import ContainerOverrides
 from batchyard.api.jobdefinition import NodeRangeText, Parameters
 from batchyard.api.meta import Condition, ObjectMeta
 from batchyard.api.strategy import RetryStrategy, Timeout
-
-MAX_ARRAY_SIZE = 100_000
 
 
 class JobState(StrEnum):
@@ -54,15 +53,6 @@ class DependencyType(StrEnum):
     FAILED = "Failed"
     SEQUENTIAL = "Sequential"
     N_TO_N = "NToN"
-
-
-class ArrayProperties(Model):
-    """Runs the job once for each index from 0 to size - 1."""
-
-    size: Annotated[Integer, Field(ge=1, le=MAX_ARRAY_SIZE)]
-    """Number of indexes."""
-    max_concurrency: Annotated[Integer, Field(ge=1)] | None = None
-    """How many indexes run at the same time at most; left out, as many as the queue grants."""
 
 
 class Dependency(Model):
@@ -265,6 +255,8 @@ class BatchJobStatus(StatusModel):
     """The dependencies that have ended. Each counts from then on, whatever becomes of a BatchJob of that name."""
     attempts: tuple[Attempt, ...] = ()
     """The runs so far, oldest first."""
+    array: ArrayStatus | None = None
+    """Of an array: what became of its indexes."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
     """Conditions that kubectl wait, Argo CD and Flux understand."""
 

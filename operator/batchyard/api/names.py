@@ -32,12 +32,18 @@ DEFINITION: Final = f"{GROUP}/job-definition"
 REVISION: Final = f"{GROUP}/revision"
 SPEC_HASH: Final = f"{GROUP}/spec-hash"
 NODE: Final = f"{GROUP}/node-index"
+# Of arrays: on an Indexed Job and its pods, which nobody watches; and on the Job of a single index.
+ARRAY: Final = f"{GROUP}/array"
+INDEX: Final = f"{GROUP}/array-index"
 # Annotations of Kubernetes Jobs: the attempt that the run belongs to, and the share that it counts for; of multi-node
 # jobs also what all nodes ask for together and, where it is not the main node's, the uid of the main node's Job.
 ATTEMPT: Final = f"{GROUP}/attempt"
 SHARE: Final = f"{GROUP}/share"
 GANG_REQUEST: Final = f"{GROUP}/gang-request"
 MAIN_UID: Final = f"{GROUP}/main-uid"
+
+# Kubernetes' own, on the pods of an Indexed Job (label and annotation alike).
+COMPLETION_INDEX: Final = "batch.kubernetes.io/job-completion-index"
 
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY_VALUE: Final = "batchyard"

@@ -57,12 +57,6 @@ class Unsupported:
 
 
 UNSUPPORTED = (
-    Unsupported(
-        BATCH_JOB,
-        ("array",),
-        "array jobs are",
-        "remove spec.array and submit one BatchJob per index",
-    ),
     *(
         Unsupported(
             BATCH_JOB,

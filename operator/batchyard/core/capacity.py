@@ -22,6 +22,11 @@ def with_pods(request: Resources) -> Resources:
     return request if "pods" in request else add(request, POD_SLOT)
 
 
+def places(request: Resources, count: int) -> Resources:
+    """What a request takes so many times over, pod slots included."""
+    return {name: amount * count for name, amount in with_pods(request).items()}
+
+
 @dataclass(slots=True, frozen=True)
 class Pool:
     """An environment's capacity: the sum over its usable nodes, cut to the environment's ceilings."""
@@ -81,6 +86,12 @@ class Ledger:
     def fits(self, environment: str, request: Resources) -> bool:
         """Whether the request fits into what is free now."""
         return fits(with_pods(request), self._free[environment])
+
+    def room(self, environment: str, request: Resources) -> int:
+        """How many pods of the request fit into what is free now, going by the sums."""
+        free = self._free[environment]
+        needed = {name: amount for name, amount in with_pods(request).items() if amount > 0}
+        return max(min(free.get(name, 0) // amount for name, amount in needed.items()), 0)
 
     def charge(self, environment: str, request: Resources) -> None:
         """Take the request, and its pod slots, out of what is free."""

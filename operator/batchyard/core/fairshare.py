@@ -46,6 +46,8 @@ class Turns:
         self._granted: dict[str, int] = {}
         self._granted_in: dict[str, int] = {}
         self._current = ""
+        self._stays = False
+        self._first: dict[str, Entry] = {}
         lines = backlog.lines(queue.name)
         self._allowed = self._allowed_part(lines)
         self._heads: list[tuple[float, tuple[float, str, str], str]] = []
@@ -60,6 +62,7 @@ class Turns:
             _, (_, namespace, name), self._current = heappop(self._heads)
             yield (namespace, name)
             self._line_up(self._current)
+            self._stays = False
 
     def charge(self, environment: str, request: Resources) -> None:
         """Count what the job at the head of the line has just been granted."""
@@ -70,6 +73,10 @@ class Turns:
     def leave(self) -> None:
         """Let the line wait for a later pass: its head does, so nobody behind it may go first."""
         self._lines[self._current] = iter(())
+
+    def stay(self) -> None:
+        """Keep the job at the head of the line there: it is an array that asks for another place."""
+        self._stays = True
 
     def may_use(self, environment: str, capacity: Resources, request: Resources) -> bool:
         """Whether enough of the environment stays free for shares that are not active yet.
@@ -93,8 +100,9 @@ class Turns:
         return weighs, weighs * self._usage.used(share, self._now)
 
     def _line_up(self, share: str) -> None:
-        entry = next(self._lines[share], None)
+        entry = self._first[share] if self._stays else next(self._lines[share], None)
         if entry is not None:
+            self._first[share] = entry
             heappush(self._heads, (self._turn(share, entry), entry[1:], share))
 
     def _turn(self, share: str, entry: Entry) -> float:

@@ -11,6 +11,8 @@ from batchyard.core.podfailure import FailureKind, parse_failure
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Pod, Run
 
+_TIMED_OUT = "ran longer than its timeout"
+
 
 class Verdict(StrEnum):
     """What the end of a run means for the retry strategy."""
@@ -40,15 +42,26 @@ def of_run(run: Run, pod: Pod | None) -> Outcome:
         return Outcome(Verdict.SUCCEEDED, Reason.COMPLETED, "the container ended with exit code 0", 0)
     failure = parse_failure(run.condition_reason, run.condition_message)
     if failure.kind is FailureKind.INTERRUPTED:
-        cause = pod.disruption if pod and pod.disruption else run.condition_message
-        where = f" on node {pod.node_name}" if pod and pod.node_name else ""
-        return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, f"the pod was disrupted{where}: {cause}")
+        return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, _disrupted(pod, run.condition_message))
     if failure.kind is FailureKind.DEADLINE or (pod is not None and pod.reason == "DeadlineExceeded"):
         exit_code = pod.exit_code if pod else failure.exit_code
-        return Outcome(Verdict.TIMED_OUT, Reason.DEADLINE_EXCEEDED, "ran longer than its timeout", exit_code)
+        return Outcome(Verdict.TIMED_OUT, Reason.DEADLINE_EXCEEDED, _TIMED_OUT, exit_code)
     if failure.kind is FailureKind.EXIT_CODE:
         return _of_exit(failure.container, failure.exit_code, pod)
-    return _without_exit_code(run, pod)
+    return _without_exit_code(pod, f"{run.condition_reason}: {run.condition_message}")
+
+
+def of_pod(pod: Pod | None) -> Outcome:
+    """Read the outcome of one index of an Indexed Job, which says no more about it than that it failed."""
+    if pod is None:
+        return Outcome(Verdict.FAILED, Reason.POD_FAILED, "the pod failed, and was deleted before it could be read")
+    if pod.disruption:
+        return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, _disrupted(pod))
+    if pod.reason == "DeadlineExceeded":
+        return Outcome(Verdict.TIMED_OUT, Reason.DEADLINE_EXCEEDED, _TIMED_OUT, pod.exit_code)
+    if pod.exit_code:
+        return _of_exit(pod.failed_container, pod.exit_code, pod)
+    return _without_exit_code(pod, pod.message)
 
 
 def _of_exit(container: str, exit_code: int | None, pod: Pod | None) -> Outcome:
@@ -72,16 +85,15 @@ def _of_exit(container: str, exit_code: int | None, pod: Pod | None) -> Outcome:
     )
 
 
-def _without_exit_code(run: Run, pod: Pod | None) -> Outcome:
+def _without_exit_code(pod: Pod | None, otherwise: str) -> Outcome:
     """A pod that a kubelet turned away never ran: infrastructure's doing, as is one whose containers vanished."""
     if pod is not None and pod.reason and pod.exit_code is None:
         return Outcome(
             Verdict.INTERRUPTED, Reason.INTERRUPTED, f"the node refused the pod: {pod.reason}: {pod.message}"
         )
-    exit_code = pod.exit_code if pod else None
-    return Outcome(
-        Verdict.FAILED,
-        Reason.POD_FAILED,
-        f"{run.condition_reason}: {run.condition_message}",
-        exit_code,
-    )
+    return Outcome(Verdict.FAILED, Reason.POD_FAILED, otherwise, pod.exit_code if pod else None)
+
+
+def _disrupted(pod: Pod | None, otherwise: str = "") -> str:
+    where = f" on node {pod.node_name}" if pod and pod.node_name else ""
+    return f"the pod was disrupted{where}: {pod.disruption if pod and pod.disruption else otherwise}"

@@ -8,10 +8,13 @@ environment could hold even when empty closes nothing: it waits aside and delays
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from batchyard.core.arrayrecords import ArrayGrant, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
 from batchyard.core.fairshare import Turns
+from batchyard.core.growth import Growth
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Environment, Gang, Key, Queue, Resolved
 from batchyard.core.resources import Resources, describe
@@ -19,6 +22,7 @@ from batchyard.core.usage import Usage
 
 Size = tuple[tuple[str, int], ...]
 """A request that can be looked up."""
+_NO_ARRAYS: Mapping[Key, Want] = MappingProxyType({})
 
 
 @dataclass(slots=True, frozen=True)
@@ -28,9 +32,16 @@ class Placement:
     key: Key
     environment: str
     request: Resources
+    """What it takes there; of an array each of its places."""
     run: int = 1
     attempt: int = 1
     """The run to create, decided once: creating it again after a lost answer must mean the same run."""
+    array: ArrayGrant | None = None
+
+    @property
+    def count(self) -> int:
+        """How many times the request is taken."""
+        return self.array.count if self.array is not None else 1
 
 
 @dataclass(slots=True, frozen=True)
@@ -50,10 +61,10 @@ def scheduling_order(queues: Iterable[Queue]) -> list[Queue]:
 class _Pass:
     """One pass over all queues; `closed`, `refused` and `held` only ever grow while it lasts."""
 
-    def __init__(self, environments: Mapping[str, Environment], pools: Mapping[str, Pool], ledger: Ledger) -> None:
-        self.environments = environments
+    def __init__(self, pools: Mapping[str, Pool], ledger: Ledger, wants: Mapping[Key, Want]) -> None:
         self.pools = pools
         self.ledger = ledger
+        self.growth = Growth(wants)
         self.closed: dict[str, Queue] = {}
         self.refused: set[tuple[str, Size]] = set()
         self.held: dict[tuple[str, Size], Hold] = {}
@@ -62,7 +73,10 @@ class _Pass:
     def place(self, queue: Queue, turns: Turns, key: Key, resolved: Resolved, enabled: list[str]) -> Placement | Hold:
         """Find the first environment, in the queue's order, that has room for the request."""
         size = tuple(sorted(resolved.request.items()))
-        plain = resolved.ungrown is None and resolved.gang is None
+        if (bound := self.growth.fixed(key)) and bound not in enabled:
+            message = f"environment {bound}, in which the array runs, is disabled or does not exist"
+            return Hold(Reason.COMPUTE_ENVIRONMENT_DISABLED, message)
+        plain = resolved.ungrown is None and resolved.gang is None and not bound
         if plain and (told := self.held.get((queue.name, size))):
             return told
         decision = self._placed(queue, turns, key, resolved, size, enabled)
@@ -74,7 +88,8 @@ class _Pass:
         self, queue: Queue, turns: Turns, key: Key, resolved: Resolved, size: Size, enabled: list[str]
     ) -> Placement | Hold:
         request = resolved.request
-        candidates = [name for name in enabled if self.pools[name].could_hold(request, resolved.gang)]
+        ordered = self.growth.order(key, enabled, self.closed, self.ledger, request)
+        candidates = [name for name in ordered if self.pools[name].could_hold(request, resolved.gang)]
         if not candidates:
             return self._misfit(queue, resolved, enabled)
         kept_back = False
@@ -153,9 +168,13 @@ def place_all(
     ledger: Ledger,
     usage: Mapping[str, Usage],
     now: float,
+    wants: Mapping[Key, Want] = _NO_ARRAYS,
 ) -> Iterator[tuple[Key, Placement | Hold]]:
-    """Decide for each job that the pass has to look at; the jobs behind a closed queue are not looked at."""
-    this_pass = _Pass(environments, pools, ledger)
+    """Decide for each job that the pass has to look at; the jobs behind a closed queue are not looked at.
+
+    An array comes up once for each place that it is granted, and once more if it does not get all that it asks for.
+    """
+    this_pass = _Pass(pools, ledger, wants)
     for queue in scheduling_order(queues):
         if not backlog.length(queue.name):
             continue
@@ -166,6 +185,8 @@ def place_all(
         for key in turns:
             decision = blocked or this_pass.place(queue, turns, key, resolved[key], enabled)
             yield key, decision
+            if isinstance(decision, Placement) and this_pass.growth.grant(key, decision.environment):
+                turns.stay()
             if isinstance(decision, Hold) and (blocked or all(name in this_pass.closed for name in enabled)):
                 turns.leave()
 

@@ -6,14 +6,14 @@ snapshot, neither knows a clock, and both give the same answer for the same argu
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import dependencies, gang, lifecycle, memory, references, retries, stopping
-from batchyard.core.backlog import Backlog
-from batchyard.core.capacity import Ledger, Pool
+from batchyard.core import arrays, dependencies, gang, lifecycle, memory, references, retries, stopping
+from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape
+from batchyard.core.capacity import Ledger
 from batchyard.core.explain import queued_behind
 from batchyard.core.placement import Hold, Placement, place_all
 from batchyard.core.reasons import Reason
@@ -21,93 +21,18 @@ from batchyard.core.records import (
     BEFORE_THE_QUEUE,
     TERMINAL,
     BatchJob,
-    Definition,
-    Environment,
     Key,
-    Pod,
-    Queue,
     Resolved,
-    Revision,
     Run,
     Status,
 )
-from batchyard.core.resources import Resources
 from batchyard.core.retention import SHOWN_SECONDS, expires_at
-from batchyard.core.usage import Usage
+from batchyard.core.snapshot import Placed, Settled, Snapshot
 
 _WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
+_ASKING = frozenset({JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING})
+"""States in which an array may ask for places."""
 _NO_CIRCLES: Mapping[Key, str] = MappingProxyType({})
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """Everything a pass looks at, as the API server last showed it."""
-
-    jobs: Mapping[Key, BatchJob]
-    statuses: Mapping[Key, Status]
-    resolved: Mapping[Key, Resolved]
-    runs: Mapping[str, Mapping[int, Run]]
-    """Runs by number, under the uid of their job: a job that was deleted and created anew starts with none."""
-    pods: Mapping[str, Mapping[str, Pod]]
-    """Newest pod by the name of its Kubernetes Job, under the uid of their job."""
-    granted: Mapping[Key, Placement]
-    """Placements whose Kubernetes Job is being created; they count as used."""
-    queues: Mapping[str, Queue]
-    environments: Mapping[str, Environment]
-    pools: Mapping[str, Pool]
-    used: Mapping[str, Resources]
-    """Requests of runs that have not ended and of granted placements, per environment."""
-    definitions: Mapping[Key, Definition]
-    revisions: Mapping[Key, Mapping[int, Revision]]
-    namespaces: Mapping[str, Mapping[str, str]]
-    backlog: Backlog
-    dependents: Mapping[Key, Collection[Key]]
-    """Who depends on a job, whether that job exists or not."""
-    unstored: Collection[Key]
-    """The jobs whose end, if they have come to one, the API server does not hold yet."""
-    children: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
-    """Kubernetes Jobs of the other nodes of multi-node jobs by name, under the uid of their job."""
-    usage: Mapping[str, Usage] = field(default_factory=dict)
-    """What the shares have used, per fair-share queue."""
-
-
-@dataclass(slots=True)
-class Settled:
-    """What `settle` found out."""
-
-    statuses: dict[Key, Status] = field(default_factory=dict)
-    resolved: dict[Key, Resolved] = field(default_factory=dict)
-    queued: list[Key] = field(default_factory=list)
-    """Jobs that wait for capacity from now on."""
-    unqueued: list[Key] = field(default_factory=list)
-    """Jobs that do not (any more)."""
-    stop: list[Run] = field(default_factory=list)
-    """Runs (and other nodes of runs) to be deleted."""
-    nodes: list[tuple[Key, int]] = field(default_factory=list)
-    """Nodes of multi-node jobs to be started, now that the main node runs."""
-    expired: list[Key] = field(default_factory=list)
-    """Finished jobs whose time to live is over."""
-    wake: dict[Key, float] = field(default_factory=dict)
-    """When to settle a job again even if nothing happens to it."""
-
-    def add(self, other: "Settled") -> None:
-        """Take over the results for other jobs."""
-        self.statuses.update(other.statuses)
-        self.resolved.update(other.resolved)
-        self.queued.extend(other.queued)
-        self.unqueued.extend(other.unqueued)
-        self.stop.extend(other.stop)
-        self.nodes.extend(other.nodes)
-        self.expired.extend(other.expired)
-        self.wake.update(other.wake)
-
-
-@dataclass(slots=True)
-class Placed:
-    """What `place` decided."""
-
-    placements: list[Placement] = field(default_factory=list)
-    statuses: dict[Key, Status] = field(default_factory=dict)
 
 
 def settle(snapshot: Snapshot, keys: Iterable[Key], now: float, circles: Mapping[Key, str] = _NO_CIRCLES) -> Settled:
@@ -128,37 +53,32 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, resu
     key = job.key
     before = snapshot.statuses.get(key, Status())
     runs = snapshot.runs.get(job.uid, {})
-    pods = snapshot.pods.get(job.uid, {})
-    children = snapshot.children.get(job.uid, {})
 
     # 1. References come first: a job's retry policy decides how its runs are read.
     status, resolved = _referenced(snapshot, job, before, runs, circle, now)
 
     # 2. Runs and pods move it on.
-    progress = lifecycle.observe(job, status, resolved, runs, pods, now, children)
-    status, wake_at = progress.status, progress.wake_at
-    terminate = stopping.termination(job) is not None
-    result.stop.extend(lifecycle.strays(status, runs, terminate=terminate))
-    result.stop.extend(gang.leftovers(runs, children))
+    if job.array is not None:
+        status, wake_at = _array_moved_on(snapshot, job, job.array, status, resolved, now, result)
+    else:
+        status, wake_at = _moved_on(snapshot, job, status, resolved, now, result)
     if resolved is not None and status.state not in TERMINAL:
         resolved = memory.grown(resolved, status.attempts)
         if resolved is not snapshot.resolved.get(key):
             result.resolved[key] = resolved
-    if resolved is not None and resolved.gang is not None and not terminate:
-        main = pods.get(status.job_name)
-        result.nodes.extend((key, node) for node in gang.missing(resolved.gang, status, runs, children, main))
 
     # 3. It is held or ended where that is asked for, though not between its grant and its start.
-    granted, idle = key in snapshot.granted, _idle([*runs.values(), *children.values()], pods)
+    granted, idle = key in snapshot.granted, _is_idle(snapshot, job)
     if not granted:
-        asked = stopping.obeyed(job, status, idle=idle, now=now)
-        if isinstance(asked, retries.Fail):
-            asked = lifecycle.failed(status, asked.reason, asked.message, now)
-        status = asked
+        status = _obedient(job, status, idle=idle, now=now)
 
-    # 4. It waits for capacity only while nothing of it runs, can still run, or is being created.
-    waits = status.state is JobState.RUNNABLE and resolved is not None and idle and not granted
-    waits = waits and not stopping.withheld(job)
+    # 4. It waits for capacity only while nothing of it runs, can still run, or is being created; an array while it
+    # asks for more.
+    if job.array is not None:
+        waits = status.state in _ASKING and result.wants[key].total > 0
+    else:
+        waits = status.state is JobState.RUNNABLE and idle
+    waits = waits and resolved is not None and not granted and not stopping.withheld(job)
     if waits and resolved is not None and (rests_until := retries.rests_until(status, resolved.retry, now)):
         waits, wake_at = False, rests_until
     (result.queued if waits else result.unqueued).append(key)
@@ -166,17 +86,67 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, resu
     # 5. A finished job expires, once its end could be seen.
     expires = expires_at(job, status)
     if expires is not None:
-        if before.state not in TERMINAL:
-            expires = max(expires, now + SHOWN_SECONDS)
-        wake_at = expires
-        if expires <= now:
-            result.expired.append(key)
-            wake_at = None
+        wake_at = expires if before.state in TERMINAL else max(expires, now + SHOWN_SECONDS)
+    if expires is not None and wake_at is not None and wake_at <= now:
+        result.expired.append(key)
+        wake_at = None
 
     if status != before:
         result.statuses[key] = status
     if wake_at is not None:
         result.wake[key] = wake_at
+
+
+def _obedient(job: BatchJob, status: Status, *, idle: bool, now: float) -> Status:
+    """Hold or end a job as its spec asks for."""
+    if arrays.has_started(status):
+        asked = stopping.obeyed_by_array(job, status, idle=idle)
+    else:
+        asked = stopping.obeyed(job, status, idle=idle, now=now)
+    if isinstance(asked, retries.Fail):
+        asked = lifecycle.failed(status, asked.reason, asked.message, now)
+    return arrays.closed(asked)
+
+
+def _moved_on(
+    snapshot: Snapshot, job: BatchJob, status: Status, resolved: Resolved | None, now: float, result: Settled
+) -> tuple[Status, float | None]:
+    """Bring a single or multi-node job up to date with its runs."""
+    runs, pods = snapshot.runs.get(job.uid, {}), snapshot.pods.get(job.uid, {})
+    children = snapshot.children.get(job.uid, {})
+    terminate = stopping.termination(job) is not None
+    progress = lifecycle.observe(job, status, resolved, runs, pods, now, children)
+    status = progress.status
+    result.stop.extend(lifecycle.strays(status, runs, terminate=terminate))
+    result.stop.extend(gang.leftovers(runs, children))
+    if resolved is not None and resolved.gang is not None and not terminate:
+        main = pods.get(status.job_name)
+        result.nodes.extend((job.key, node) for node in gang.missing(resolved.gang, status, runs, children, main))
+    return status, progress.wake_at
+
+
+def _array_moved_on(
+    snapshot: Snapshot,
+    job: BatchJob,
+    shape: ArrayShape,
+    status: Status,
+    resolved: Resolved | None,
+    now: float,
+    result: Settled,
+) -> tuple[Status, float | None]:
+    """Bring an array up to date with its runs, and note what it asks for."""
+    seen = arrays.Seen(
+        snapshot.runs.get(job.uid, {}).get(MAIN_RUN),
+        snapshot.indexes.get(job.uid, {}).values(),
+        snapshot.pods.get(job.uid, {}),
+        snapshot.looked.get(job.uid, ArrayPods()),
+    )
+    observed = arrays.observe(job, shape, status, resolved, seen, now)
+    result.wants[job.key] = observed.want
+    result.stop.extend(arrays.strays(observed.status, seen, terminate=stopping.termination(job) is not None))
+    if observed.look:
+        result.looks.append(job.key)
+    return observed.status, observed.wake_at
 
 
 def _referenced(
@@ -241,8 +211,11 @@ def _unready(status: Status, answer: references.Waits | references.Never, now: f
     )
 
 
-def _idle(runs: Iterable[Run], pods: Mapping[str, Pod]) -> bool:
-    return all(run.ended for run in runs) and not any(pod.live for pod in pods.values())
+def _is_idle(snapshot: Snapshot, job: BatchJob) -> bool:
+    """Whether nothing of the job runs or can still run."""
+    runs: list[Run] = [*snapshot.runs.get(job.uid, {}).values(), *snapshot.children.get(job.uid, {}).values()]
+    runs += snapshot.indexes.get(job.uid, {}).values()
+    return all(run.ended for run in runs) and not any(pod.live for pod in snapshot.pods.get(job.uid, {}).values())
 
 
 def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
@@ -254,6 +227,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
     ledger = Ledger(snapshot.pools, snapshot.used)
     result = Placed()
     held: list[tuple[Key, Hold]] = []
+    found: dict[Key, Placement] = {}
     for key, decision in place_all(
         queues=snapshot.queues.values(),
         environments=snapshot.environments,
@@ -263,22 +237,30 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
         ledger=ledger,
         usage=snapshot.usage,
         now=now,
+        wants=snapshot.wants,
     ):
-        if isinstance(decision, Placement):
-            run, attempt = lifecycle.next_run(snapshot.statuses[key])
-            result.placements.append(replace(decision, run=run, attempt=attempt))
-        else:
+        if not isinstance(decision, Placement):
             held.append((key, decision))
+        elif (want := snapshot.wants.get(key)) is not None:
+            main = snapshot.runs.get(snapshot.jobs[key].uid, {}).get(MAIN_RUN)
+            found[key] = replace(decision, array=arrays.granted(want, main, found[key].count if key in found else 0))
+        else:
+            run, attempt = lifecycle.next_run(snapshot.statuses[key])
+            found[key] = replace(decision, run=run, attempt=attempt)
+    result.placements.extend(found.values())
     position = _positions(snapshot, result.placements)
     for key, hold in held:
-        status = _held(snapshot.statuses[key], hold, position(key))
+        status = snapshot.statuses[key]
+        if arrays.has_started(status):
+            status = arrays.held(status, hold.message)
+        elif key not in found:
+            status = _held(status, hold, position(key))
         if status != snapshot.statuses[key]:
             result.statuses[key] = status
-    started = {placement.key for placement in result.placements}
     for key in fresh:
-        if key in snapshot.backlog and key not in started and key not in result.statuses:
+        if key in snapshot.backlog and key not in found and key not in result.statuses:
             status = snapshot.statuses[key]
-            if status.queue_position is None:
+            if status.queue_position is None and not arrays.has_started(status):
                 result.statuses[key] = queued_behind(snapshot.jobs[key], status, position(key), now)
     return result
 

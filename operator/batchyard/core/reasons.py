@@ -44,6 +44,7 @@ class Reason(StrEnum):
     UNSCHEDULABLE = "Unschedulable"
     STARTING_CONTAINER = "StartingContainer"
     CONTAINER_RUNNING = "ContainerRunning"
+    INDEXES_RUNNING = "IndexesRunning"
 
     # Ends of an attempt or of the job.
     COMPLETED = "Completed"
@@ -65,6 +66,8 @@ class Reason(StrEnum):
     NODE_SELECTOR_CONFLICT = "NodeSelectorConflict"
     DEPENDENCY_NOT_MET = "DependencyNotMet"
     DEPENDENCY_CYCLE = "DependencyCycle"
+    INDEXES_FAILED = "IndexesFailed"
+    TOO_MANY_FAILED_INDEXES = "TooManyFailedIndexes"
 
 
 DOCUMENTATION: dict[Reason, str] = {
@@ -95,6 +98,7 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.UNSCHEDULABLE: "The pod exists; the Kubernetes scheduler finds no node for it.",
     Reason.STARTING_CONTAINER: "The pod has a node; images are pulled and containers created.",
     Reason.CONTAINER_RUNNING: "The container runs.",
+    Reason.INDEXES_RUNNING: "Of an array: indexes have started; the message counts them, and says why others wait.",
     Reason.COMPLETED: "Every container ended with exit code 0.",
     Reason.NON_ZERO_EXIT: "A container ended with an exit code other than 0.",
     Reason.OUT_OF_MEMORY: "The kernel killed a container that used more memory than its limit.",
@@ -114,4 +118,6 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.NODE_SELECTOR_CONFLICT: "The job's node selector contradicts that of the environment.",
     Reason.DEPENDENCY_NOT_MET: "A job it depends on ended otherwise than it must; the message names the culprit.",
     Reason.DEPENDENCY_CYCLE: "Jobs depend on each other in a circle, which the message names. All of them fail.",
+    Reason.INDEXES_FAILED: "Of an array: every index has ended, and some failed; `status.array` lists them.",
+    Reason.TOO_MANY_FAILED_INDEXES: "Of an array: more indexes failed than `maxFailedIndexes` allows.",
 }

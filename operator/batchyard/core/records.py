@@ -10,6 +10,7 @@ from typing import Any
 
 from batchyard.api.batchjob import DependencyType, JobState, StopMode
 from batchyard.api.strategy import ExitAction
+from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, IndexedJob
 from batchyard.core.resources import Resources, add
 
 Key = tuple[str, str]
@@ -80,6 +81,7 @@ class Status:
     stalled: bool = False
     not_before: float | None = None
     dependencies: tuple[EndedDependency, ...] = ()
+    array: ArrayStatus | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -142,6 +144,7 @@ class BatchJob:
     stop: Stop | None = None
     share: str = ""
     """The share of a fair-share queue that it counts for."""
+    array: ArrayShape | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -196,7 +199,8 @@ class Resolved:
     template: Mapping[str, Any]
     """The pod; of a multi-node job that of the main node."""
     request: Resources
-    """What the job takes while it runs; of a multi-node job all nodes together, their number as `pods`."""
+    """What the job takes while it runs; of a multi-node job all nodes together, their number as `pods`; of an array
+    one index."""
     retry: RetryPolicy
     timeout_seconds: int | None
     startup_grace_seconds: int
@@ -237,6 +241,10 @@ class Run:
     main_uid: str = ""
     """Of a multi-node job's other nodes: the uid of the main node's Job, which is the run that they belong to."""
     share: str = ""
+    indexed: IndexedJob | None = None
+    """Of an array: what its Indexed Job shows. `request` is that of one pod."""
+    index: int | None = None
+    """Of the Job of a single index of an array: that index."""
 
     @property
     def ended(self) -> bool:
@@ -264,6 +272,10 @@ class Pod:
     message: str = ""
     out_of_memory: tuple[str, ...] = ()
     """Containers that failed because they were killed for their use of memory."""
+    failed_container: str = ""
+    """The container whose exit code that is, if it failed."""
+    index: int | None = None
+    """Of an array: the index that it runs."""
     waiting_reason: str = ""
     waiting_message: str = ""
     unschedulable: str = ""

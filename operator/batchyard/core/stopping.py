@@ -71,6 +71,18 @@ def obeyed(job: BatchJob, status: Status, *, idle: bool, now: float) -> Status |
     return _released(status, now) if status.reason == Reason.SUSPENDED else status
 
 
+def obeyed_by_array(job: BatchJob, status: Status, *, idle: bool) -> Status | Fail:
+    """Do what is asked of an array of which indexes have started."""
+    if status.state in TERMINAL:
+        return status
+    if job.stop is not None and idle:
+        return _end(job.stop)
+    if (stop := termination(job)) is not None:
+        message = f"to be terminated once its pods have ended: {stop.reason}"
+        return replace(status, reason=Reason.STOPPING, message=message, queue_position=None)
+    return _left_alone(job, status)
+
+
 def _end(stop: Stop) -> Fail:
     reason, word = _ENDS[stop.mode]
     return Fail(reason, f"{word}: {stop.reason}")

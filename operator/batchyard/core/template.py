@@ -55,11 +55,18 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         template = _pod(content, job.spec.get("containerOverrides") or (), job, revision)
         request = _request(template["spec"])
     timeout = job.spec.get("timeout") or content.get("timeout") or {}
+    retry = _retry_policy(job.spec.get("retryStrategy") or content.get("retryStrategy") or {})
+    if job.spec.get("array") and retry.memory_growth is not None:
+        raise TemplateError(
+            Reason.INVALID_SPEC,
+            "retryStrategy.onOutOfMemory cannot be used with an array yet: give the job a"
+            " spec.retryStrategy without it, and enough memory for every index",
+        )
     return Resolved(
         revision=revision.number,
         template=template,
         request=request,
-        retry=_retry_policy(job.spec.get("retryStrategy") or content.get("retryStrategy") or {}),
+        retry=retry,
         timeout_seconds=timeout.get("attemptDurationSeconds"),
         startup_grace_seconds=content.get("startupGraceSeconds", DEFAULT_STARTUP_GRACE_SECONDS),
         gang=gang,

@@ -113,6 +113,11 @@ class Usage:
         self._touched = True
         return self._accounts.setdefault(entry.share, _Account())
 
+    def amount_of(self, item: Hashable) -> int | None:
+        """What a run or a grant counts for now, if it is known."""
+        found = self._items.get(item)
+        return found.amount if found else None
+
     # What it comes to.
 
     def used(self, share: str, now: float) -> float:

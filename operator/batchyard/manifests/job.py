@@ -27,15 +27,17 @@ def build_job(
     environment: Environment,
     run: int,
     attempt: int,
-    variables: Mapping[str, str] | None = None,
+    variables: Mapping[str, str | Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The batch/v1 Job to create; raises TemplateError where no node of the environment can be right.
 
-    `variables` are set besides those that every job gets, or instead of them.
+    `variables` are set before those that every job gets, which may refer to them, or instead of them: texts, or
+    sources of values.
     """
     namespace, name = job.key
     labels = _labels(job, resolved, environment, run)
-    injected = {**_environment_variables(job, environment, attempt), **(variables or {})}
+    ordinary, more = _environment_variables(job, environment, attempt), variables or {}
+    injected = {**{name: more[name] for name in more if name not in ordinary}, **ordinary, **more}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -94,7 +96,11 @@ def _labels(job: BatchJob, resolved: Resolved, environment: Environment, run: in
 
 
 def _pod_template(
-    job: BatchJob, resolved: Resolved, environment: Environment, injected: Mapping[str, str], labels: Mapping[str, str]
+    job: BatchJob,
+    resolved: Resolved,
+    environment: Environment,
+    injected: Mapping[str, str | Mapping[str, Any]],
+    labels: Mapping[str, str],
 ) -> dict[str, Any]:
     metadata = resolved.template.get("metadata") or {}
     spec = dict(resolved.template["spec"])
@@ -120,10 +126,13 @@ def _environment_variables(job: BatchJob, environment: Environment, attempt: int
     }
 
 
-def _with_variables(container: Mapping[str, Any], injected: Mapping[str, str]) -> dict[str, Any]:
+def _with_variables(container: Mapping[str, Any], injected: Mapping[str, str | Mapping[str, Any]]) -> dict[str, Any]:
     """Ours first, so that the container's own variables can refer to them as `$(AWS_BATCH_JOB_ID)`."""
     own = [entry for entry in container.get("env") or () if not entry["name"].startswith(names.RESERVED_ENV_PREFIX)]
-    return {**container, "env": [*({"name": name, "value": value} for name, value in injected.items()), *own]}
+    ours = [
+        {"name": name, "value" if isinstance(value, str) else "valueFrom": value} for name, value in injected.items()
+    ]
+    return {**container, "env": [*ours, *own]}
 
 
 def _node_selector(own: Mapping[str, str], environment: Environment) -> dict[str, str]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from batchyard.api.batchjob import JobState
 from batchyard.api.quantities import format_bytes, parse_bytes
-from batchyard.core.records import Attempt, BatchJob, EndedDependency, Status
+from batchyard.core.records import TERMINAL, Attempt, BatchJob, EndedDependency, Status
+from batchyard.manifests.arraystatus import read_array, render_array
 from batchyard.manifests.conditions import STALLED, Verdict, render_conditions
 from batchyard.manifests.times import format_time, parse_time
 
@@ -24,7 +25,7 @@ def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], no
     """The whole status object; `previous` is the one it replaces, for the conditions' transition times."""
     fields = {
         "observedGeneration": job.generation,
-        "state": status.state.value,
+        "state": _shown_state(status).value,
         "reason": status.reason,
         "message": status.message,
         "jobDefinition": f"{job.definition}:{status.revision}" if status.revision is not None else None,
@@ -37,6 +38,7 @@ def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], no
         "interruptions": status.interruptions,
         "dependencies": [_render_dependency(each) for each in status.dependencies] or None,
         "attempts": [_render_attempt(attempt) for attempt in _kept(status.attempts)],
+        "array": render_array(status.array) if status.array is not None else None,
         "conditions": render_conditions(_verdict(status), job.generation, previous, now),
     }
     return _without_blanks(fields)
@@ -46,6 +48,9 @@ def read_status(status: Mapping[str, Any]) -> Status:
     """The record that a stored status was rendered from, up to whole seconds."""
     state = JobState(status.get("state", JobState.SUBMITTED))
     _, _, revision = status.get("jobDefinition", "").rpartition(":")
+    array = read_array(status["array"]) if "array" in status else None
+    if state is JobState.PENDING and array is not None and status.get("computeEnvironment"):
+        state = JobState.RUNNING
     stalled = any(condition["type"] == STALLED for condition in status.get("conditions") or ())
     return Status(
         state=state,
@@ -65,7 +70,15 @@ def read_status(status: Mapping[str, Any]) -> Status:
             EndedDependency(each["job"], JobState(each["state"]), each.get("cause", ""))
             for each in status.get("dependencies") or ()
         ),
+        array=array,
     )
+
+
+def _shown_state(status: Status) -> JobState:
+    """An array is Pending from when it is queued to when all of its indexes have ended, as in AWS Batch."""
+    if status.array is not None and status.state not in TERMINAL and status.state is not JobState.SUBMITTED:
+        return JobState.PENDING
+    return status.state
 
 
 def _verdict(status: Status) -> Verdict:

@@ -9,20 +9,21 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from batchyard.api.batchjob import JobState
 from batchyard.core.announcements import Announcement, announcement
+from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.dependencies import remember
 from batchyard.core.placement import Placement
-from batchyard.core.planner import Settled, Snapshot
-from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Key, Pod, Resolved, Run, Status
+from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Key, Resolved, Run, Status
+from batchyard.core.snapshot import Settled, Snapshot
 from batchyard.manifests.status import read_status
 from batchyard.runtime import readers
 from batchyard.runtime.catalogue import Catalogue
 from batchyard.runtime.charges import Charges
+from batchyard.runtime.runs import Runs
 from batchyard.runtime.shares import Shares
 
 Object = dict[str, Any]
@@ -39,11 +40,10 @@ class Cache:
         self.resolved: dict[Key, Resolved] = {}
         self.written: dict[Key, Object] = {}
         """The status that the API server holds of each unfinished job."""
-        self.runs: defaultdict[str, dict[int, Run]] = defaultdict(dict)
-        self.children: defaultdict[str, dict[str, Run]] = defaultdict(dict)
-        """Kubernetes Jobs of the other nodes of multi-node jobs, by name."""
-        self.pods: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
+        self.runs = Runs()
         self.granted: dict[Key, Placement] = {}
+        self.wants: dict[Key, Want] = {}
+        """What the arrays in the backlog ask for."""
         self.backlog = Backlog()
         self.counts: defaultdict[str, Counter[JobState]] = defaultdict(Counter)
         """Jobs per queue and state."""
@@ -54,7 +54,7 @@ class Cache:
         self.shares = Shares(clock)
         self.changed = asyncio.Event()
         """Set whenever the next pass could decide anything new."""
-        self.charges = Charges(self.runs, self.children, self.changed.set)
+        self.charges = Charges(self.runs, self.changed.set)
         self.used = self.charges.used
 
         self.announcements: list[tuple[Key, Announcement]] = []
@@ -72,8 +72,6 @@ class Cache:
         self._dirty: set[Key] = set()
         self._decided: set[Key] = set()
         self._respecified: set[Key] = set()
-        self._run_keys: dict[Key, Run] = {}
-        self._pod_keys: dict[Key, Pod] = {}
 
     # What the loop reads.
 
@@ -83,9 +81,12 @@ class Cache:
             jobs=self.jobs,
             statuses=self.statuses,
             resolved=self.resolved,
-            runs=self.runs,
-            pods=self.pods,
-            children=self.children,
+            runs=self.runs.mains,
+            pods=self.runs.pods,
+            children=self.runs.children,
+            indexes=self.runs.indexes,
+            looked=self.runs.looked,
+            wants=self.wants,
             granted=self.granted,
             queues=self.catalogue.queues,
             environments=self.catalogue.environments,
@@ -97,7 +98,7 @@ class Cache:
             backlog=self.backlog,
             dependents=self.dependents,
             unstored=self.unstored,
-            usage=self.shares.usages(self.catalogue, self._run_keys.values()),
+            usage=self.shares.usages(self.catalogue, self.runs.all()),
         )
 
     def take_dirty(self) -> set[Key]:
@@ -127,7 +128,10 @@ class Cache:
         for key, status in settled.statuses.items():
             self.set_status(key, status)
         for key in settled.unqueued:
-            self.backlog.remove(key)
+            self._unqueue(key)
+        for key in settled.queued:
+            if key in settled.wants:
+                self.wants[key] = settled.wants[key]
         fresh = [key for key in settled.queued if key not in self.backlog]
         for key in fresh:
             self.backlog.add(self.jobs[key], self.resolved[key].priority)
@@ -153,9 +157,13 @@ class Cache:
     def grant(self, placement: Placement) -> None:
         """Assume a placement before its Kubernetes Job is written."""
         self.granted[placement.key] = placement
-        self.backlog.remove(placement.key)
+        self._unqueue(placement.key)
         self.charges.grant(placement)
         self.shares.granted(self.jobs[placement.key], placement)
+
+    def _unqueue(self, key: Key) -> None:
+        self.backlog.remove(key)
+        self.wants.pop(key, None)
 
     def withdraw(self, key: Key) -> None:
         """Forget a placement: its Kubernetes Job exists now (and is charged itself), or was refused."""
@@ -245,7 +253,7 @@ class Cache:
                 self.unconfirmed[key[0], job.definition].add(key)
         self._compare_generations(job, written)
         if job.deleting:
-            self.backlog.remove(key)
+            self._unqueue(key)
         self._dirty |= self.waiting_for(key)
         self.mark(key)
 
@@ -276,7 +284,7 @@ class Cache:
         job = self.jobs.get(key)
         if job is None or job.uid != uid:
             return
-        self.backlog.remove(key)
+        self._unqueue(key)
         self.withdraw(key)
         del self.jobs[key]
         status = self.statuses.pop(key)
@@ -286,6 +294,7 @@ class Cache:
         self.unstopped.discard(key)
         self.unconfirmed[key[0], job.definition].discard(key)
         self._remove_dependent(job)
+        self.runs.looked.pop(uid, None)
         waiting = self.waiting_for(key)
         if key not in self.unstored:  # only those that depend on it know its end from now on
             for dependent in waiting:
@@ -298,26 +307,21 @@ class Cache:
     # Kubernetes Jobs and pods of runs.
 
     def put_run(self, obj: Object) -> None:
-        """Take a Kubernetes Job in, from its feed or from the answer to its creation."""
+        """Take a Kubernetes Job in, from its feed or from the answer to a write."""
         key = readers.key_of(obj)
-        known = self._run_keys.get(key)
+        known = self.runs.find(key)
         if known is not None and known.uid != obj["metadata"]["uid"]:
             self.remove_run(key, known.uid)
-            known = None
-        run = readers.run(obj, known)
-        # The answer to a creation may come after the feed has shown a later state.
-        if run is None or run == known or (known is not None and known.ended and not run.ended):
+        changed = self.runs.put(obj)
+        if changed is None:
             return
-        self._run_keys[key] = run
-        if run.main_uid:
-            self.children[run.owner_uid][run.name] = run
-        else:
-            self.runs[run.owner_uid][run.number] = run
+        run, before = changed
         granted, job = self.granted.get(run.owner), self.jobs.get(run.owner)
-        if granted is not None and job is not None and (job.uid, granted.run) == (run.owner_uid, run.number):
+        created = granted is not None and granted.array is None and granted.run == run.number
+        if created and job is not None and job.uid == run.owner_uid:
             self.withdraw(run.owner)
         self.charges.account(run)
-        if known is None or not known.ended:
+        if before is None or not before.ended:
             self.shares.follow(run)
         self._mark_owner(run.owner, run.owner_uid)
 
@@ -329,6 +333,8 @@ class Cache:
         job, written = self.jobs.get(run.owner), self.written.get(run.owner)
         if job is None or job.uid != run.owner_uid or written is None or written.get("state") in TERMINAL:
             return True
+        if job.array is not None:
+            return self.statuses[run.owner].state not in TERMINAL
         attempts = self.statuses[run.owner].attempts
         if not any(each.run == run.number and each.stopped_at is not None for each in attempts):
             return True
@@ -343,45 +349,32 @@ class Cache:
             self.unstopped.remove(key)
             self.mark(key)
 
-    def run_uids(self) -> dict[Key, str]:
-        """Return namespace, name and uid of the Kubernetes Jobs known now."""
-        return {key: run.uid for key, run in self._run_keys.items()}
+    def look_at(self, key: Key, uid: str, pods: ArrayPods) -> None:
+        """Enter what was read about the pods of an array."""
+        job = self.jobs.get(key)
+        if job is not None and job.uid == uid:
+            self.runs.looked[uid] = pods
+            self.mark(key)
 
     def remove_run(self, key: Key, uid: str) -> None:
         """Forget a Kubernetes Job that is gone."""
-        run = self._run_keys.get(key)
-        if run is None or run.uid != uid:
-            return
-        del self._run_keys[key]
-        if run.main_uid:
-            self._drop(self.children, run.owner_uid, run.name)
-        else:
-            self._drop(self.runs, run.owner_uid, run.number)
-        self.charges.account(run)
-        self.shares.gone(run)
-        gone = self.pods.get(run.owner_uid, {}).get(run.name)
-        if gone is not None and gone.gone:
-            self._drop(self.pods, run.owner_uid, run.name)
-        self._mark_owner(run.owner, run.owner_uid)
+        run = self.runs.remove(key, uid)
+        if run is not None:
+            self.charges.account(run)
+            self.shares.gone(run)
+            self._mark_owner(run.owner, run.owner_uid)
 
     def put_pod(self, obj: Object) -> None:
         """Take the pod of a run in."""
-        pod = readers.pod(obj)
-        if pod is not None and pod != self._pod_keys.get((pod.owner[0], pod.name)):
-            self._pod_keys[pod.owner[0], pod.name] = pod
-            self.pods[pod.owner_uid][pod.run] = pod
+        pod = self.runs.put_pod(obj)
+        if pod is not None:
             self._mark_owner(pod.owner, pod.owner_uid)
 
     def remove_pod(self, key: Key) -> None:
-        """Note that a pod is gone; what it told is kept as long as its Kubernetes Job exists."""
-        pod = self._pod_keys.pop(key, None)
-        if pod is None or self.pods.get(pod.owner_uid, {}).get(pod.run) != pod:
-            return
-        if (key[0], pod.run) in self._run_keys:
-            self.pods[pod.owner_uid][pod.run] = replace(pod, gone=True)
-        else:
-            self._drop(self.pods, pod.owner_uid, pod.run)
-        self._mark_owner(pod.owner, pod.owner_uid)
+        """Note that a pod is gone."""
+        pod = self.runs.remove_pod(key)
+        if pod is not None:
+            self._mark_owner(pod.owner, pod.owner_uid)
 
     def _mark_owner(self, key: Key, uid: str) -> None:
         job = self.jobs.get(key)
@@ -389,11 +382,3 @@ class Cache:
             self.mark(key)
         else:
             self.changed.set()
-
-    @staticmethod
-    def _drop(index: Any, owner_uid: str, name: Any) -> None:
-        entries = index.get(owner_uid)
-        if entries is not None:
-            entries.pop(name, None)
-            if not entries:
-                del index[owner_uid]

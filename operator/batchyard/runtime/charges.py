@@ -1,32 +1,29 @@
 """What is taken of each environment's capacity: by grants, and by runs until nothing of them can still run.
 
 Kept by the cache, which tells of every grant and of every change of a run; read as `used` by the planner, the metrics
-and the overview. A multi-node job is charged as a whole, while any of its Kubernetes Jobs has not ended.
+and the overview. A multi-node job is charged as a whole, while any of its Kubernetes Jobs has not ended; an Indexed Job
+for the places that it takes up as its indexes end.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
-from batchyard.core.capacity import with_pods
+from batchyard.core import arrays
+from batchyard.core.capacity import places
 from batchyard.core.placement import Placement
 from batchyard.core.records import Key, Run
 from batchyard.core.resources import Resources, add, subtract
+from batchyard.runtime.runs import Runs
 
 
 class Charges:
-    """Amounts by what they are charged for. `runs` and `children` are the cache's own, `freed` is called on credit."""
+    """Amounts by what they are charged for. `runs` are the cache's own, `freed` is called on credit."""
 
-    def __init__(
-        self,
-        runs: Mapping[str, Mapping[int, Run]],
-        children: Mapping[str, Mapping[str, Run]],
-        freed: Callable[[], None],
-    ) -> None:
+    def __init__(self, runs: Runs, freed: Callable[[], None]) -> None:
         self.used: defaultdict[str, dict[str, int]] = defaultdict(dict)
         """Requests of the runs that have not ended and of what is granted, per environment."""
         self._runs = runs
-        self._children = children
         self._freed = freed
         self._charges: dict[Hashable, tuple[str, Resources]] = {}
         self._starting: Counter[Hashable] = Counter()
@@ -34,7 +31,7 @@ class Charges:
 
     def grant(self, placement: Placement) -> None:
         """Charge a placement whose Kubernetes Job does not exist yet."""
-        self._charge(placement.key, placement.environment, placement.request)
+        self._charge(placement.key, placement.environment, places(placement.request, placement.count))
 
     def withdraw(self, key: Key) -> None:
         """Credit a job's placement."""
@@ -45,8 +42,13 @@ class Charges:
         item = _item(run)
         if not self._lives(run, item):
             self._credit(item)
-        elif item not in self._charges:
-            self._charge(item, run.environment, run.request)
+            return
+        amount = places(run.request, arrays.taken(run) if run.indexed is not None else 1)
+        if self._charges.get(item) != (run.environment, amount):
+            if run.indexed is not None:
+                self._credit(item)
+            if item not in self._charges:
+                self._charge(item, run.environment, amount)
 
     @contextmanager
     def starting(self, main: Run) -> Iterator[None]:
@@ -60,16 +62,18 @@ class Charges:
             self.account(main)
 
     def _lives(self, run: Run, item: Hashable) -> bool:
-        main = self._runs.get(run.owner_uid, {}).get(run.number)
+        if run.index is not None:
+            own = self._runs.indexes.get(run.owner_uid, {}).get(run.name)
+            return own is not None and not own.ended
+        main = self._runs.mains.get(run.owner_uid, {}).get(run.number)
         if main is not None and not main.ended:
             return True
         if run.node is None:
             return False
-        children = self._children.get(run.owner_uid, {}).values()
+        children = self._runs.children.get(run.owner_uid, {}).values()
         return self._starting[item] > 0 or any(each.number == run.number and not each.ended for each in children)
 
-    def _charge(self, item: Hashable, environment: str, request: Resources) -> None:
-        amount = with_pods(request)
+    def _charge(self, item: Hashable, environment: str, amount: Resources) -> None:
         self._charges[item] = (environment, amount)
         self.used[environment] = add(self.used[environment], amount)
 
@@ -82,4 +86,4 @@ class Charges:
 
 def _item(run: Run) -> Hashable:
     """What a run is charged under: all nodes of a multi-node job under one and the same."""
-    return ("run", run.owner_uid, run.number)
+    return ("run", run.owner_uid, run.number, run.index)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from batchyard.api import names
 from batchyard.api.batchjob import JobState
-from batchyard.core import lifecycle, stopping
+from batchyard.core import arrays, lifecycle, stopping
 from batchyard.core.announcements import Announcement
 from batchyard.core.placement import Placement
 from batchyard.core.reasons import Reason
@@ -23,7 +23,8 @@ from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
 from batchyard.manifests.event import build_event
 from batchyard.manifests.job import build_job, job_name
 from batchyard.manifests.status import render_status
-from batchyard.runtime import readers
+from batchyard.runtime import run_readers
+from batchyard.runtime.arrays import ArrayKeeper
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.nodes import InTheWayError, NodeStarter
@@ -44,6 +45,7 @@ class Executor:
         self._api = api
         self._cache = cache
         self.nodes = NodeStarter(api, cache)
+        self.arrays = ArrayKeeper(api, cache, clock, self._created)
         self._clock = clock
         self._backoff = backoff
         self._refusals: dict[Key, int] = {}
@@ -64,11 +66,14 @@ class Executor:
             await self._give_up(placement, job)
             return
         try:
-            if resolved.gang is not None:
+            if job.array is not None and placement.array is not None:
+                await self.arrays.grow(job, job.array, resolved, environment, placement.array)
+            elif resolved.gang is not None:
                 body = await self.nodes.prepare(job, resolved, resolved.gang, environment, placement)
+                cache.put_run(await self._created(job, body))
             else:
                 body = build_job(job, resolved, environment, placement.run, placement.attempt)
-            created = await self._created(job, body)
+                cache.put_run(await self._created(job, body))
         except TemplateError as error:
             self._fail(placement, error.reason, error.message)
         except (Invalid, BadRequest) as error:
@@ -79,7 +84,6 @@ class Executor:
             self._postpone(placement, str(error))
         else:
             self._refusals.pop(key, None)
-            cache.put_run(created)
             if cache.granted.get(key) is placement:
                 cache.withdraw(key)
 
@@ -91,7 +95,7 @@ class Executor:
             created = await self._api.create(JOBS, body, namespace)
         except AlreadyExists:
             created = await self._api.get(JOBS, name, namespace)
-        found = readers.run(created)
+        found = run_readers.run(created)
         if found is None or found.owner_uid != job.uid:
             raise InTheWayError(
                 f"a Kubernetes Job {name} that does not belong to this BatchJob exists in namespace {namespace}; "
@@ -107,7 +111,7 @@ class Executor:
         except NotFound:
             _log.debug("BatchJob %s/%s is not started any more", namespace, name)
         else:
-            run = readers.run(found)
+            run = run_readers.run(found)
             if run is not None and run.owner_uid == job.uid:
                 self._cache.put_run(found)
         if self._cache.granted.get(placement.key) is placement:
@@ -115,11 +119,14 @@ class Executor:
 
     async def _check_remains(self, job: BatchJob) -> None:
         """Look for a pod that outlives its deleted Kubernetes Job: the feed may not have shown it before that went."""
-        attempts = self._cache.statuses[job.key].attempts
-        if not attempts or attempts[-1].reason != Reason.JOB_DELETED:
+        status = self._cache.statuses[job.key]
+        selector = f"{names.JOB_UID}={job.uid}"
+        if arrays.has_started(status) and job.uid not in self._cache.runs.mains:
+            selector += f",{names.ARRAY}"
+        elif not status.attempts or status.attempts[-1].reason != Reason.JOB_DELETED:
             return
-        found, _ = await self._api.list(PODS, job.key[0], label_selector=f"{names.JOB_UID}={job.uid}")
-        for pod in map(readers.pod, found):
+        found, _ = await self._api.list(PODS, job.key[0], label_selector=selector)
+        for pod in map(run_readers.pod, found):
             if pod is not None and pod.live:
                 raise InTheWayError(f"pod {pod.name} of the deleted Kubernetes Job {pod.run} has not ended yet")
 
@@ -141,13 +148,12 @@ class Executor:
             return
         failures = self._refusals[key] = self._refusals.get(key, 0) + 1
         status = replace(
-            self._cache.statuses[key],
-            state=JobState.RUNNABLE,
-            reason=Reason.CREATE_FAILED,
-            message=message,
-            not_before=self._clock() + self._backoff.delay(failures),
-            queue_position=None,
+            self._cache.statuses[key], not_before=self._clock() + self._backoff.delay(failures), queue_position=None
         )
+        if arrays.has_started(status):
+            status = arrays.held(status, message)
+        else:
+            status = replace(status, state=JobState.RUNNABLE, reason=Reason.CREATE_FAILED, message=message)
         self._cache.set_status(key, status)
         self._cache.withdraw(key)
 

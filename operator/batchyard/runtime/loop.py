@@ -12,9 +12,10 @@ from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 
 from batchyard.core import dependencies, explain
-from batchyard.core.planner import Settled, place, settle
+from batchyard.core.planner import place, settle
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, Key, Status
+from batchyard.core.snapshot import Settled
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.overview import Overview
@@ -34,6 +35,14 @@ STATUS_HOLD_SECONDS = 0.3
 DEPENDENCIES_HOLD_SECONDS = 10.0
 """How long the end of one dependency is held back while others are waited for: one write tells of all that end
 within that time, and a job whose dependencies end together needs none. Deletion of the one that ended ends the wait."""
+
+ARRAY_HOLD_SECONDS = 1.0
+ARRAY_HOLD_SHARE = 0.03
+"""How long the status of an array that runs is held back: at least so long, and this share of the time it has run, so
+that the number of its writes grows with the logarithm of that time."""
+
+LOOK_HOLD_SECONDS = 0.5
+"""How long failed indexes are gathered before their pods are read."""
 
 MEMORY_SECONDS = 0.5
 """How soon an expired job is looked at again while jobs that depend on it have yet to write down how it ended."""
@@ -174,6 +183,8 @@ class Loop:
             else:
                 self._cache.unstopped.add(run.owner)
                 self._work.add(("status", *run.owner), Urgency.FINAL_STATUS)
+        for key in settled.looks:
+            self._work.add(("look", *key), Urgency.OVERVIEW, LOOK_HOLD_SECONDS)
         for key, node in settled.nodes:
             self._work.add(("node", *key, node), Urgency.CREATE)
         for key in settled.expired:
@@ -201,6 +212,8 @@ class Loop:
             self._work.add(("status", *self._cache.sole_witnesses.pop()), Urgency.FINAL_STATUS)
 
     def _hold_seconds(self, key: Key, status: Status) -> float:
+        if status.array is not None and status.started_at is not None:
+            return max(ARRAY_HOLD_SECONDS, ARRAY_HOLD_SHARE * (self._clock() - status.started_at))
         shown = self._cache.written.get(key, {}).get("reason")
         waits_on = status.reason == Reason.WAITING_FOR_DEPENDENCIES == shown
         return DEPENDENCIES_HOLD_SECONDS if waits_on else STATUS_HOLD_SECONDS

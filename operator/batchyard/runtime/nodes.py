@@ -12,7 +12,7 @@ from batchyard.kube.errors import AlreadyExists
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, SERVICES
 from batchyard.manifests.gang import build_main, build_node, build_service
-from batchyard.runtime import readers
+from batchyard.runtime import run_readers
 from batchyard.runtime.cache import Cache
 
 _log = logging.getLogger(__name__)
@@ -87,9 +87,9 @@ class NodeStarter:
         job, status, resolved = cache.jobs.get(key), cache.statuses.get(key), cache.resolved.get(key)
         if job is None or status is None or resolved is None or resolved.gang is None or job.deleting:
             return
-        runs, pods = cache.runs.get(job.uid, {}), cache.pods.get(job.uid, {})
-        pod = pods.get(status.job_name)
-        if pod is None or node not in gang.missing(resolved.gang, status, runs, cache.children.get(job.uid, {}), pod):
+        runs, pods = cache.runs.mains.get(job.uid, {}), cache.runs.pods.get(job.uid, {})
+        pod, children = pods.get(status.job_name), cache.runs.children.get(job.uid, {})
+        if pod is None or node not in gang.missing(resolved.gang, status, runs, children, pod):
             return
         main = runs[status.attempts[-1].run]
         environment = cache.catalogue.environments.get(main.environment)
@@ -105,7 +105,7 @@ class NodeStarter:
             created = await self._api.create(JOBS, body, namespace)
         except AlreadyExists:
             created = await self._api.get(JOBS, name, namespace)
-        found = readers.run(created)
+        found = run_readers.run(created)
         if found is None or found.owner_uid != main.owner_uid or found.main_uid != main.uid:
             raise InTheWayError(
                 f"a Kubernetes Job {name} that does not belong to this run exists in namespace {namespace}; "

@@ -98,7 +98,12 @@ class Operator:
                 lambda namespace, name, uid: cache.remove_run((namespace, name), uid),
                 names.JOB_UID,
             ),
-            feed(PODS, cache.put_pod, lambda namespace, name, _: cache.remove_pod((namespace, name)), names.JOB_UID),
+            feed(
+                PODS,
+                cache.put_pod,
+                lambda namespace, name, _: cache.remove_pod((namespace, name)),
+                f"{names.JOB_UID},!{names.ARRAY}",
+            ),
         ]
 
     async def start(self) -> None:
@@ -150,6 +155,8 @@ class Operator:
                 await self._executor.create((namespace, name))
             case ("node", str(namespace), str(name), int(node)):
                 await self._executor.nodes.start((namespace, name), node)
+            case ("look", str(namespace), str(name)):
+                await self._executor.arrays.look((namespace, name))
             case ("status", str(namespace), str(name)):
                 await self._executor.write_status((namespace, name))
             case ("stop", str(namespace), str(name), str(uid)):

@@ -20,6 +20,7 @@ from batchyard.api.validation import (
     parse_jobqueue,
 )
 from batchyard.core import revisions
+from batchyard.core.arrayrecords import ArrayShape
 from batchyard.core.records import (
     BatchJob,
     Definition,
@@ -28,15 +29,12 @@ from batchyard.core.records import (
     FairShare,
     Key,
     Node,
-    Pod,
     Queue,
-    Run,
     Selector,
     Stop,
     Toleration,
 )
-from batchyard.core.resources import parse_resources, pod_requests
-from batchyard.manifests.gang import read_request
+from batchyard.core.resources import parse_resources
 from batchyard.manifests.times import parse_time
 
 Object = Mapping[str, Any]
@@ -53,7 +51,8 @@ def timestamp(text: str | None) -> float | None:
     return parse_time(text) if text else None
 
 
-def _created(obj: Object) -> float:
+def created_at(obj: Object) -> float:
+    """When the API server took the object in."""
     return timestamp(obj["metadata"].get("creationTimestamp")) or 0.0
 
 
@@ -78,7 +77,7 @@ def batchjob(obj: Object) -> BatchJob:
         key=key_of(obj),
         uid=metadata["uid"],
         generation=metadata.get("generation", 1),
-        created=_created(obj),
+        created=created_at(obj),
         queue=str(spec.get("jobQueue", "")),
         definition=definition,
         pinned_revision=int(revision) if revision.isdecimal() else None,
@@ -90,7 +89,14 @@ def batchjob(obj: Object) -> BatchJob:
         suspended=spec.get("suspend") is True,
         stop=_stop(spec),
         share=str(spec.get("shareIdentifier") or ""),
+        array=None if refusal else _array(spec.get("array")),
     )
+
+
+def _array(spec: Object | None) -> ArrayShape | None:
+    if not spec:
+        return None
+    return ArrayShape(spec["size"], spec.get("maxConcurrency"), spec.get("maxFailedIndexes"))
 
 
 def _dependencies(spec: Object) -> tuple[Dependency, ...]:
@@ -143,7 +149,7 @@ def queue(obj: Object) -> Queue:
         name=metadata["name"],
         uid=metadata["uid"],
         generation=metadata.get("generation", 1),
-        created=_created(obj),
+        created=created_at(obj),
         priority=spec.get("priority", 0),
         enabled=spec.get("state", "Enabled") == "Enabled",
         environments=tuple(spec.get("computeEnvironments") or ()),
@@ -184,7 +190,7 @@ def environment(obj: Object) -> Environment:
         name=metadata["name"],
         uid=metadata["uid"],
         generation=metadata.get("generation", 1),
-        created=_created(obj),
+        created=created_at(obj),
         enabled=spec.get("state", "Enabled") == "Enabled",
         node_selector=unmanaged.get("nodeSelector") or {},
         tolerations=tuple(_toleration(each) for each in unmanaged.get("tolerations") or ()),
@@ -230,129 +236,3 @@ def node(obj: Object) -> Node:
         ),
         schedulable=not spec.get("unschedulable", False),
     )
-
-
-def run(obj: Object, known: Run | None = None) -> Run | None:
-    """Read a Kubernetes Job; None when it is not Batchyard's. `known` spares reading what cannot change."""
-    metadata, status = obj["metadata"], obj.get("status") or {}
-    labels = metadata.get("labels") or {}
-    owner = names.JOB in labels and _owner_uid(metadata)
-    if not owner:
-        return None
-    annotations = metadata["annotations"]
-    condition: Mapping[str, Any] = next(
-        (
-            each
-            for each in status.get("conditions") or ()
-            if each["status"] == "True" and each["type"] in ("Complete", "Failed")
-        ),
-        {},
-    )
-    return Run(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        owner=(metadata["namespace"], labels[names.JOB]),
-        owner_uid=owner,
-        number=int(labels[names.RUN]),
-        attempt=int(annotations[names.ATTEMPT]),
-        queue=labels.get(names.QUEUE, ""),
-        environment=labels.get(names.ENVIRONMENT, ""),
-        revision=int(labels[names.REVISION]),
-        request=known.request if known else read_request(annotations) or pod_requests(obj["spec"]["template"]["spec"]),
-        created=_created(obj),
-        active=status.get("active", 0),
-        ready=status.get("ready", 0),
-        started_at=timestamp(status.get("startTime")),
-        condition=condition.get("type", ""),
-        condition_reason=condition.get("reason", ""),
-        condition_message=condition.get("message", ""),
-        ended_at=timestamp(condition.get("lastTransitionTime")),
-        deleting="deletionTimestamp" in metadata,
-        node=int(labels[names.NODE]) if names.NODE in labels else None,
-        main_uid=annotations.get(names.MAIN_UID, ""),
-        share=annotations.get(names.SHARE, ""),
-    )
-
-
-def _owner_uid(metadata: Mapping[str, Any]) -> str:
-    for reference in metadata.get("ownerReferences") or ():
-        if reference["kind"] == names.BATCH_JOB and reference["apiVersion"].startswith(names.GROUP + "/"):
-            return str(reference["uid"])
-    return ""
-
-
-def pod(obj: Object) -> Pod | None:
-    """Read a pod; None when it is not Batchyard's."""
-    metadata, status = obj["metadata"], obj.get("status") or {}
-    labels = metadata.get("labels") or {}
-    if names.JOB_UID not in labels or "batch.kubernetes.io/job-name" not in labels:
-        return None
-    containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    states = [each.get("state") or {} for each in containers]
-    waiting: Mapping[str, Any] = next((state["waiting"] for state in states if _is_error(state)), {})
-    ended: Mapping[str, Any] = _telling_end(states)
-    conditions = {each["type"]: each for each in status.get("conditions") or ()}
-    scheduled = conditions.get("PodScheduled", {})
-    disruption = conditions.get("DisruptionTarget", {})
-    return Pod(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        owner=(metadata["namespace"], labels[names.JOB]),
-        owner_uid=labels[names.JOB_UID],
-        run=labels["batch.kubernetes.io/job-name"],
-        created=_created(obj),
-        node_name=(obj.get("spec") or {}).get("nodeName", ""),
-        phase=status.get("phase", "Pending"),
-        started_at=_started(status.get("containerStatuses") or ()),
-        stopped_at=timestamp(ended.get("finishedAt")),
-        exit_code=ended.get("exitCode"),
-        reason=status.get("reason") or ended.get("reason") or "",
-        message=status.get("message") or ended.get("message") or "",
-        out_of_memory=tuple(
-            each["name"]
-            for each, state in zip(containers, states, strict=True)
-            if _out_of_memory(state.get("terminated") or {})
-        ),
-        waiting_reason=waiting.get("reason", ""),
-        waiting_message=waiting.get("message", ""),
-        unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
-        address=status.get("podIP", ""),
-        disruption=_disruption(disruption) if disruption.get("status") == "True" else "",
-    )
-
-
-_NOT_AN_ERROR = frozenset({"ContainerCreating", "PodInitializing"})
-
-
-def _is_error(state: Mapping[str, Any]) -> bool:
-    waiting = state.get("waiting") or {}
-    return bool(waiting) and waiting.get("reason") not in _NOT_AN_ERROR
-
-
-def _telling_end(states: list[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The container end that tells how the pod ended: out of memory, else the first failure, else the last success."""
-    ends = [state["terminated"] for state in states if "terminated" in state]
-    failed = [end for end in ends if end.get("exitCode", 0) != 0]
-    killed = [end for end in failed if _out_of_memory(end)]
-    told: Mapping[str, Any] = (killed or failed or ends[-1:] or [{}])[0]
-    return told
-
-
-def _out_of_memory(end: Mapping[str, Any]) -> bool:
-    """Whether a container failed because memory ran out; one may lose a child to that and still succeed."""
-    return end.get("reason") == "OOMKilled" and end.get("exitCode", 0) != 0
-
-
-def _started(containers: Any) -> float | None:
-    """When the first of the (main) containers started to run."""
-    starts = [
-        (state.get("running") or state.get("terminated") or {}).get("startedAt")
-        for state in (each.get("state") or {} for each in containers)
-    ]
-    known = [started for text in starts if (started := timestamp(text)) is not None]
-    return min(known, default=None)
-
-
-def _disruption(condition: Mapping[str, Any]) -> str:
-    reason, message = condition.get("reason", ""), condition.get("message", "")
-    return f"{reason}: {message}" if message else str(reason)

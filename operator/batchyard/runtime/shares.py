@@ -7,6 +7,7 @@ begins to act builds them anew, and comes to what the last one had.
 from collections.abc import Callable, Collection, Mapping
 from math import inf
 
+from batchyard.core import arrays
 from batchyard.core.placement import Placement
 from batchyard.core.records import BatchJob, Key, Queue, Run
 from batchyard.core.usage import Usage, vcpus_of
@@ -57,7 +58,7 @@ class Shares:
         usage = self._usages.get(job.queue)
         if usage is not None and job.share:
             self._granted[job.key] = job.queue
-            usage.grant(job.key, job.share, placement.environment, vcpus_of(placement.request))
+            usage.grant(job.key, job.share, placement.environment, vcpus_of(placement.request) * placement.count)
 
     def withdrawn(self, key: Key) -> None:
         """Take a grant back."""
@@ -70,7 +71,13 @@ class Shares:
         usage = self._usages.get(run.queue)
         if usage is None or not run.share or run.main_uid or (run.ended and (run.ended_at or 0.0) <= usage.counted_at):
             return
-        usage.start(run.uid, run.share, run.environment, vcpus_of(run.request), run.created)
+        amount = vcpus_of(run.request)
+        if run.indexed is not None:
+            amount *= arrays.taken(run)
+            if usage.amount_of(run.uid) not in (None, amount):
+                usage.stop(run.uid, self._now())
+                usage.start(run.uid, run.share, run.environment, amount, self._now())
+        usage.start(run.uid, run.share, run.environment, amount, run.created)
         if run.ended:
             usage.stop(run.uid, run.ended_at or self._now())
 

@@ -65,7 +65,7 @@ class Sweep:
 
     async def _runs(self) -> None:
         """Forget runs that are gone. Their feed cannot tell of one that came and went before it had heard of it."""
-        known = self._cache.run_uids()
+        known = self._cache.runs.uids()
         there = await self._api.list_metadata(JOBS, label_selector=names.JOB_UID)
         uids = {obj["metadata"]["uid"] for obj in there}
         for key, uid in known.items():

@@ -8,9 +8,10 @@ import pytest
 
 from batchyard.api.batchjob import DependencyType, JobState
 from batchyard.core.dependencies import check, cycles, remember
-from batchyard.core.planner import Settled, Snapshot, settle
+from batchyard.core.planner import settle
 from batchyard.core.records import BatchJob, Dependency, EndedDependency, Key, Status
 from batchyard.core.references import Never, Waits
+from batchyard.core.snapshot import Settled, Snapshot
 from unit.samples import NOW, make_attempt, make_job, make_run, make_snapshot
 
 ANY_END = DependencyType.FINISHED

@@ -9,8 +9,8 @@ from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger
 from batchyard.core.fairshare import Turns, weight
 from batchyard.core.placement import Hold, Placement, place_all
-from batchyard.core.planner import Snapshot
 from batchyard.core.records import BatchJob, FairShare
+from batchyard.core.snapshot import Snapshot
 from batchyard.core.usage import Usage
 from unit.samples import NOW, make_environment, make_job, make_node, make_queue, waiting
 

@@ -8,8 +8,8 @@ import pytest
 
 from batchyard.core.capacity import Ledger
 from batchyard.core.placement import Hold, Placement, place_all, scheduling_order
-from batchyard.core.planner import Snapshot
 from batchyard.core.records import BatchJob
+from batchyard.core.snapshot import Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, make_queue, waiting
 
 

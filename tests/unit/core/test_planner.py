@@ -8,8 +8,9 @@ import pytest
 
 from batchyard.api.batchjob import JobState, StopMode
 from batchyard.core.placement import Placement
-from batchyard.core.planner import Settled, Snapshot, place, settle
+from batchyard.core.planner import place, settle
 from batchyard.core.records import BatchJob, Key, Resolved, Status, Stop
+from batchyard.core.snapshot import Settled, Snapshot
 from unit.samples import (
     NOW,
     exited,

@@ -7,9 +7,10 @@ import pytest
 
 from batchyard.api.batchjob import JobState
 from batchyard.core.backlog import Backlog
-from batchyard.core.planner import Settled, Snapshot, settle
+from batchyard.core.planner import settle
 from batchyard.core.records import BatchJob, Key, Run, Status
 from batchyard.core.retention import expires_at
+from batchyard.core.snapshot import Settled, Snapshot
 
 KEY: Key = ("media", "videos")
 SUCCEEDED = Status(state=JobState.SUCCEEDED, stopped_at=100.0)

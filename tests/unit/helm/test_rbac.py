@@ -20,6 +20,7 @@ METHODS = {
     "list": [("list", "")],
     "list_metadata": [("list", "")],
     "list_pages": [("list", "")],
+    "patch": [("patch", "")],
     "replace": [("update", "")],
     "replace_status": [("patch", "/status"), ("get", "")],
     "watch": [("watch", "")],

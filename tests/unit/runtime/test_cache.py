@@ -71,7 +71,7 @@ def test_a_run_is_charged_once_from_its_grant_to_its_end(cache: Cache) -> None:
 def test_an_answer_that_comes_late_does_not_bring_a_run_back(cache: Cache) -> None:
     cache.put_run(kube_job(ended=True))
     cache.put_run(kube_job())
-    assert cache.runs[JOB.uid][1].ended
+    assert cache.runs.mains[JOB.uid][1].ended
     assert cache.used["pool"] == {}
 
 
@@ -97,7 +97,7 @@ def test_deletions_are_of_one_object_not_of_a_name(cache: Cache) -> None:
     assert KEY in cache.jobs
     cache.put_run(kube_job("new"))
     cache.remove_run(("media", "videos-1"), "old")
-    assert list(cache.runs[JOB.uid]) == [1]
+    assert list(cache.runs.mains[JOB.uid]) == [1]
 
 
 def test_a_replaced_job_starts_from_nothing(cache: Cache) -> None:
@@ -105,7 +105,7 @@ def test_a_replaced_job_starts_from_nothing(cache: Cache) -> None:
     cache.put_run(kube_job())
     cache.put_batchjob(batchjob("another"))
     assert cache.statuses[KEY] == Status()
-    assert "another" not in cache.runs
+    assert "another" not in cache.runs.mains
     assert cache.counts["urgent"] == {JobState.RUNNING: 0, JobState.SUBMITTED: 1}
 
 
@@ -247,18 +247,18 @@ def test_a_pod_is_remembered_for_as_long_as_its_job_exists(cache: Cache) -> None
     cache.put_run(kube_job())
     cache.put_pod(pod(phase="Running"))
     cache.remove_pod(("media", "pod"))
-    assert not cache.pods[JOB.uid]["videos-1"].live
+    assert not cache.runs.pods[JOB.uid]["videos-1"].live
     cache.remove_run(("media", "videos-1"), "run")
-    assert JOB.uid not in cache.pods
+    assert JOB.uid not in cache.runs.pods
 
 
 def test_a_pod_outlives_its_job_for_as_long_as_it_runs(cache: Cache) -> None:
     cache.put_run(kube_job())
     cache.put_pod(pod(phase="Running"))
     cache.remove_run(("media", "videos-1"), "run")
-    assert cache.pods[JOB.uid]["videos-1"].live
+    assert cache.runs.pods[JOB.uid]["videos-1"].live
     cache.remove_pod(("media", "pod"))
-    assert JOB.uid not in cache.pods
+    assert JOB.uid not in cache.runs.pods
 
 
 @pytest.mark.parametrize("error", [Forbidden(403, "Forbidden", "exceeded quota"), Invalid(422, "Invalid", "no")])
@@ -312,4 +312,4 @@ async def test_a_job_held_after_its_grant_starts_only_if_it_has_started(cache: C
     assert api.count("create", JOBS) == 0
     assert cache.granted == {}
     assert cache.used["pool"] == (ONE_RUN if found == "ours" else NOTHING)
-    assert bool(cache.runs) == (found == "ours")
+    assert bool(cache.runs.mains) == (found == "ours")

@@ -1,0 +1,68 @@
+"""What a BatchJob says of an array: how it is to run, and what became of its indexes."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from batchyard.api.base import Integer, Model, StatusModel
+
+MAX_ARRAY_SIZE = 100_000
+
+
+class ArrayProperties(Model):
+    """Runs the job once for each index from 0 to size - 1. The retry strategy and the timeout are those of an index."""
+
+    size: Annotated[Integer, Field(ge=1, le=MAX_ARRAY_SIZE)]
+    """Number of indexes."""
+    max_concurrency: Annotated[Integer, Field(ge=1)] | None = None
+    """How many indexes run at the same time at most; left out, as many as the queue grants."""
+    max_failed_indexes: Annotated[Integer, Field(ge=0, le=MAX_ARRAY_SIZE)] | None = None
+    """How many indexes may fail, their retries included, before the others are stopped; left out, all of them."""
+
+
+class FailedIndex(StatusModel):
+    """How an index of an array failed."""
+
+    index: Integer
+    """The index."""
+    attempt: Integer
+    """Number of its last attempt, from 1."""
+    exit_code: Integer | None = None
+    """Exit code of the container."""
+    reason: str | None = None
+    """One word on how it ended, such as NonZeroExit or OOMKilled."""
+    message: str | None = None
+    """A sentence on how it ended."""
+    pod_name: str | None = None
+    """Name of its pod."""
+    node_name: str | None = None
+    """Name of the node."""
+
+
+class ArrayStatus(StatusModel):
+    """What became of the indexes of an array."""
+
+    size: Integer
+    """Number of indexes."""
+    progress: str
+    """Indexes that have ended, of all: `40/1000`."""
+    waiting: Integer
+    """Indexes that have not started, or wait for another attempt."""
+    starting: Integer
+    """Indexes whose pods are being scheduled or started."""
+    running: Integer
+    """Indexes that run."""
+    succeeded: Integer
+    """Indexes that have succeeded."""
+    failed: Integer
+    """Indexes that have failed, and are not tried again."""
+    retries: Integer
+    """How many attempts beyond the first have been started, of all indexes together."""
+    active_indexes: str | None = None
+    """The indexes that start or run, as ranges: `44-55,60`."""
+    succeeded_indexes: str | None = None
+    """The indexes that have succeeded, as ranges: `0-41,43`."""
+    failed_indexes: str | None = None
+    """The indexes that have failed, as ranges."""
+    first_failures: tuple[FailedIndex, ...] = ()
+    """How the first of them failed, at most ten."""

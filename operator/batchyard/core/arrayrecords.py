@@ -1,0 +1,133 @@
+"""The records of arrays: what is asked for, what their Kubernetes Jobs show, and what became of their indexes.
+
+Parts of `records.BatchJob`, `records.Run`, `records.Status` and of the planner's snapshot; `arrays` decides on them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchyard.core.indexes import IndexSet
+
+if TYPE_CHECKING:
+    from batchyard.core.records import Pod
+
+MAIN_RUN = 1
+"""Number of the run that goes through all indexes. The runs of single indexes after it count on from there."""
+
+
+@dataclass(slots=True, frozen=True)
+class ArrayShape:
+    """What a BatchJob asks for (`spec.array`)."""
+
+    size: int
+    max_concurrency: int | None = None
+    max_failed_indexes: int | None = None
+
+    @property
+    def at_once(self) -> int:
+        """How many indexes may run at the same time."""
+        return self.size if self.max_concurrency is None else min(self.max_concurrency, self.size)
+
+
+@dataclass(slots=True, frozen=True)
+class IndexedJob:
+    """What the Indexed Job of an array shows beyond what every Job does."""
+
+    size: int
+    parallelism: int
+    terminating: int = 0
+    completed: IndexSet = field(default_factory=IndexSet)
+    failed: IndexSet = field(default_factory=IndexSet)
+
+    @property
+    def unfinished(self) -> int:
+        """How many indexes this Job has yet to end."""
+        return self.size - len(self.completed) - len(self.failed)
+
+
+@dataclass(slots=True, frozen=True)
+class IndexRun:
+    """Another run of one index, by a Job of its own."""
+
+    index: int
+    run: int
+    attempt: int
+
+
+@dataclass(slots=True, frozen=True)
+class Want:
+    """What an array asks for beyond what it has."""
+
+    slots: int = 0
+    """How many indexes more its Indexed Job could run at the same time."""
+    retries: tuple[IndexRun, ...] = ()
+    """Runs of single indexes that are due. They go before further slots."""
+    environment: str = ""
+    """Where the array runs; empty while it has not started."""
+
+    @property
+    def total(self) -> int:
+        """How many places that is."""
+        return self.slots + len(self.retries)
+
+
+@dataclass(slots=True, frozen=True)
+class ArrayGrant:
+    """What an array has been granted: another parallelism of its Indexed Job, and runs of single indexes."""
+
+    slots: int
+    """How many places its Indexed Job gets more."""
+    parallelism: int
+    """What that comes to: setting it again after a lost answer must mean the same."""
+    retries: tuple[IndexRun, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many places that is."""
+        return self.slots + len(self.retries)
+
+
+@dataclass(slots=True, frozen=True)
+class FailedIndex:
+    """How an index failed for good."""
+
+    index: int
+    attempt: int
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    pod_name: str = ""
+    node_name: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class ArrayStatus:
+    """What became of the indexes (`status.array`)."""
+
+    size: int
+    succeeded: IndexSet = field(default_factory=IndexSet)
+    failed: IndexSet = field(default_factory=IndexSet)
+    active: IndexSet = field(default_factory=IndexSet)
+    running: int = 0
+    """How many of the active ones have got past their start."""
+    retries: int = 0
+    first_failures: tuple[FailedIndex, ...] = ()
+    hold: str = ""
+    """Why those that wait do not start, once others have."""
+
+    @property
+    def waiting(self) -> int:
+        """How many indexes are neither active nor ended."""
+        return self.size - len(self.succeeded) - len(self.failed) - len(self.active)
+
+
+@dataclass(slots=True, frozen=True)
+class ArrayPods:
+    """What was read about the pods of an Indexed Job, which no feed follows."""
+
+    ends: Mapping[int, "Pod | None"] = field(default_factory=dict)
+    """The failed pod of each index that failed; None where it is not there any more."""
+    waiting: tuple["Pod", ...] = ()
+    """Some of the pods that have not started."""
+    looked_at: float = 0.0

@@ -1,0 +1,109 @@
+"""What a pass of the planner looks at, and what its two steps find out.
+
+Made by the runtime's cache (and by anything that replays a workload), entered into it again by the loop.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from batchyard.core.arrayrecords import ArrayPods, Want
+from batchyard.core.backlog import Backlog
+from batchyard.core.capacity import Pool
+from batchyard.core.placement import Placement
+from batchyard.core.records import (
+    BatchJob,
+    Definition,
+    Environment,
+    Key,
+    Pod,
+    Queue,
+    Resolved,
+    Revision,
+    Run,
+    Status,
+)
+from batchyard.core.resources import Resources
+from batchyard.core.usage import Usage
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Everything a pass looks at, as the API server last showed it."""
+
+    jobs: Mapping[Key, BatchJob]
+    statuses: Mapping[Key, Status]
+    resolved: Mapping[Key, Resolved]
+    runs: Mapping[str, Mapping[int, Run]]
+    """Runs by number, under the uid of their job: a job that was deleted and created anew starts with none."""
+    pods: Mapping[str, Mapping[str, Pod]]
+    """Newest pod by the name of its Kubernetes Job, under the uid of their job."""
+    granted: Mapping[Key, Placement]
+    """Placements whose Kubernetes Job is being created; they count as used."""
+    queues: Mapping[str, Queue]
+    environments: Mapping[str, Environment]
+    pools: Mapping[str, Pool]
+    used: Mapping[str, Resources]
+    """Requests of runs that have not ended and of granted placements, per environment."""
+    definitions: Mapping[Key, Definition]
+    revisions: Mapping[Key, Mapping[int, Revision]]
+    namespaces: Mapping[str, Mapping[str, str]]
+    backlog: Backlog
+    dependents: Mapping[Key, Collection[Key]]
+    """Who depends on a job, whether that job exists or not."""
+    unstored: Collection[Key]
+    """The jobs whose end, if they have come to one, the API server does not hold yet."""
+    children: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
+    """Kubernetes Jobs of the other nodes of multi-node jobs by name, under the uid of their job."""
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    """What the shares have used, per fair-share queue."""
+    indexes: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
+    """Kubernetes Jobs of single indexes of arrays by name, under the uid of their job."""
+    looked: Mapping[str, ArrayPods] = field(default_factory=dict)
+    """What was read about the pods of arrays, under the uid of their job."""
+    wants: Mapping[Key, Want] = field(default_factory=dict)
+    """What the arrays in the backlog ask for."""
+
+
+@dataclass(slots=True)
+class Settled:
+    """What `settle` found out."""
+
+    statuses: dict[Key, Status] = field(default_factory=dict)
+    resolved: dict[Key, Resolved] = field(default_factory=dict)
+    queued: list[Key] = field(default_factory=list)
+    """Jobs that wait for capacity from now on."""
+    unqueued: list[Key] = field(default_factory=list)
+    """Jobs that do not (any more)."""
+    stop: list[Run] = field(default_factory=list)
+    """Runs (and other nodes of runs) to be deleted."""
+    nodes: list[tuple[Key, int]] = field(default_factory=list)
+    """Nodes of multi-node jobs to be started, now that the main node runs."""
+    expired: list[Key] = field(default_factory=list)
+    """Finished jobs whose time to live is over."""
+    wake: dict[Key, float] = field(default_factory=dict)
+    """When to settle a job again even if nothing happens to it."""
+    wants: dict[Key, Want] = field(default_factory=dict)
+    """What the arrays among the queued jobs ask for."""
+    looks: list[Key] = field(default_factory=list)
+    """Arrays of whose pods more must be read."""
+
+    def add(self, other: "Settled") -> None:
+        """Take over the results for other jobs."""
+        self.statuses.update(other.statuses)
+        self.resolved.update(other.resolved)
+        self.queued.extend(other.queued)
+        self.unqueued.extend(other.unqueued)
+        self.stop.extend(other.stop)
+        self.nodes.extend(other.nodes)
+        self.expired.extend(other.expired)
+        self.wake.update(other.wake)
+        self.wants.update(other.wants)
+        self.looks.extend(other.looks)
+
+
+@dataclass(slots=True)
+class Placed:
+    """What `place` decided."""
+
+    placements: list[Placement] = field(default_factory=list)
+    statuses: dict[Key, Status] = field(default_factory=dict)

@@ -1,0 +1,68 @@
+"""The Kubernetes Jobs of an array: one that goes through all indexes, and one for each further run of an index.
+
+Called by the runtime when the planner has granted places. The pods of both kinds are alike: the index is in their
+annotations under Kubernetes' own name, and from there in the environment, so that commands can refer to it.
+"""
+
+from typing import Any
+
+from batchyard.api import names
+from batchyard.core.arrayrecords import MAIN_RUN, ArrayShape, IndexRun
+from batchyard.core.records import BatchJob, Environment, Resolved
+from batchyard.manifests.job import build_job
+
+_RULES = ({"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},)
+"""A disrupted pod is replaced by the Job controller, at no cost; any other failure is the index's."""
+
+_FROM_ANNOTATION = {"fieldRef": {"fieldPath": f"metadata.annotations['{names.COMPLETION_INDEX}']"}}
+
+
+def build_indexed_job(
+    job: BatchJob, resolved: Resolved, shape: ArrayShape, environment: Environment, parallelism: int
+) -> dict[str, Any]:
+    """The Indexed Job that runs each index once, at most `parallelism` at the same time.
+
+    Raises TemplateError where no node of the environment can be right.
+    """
+    body = build_job(job, resolved, environment, MAIN_RUN, 1, _variables(job, shape))
+    spec = {
+        **body["spec"],
+        "parallelism": parallelism,
+        "completions": shape.size,
+        "completionMode": "Indexed",
+        "backoffLimitPerIndex": 0,
+        "podFailurePolicy": {"rules": list(_RULES)},
+    }
+    del spec["backoffLimit"]
+    body["spec"] = spec
+    for metadata in (body["metadata"], spec["template"]["metadata"]):
+        metadata["labels"] = {**metadata["labels"], names.ARRAY: "true"}
+    return body
+
+
+def build_index_job(
+    job: BatchJob, resolved: Resolved, shape: ArrayShape, environment: Environment, run: IndexRun
+) -> dict[str, Any]:
+    """The Job of another run of one index. Raises TemplateError where no node of the environment can be right."""
+    body = build_job(job, resolved, environment, run.run, run.attempt, _variables(job, shape))
+    body["metadata"]["name"] = index_job_name(job.key[1], run)
+    index = str(run.index)
+    template = body["spec"]["template"]["metadata"]
+    for metadata in (body["metadata"], template):
+        metadata["labels"] = {**metadata["labels"], names.INDEX: index}
+    template["annotations"] = {**(template.get("annotations") or {}), names.COMPLETION_INDEX: index}
+    return body
+
+
+def index_job_name(job: str, run: IndexRun) -> str:
+    """The name of an index's Job: always the same, so that creating it twice is one creation."""
+    return f"{job}-i{run.index}-{run.run}"
+
+
+def _variables(job: BatchJob, shape: ArrayShape) -> dict[str, Any]:
+    """As AWS Batch sets them for the children of an array."""
+    return {
+        "AWS_BATCH_JOB_ARRAY_INDEX": _FROM_ANNOTATION,
+        "AWS_BATCH_JOB_ARRAY_SIZE": str(shape.size),
+        "AWS_BATCH_JOB_ID": f"{job.uid}:$(AWS_BATCH_JOB_ARRAY_INDEX)",
+    }

@@ -1,0 +1,67 @@
+"""What became of an array's indexes, as `status.array` of a BatchJob holds it. Called by `status`, both ways."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchyard.core.arrayrecords import ArrayStatus, FailedIndex
+from batchyard.core.indexes import IndexSet
+
+
+def render_array(array: ArrayStatus) -> dict[str, Any]:
+    """The object to store. Sets of no index are left out."""
+    succeeded, failed = len(array.succeeded), len(array.failed)
+    sets = {
+        "activeIndexes": str(array.active),
+        "succeededIndexes": str(array.succeeded),
+        "failedIndexes": str(array.failed),
+    }
+    return {
+        "size": array.size,
+        "progress": f"{succeeded + failed}/{array.size}",
+        "waiting": array.waiting,
+        "starting": len(array.active) - array.running,
+        "running": array.running,
+        "succeeded": succeeded,
+        "failed": failed,
+        "retries": array.retries,
+        **{name: text for name, text in sets.items() if text},
+        "firstFailures": [_render_failure(each) for each in array.first_failures],
+    }
+
+
+def read_array(stored: Mapping[str, Any]) -> ArrayStatus:
+    """The record that was stored, but for what the Jobs of the array show themselves."""
+    return ArrayStatus(
+        size=stored["size"],
+        succeeded=IndexSet.parse(stored.get("succeededIndexes") or ""),
+        failed=IndexSet.parse(stored.get("failedIndexes") or ""),
+        active=IndexSet.parse(stored.get("activeIndexes") or ""),
+        running=stored.get("running") or 0,
+        retries=stored.get("retries") or 0,
+        first_failures=tuple(_read_failure(each) for each in stored.get("firstFailures") or ()),
+    )
+
+
+def _render_failure(failure: FailedIndex) -> dict[str, Any]:
+    fields = {
+        "index": failure.index,
+        "attempt": failure.attempt,
+        "exitCode": failure.exit_code,
+        "reason": failure.reason,
+        "message": failure.message,
+        "podName": failure.pod_name,
+        "nodeName": failure.node_name,
+    }
+    return {name: value for name, value in fields.items() if value is not None and value != ""}
+
+
+def _read_failure(stored: Mapping[str, Any]) -> FailedIndex:
+    return FailedIndex(
+        index=stored["index"],
+        attempt=stored["attempt"],
+        exit_code=stored.get("exitCode"),
+        reason=stored.get("reason", ""),
+        message=stored.get("message", ""),
+        pod_name=stored.get("podName", ""),
+        node_name=stored.get("nodeName", ""),
+    )

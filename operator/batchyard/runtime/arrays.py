@@ -1,0 +1,113 @@
+"""What only arrays need of the API server: their Jobs, more places for them, and a look at pods that no feed follows.
+
+Called by the executor. Like all writes, each may be repeated at any time: names are deterministic, and a parallelism is
+set to what was decided once, never raised by an amount.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import islice
+
+from batchyard.api import names
+from batchyard.core.arrayrecords import MAIN_RUN, ArrayGrant, ArrayPods, ArrayShape, IndexRun
+from batchyard.core.indexes import IndexSet
+from batchyard.core.records import BatchJob, Environment, Key, Pod, Resolved, Run
+from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.resources import JOBS, PODS
+from batchyard.manifests.array import build_index_job, build_indexed_job
+from batchyard.runtime import run_readers
+from batchyard.runtime.cache import Cache
+
+INDEXES_AT_ONCE = 100
+"""Failed indexes whose pods are read with one request: what is asked for stands in its address."""
+
+WAITING_AT_ONCE = 20
+"""Pods that do not start of which one look reads: they all have the same template."""
+
+CREATIONS_AT_ONCE = 8
+
+
+class ArrayKeeper:
+    """The requests that only arrays need. Whatever is raised means: the same again, later."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        cache: Cache,
+        clock: Callable[[], float],
+        create: Callable[[BatchJob, Object], Awaitable[Object]],
+    ) -> None:
+        self._api = api
+        self._cache = cache
+        self._clock = clock
+        self._create = create
+
+    async def grow(
+        self, job: BatchJob, shape: ArrayShape, resolved: Resolved, environment: Environment, grant: ArrayGrant
+    ) -> None:
+        """Give an array the places that it was granted. Raises TemplateError as building a Job does."""
+        if grant.slots:
+            main = self._main(job)
+            if main is None:
+                body = build_indexed_job(job, resolved, shape, environment, grant.parallelism)
+                self._cache.put_run(await self._create(job, body))
+            elif main.indexed is not None and main.indexed.parallelism < grant.parallelism:
+                change = {"metadata": {"uid": main.uid}, "spec": {"parallelism": grant.parallelism}}
+                self._cache.put_run(await self._api.patch(JOBS, main.name, change, job.key[0]))
+
+        async def start(run: IndexRun) -> None:
+            self._cache.put_run(await self._create(job, build_index_job(job, resolved, shape, environment, run)))
+
+        for first in range(0, len(grant.retries), CREATIONS_AT_ONCE):
+            await asyncio.gather(*map(start, grant.retries[first : first + CREATIONS_AT_ONCE]))
+
+    async def look(self, key: Key) -> None:
+        """Read how indexes failed, and why pods do not start."""
+        job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
+        main = self._main(job) if job is not None else None
+        if job is None or status is None or status.array is None or main is None or main.indexed is None:
+            return
+        settled = status.array.failed | status.array.succeeded
+        failed = main.indexed.failed - settled
+        known = self._cache.runs.looked.get(job.uid, ArrayPods()).ends
+        ends = {index: pod for index, pod in known.items() if index in failed}
+        unread = list(islice((index for index in failed if index not in ends), INDEXES_AT_ONCE))
+        if unread:
+            ends |= await self._ends(job, unread)
+        waiting = await self._waiting(job) if main.active > main.ready else ()
+        self._cache.look_at(key, job.uid, ArrayPods(ends, waiting, self._clock()))
+
+    def _main(self, job: BatchJob) -> Run | None:
+        return self._cache.runs.mains.get(job.uid, {}).get(MAIN_RUN)
+
+    async def _ends(self, job: BatchJob, indexes: list[int]) -> dict[int, Pod | None]:
+        """The failed pods of these indexes; of one that was also disrupted, the pod that was not."""
+        listed = ",".join(map(str, indexes))
+        found, _ = await self._api.list(
+            PODS,
+            job.key[0],
+            label_selector=f"{_pods_of(job)},{names.COMPLETION_INDEX} in ({listed})",
+            field_selector="status.phase=Failed",
+        )
+        pods = [pod for pod in map(run_readers.pod, found) if pod is not None]
+        pods.sort(key=lambda pod: (not pod.disruption, pod.created))
+        newest = {pod.index: pod for pod in pods}
+        return {index: newest.get(index) for index in IndexSet.of(indexes)}
+
+    async def _waiting(self, job: BatchJob) -> tuple[Pod, ...]:
+        pages = self._api.list_pages(
+            PODS,
+            job.key[0],
+            label_selector=_pods_of(job),
+            field_selector="status.phase=Pending",
+            limit=WAITING_AT_ONCE,
+        )
+        try:
+            found, _ = await anext(pages)
+        finally:
+            await pages.aclose()
+        return tuple(pod for pod in map(run_readers.pod, found) if pod is not None)
+
+
+def _pods_of(job: BatchJob) -> str:
+    return f"{names.JOB_UID}={job.uid},{names.ARRAY}"

@@ -1,0 +1,108 @@
+"""The Kubernetes Jobs of all runs and their pods, as records, under the uid of the BatchJob that they belong to.
+
+A part of the cache, which tells of what the feeds and the answers to writes show, and looks after what follows from it.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from batchyard.core.arrayrecords import ArrayPods
+from batchyard.core.records import Key, Pod, Run
+from batchyard.runtime import run_readers
+from batchyard.runtime.readers import Object, key_of
+
+
+class Runs:
+    """Records by job, and by the names that the API server knows them under."""
+
+    def __init__(self) -> None:
+        self.mains: defaultdict[str, dict[int, Run]] = defaultdict(dict)
+        """Runs by number: of a multi-node job the Jobs of the main node, of an array its Indexed Job."""
+        self.children: defaultdict[str, dict[str, Run]] = defaultdict(dict)
+        """Jobs of the other nodes of multi-node jobs, by name."""
+        self.indexes: defaultdict[str, dict[str, Run]] = defaultdict(dict)
+        """Jobs of single indexes of arrays, by name."""
+        self.pods: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
+        """Newest pod by the name of its Job."""
+        self.looked: dict[str, ArrayPods] = {}
+        """What was read about the pods of Indexed Jobs."""
+        self._jobs: dict[Key, Run] = {}
+        self._pods: dict[Key, Pod] = {}
+
+    def find(self, key: Key) -> Run | None:
+        """Return the run whose Job has this name."""
+        return self._jobs.get(key)
+
+    def all(self) -> Collection[Run]:
+        """Return all runs."""
+        return self._jobs.values()
+
+    def put(self, obj: Object) -> tuple[Run, Run | None] | None:
+        """Take a Job in; returns its record and the one before, or None when it says nothing new."""
+        key = key_of(obj)
+        known = self._jobs.get(key)
+        run = run_readers.run(obj, known)
+        # The answer to a creation may come after the feed has shown a later state.
+        if run is None or run == known or (known is not None and known.ended and not run.ended):
+            return None
+        self._jobs[key] = run
+        if run.main_uid:
+            self.children[run.owner_uid][run.name] = run
+        elif run.index is not None:
+            self.indexes[run.owner_uid][run.name] = run
+        else:
+            self.mains[run.owner_uid][run.number] = run
+        return run, known
+
+    def remove(self, key: Key, uid: str) -> Run | None:
+        """Forget a Job that is gone; returns its record if it was known."""
+        run = self._jobs.get(key)
+        if run is None or run.uid != uid:
+            return None
+        del self._jobs[key]
+        if run.main_uid:
+            _drop(self.children, run.owner_uid, run.name)
+        elif run.index is not None:
+            _drop(self.indexes, run.owner_uid, run.name)
+        else:
+            _drop(self.mains, run.owner_uid, run.number)
+            if run.indexed is not None:
+                self.looked.pop(run.owner_uid, None)
+        pod = self.pods.get(run.owner_uid, {}).get(run.name)
+        if pod is not None and pod.gone:
+            _drop(self.pods, run.owner_uid, run.name)
+        return run
+
+    def put_pod(self, obj: Object) -> Pod | None:
+        """Take the pod of a run in; returns its record if that says anything new."""
+        pod = run_readers.pod(obj)
+        if pod is None or pod == self._pods.get((pod.owner[0], pod.name)):
+            return None
+        self._pods[pod.owner[0], pod.name] = pod
+        self.pods[pod.owner_uid][pod.run] = pod
+        return pod
+
+    def remove_pod(self, key: Key) -> Pod | None:
+        """Note that a pod is gone; what it told is kept as long as its Job exists."""
+        pod = self._pods.pop(key, None)
+        if pod is None or self.pods.get(pod.owner_uid, {}).get(pod.run) != pod:
+            return None
+        if (key[0], pod.run) in self._jobs:
+            self.pods[pod.owner_uid][pod.run] = replace(pod, gone=True)
+        else:
+            _drop(self.pods, pod.owner_uid, pod.run)
+        return pod
+
+    def uids(self) -> dict[Key, str]:
+        """Return namespace, name and uid of the Jobs known now."""
+        return {key: run.uid for key, run in self._jobs.items()}
+
+
+def _drop(index: Any, owner_uid: str, name: Any) -> None:
+    entries = index.get(owner_uid)
+    if entries is not None:
+        entries.pop(name, None)
+        if not entries:
+            del index[owner_uid]

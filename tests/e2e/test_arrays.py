@@ -1,0 +1,118 @@
+"""Arrays on a real cluster: real containers by index, retries of single indexes, capacity, ends from outside, sizes."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from batchyard.api import names
+from e2e.clusterapi import Json, until
+from e2e.harness import Harness
+from e2e.operatorprocess import OperatorProcess
+
+pytestmark = pytest.mark.e2e
+
+QUICKLY = {"initialSeconds": 1, "multiplier": 1, "jitter": 0}
+
+
+def wait_array(harness: Harness, job: str, seconds: float = 90, **wanted: Any) -> Json:
+    def holds(status: Json) -> bool:
+        shown = status.get("array", {})
+        return all(shown.get(field, 0) >= least for field, least in wanted.items())
+
+    return harness.wait_status(job, holds, seconds, f"{wanted}")["array"]  # type: ignore[no-any-return]
+
+
+def test_each_index_runs_and_only_what_failed_runs_again(harness: Harness) -> None:
+    script = (
+        "echo $AWS_BATCH_JOB_ARRAY_INDEX/$AWS_BATCH_JOB_ARRAY_SIZE $JOB $1;"
+        " [ $AWS_BATCH_JOB_ARRAY_INDEX-$AWS_BATCH_JOB_ATTEMPT != 2-1 ] && [ $AWS_BATCH_JOB_ARRAY_INDEX != 4 ]"
+    )
+    command = ("sh", "-c", script, "sh", "arg-$(AWS_BATCH_JOB_ARRAY_INDEX)")
+    env = {"env": [{"name": "JOB", "value": "$(AWS_BATCH_JOB_ID)"}]}
+    harness.apply(
+        harness.real_environment(),
+        harness.queue("queue", "real"),
+        harness.definition("show", *command, container=env, retryStrategy={"attempts": 2, "backoff": QUICKLY}),
+        harness.job("all", "show", "queue", array={"size": 6}),
+    )
+    status = harness.wait_finished({"all"})["all"]
+    assert (status["state"], status["reason"]) == ("Failed", "IndexesFailed")
+    shown = status["array"]
+    assert (shown["succeededIndexes"], shown["failedIndexes"], shown["retries"]) == ("0-3,5", "4", 2)
+    (failure,) = shown["firstFailures"]
+    assert (failure["index"], failure["attempt"], failure["exitCode"], failure["nodeName"]) == (4, 2, 1, "real")
+    assert sorted(job["metadata"]["name"] for job in harness.jobs_of("all")) == ["all-1", "all-i2-2", "all-i4-2"]
+    uid = harness.batchjobs()["all"]["metadata"]["uid"]
+    lines = Counter(harness.logs_of("all").splitlines())
+    wanted = {f"{index}/6 {uid}:{index} arg-{index}": 2 if index in (2, 4) else 1 for index in range(6)}
+    assert lines == wanted
+
+
+def test_an_image_that_does_not_exist_fails_the_whole(harness: Harness) -> None:
+    harness.apply(
+        harness.real_environment(),
+        harness.queue("queue", "real"),
+        harness.definition("lost", "true", image="localhost/batchyard/none:1", startupGraceSeconds=3),
+        harness.job("lost", "lost", "queue", array={"size": 3}),
+    )
+    status = harness.wait_finished({"lost"})["lost"]
+    assert (status["state"], status["reason"]) == ("Failed", "CannotStartContainer")
+    assert "localhost/batchyard/none:1" in status["message"]
+    until(lambda: not harness.jobs_of("lost") or None, 60, lambda: "its Kubernetes Job is still there")
+
+
+def test_an_index_that_runs_too_long_fails_and_is_not_tried_again(harness: Harness) -> None:
+    script = "[ $AWS_BATCH_JOB_ARRAY_INDEX = 0 ] && exit; trap 'exit 9' TERM; sleep 300 & wait"
+    harness.apply(
+        harness.real_environment(),
+        harness.queue("queue", "real"),
+        harness.definition("nap", "sh", "-c", script, retryStrategy={"attempts": 3, "backoff": QUICKLY}),
+        harness.job("nap", "nap", "queue", array={"size": 2}, timeout={"attemptDurationSeconds": 8}),
+    )
+    shown = harness.wait_finished({"nap"})["nap"]["array"]
+    assert (shown["succeededIndexes"], shown["failedIndexes"], shown["retries"]) == ("0", "1", 0)
+    assert shown["firstFailures"][0]["reason"] == "DeadlineExceeded"
+
+
+def test_it_grows_with_its_environment_and_a_killed_operator_loses_none(
+    harness: Harness, operator: OperatorProcess
+) -> None:
+    harness.apply(
+        harness.simulated_environment("pool", maxVcpus=5),
+        harness.queue("queue", "pool"),
+        harness.simulated_definition("work", duration="1s"),
+        harness.job("many", "work", "queue", array={"size": 120}),
+    )
+    wait_array(harness, "many", succeeded=5)
+    (job,) = harness.jobs_of("many")
+    assert job["spec"]["parallelism"] == 5
+    assert "waits for 1 vCPU, 32 MiB memory to become free" in harness.statuses()["many"]["message"]
+    operator.replace()
+    harness.apply(harness.simulated_environment("pool", maxVcpus=40))
+    status = harness.wait_finished({"many"})["many"]
+    assert (status["state"], status["array"]["succeededIndexes"]) == ("Succeeded", "0-119")
+    (job,) = harness.jobs_of("many")
+    assert (job["spec"]["parallelism"], job["status"]["succeeded"]) == (40, 120)
+    pods = Counter(pod["metadata"]["labels"][names.COMPLETION_INDEX] for pod in harness.pods_of("many"))
+    assert len(pods) == 120
+    assert set(pods.values()) == {1}
+
+
+def test_a_hundred_thousand_indexes_are_taken_and_progress(harness: Harness) -> None:
+    harness.apply(
+        harness.simulated_environment("pool"),
+        harness.queue("queue", "pool"),
+        harness.simulated_definition("work", cpu="10m"),
+        harness.job("huge", "work", "queue", array={"size": 100_000, "maxConcurrency": 60}),
+    )
+    shown = wait_array(harness, "huge", succeeded=100)
+    assert shown["progress"].endswith("/100000")
+    assert shown["succeededIndexes"].startswith("0-")
+    stop = {"stop": {"mode": "Terminate", "reason": "seen enough"}}
+    harness.kubectl("patch", "batchjob", "huge", "--type=merge", "-p", json.dumps({"spec": stop}))
+    status = harness.wait_finished({"huge"})["huge"]
+    assert (status["state"], status["message"]) == ("Failed", "terminated: seen enough")
+    assert status["array"]["succeeded"] + status["array"]["failed"] == 100_000
+    until(lambda: not harness.pods_of("huge") or None, 60, lambda: "pods are left")

@@ -1,0 +1,162 @@
+"""The Job controller for Indexed Jobs: keeps as many indexes going as the parallelism says, lowest first.
+
+A part of `jobcontroller`, for Jobs with `backoffLimitPerIndex: 0`; pods start and end when the test says so.
+"""
+
+from typing import Any
+
+from batchyard.api import names
+from batchyard.core.indexes import IndexSet
+from batchyard.kube import errors
+from batchyard.kube.protocol import Object
+from batchyard.kube.resources import JOBS, PODS
+from fakes.store import Store
+
+_ENDED = ("Succeeded", "Failed")
+
+
+class IndexedController:
+    """Creates, starts and ends the pods of Indexed Jobs."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._busy = False
+
+    def sync(self, namespace: str, name: str) -> None:
+        """Bring pods and status in line with the spec. With too many pods, those that do not run are deleted first."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            self._sync(namespace, name)
+        finally:
+            self._busy = False
+
+    def start(self, namespace: str, name: str, *indexes: int) -> None:
+        """Have the containers of these indexes run."""
+        for index in indexes:
+            state = {"running": {"startedAt": self._store.timestamp()}}
+            self._set_pod(self.pod(namespace, name, index), "Running", state)
+        self.sync(namespace, name)
+
+    def finish(self, namespace: str, name: str, *indexes: int, exit_code: int = 0) -> None:
+        """End the containers of these indexes."""
+        for index in indexes:
+            end = {"exitCode": exit_code, "reason": "Error" if exit_code else "Completed"}
+            now = self._store.timestamp()
+            state = {"terminated": {**end, "startedAt": now, "finishedAt": now}}
+            self._set_pod(self.pod(namespace, name, index), "Failed" if exit_code else "Succeeded", state)
+        self.sync(namespace, name)
+
+    def wait(self, namespace: str, name: str, index: int, reason: str, message: str = "") -> None:
+        """Have the kubelet wait before a container can start."""
+        self._set_pod(self.pod(namespace, name, index), "Pending", {"waiting": {"reason": reason, "message": message}})
+
+    def pod(self, namespace: str, name: str, index: int) -> Object:
+        """The newest pod of an index."""
+        return max(self._pods(namespace, name, index), key=lambda pod: int(pod["metadata"]["labels"]["fakes/sequence"]))
+
+    def active(self, namespace: str, name: str) -> list[int]:
+        """The indexes that have a pod which has not ended."""
+        return sorted(_index(pod) for pod in self._pods(namespace, name) if not _has_ended(pod))
+
+    def _sync(self, namespace: str, name: str) -> None:
+        try:
+            job = self._store.get(JOBS, name, namespace)
+        except errors.NotFound:
+            return
+        if any(each["type"] in ("Complete", "Failed") for each in job.get("status", {}).get("conditions", ())):
+            return
+        pods = self._pods(namespace, name)
+        completed = IndexSet.of(_index(pod) for pod in pods if pod["status"].get("phase") == "Succeeded")
+        failed = IndexSet.of(_index(pod) for pod in pods if pod["status"].get("phase") == "Failed") - completed
+        for pod in pods:
+            if _has_ended(pod):
+                self._release(pod)
+        active = {_index(pod): pod for pod in pods if not _has_ended(pod)}
+        if "deletionTimestamp" in job["metadata"]:
+            for pod in active.values():
+                self._delete(pod)
+            return
+        left = [index for index in range(job["spec"]["completions"]) if index not in completed and index not in failed]
+        wanted = min(job["spec"]["parallelism"], len(left))
+        surplus = sorted(active.values(), key=lambda pod: (pod["status"].get("phase") == "Running", -_index(pod)))
+        for pod in surplus[: max(len(active) - wanted, 0)]:
+            self._delete(active.pop(_index(pod)))
+        for index in [index for index in left if index not in active][: max(wanted - len(active), 0)]:
+            active[index] = self._create(job, index)
+        status: dict[str, Any] = {
+            **(job.get("status") or {}),
+            "active": len(active),
+            "ready": sum(pod["status"].get("phase") == "Running" for pod in active.values()),
+            "terminating": 0,
+            "succeeded": len(completed),
+            "failed": len(failed),
+            "completedIndexes": str(completed),
+            "failedIndexes": str(failed),
+            "startTime": (job.get("status") or {}).get("startTime") or self._store.timestamp(),
+        }
+        if not left:
+            kind, reason = ("Failed", "FailedIndexes") if failed else ("Complete", "CompletionsReached")
+            now = self._store.timestamp()
+            condition = {"type": kind, "status": "True", "reason": reason, "lastTransitionTime": now, "message": ""}
+            status["conditions"] = [condition]
+        self._store.update(JOBS, {**job, "status": status}, status=True)
+
+    def _create(self, job: Object, index: int) -> Object:
+        namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
+        metadata = job["spec"]["template"].get("metadata") or {}
+        marks = {names.COMPLETION_INDEX: str(index)}
+        sequence = len(self._pods(namespace, name)) + 1
+        labels = {
+            **(metadata.get("labels") or {}),
+            **marks,
+            "batch.kubernetes.io/job-name": name,
+            "fakes/sequence": str(sequence),
+        }
+        body = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "generateName": f"{name}-{index}-",
+                "labels": labels,
+                "annotations": {**(metadata.get("annotations") or {}), **marks},
+                "ownerReferences": [
+                    {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
+                ],
+            },
+            "spec": job["spec"]["template"]["spec"],
+        }
+        pod = self._store.create(PODS, body, namespace)
+        return self._set_pod(pod, "Pending", None)
+
+    def _pods(self, namespace: str, name: str, index: int | None = None) -> list[Object]:
+        return [
+            pod
+            for pod in self._store.objects(PODS, namespace)
+            if pod["metadata"]["labels"].get("batch.kubernetes.io/job-name") == name
+            and (index is None or _index(pod) == index)
+        ]
+
+    def _set_pod(self, pod: Object, phase: str, state: Object | None) -> Object:
+        status = pod.setdefault("status", {})
+        status["phase"] = phase
+        if state is not None:
+            containers = [container["name"] for container in pod["spec"]["containers"]]
+            status["containerStatuses"] = [{"name": each, "state": state} for each in containers]
+        return self._store.update(PODS, pod, status=True)
+
+    def _release(self, pod: Object) -> None:
+        if pod["metadata"].pop("finalizers", None):
+            self._store.update(PODS, pod)
+
+    def _delete(self, pod: Object) -> None:
+        self._store.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+
+
+def _index(pod: Object) -> int:
+    return int(pod["metadata"]["labels"][names.COMPLETION_INDEX])
+
+
+def _has_ended(pod: Object) -> bool:
+    return pod["status"].get("phase") in _ENDED

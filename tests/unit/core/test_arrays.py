@@ -1,0 +1,219 @@
+"""Arrays: what their Jobs show becomes a status, and what they ask for next."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from batchyard.api.batchjob import JobState
+from batchyard.core.arrayrecords import ArrayGrant, ArrayPods, ArrayShape, ArrayStatus, IndexedJob, IndexRun, Want
+from batchyard.core.arrays import Observed, Seen, closed, granted, held, observe, strays, taken
+from batchyard.core.indexes import IndexSet
+from batchyard.core.reasons import Reason
+from batchyard.core.records import Pod, Resolved, RetryPolicy, Run, Status
+from unit.samples import NOW, exited, interrupted, make_job, make_pod, make_resolved, make_run, succeeded
+
+SHAPE = ArrayShape(10)
+STARTED = Status(JobState.RUNNING, environment="pool", started_at=NOW, array=ArrayStatus(10))
+RETRIES = RetryPolicy(attempts=3, initial_seconds=10, jitter=0)
+
+
+def indexes(text: str) -> IndexSet:
+    return IndexSet.parse(text)
+
+
+def main(completed: str = "", failed: str = "", *, parallelism: int = 4, size: int = 10, **fields: Any) -> Run:
+    shown = IndexedJob(size, parallelism, fields.pop("terminating", 0), indexes(completed), indexes(failed))
+    return make_run(1, indexed=shown, **fields)
+
+
+def ended(completed: str = "", failed: str = "") -> Run:
+    return main(completed, failed, condition="Failed" if failed else "Complete", ended_at=NOW + 60)
+
+
+def alone(index: int, run: Run) -> Run:
+    """The run as that of a single index."""
+    return replace(run, index=index, name=f"videos-i{index}-{run.number}", uid=f"uid-{index}-{run.number}")
+
+
+def failed_pod(index: int, **fields: Any) -> Pod:
+    shown = {"phase": "Failed", "exit_code": 3, "failed_container": "main", "stopped_at": NOW + 50, "index": index}
+    return make_pod(**{**shown, **fields})
+
+
+def look(
+    *others: Run,
+    main: Run | None = None,
+    status: Status = STARTED,
+    shape: ArrayShape = SHAPE,
+    retry: RetryPolicy = RETRIES,
+    ends: dict[int, Pod | None] | None = None,
+    now: float = NOW + 60,
+    **seen: Any,
+) -> Observed:
+    resolved: Resolved = replace(make_resolved(), retry=retry)
+    looked = ArrayPods(ends or {}, seen.pop("waiting", ()), seen.pop("looked_at", now))
+    return observe(make_job(), shape, status, resolved, Seen(main, others, seen.pop("pods", {}), looked), now)
+
+
+def test_one_that_has_not_started_asks_for_all_at_once() -> None:
+    assert look(status=Status(JobState.RUNNABLE)).want == Want(slots=10)
+    observed = look(status=Status(JobState.RUNNABLE), shape=ArrayShape(10, max_concurrency=3))
+    assert (observed.want, observed.status.array) == (Want(slots=3), ArrayStatus(10))
+
+
+def test_counts_and_sets_follow_from_the_job() -> None:
+    observed = look(main=main("0-2", active=4, ready=3))
+    array = observed.status.array
+    assert array is not None
+    assert (str(array.succeeded), str(array.active), array.running, array.waiting) == ("0-2", "3-6", 3, 3)
+    assert observed.status.message == "3 of 10 indexes run, 1 start, 3 succeeded, 0 failed"
+    assert observed.status.state is JobState.RUNNING
+
+
+def test_the_rest_is_asked_for_as_long_as_indexes_are_left() -> None:
+    assert look(main=main("0-2")).want == Want(slots=3, environment="pool")
+    assert look(main=main("0-6")).want.total == 0
+    assert look(main=main(), shape=ArrayShape(10, max_concurrency=5)).want.slots == 1
+    assert look(main=main(deleting=True)).want.total == 0
+
+
+def test_a_failed_index_is_looked_at_before_anything_is_decided() -> None:
+    observed = look(main=main(failed="4"))
+    assert observed.look
+    assert observed.status.array is not None
+    assert not observed.status.array.failed
+
+
+def test_it_rests_and_then_runs_again_by_itself() -> None:
+    resting = look(main=main(failed="4"), ends={4: failed_pod(4)}, now=NOW + 55)
+    assert (resting.want.retries, resting.wake_at) == ((), NOW + 60)
+    due = look(main=main(failed="4"), ends={4: failed_pod(4)}, now=NOW + 60)
+    assert due.want.retries == (IndexRun(4, 2, 2),)
+    again = alone(4, make_run(2, attempt=2))
+    assert look(again, main=main(failed="4")).want.retries == ()
+    assert str(look(again, main=main(failed="4", active=2)).status.array.active) == "0-1,4"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("last", "wanted"),
+    [
+        (exited(2), (IndexRun(4, 3, 3),)),
+        (interrupted(2), (IndexRun(4, 3, 2),)),
+        (succeeded(2), ()),
+        (exited(3, code=7), ()),
+    ],
+)
+def test_what_follows_a_run_of_a_single_index(last: Run, wanted: tuple[IndexRun, ...]) -> None:
+    observed = look(alone(4, last), main=main(failed="4"), now=NOW + 3600)
+    assert observed.want.retries == wanted
+
+
+def test_the_last_failure_is_told() -> None:
+    observed = look(alone(4, exited(3, code=7)), main=main(failed="4"), now=NOW + 3600)
+    array = observed.status.array
+    assert array is not None
+    (failure,) = array.first_failures
+    assert (failure.index, failure.attempt, failure.exit_code, failure.reason) == (4, 3, 7, Reason.NON_ZERO_EXIT)
+    assert str(array.failed) == "4"
+
+
+@pytest.mark.parametrize(
+    ("pod", "reason"),
+    [
+        (failed_pod(4, reason="DeadlineExceeded"), Reason.DEADLINE_EXCEEDED),
+        (failed_pod(4), Reason.NON_ZERO_EXIT),
+        (failed_pod(4, exit_code=137, reason="OOMKilled", out_of_memory=("main",)), Reason.OUT_OF_MEMORY),
+        (None, Reason.POD_FAILED),
+    ],
+)
+def test_how_an_index_failed_is_read_from_its_pod(pod: Pod | None, reason: Reason) -> None:
+    observed = look(main=main(failed="4"), ends={4: pod}, retry=RetryPolicy())
+    assert observed.status.array is not None
+    assert observed.status.array.first_failures[0].reason == reason
+
+
+def test_a_pod_that_a_node_refused_costs_no_attempt() -> None:
+    refused = failed_pod(4, exit_code=None, reason="OutOfcpu", message="no room")
+    observed = look(main=main(failed="4"), ends={4: refused}, retry=RetryPolicy())
+    assert observed.want.retries == (IndexRun(4, 2, 1),)
+
+
+def test_it_ends_when_all_have() -> None:
+    assert look(main=main("0-9")).status.state is JobState.RUNNING  # the Job controller has a last word to say
+    done = look(main=ended("0-9")).status
+    assert (done.state, done.reason, done.message) == (JobState.SUCCEEDED, Reason.COMPLETED, "all 10 indexes succeeded")
+    broken = look(main=ended("0-8", "9"), ends={9: failed_pod(9)}, retry=RetryPolicy()).status
+    assert (broken.state, broken.reason) == (JobState.FAILED, Reason.INDEXES_FAILED)
+    wanted = "1 of 10 indexes failed: 9; first seen: index 9: container main ended with exit code 3"
+    assert broken.message == wanted
+
+
+def test_a_job_that_is_gone_is_made_up_for() -> None:
+    known = replace(STARTED, array=ArrayStatus(10, succeeded=indexes("0-6"), failed=indexes("7")))
+    observed = look(alone(8, make_run(2, attempt=1)), status=known)
+    assert observed.want.retries == (IndexRun(9, 2, 1),)
+    assert observed.status.state is JobState.RUNNING
+
+
+def test_more_failures_than_allowed_end_it_at_once() -> None:
+    observed = look(
+        main=main("0", "1-2", active=4),
+        ends={1: failed_pod(1), 2: failed_pod(2)},
+        shape=ArrayShape(10, max_failed_indexes=1),
+        retry=RetryPolicy(),
+    )
+    assert (observed.status.state, observed.status.reason) == (JobState.FAILED, Reason.TOO_MANY_FAILED_INDEXES)
+    assert observed.status.array is not None
+    assert str(observed.status.array.failed) == "1-9"
+    running = main("0", "1-2", active=4)
+    assert strays(observed.status, Seen(running), terminate=False) == [running]
+
+
+def test_pods_that_do_not_start_are_looked_at() -> None:
+    waits = main(active=4, ready=1, created=NOW)
+    assert look(main=waits, looked_at=0.0, now=NOW + 4).wake_at == NOW + 5
+    assert look(main=waits, looked_at=0.0, now=NOW + 5).look
+    assert not look(main=waits, looked_at=NOW + 5, now=NOW + 6).look
+    hopeless = make_pod(waiting_reason="InvalidImageName", waiting_message="no: such", index=2)
+    assert look(main=waits, waiting=(hopeless,)).status.reason == Reason.CANNOT_START
+
+
+def test_why_the_others_wait_is_said_once() -> None:
+    status = look(main=main("0", active=4, ready=4)).status
+    told = held(status, "no room")
+    assert told.message == "4 of 10 indexes run, 1 succeeded, 0 failed; 5 wait: no room"
+    assert held(told, "no room") is told
+    assert look(main=main("0-2", active=4, ready=4), status=told).status.message.endswith("3 wait: no room")
+
+
+@pytest.mark.parametrize(
+    ("run", "places"),
+    [
+        (main(active=4), 4),
+        (main("0-7", active=2), 2),
+        (main("0-7", active=3, terminating=1), 4),
+        (main(parallelism=0), 0),
+        (ended("0-9"), 0),
+        (make_run(1), 1),
+        (succeeded(1), 0),
+    ],
+)
+def test_places_that_a_job_takes(run: Run, places: int) -> None:
+    assert taken(run) == places
+
+
+def test_retries_are_granted_before_slots() -> None:
+    want = Want(3, (IndexRun(4, 2, 2),), "pool")
+    running = main(parallelism=5)
+    assert granted(want, running, 0) == ArrayGrant(0, 5, want.retries)
+    assert granted(want, running, 2) == ArrayGrant(2, 7, want.retries)
+    assert granted(Want(slots=9), None, 3) == ArrayGrant(4, 4)
+
+
+def test_what_did_not_succeed_in_an_ended_array_has_failed() -> None:
+    status = replace(STARTED, state=JobState.FAILED, array=ArrayStatus(4, succeeded=indexes("1"), running=2))
+    array = closed(status).array
+    assert array is not None
+    assert (str(array.failed), array.running, array.waiting) == ("0,2-3", 0, 0)
+    assert closed(STARTED) is STARTED
