@@ -5,7 +5,6 @@ apply is a merge patch that creates what is missing.
 """
 
 import asyncio
-import copy
 from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 from batchyard.kube import errors
 from batchyard.kube.protocol import Object, Objects, PatchType, Propagation, WatchEvent
 from batchyard.kube.resources import Resource
+from fakes.copying import copied
 from fakes.selectors import field_matcher, label_matcher
 from fakes.store import Change, Store
 
@@ -41,9 +41,9 @@ class _Watcher:
         before = old is not None and self._sees(resource, old)
         after = new is not None and self._sees(resource, new)
         if after:
-            return ("MODIFIED" if before else "ADDED"), copy.deepcopy(new or {})
+            return ("MODIFIED" if before else "ADDED"), copied(new or {})
         if before:
-            gone = copy.deepcopy(old or {})
+            gone = copied(old or {})
             if new is not None:
                 gone["metadata"]["resourceVersion"] = new["metadata"]["resourceVersion"]
             return "DELETED", gone
@@ -121,7 +121,7 @@ class FakeApi:
         """Replace an object."""
         self.writes.append(("update", resource, name))
         failure = await self._arrive("update", resource)
-        new = copy.deepcopy(body)
+        new = copied(body)
         new["metadata"].update({"name": name, **({"namespace": namespace} if namespace else {})})
         return _answer(self.store.update(resource, new), failure)
 
@@ -291,7 +291,7 @@ def _answer(value: T, failure: errors.ApiError | None) -> T:
 def _merge(target: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return copied(patch)
     merged = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:

@@ -4,7 +4,6 @@
 that their writes are not counted as the operator's.
 """
 
-import copy
 import datetime
 import uuid
 from collections import defaultdict, deque
@@ -14,6 +13,7 @@ from typing import Any
 from batchyard.kube import errors
 from batchyard.kube.protocol import Object, Propagation
 from batchyard.kube.resources import NODES, Resource
+from fakes.copying import copied
 
 Key = tuple[str, str]
 Change = tuple[Resource, Object | None, Object | None]
@@ -52,15 +52,15 @@ class Store:
     def objects(self, resource: Resource, namespace: str | None = None) -> list[Object]:
         """All objects of a kind, ordered as a LIST is."""
         found = self._objects[resource]
-        return [copy.deepcopy(found[key]) for key in sorted(found) if namespace in {None, key[0]}]
+        return [copied(found[key]) for key in sorted(found) if namespace in {None, key[0]}]
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """One object, or 404."""
-        return copy.deepcopy(self._existing(resource, name, namespace))
+        return copied(self._existing(resource, name, namespace))
 
     def create(self, resource: Resource, body: Object, namespace: str = "", *, dry_run: bool = False) -> Object:
         """Store a new object under a uid of its own, or 409."""
-        obj = copy.deepcopy(body)
+        obj = copied(body)
         metadata = obj.setdefault("metadata", {})
         if not metadata.get("name") and metadata.get("generateName"):
             self._names += 1
@@ -91,7 +91,7 @@ class Store:
 
     def update(self, resource: Resource, body: Object, *, status: bool = False) -> Object:
         """Replace an object (or only its status), if `resourceVersion` and `uid`, where given, still hold."""
-        new = copy.deepcopy(body)
+        new = copied(body)
         metadata = new["metadata"]
         old = self._existing(resource, metadata["name"], metadata.get("namespace", ""))
         for field in ("uid", "resourceVersion"):
@@ -102,16 +102,16 @@ class Store:
                 )
                 raise errors.Conflict(409, "Conflict", message)
         if status:
-            new = {**copy.deepcopy(old), "status": new.get("status") or {}}
+            new = {**copied(old), "status": new.get("status") or {}}
         else:
             new.pop("status", None)
             if "status" in old:
-                new["status"] = copy.deepcopy(old["status"])
+                new["status"] = copied(old["status"])
         for field in ("uid", "resourceVersion", "creationTimestamp", "generation", "deletionTimestamp"):
             if field in old["metadata"]:
                 new["metadata"][field] = old["metadata"][field]
         if new == old:
-            return copy.deepcopy(old)
+            return copied(old)
         self._check(resource, new, old)
         if _content(new) != _content(old):
             new["metadata"]["generation"] += 1
@@ -147,7 +147,7 @@ class Store:
         if not in_foreground and not old["metadata"].get("finalizers"):
             self._remove(resource, key, old)
         elif "deletionTimestamp" not in old["metadata"]:
-            new = copy.deepcopy(old)
+            new = copied(old)
             new["metadata"]["deletionTimestamp"] = self.timestamp()
             if in_foreground:
                 new["metadata"].setdefault("finalizers", []).append(_FOREGROUND)
@@ -178,12 +178,12 @@ class Store:
         new["metadata"]["resourceVersion"] = str(self.version)
         self._objects[resource][key] = new
         self._tell((resource, old, new))
-        return copy.deepcopy(new)
+        return copied(new)
 
     def _remove(self, resource: Resource, key: Key, last: Object) -> Object:
         del self._objects[resource][key]
         self.version += 1
-        gone = copy.deepcopy(last)
+        gone = copied(last)
         gone["metadata"]["resourceVersion"] = str(self.version)
         self._tell((resource, gone, None))
         self._delete_all(self._owned_by(last["metadata"]["uid"]))
@@ -203,7 +203,7 @@ class Store:
                 finalizers = obj["metadata"].get("finalizers", [])
                 uid = obj["metadata"]["uid"]
                 if uid in owners and _FOREGROUND in finalizers and not self._owned_by(uid):
-                    released = copy.deepcopy(obj)
+                    released = copied(obj)
                     released["metadata"]["finalizers"].remove(_FOREGROUND)
                     self.update(resource, released)
 
