@@ -5,8 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from .build import ensure_binaries
-from .cluster import DEFAULT_NAME, cluster_names, connect, down, up
+from .cluster import DEFAULT_NAME, build, cluster_names, connect, down, up
 from .errors import LocalClusterError
 from .example_image import example_image
 from .operator_image import operator_image
@@ -73,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     nodes.add_argument("--pods", type=int, default=110)
     nodes.add_argument("--gpu", type=int, default=0)
     nodes.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
-    commands.add_parser("build", help="build all binaries into the cache")
+    commands.add_parser("build", help="build what a cluster needs into the cache, and print the folder")
     commands.add_parser("image", help="build the operator's image and print the path of its archive")
     return parser
 
@@ -117,7 +116,7 @@ def _run(options: argparse.Namespace) -> None:
             )
             print("\n".join(names))
         case "build":
-            print(ensure_binaries(_progress))
+            print(build(_progress))
         case "image":
             print(operator_image(_progress))
 

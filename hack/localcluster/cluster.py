@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from . import kind, local, realnode
-from .build import ensure_binaries
+from .build import ALL, ensure_binaries
 from .errors import LocalClusterError
 from .images import base_images
 from .paths import clusters_root
@@ -106,6 +106,11 @@ class Cluster:
         """The names of the simulated nodes."""
         output = self.kubectl("get", "nodes", "-l", f"{NODE_LABEL}=simulated", "-o", "name")
         return [line.removeprefix("node/") for line in output.split()]
+
+
+def build(progress: Progress = print) -> Path:
+    """The folder with the programs that a cluster on this machine needs, built first where they are missing."""
+    return ensure_binaries(progress, ALL if choose_backend() == "local" else _CLIENTS)
 
 
 def choose_backend() -> Backend:

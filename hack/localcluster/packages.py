@@ -4,6 +4,7 @@
 apt where that is possible, and named exactly where it is not. ``images`` also asks here for apt's own mirror.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import LocalClusterError
+from .paths import cache_root
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 
@@ -60,9 +62,20 @@ def program(name: str) -> str | None:
 
 def ensure_programs(names: Iterable[str], progress: Callable[[str], None] = print) -> None:
     """Installs the Debian packages of those programs that are missing, or says which ones to install."""
-    packages = _missing_packages(names)
-    if not packages:
+    if not _missing_packages(names):
         return
+    cache_root().mkdir(parents=True, exist_ok=True)
+    with (cache_root() / "packages.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if packages := _missing_packages(names):  # another process may have installed them while this one waited
+            _install(packages, progress)
+    still_missing = _missing_packages(names)
+    if still_missing:
+        names_missing = ", ".join(still_missing)
+        raise LocalClusterError(f"packages {names_missing} are installed, but their programs were not found")
+
+
+def _install(packages: list[str], progress: Callable[[str], None]) -> None:
     command = "apt-get install --yes --no-install-recommends " + " ".join(packages)
     if os.geteuid() != 0 or program("apt-get") is None:
         raise LocalClusterError(f"packages are missing: install them as root with `{command}` and try again")
@@ -72,10 +85,6 @@ def ensure_programs(names: Iterable[str], progress: Callable[[str], None] = prin
         _apt("apt-get update")
         if not _apt(command):
             raise LocalClusterError(f"`{command}` failed; run it by hand to see why, then try again")
-    still_missing = _missing_packages(names)
-    if still_missing:
-        names_missing = ", ".join(still_missing)
-        raise LocalClusterError(f"packages {names_missing} are installed, but their programs were not found")
 
 
 def download_package(package: str, folder: Path) -> Path:

@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -78,6 +81,22 @@ def test_nothing_is_installed_where_all_programs_are_there(monkeypatch: pytest.M
     monkeypatch.setattr(packages, "program", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(packages, "_apt", lambda command: pytest.fail(f"ran {command}"))
     packages.ensure_programs(packages.NODE_PROGRAMS, lambda _: None)
+
+
+def test_processes_that_need_a_package_at_the_same_time_install_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed: list[str] = []
+
+    def apt(command: str) -> bool:
+        time.sleep(0.05)
+        installed.append(command)
+        return True
+
+    monkeypatch.setattr(packages, "program", lambda name: name if installed or name == "apt-get" else None)
+    monkeypatch.setattr(packages, "_apt", apt)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda _: packages.ensure_programs(["nft"], lambda _: None), range(2)))
+    assert len(installed) == 1
 
 
 def test_a_failing_program_is_quoted_in_one_line() -> None:
