@@ -12,6 +12,7 @@ import pytest
 import localcluster
 from localcluster import Cluster
 from localcluster.cluster import choose_backend
+from localcluster.network import host_interface
 from localcluster.processes import is_running, marked_processes, stop_processes
 from localcluster.state import ClusterState, load_state
 
@@ -35,7 +36,7 @@ def state_of(name: str) -> ClusterState:
 
 
 def interfaces() -> set[str]:
-    return {entry.name for entry in Path("/sys/class/net").iterdir()}
+    return {entry.name for entry in Path("/sys/class/net").iterdir() if entry.name.startswith(host_interface(NAME))}
 
 
 def test_two_clusters_do_not_see_each_other(cluster: Cluster) -> None:
@@ -48,7 +49,6 @@ def test_two_clusters_do_not_see_each_other(cluster: Cluster) -> None:
 
 
 def test_a_start_killed_half_way_is_cleaned_by_the_next_stop() -> None:
-    before = interfaces()
     starting = subprocess.Popen([sys.executable, "-m", "localcluster", "up", "--name", NAME], cwd=_hack())
     try:
         while (state := load_state(NAME)) is None or len(state.processes) < 5:
@@ -58,12 +58,13 @@ def test_a_start_killed_half_way_is_cleaned_by_the_next_stop() -> None:
         starting.kill()
         starting.wait()
     assert any(is_running(process) for process in state.processes)
+    assert bool(interfaces()) == state.real
 
     localcluster.down(NAME)
     assert marked_processes(state) == ()
     assert not state.dir.exists()
     assert not any(str(state.dir) in line for line in Path("/proc/self/mounts").read_text().splitlines())
-    assert interfaces() <= before
+    assert interfaces() == set()
     assert list(Path("/sys/fs/cgroup").glob(f"**/by-{NAME}")) == []
 
 

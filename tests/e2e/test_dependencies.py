@@ -13,6 +13,8 @@ from e2e.operatorprocess import OperatorProcess
 
 pytestmark = pytest.mark.e2e
 
+HOLD = ("sh", "-c", "until [ -e /tmp/end ]; do sleep 0.2; done")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def submitted(shared: Harness) -> None:
@@ -21,7 +23,7 @@ def submitted(shared: Harness) -> None:
         shared.queue("queue", "real"),
         shared.definition("quick", "true", cpu="20m"),
         shared.definition("broken", "sh", "-c", "exit 3", cpu="20m"),
-        shared.definition("slow", "sleep", "15", cpu="20m"),
+        shared.definition("slow", *HOLD, cpu="20m"),
     )
     shared.apply(
         # Submitted before what they wait for.
@@ -51,13 +53,14 @@ def _time(status: Json, field: str) -> datetime:
     return datetime.fromisoformat(status[field])
 
 
-# First, since it has to do with a moment while other jobs run.
 def test_one_deleted_after_its_end_counts_across_a_dead_operator(shared: Harness, operator: OperatorProcess) -> None:
     shared.wait_state("quick-one", "Succeeded")
     shared.kubectl("delete", "batchjob", "quick-one")
     status = shared.wait_status("patient", lambda status: bool(status.get("dependencies")))
     assert status["dependencies"] == [{"job": "quick-one", "state": "Succeeded"}]
+    slow = shared.wait_state("slow-one", "Running")["attempts"][0]["podName"]
     operator.replace()
+    shared.kubectl("exec", slow, "--", "touch", "/tmp/end")  # noqa: S108 - in the job's own container
     statuses = shared.wait_finished(["slow-one", "patient"])
     assert statuses["patient"]["state"] == "Succeeded"
     assert _time(statuses["patient"], "startedAt") >= _time(statuses["slow-one"], "stoppedAt")
