@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 PY := .venv/bin/python
 export PYTHONPATH := hack
+# Two clusters for end-to-end tests, which mostly wait, and one process more for all other tests.
+SIDE_BY_SIDE := -n 3
 
 help:  ## List these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -14,13 +16,15 @@ demo: .venv/.ready  ## Bring up a cluster with a real node, run a first job on i
 	$(PY) -m demo
 
 test: .venv/.ready  ## Run all tests: unit, property, component, and end to end on a real cluster
-	$(PY) -m pytest
+	@$(PY) -m localcluster build >/dev/null
+	$(PY) -m pytest $(SIDE_BY_SIDE)
 
 unit: .venv/.ready  ## Run the fast tests only
 	$(PY) -m pytest -m "not e2e"
 
 e2e: .venv/.ready  ## Run the end-to-end tests only
-	$(PY) -m pytest -m e2e
+	@$(PY) -m localcluster build >/dev/null
+	$(PY) -m pytest $(SIDE_BY_SIDE) -m e2e
 
 check: .venv/.ready  ## Check lint, formatting, types, layers and that generated files are up to date
 	.venv/bin/ruff check

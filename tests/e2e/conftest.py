@@ -2,6 +2,7 @@
 
 The cluster is that of E2E_KUBECONFIG, else one of kind where Docker answers (through pytest-kind), else a local one.
 One that the session started is taken down at its end unless KEEP_CLUSTER=1; one that ran before stays, except in CI.
+Where tests run side by side, each group of `sidebyside` has a cluster of its own.
 """
 
 import os
@@ -17,6 +18,7 @@ import localcluster
 from e2e.clusterapi import ClusterApi, proxied
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
+from e2e.sidebyside import group_of
 from localcluster import Cluster, LocalClusterError
 from localcluster.build import ensure_binaries
 from localcluster.cluster import choose_backend, connect
@@ -25,31 +27,39 @@ REPOSITORY = Path(__file__).parents[2]
 CLUSTER = os.environ.get("E2E_CLUSTER", "batchyard-test")
 OPERATOR_NAMESPACE = "batchyard-e2e"
 _OPERATOR: pytest.StashKey[OperatorProcess] = pytest.StashKey()
+_GROUP: pytest.StashKey[str | None] = pytest.StashKey()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note the group of the test, after which a worker names its cluster."""
+    item.config.stash[_GROUP] = group_of(item.nodeid)
 
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A running cluster."""
-    keep = os.environ.get("KEEP_CLUSTER") == "1" or (_is_running() and not os.environ.get("CI"))
+    side_by_side = "PYTEST_XDIST_WORKER" in os.environ
+    name = f"{CLUSTER}-{request.config.stash[_GROUP]}" if side_by_side else CLUSTER
+    keep = os.environ.get("KEEP_CLUSTER") == "1" or (_is_running(name) and not os.environ.get("CI"))
     if choose_backend() == "kind":
-        _create_with_kind(request, keep)
-    yield localcluster.up(CLUSTER)
+        _create_with_kind(request, name, keep)
+    yield localcluster.up(name)
     if not keep:
-        localcluster.down(CLUSTER)
+        localcluster.down(name)
 
 
-def _is_running() -> bool:
+def _is_running(name: str) -> bool:
     try:
-        connect(CLUSTER).kubectl("get", "--raw", "/readyz", "--request-timeout=5s")
+        connect(name).kubectl("get", "--raw", "/readyz", "--request-timeout=5s")
     except LocalClusterError:
         return False
     return True
 
 
-def _create_with_kind(request: pytest.FixtureRequest, keep: bool) -> None:
+def _create_with_kind(request: pytest.FixtureRequest, name: str, keep: bool) -> None:
     """Let pytest-kind create the cluster, with the programs that are there instead of some that it would download."""
     options = request.config.option
-    options.cluster_name, options.keep_cluster = CLUSTER, keep
+    options.cluster_name, options.keep_cluster = name, keep
     options.kind_bin = shutil.which("kind")
     options.kind_kubectl_bin = str(ensure_binaries(names=["kubectl"]) / "kubectl")
     request.getfixturevalue("kind_cluster")

@@ -1,0 +1,25 @@
+"""The groups into which end-to-end tests are split."""
+
+from pathlib import Path
+
+import pytest
+
+from e2e import sidebyside
+from e2e.sidebyside import FIRST, SECOND, group_of
+
+
+def test_files_of_the_second_group_exist() -> None:
+    files = {path.stem for path in Path(sidebyside.__file__).parent.glob("test_*.py")}
+    assert files > sidebyside._SECOND
+
+
+def test_only_end_to_end_tests_have_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("E2E_KUBECONFIG", raising=False)
+    assert group_of("tests/e2e/test_helm.py::test_job_runs_through_the_installed_operator") == SECOND
+    assert group_of("tests/e2e/test_queues.py::test_one[a/b::c]") == FIRST
+    assert group_of("tests/component/test_bad_input.py::test_one[e2e/a]") is None
+
+
+def test_a_cluster_of_yours_takes_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("E2E_KUBECONFIG", "kubeconfig")
+    assert group_of("tests/e2e/test_helm.py::test_one") == FIRST
