@@ -23,6 +23,9 @@ class OperatorProcess:
         self._command = [sys.executable, "-m", "batchyard", "--kubeconfig", str(cluster.kubeconfig)]
         self._command += ["--namespace", namespace, "--lease", LEASE, "--host", "127.0.0.1", "--port", "0"]
         self._command += ["--sweep-seconds", "20"]
+        # Started dozens of times: compiled once, also where PYTHONDONTWRITEBYTECODE is set.
+        self._environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(log.parents[1] / "compiled")}
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._starts = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -33,6 +36,7 @@ class OperatorProcess:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [*self._command, "--identity", f"e2e-{os.getpid()}-{self._starts}"],
+                env=self._environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
