@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -116,3 +118,57 @@ def test_a_hundred_thousand_indexes_are_taken_and_progress(harness: Harness) -> 
     assert (status["state"], status["message"]) == ("Failed", "terminated: seen enough")
     assert status["array"]["succeeded"] + status["array"]["failed"] == 100_000
     until(lambda: not harness.pods_of("huge") or None, 60, lambda: "pods are left")
+
+
+def test_two_arrays_go_index_by_index_at_the_same_time(harness: Harness) -> None:
+    harness.apply(
+        harness.simulated_environment("pool"),
+        harness.queue("queue", "pool"),
+        harness.simulated_definition("work", duration="2s", cpu="100m"),
+        harness.job("second", "work", "queue", array={"size": 40}, dependsOn=[{"job": "first", "type": "NToN"}]),
+        harness.job("first", "work", "queue", array={"size": 40, "maxConcurrency": 8}),
+    )
+    statuses = harness.wait_finished({"first", "second"})
+    assert {status["state"] for status in statuses.values()} == {"Succeeded"}
+    # The first takes five rounds; the second has begun after one of them, and is through about one after the last.
+    began, ended = _times(statuses["first"])
+    second_began, second_ended = _times(statuses["second"])
+    assert second_began < ended
+    assert second_ended - ended < (ended - began) / 2
+    indexes = Counter(job["metadata"]["labels"][names.INDEX] for job in harness.jobs_of("second"))
+    assert indexes == {str(index): 1 for index in range(40)}
+    partner = {_index(pod): _ended(pod) for pod in harness.pods_of("first")}
+    for pod in harness.pods_of("second"):
+        assert pod["metadata"]["creationTimestamp"] >= partner[_index(pod)]
+
+
+def test_the_indexes_of_a_sequence_run_one_after_the_other(harness: Harness) -> None:
+    harness.apply(
+        harness.real_environment(),
+        harness.queue("queue", "real"),
+        harness.definition("step", "sh", "-c", "[ $AWS_BATCH_JOB_ARRAY_INDEX -lt 2 ]"),
+        harness.job("steps", "step", "queue", array={"size": 4}, dependsOn=[{"type": "Sequential"}]),
+    )
+    shown = harness.wait_finished({"steps"})["steps"]["array"]
+    assert (shown["succeededIndexes"], shown["failedIndexes"]) == ("0-1", "2-3")
+    assert [each["message"] for each in shown["firstFailures"]] == [
+        "container main ended with exit code 1",
+        "index 2 failed",
+    ]
+    pods = sorted(harness.pods_of("steps"), key=lambda pod: int(_index(pod)))
+    for before, after in pairwise(pods):
+        assert after["metadata"]["creationTimestamp"] >= _ended(before)
+
+
+def _times(status: Json) -> tuple[float, float]:
+    return tuple(datetime.fromisoformat(status[field]).timestamp() for field in ("startedAt", "stoppedAt"))  # type: ignore[return-value]
+
+
+def _index(pod: Json) -> str:
+    found: str = pod["metadata"]["annotations"][names.COMPLETION_INDEX]
+    return found
+
+
+def _ended(pod: Json) -> str:
+    found: str = pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"]
+    return found

@@ -239,6 +239,21 @@ def test_monte_carlo(harness: Harness, reader: Reader) -> None:
     assert not list(steps)
 
 
+def test_sharded_etl(reader: Reader) -> None:
+    steps = reader.follow("09-sharded-etl")
+    _, *lines = next(steps).splitlines()[-4:]
+    jobs = {name: rest for name, *rest in map(str.split, lines)}
+    assert [jobs[name][:2] for name in ("clean", "sum")] == [["Succeeded", "6/6"]] * 2
+    assert jobs["sum"][2] < jobs["clean"][3]
+    assert next(steps).splitlines() == [
+        "harbour       1708 min",
+        "university    1641 min",
+        "museum        1367 min",
+        "station       1063 min",
+    ]
+    assert not list(steps)
+
+
 def _used(queue: dict[str, Any]) -> dict[str, float]:
     shares = queue.get("status", {}).get("fairShare", {}).get("shares", ())
     return {each["shareIdentifier"]: float(each["usedVcpuSeconds"]) for each in shares}

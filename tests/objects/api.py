@@ -170,6 +170,11 @@ BAD_JOBS = (
     ),
     _job("array-0", "greater than or equal to 1", "at least 1, not 0", array={"size": 0}),
     _job("array-too-large", "less than or equal to 100000", "at most 100000", array={"size": 100_001}),
+    *(
+        _job(f"depends-{entry['type']}", are_for_arrays, are_for_arrays, dependsOn=[{"job": "sort"}, entry])
+        for entry in ({"type": "Sequential"}, {"job": "fetch", "type": "NToN"})
+        for are_for_arrays in ["the types NToN, and Sequential without a job, are for arrays"]
+    ),
     _job("array-without-size", "spec.array.size: Required value", "spec.array.size is required", array={}),
     _job(
         "depends-twice",
@@ -370,14 +375,6 @@ BAD = (*BAD_JOBS, *BAD_DEFINITIONS, *BAD_QUEUES, *BAD_ENVIRONMENTS)
 
 # What the API describes but this version refuses.
 REFUSED = (
-    *(
-        _job(
-            f"depends-{entry['type']}",
-            f"dependencies between array indexes are {NOT_YET}",
-            dependsOn=[{"job": "sort"}, entry],
-        )
-        for entry in ({"type": "Sequential"}, {"job": "fetch", "type": "NToN"})
-    ),
     _definition("consumables", f"consumable resources are {NOT_YET}", consumableResources=[{"name": "licence"}]),
     _queue("time-limits", NOT_YET, jobStateTimeLimits=[{"reason": "Capacity", "maxTimeSeconds": 600}]),
     _queue("preemption", f"preemption is {NOT_YET}", preemption={"policy": "LowerPriority"}),

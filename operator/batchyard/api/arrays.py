@@ -26,7 +26,7 @@ class FailedIndex(StatusModel):
     index: Integer
     """The index."""
     attempt: Integer
-    """Number of its last attempt, from 1."""
+    """Number of its last attempt, from 1; 0 if it never ran."""
     exit_code: Integer | None = None
     """Exit code of the container."""
     reason: str | None = None

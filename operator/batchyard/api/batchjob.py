@@ -62,8 +62,9 @@ class Dependency(Model):
     """Name of the other BatchJob in the same namespace. With type Sequential it may be left out: then the
     indexes of this array run one after another."""
     type: DependencyType = DependencyType.SUCCEEDED
-    """Whether the other job must have succeeded, failed or just finished; NToN compares index by index. Sequential
-    with another job is the same as Succeeded."""
+    """Whether the other job must have succeeded, failed or just finished. NToN is for two arrays of the same size:
+    each index waits for the same index of the other array to succeed. Sequential with another job is the same as
+    Succeeded."""
 
     rules = (
         Rule(
@@ -161,6 +162,15 @@ class Submission(Model):
     """Replaces the definition's schedulingPriority: order inside one share, higher first."""
 
 
+def _index_dependencies_are_of_arrays(submission: Submission) -> bool:
+    of_indexes = (DependencyType.N_TO_N, DependencyType.SEQUENTIAL)
+    wanted = any(
+        each.type in of_indexes and (each.job is None or each.type is DependencyType.N_TO_N)
+        for each in submission.depends_on
+    )
+    return submission.array is not None or not wanted
+
+
 class BatchJobSpec(Submission):
     """What is asked for. Only suspend and stop can be changed after submission."""
 
@@ -173,6 +183,13 @@ class BatchJobSpec(Submission):
         *fixed(
             Submission,
             "cannot be changed after submission; delete the job and submit a new one (suspend and stop can change)",
+        ),
+        Rule(
+            "has(self.array) || !has(self.dependsOn) ||"
+            " !self.dependsOn.exists(it, it.type == 'NToN' || (it.type == 'Sequential' && !has(it.job)))",
+            "the types NToN, and Sequential without a job, are for arrays: give spec.array, or choose another type",
+            _index_dependencies_are_of_arrays,
+            field="dependsOn",
         ),
         Rule(
             "!has(oldSelf.stop) || has(self.stop)",
@@ -222,6 +239,8 @@ class EndedDependency(StatusModel):
     """How it ended."""
     cause: str | None = None
     """Name of the BatchJob at the root, when the other one failed only because of its own dependencies."""
+    succeeded_indexes: str | None = None
+    """Of an array that failed: the indexes that did not, as ranges."""
 
 
 class BatchJobStatus(StatusModel):

@@ -71,9 +71,7 @@ class Page:
 
     def _about(self, owner: str, field: str, child: Json) -> Iterator[str]:
         if refused := self.refused.get((owner, field)):
-            values = " and ".join(
-                f"`{row.value}`" + (f" without `{row.unless}`" if row.unless else "") for row in refused if row.value
-            )
+            values = " and ".join(f"`{row.value}`" for row in refused if row.value)
             yield f"**Not in this version**{f': {values}' if values else ''}."
         # pydantic leaves a field's description out where it equals its type's.
         yield _line(child.get("description") or self.definitions[_target(child)]["description"])

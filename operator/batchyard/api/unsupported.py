@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchyard.api.names import BATCH_JOB, COMPUTE_ENVIRONMENT, JOB_DEFINITION, JOB_QUEUE
+from batchyard.api.names import COMPUTE_ENVIRONMENT, JOB_DEFINITION, JOB_QUEUE
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,6 @@ class Unsupported:
     remedy: str
     value: str | None = None
     """The refused value; None: the field as such is refused when it is set and not empty."""
-    unless: str | None = None
-    """A field beside it that makes it supported when it is set."""
 
     @property
     def message(self) -> str:
@@ -37,8 +35,6 @@ class Unsupported:
         condition = f"!has({field})"
         if self.value is not None:
             condition += f" || {field} != '{self.value}'"
-        if self.unless is not None:
-            condition += f" || has(self.{self.unless})"
         return condition
 
     def refuses(self, spec: Mapping[str, Any]) -> bool:
@@ -50,27 +46,11 @@ class Unsupported:
         return any(isinstance(holder, Mapping) and self._is_in(holder) for holder in holders)
 
     def _is_in(self, holder: Mapping[str, Any]) -> bool:
-        if self.unless is not None and holder.get(self.unless) is not None:
-            return False
         found = holder.get(self.path[-1])
         return found == self.value if self.value is not None else found is not None and found != []
 
 
 UNSUPPORTED = (
-    *(
-        Unsupported(
-            BATCH_JOB,
-            ("dependsOn", "type"),
-            "dependencies between array indexes are",
-            remedy,
-            value=value,
-            unless=unless,
-        )
-        for value, unless, remedy in (
-            ("NToN", None, "use the type Succeeded, Finished or Failed, which waits for the other job as a whole"),
-            ("Sequential", "job", "name the job to wait for, or remove the entry"),
-        )
-    ),
     Unsupported(
         JOB_DEFINITION,
         ("consumableResources",),

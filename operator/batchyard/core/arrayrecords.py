@@ -23,6 +23,8 @@ class ArrayShape:
     size: int
     max_concurrency: int | None = None
     max_failed_indexes: int | None = None
+    sequential: bool = False
+    """Whether each index waits for the one before."""
 
     @property
     def at_once(self) -> int:

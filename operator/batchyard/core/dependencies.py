@@ -21,7 +21,12 @@ _NAMED = 8
 _CIRCLES = 20
 """How many circles are looked for at most among jobs that all wait for each other: finding each costs time."""
 
-_WANTED = {DependencyType.SUCCEEDED: "succeed", DependencyType.FINISHED: "end", DependencyType.FAILED: "fail"}
+_WANTED = {
+    DependencyType.SUCCEEDED: "succeed",
+    DependencyType.FINISHED: "end",
+    DependencyType.FAILED: "fail",
+    DependencyType.N_TO_N: "come",
+}
 
 
 class Jobs(Protocol):
@@ -52,7 +57,13 @@ def check(job: BatchJob, status: Status, objects: Jobs) -> tuple[tuple[EndedDepe
     ended = {each.job: each for each in status.dependencies}
     waiting: list[Dependency] = []
     for dependency in job.depends_on:
-        end = ended.pop(dependency.job, None) or _counting_end((job.key[0], dependency.job), dependency, objects)
+        if dependency.type is DependencyType.N_TO_N and dependency.job not in ended:
+            if (mismatch := _mismatch(job, dependency, objects)) is not None:
+                return tuple(ended.values()), Never(Reason.DEPENDENCY_NOT_MET, mismatch)
+            if not _exists((job.key[0], dependency.job), objects):
+                waiting.append(dependency)
+            continue  # from here on, `indexgate` judges it index by index
+        end = ended.pop(dependency.job, None) or counting_end((job.key[0], dependency.job), dependency, objects)
         if end is None:
             waiting.append(dependency)
             continue
@@ -60,6 +71,18 @@ def check(job: BatchJob, status: Status, objects: Jobs) -> tuple[tuple[EndedDepe
         if not _meets(dependency.type, end.state):
             return tuple(ended.values()), Never(Reason.DEPENDENCY_NOT_MET, _not_met(job, dependency, end, objects))
     return tuple(ended.values()), _wait(job, waiting, objects) if waiting else None
+
+
+def _mismatch(job: BatchJob, dependency: Dependency, objects: Jobs) -> str | None:
+    """Why two jobs cannot go index by index, if they cannot."""
+    other = objects.jobs.get((job.key[0], dependency.job))
+    if other is None or job.array is None or (other.array is not None and other.array.size == job.array.size):
+        return None
+    has = f"has {other.array.size} indexes" if other.array is not None else "is no array"
+    return (
+        f"the type NToN waits index by index, but this array has {job.array.size} indexes and BatchJob"
+        f" {dependency.job} {has}; submit it anew with the same size, or wait for the other job as a whole"
+    )
 
 
 def remember(status: Status, name: str, other: Status) -> Status:
@@ -70,8 +93,8 @@ def remember(status: Status, name: str, other: Status) -> Status:
     return replace(status, dependencies=(*status.dependencies, end))
 
 
-def _counting_end(key: Key, dependency: Dependency, objects: Jobs) -> EndedDependency | None:
-    """How the other job ended, if that is certain: an operator that dies now must not come to another end of it.
+def counting_end(key: Key, dependency: Dependency, objects: Jobs) -> EndedDependency | None:
+    """Return how the other job ended, if that is certain: an operator that dies now must not come to another end of it.
 
     So it has to be stored, save for the failure of a job that never ran, which follows from what is.
     """
@@ -83,11 +106,15 @@ def _counting_end(key: Key, dependency: Dependency, objects: Jobs) -> EndedDepen
 
 
 def _end(name: str, other: Status) -> EndedDependency | None:
-    return EndedDependency(name, other.state, _cause(other)) if other.state in TERMINAL else None
+    if other.state not in TERMINAL:
+        return None
+    partly = other.array is not None and other.state is JobState.FAILED
+    succeeded = str(other.array.succeeded) if partly and other.array is not None else ""
+    return EndedDependency(name, other.state, _cause(other), succeeded)
 
 
 def _meets(wanted: DependencyType, state: JobState) -> bool:
-    return wanted is DependencyType.FINISHED or wanted.value == state.value
+    return wanted in (DependencyType.FINISHED, DependencyType.N_TO_N) or wanted.value == state.value
 
 
 def _cause(other: Status) -> str:
@@ -164,10 +191,12 @@ def _stuck_on(key: Key, objects: Jobs) -> list[Key]:
     job, status = objects.jobs.get(key), objects.statuses.get(key)
     if job is None or status is None or job.deleting or status.attempts:
         return []
-    if status.state not in BEFORE_THE_QUEUE and status.reason != Reason.DEPENDENCY_CYCLE:
-        return []
     met = {each.job for each in status.dependencies}
-    return [(key[0], each.job) for each in job.depends_on if each.job not in met]
+    others = [each for each in job.depends_on if each.job not in met]
+    if status.state not in BEFORE_THE_QUEUE and status.reason != Reason.DEPENDENCY_CYCLE:
+        # Past the other dependencies, no index of an array may have got past these.
+        others = [each for each in others if each.type is DependencyType.N_TO_N and not status.environment]
+    return [(key[0], each.job) for each in others]
 
 
 def _components(start: Key, objects: Jobs, seen: dict[Key, int]) -> Iterable[list[Key]]:

@@ -11,7 +11,9 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import arrays, dependencies, gang, lifecycle, memory, references, retries, stopping
+from batchyard.core import arrays, dependencies, gang, indexgate, lifecycle, memory, references, retries, stopping
+from batchyard.core.arrayprogress import Seen
+from batchyard.core.arrayprogress import observe as observe_array
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape
 from batchyard.core.capacity import Ledger
 from batchyard.core.explain import queued_behind
@@ -135,15 +137,18 @@ def _array_moved_on(
     result: Settled,
 ) -> tuple[Status, float | None]:
     """Bring an array up to date with its runs, and note what it asks for."""
-    seen = arrays.Seen(
+    seen = Seen(
         snapshot.runs.get(job.uid, {}).get(MAIN_RUN),
         snapshot.indexes.get(job.uid, {}).values(),
         snapshot.pods.get(job.uid, {}),
         snapshot.looked.get(job.uid, ArrayPods()),
     )
-    observed = arrays.observe(job, shape, status, resolved, seen, now)
+    gate: indexgate.Gate | None = None
+    if status.state in _ASKING:
+        status, gate = indexgate.gate(job, shape, status, snapshot)
+    observed = observe_array(job, shape, status, resolved, seen, now, gate)
     result.wants[job.key] = observed.want
-    result.stop.extend(arrays.strays(observed.status, seen, terminate=stopping.termination(job) is not None))
+    result.stop.extend(arrays.strays(observed.status, seen.runs, terminate=stopping.termination(job) is not None))
     if observed.look:
         result.looks.append(job.key)
     return observed.status, observed.wake_at
@@ -157,7 +162,8 @@ def _referenced(
     if status.state in TERMINAL:
         return status, resolved
     answer = references.check(job, status.revision or _revision_of(runs), resolved, snapshot)
-    if job.depends_on and status.state in BEFORE_THE_QUEUE and not runs and not status.attempts:
+    waits = status.state in BEFORE_THE_QUEUE or (circle and not status.environment)
+    if job.depends_on and waits and not runs and not status.attempts:
         status, verdict = _depended(snapshot, job, status, circle)
         if isinstance(answer, Resolved) and isinstance(verdict, references.Waits):
             return replace(_unready(status, verdict, now), revision=answer.revision), answer

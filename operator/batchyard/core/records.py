@@ -36,6 +36,8 @@ class EndedDependency:
     state: JobState
     cause: str = ""
     """The job at the root, where this one failed only because its own dependencies were not met."""
+    succeeded: str = ""
+    """Of an array that failed: the indexes that did not."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -67,7 +67,9 @@ def read_status(status: Mapping[str, Any]) -> Status:
         not_before=_parsed_time(status.get("notBefore")),
         stalled=stalled and state is not JobState.FAILED,
         dependencies=tuple(
-            EndedDependency(each["job"], JobState(each["state"]), each.get("cause", ""))
+            EndedDependency(
+                each["job"], JobState(each["state"]), each.get("cause", ""), each.get("succeededIndexes", "")
+            )
             for each in status.get("dependencies") or ()
         ),
         array=array,
@@ -98,7 +100,14 @@ def _kept(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
 
 
 def _render_dependency(dependency: EndedDependency) -> dict[str, Any]:
-    return _without_blanks({"job": dependency.job, "state": dependency.state.value, "cause": dependency.cause})
+    return _without_blanks(
+        {
+            "job": dependency.job,
+            "state": dependency.state.value,
+            "cause": dependency.cause,
+            "succeededIndexes": dependency.succeeded,
+        }
+    )
 
 
 def _render_attempt(attempt: Attempt) -> dict[str, Any]:

@@ -147,6 +147,11 @@ class Cache:
             counts[before.state] -= 1
             counts[status.state] += 1
         self.statuses[key] = status
+        if before is not None and before.array != status.array:
+            self._dirty |= self.waiting_for(key)
+            shape = self.jobs[key].array
+            if shape is not None and shape.sequential:
+                self._dirty.add(key)  # its own indexes wait for each other
         self._decided.add(key)
         self.changed.set()
         if status.state in TERMINAL:
@@ -178,8 +183,13 @@ class Cache:
         self.changed.set()
 
     def waiting_for(self, key: Key) -> set[Key]:
-        """Return the jobs that depend on a job and are not queued yet."""
-        return {each for each in self.dependents.get(key, ()) if self.statuses[each].state in BEFORE_THE_QUEUE}
+        """Return the jobs that depend on a job and are not queued yet, or wait for single indexes of it."""
+        return {
+            each
+            for each in self.dependents.get(key, ())
+            if self.statuses[each].state in BEFORE_THE_QUEUE
+            or (self.jobs[each].array is not None and self.statuses[each].state not in TERMINAL)
+        }
 
     def end_stored(self, key: Key) -> None:
         """Note that the API server holds a job's end now: it counts for those that depend on it."""

@@ -89,19 +89,22 @@ def batchjob(obj: Object) -> BatchJob:
         suspended=spec.get("suspend") is True,
         stop=_stop(spec),
         share=str(spec.get("shareIdentifier") or ""),
-        array=None if refusal else _array(spec.get("array")),
+        array=None if refusal else _array(spec),
     )
 
 
-def _array(spec: Object | None) -> ArrayShape | None:
-    if not spec:
+def _array(spec: Object) -> ArrayShape | None:
+    array = spec.get("array")
+    if not array:
         return None
-    return ArrayShape(spec["size"], spec.get("maxConcurrency"), spec.get("maxFailedIndexes"))
+    sequential = any("job" not in each for each in spec.get("dependsOn") or ())
+    return ArrayShape(array["size"], array.get("maxConcurrency"), array.get("maxFailedIndexes"), sequential)
 
 
 def _dependencies(spec: Object) -> tuple[Dependency, ...]:
-    """What a job waits for. Sequential is about array indexes; with another job it says no more than Succeeded."""
-    wanted = ((each["job"], each.get("type", DependencyType.SUCCEEDED)) for each in spec.get("dependsOn") or ())
+    """The other jobs that a job waits for. Sequential with another job says no more than Succeeded."""
+    others = [each for each in spec.get("dependsOn") or () if "job" in each]
+    wanted = ((each["job"], each.get("type", DependencyType.SUCCEEDED)) for each in others)
     return tuple(
         Dependency(job, DependencyType.SUCCEEDED if kind == DependencyType.SEQUENTIAL else DependencyType(kind))
         for job, kind in wanted

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from batchyard.api.batchjob import JobState
+from batchyard.core.arrayprogress import Observed, Seen, observe
 from batchyard.core.arrayrecords import ArrayGrant, ArrayPods, ArrayShape, ArrayStatus, IndexedJob, IndexRun, Want
-from batchyard.core.arrays import Observed, Seen, closed, granted, held, observe, strays, taken
+from batchyard.core.arrays import closed, granted, held, strays, taken
 from batchyard.core.indexes import IndexSet
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Pod, Resolved, RetryPolicy, Run, Status
@@ -167,7 +168,7 @@ def test_more_failures_than_allowed_end_it_at_once() -> None:
     assert observed.status.array is not None
     assert str(observed.status.array.failed) == "1-9"
     running = main("0", "1-2", active=4)
-    assert strays(observed.status, Seen(running), terminate=False) == [running]
+    assert strays(observed.status, [running], terminate=False) == [running]
 
 
 def test_pods_that_do_not_start_are_looked_at() -> None:

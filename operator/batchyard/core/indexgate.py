@@ -1,0 +1,79 @@
+"""Which indexes of an array may run, where they wait for single indexes: of another array (NToN) or of their own.
+
+Called by the planner for arrays that are past the other dependencies. An array with such a gate has no Indexed Job,
+whose indexes could not be held back one by one: each index gets a Job of its own when its turn has come.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from batchyard.api.batchjob import DependencyType, JobState
+from batchyard.core.arrayrecords import ArrayShape
+from batchyard.core.dependencies import Jobs, counting_end
+from batchyard.core.indexes import IndexSet
+from batchyard.core.records import BatchJob, Dependency, EndedDependency, Status
+
+
+@dataclass(slots=True, frozen=True)
+class Gate:
+    """Where the indexes of an array stand."""
+
+    ready: IndexSet
+    """Those that wait for nothing."""
+    never: IndexSet = field(default_factory=IndexSet)
+    """Those that wait for what can never come."""
+    why: str = ""
+    """What the others wait for."""
+    why_never: str = ""
+
+
+def gate(job: BatchJob, shape: ArrayShape, status: Status, objects: Jobs) -> tuple[Status, Gate | None]:
+    """Return the status with the ends of other jobs entered, and the gate if the array has one."""
+    partners = [each for each in job.depends_on if each.type is DependencyType.N_TO_N]
+    if not partners and not shape.sequential:
+        return status, None
+    found = Gate(IndexSet.below(shape.size))
+    for dependency in partners:
+        end, one = _of_partner(job, shape, dependency, status, objects)
+        if end is not None and all(each.job != end.job for each in status.dependencies):
+            status = replace(status, dependencies=(*status.dependencies, end))
+        found = _both(found, one)
+    if shape.sequential:
+        found = _both(found, _of_own(shape, status))
+    return status, found
+
+
+def _of_partner(
+    job: BatchJob, shape: ArrayShape, dependency: Dependency, status: Status, objects: Jobs
+) -> tuple[EndedDependency | None, Gate]:
+    key = (job.key[0], dependency.job)
+    end = next((each for each in status.dependencies if each.job == dependency.job), None)
+    end = end or counting_end(key, dependency, objects)
+    everything = IndexSet.below(shape.size)
+    other = objects.statuses.get(key)
+    if end is not None:
+        ready = everything if end.state is JobState.SUCCEEDED else IndexSet.parse(end.succeeded)
+        never = everything - ready
+    elif other is not None and other.array is not None:
+        ready, never = other.array.succeeded, other.array.failed
+    else:
+        ready = never = IndexSet()
+    name = f"BatchJob {dependency.job}"
+    return end, Gate(ready, never, f"for the same index of {name}", f"the same index of {name} failed")
+
+
+def _of_own(shape: ArrayShape, status: Status) -> Gate:
+    """Index n waits for n - 1."""
+    succeeded = status.array.succeeded if status.array else IndexSet()
+    failed = status.array.failed if status.array else IndexSet()
+    everything = IndexSet.below(shape.size)
+    first = min(failed, default=shape.size)
+    turn = next(iter(everything - succeeded), shape.size)
+    never = everything - IndexSet.below(first + 1)
+    return Gate(IndexSet.below(turn + 1), never, "for the index before", f"index {first} failed")
+
+
+def _both(one: Gate, other: Gate) -> Gate:
+    """The gate of two conditions."""
+    ready = one.ready - (one.ready - other.ready)
+    why = " and ".join(filter(None, (one.why, other.why)))
+    return Gate(ready, one.never | other.never, why, " or ".join(filter(None, (one.why_never, other.why_never))))

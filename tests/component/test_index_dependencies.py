@@ -1,0 +1,164 @@
+"""Arrays whose indexes wait for single indexes, through the whole operator."""
+
+from typing import Any
+
+import pytest
+
+from fakes.cluster import NAMESPACE, Cluster, in_cluster
+
+N_TO_N = {"dependsOn": [{"job": "first", "type": "NToN"}]}
+SEQUENTIAL = {"dependsOn": [{"type": "Sequential"}]}
+
+
+def array(cluster: Cluster, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = cluster.status(name)["array"]
+    return found
+
+
+def jobs_of(cluster: Cluster, name: str) -> list[str]:
+    return sorted(job for job in cluster.kube_jobs() if job.startswith(f"{name}-"))
+
+
+async def finish_all(cluster: Cluster, name: str, exit_code: int = 0) -> None:
+    for job in jobs_of(cluster, name):
+        conditions = cluster.kube_job(job)["status"].get("conditions", ())
+        if not any(each["type"] in ("Complete", "Failed") for each in conditions):
+            cluster.jobs.finish(cluster.kube_job(job), exit_code)
+    await cluster.pass_time(3)
+
+
+@in_cluster()
+async def test_each_index_starts_when_its_partner_has_succeeded(cluster: Cluster) -> None:
+    cluster.furnish(cpu="8")
+    await cluster.start_operator()
+    cluster.submit("second", array={"size": 4}, **N_TO_N)
+    await cluster.pass_time(1)
+    assert cluster.state("second") == ("Pending", "DependencyNotFound")
+    cluster.submit("first", array={"size": 4, "maxConcurrency": 2})
+    await cluster.pass_time(2)
+    assert cluster.state("second") == ("Pending", "WaitingForDependencies")
+    assert cluster.status("second")["message"] == "every index waits for the same index of BatchJob first"
+    cluster.jobs.indexed.finish(NAMESPACE, "first-1", 1)
+    await cluster.pass_time(2)
+    assert jobs_of(cluster, "second") == ["second-i1-1"]
+    assert cluster.status("second")["message"].endswith("3 wait: for the same index of BatchJob first")
+    cluster.jobs.indexed.finish(NAMESPACE, "first-1", 0, 2)
+    cluster.jobs.indexed.finish(NAMESPACE, "first-1", 3)
+    await cluster.pass_time(3)
+    assert jobs_of(cluster, "second") == [f"second-i{index}-1" for index in range(4)]
+    await finish_all(cluster, "second")
+    assert cluster.state("second") == ("Succeeded", "Completed")
+    assert array(cluster, "second")["retries"] == 0
+
+
+@in_cluster()
+async def test_an_index_whose_partner_failed_never_runs(cluster: Cluster) -> None:
+    cluster.furnish(cpu="8")
+    await cluster.start_operator()
+    cluster.submit("first", array={"size": 3})
+    cluster.submit("second", array={"size": 3}, **N_TO_N)
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.finish(NAMESPACE, "first-1", 1, exit_code=1)
+    cluster.jobs.indexed.finish(NAMESPACE, "first-1", 0, 2)
+    await cluster.pass_time(4)
+    assert cluster.state("first") == ("Failed", "IndexesFailed")
+    await finish_all(cluster, "second")
+    assert jobs_of(cluster, "second") == ["second-i0-1", "second-i2-1"]
+    assert cluster.state("second") == ("Failed", "IndexesFailed")
+    (failure,) = array(cluster, "second")["firstFailures"]
+    assert (failure["index"], failure["attempt"], failure["reason"]) == (1, 0, "DependencyNotMet")
+    assert failure["message"] == "the same index of BatchJob first failed"
+
+
+@in_cluster()
+async def test_a_sequence_runs_one_index_at_a_time(cluster: Cluster) -> None:
+    cluster.furnish(cpu="8")
+    await cluster.start_operator()
+    cluster.submit("steps", array={"size": 3}, **SEQUENTIAL)
+    for index in range(3):
+        await cluster.pass_time(2)
+        assert jobs_of(cluster, "steps") == [f"steps-i{before}-1" for before in range(index + 1)]
+        cluster.jobs.finish(cluster.kube_job(f"steps-i{index}-1"))
+    await cluster.pass_time(3)
+    assert cluster.state("steps") == ("Succeeded", "Completed")
+
+
+@in_cluster()
+async def test_a_sequence_ends_with_its_first_failure(cluster: Cluster) -> None:
+    cluster.furnish(cpu="8")
+    await cluster.start_operator()
+    cluster.submit("steps", array={"size": 4}, **SEQUENTIAL)
+    await cluster.pass_time(2)
+    cluster.jobs.finish(cluster.kube_job("steps-i0-1"))
+    await cluster.pass_time(2)
+    cluster.jobs.finish(cluster.kube_job("steps-i1-1"), 1)
+    await cluster.pass_time(3)
+    assert cluster.state("steps") == ("Failed", "IndexesFailed")
+    assert (array(cluster, "steps")["succeededIndexes"], array(cluster, "steps")["failedIndexes"]) == ("0", "1-3")
+    assert array(cluster, "steps")["firstFailures"][1]["message"] == "index 1 failed"
+
+
+@pytest.mark.parametrize(
+    ("first", "says"),
+    [({"array": {"size": 5}}, "BatchJob first has 5 indexes"), ({}, "BatchJob first is no array")],
+)
+@in_cluster()
+async def test_what_cannot_go_index_by_index_is_told(cluster: Cluster, first: dict[str, Any], says: str) -> None:
+    cluster.furnish()
+    await cluster.start_operator()
+    cluster.submit("second", array={"size": 4}, **N_TO_N)
+    cluster.submit("first", **first)
+    await cluster.pass_time(2)
+    assert cluster.state("second") == ("Failed", "DependencyNotMet")
+    assert says in cluster.status("second")["message"]
+
+
+@in_cluster()
+async def test_a_circle_of_arrays_is_found(cluster: Cluster) -> None:
+    cluster.furnish()
+    await cluster.start_operator()
+    for name, other in (("a", "b"), ("b", "c"), ("c", "a")):
+        cluster.submit(name, array={"size": 2}, dependsOn=[{"job": other, "type": "NToN"}])
+        await cluster.pass_time(2)
+    assert {cluster.state(name) for name in "abc"} == {("Failed", "DependencyCycle")}
+
+
+@in_cluster()
+async def test_a_partner_that_is_deleted_after_its_end_still_counts(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1")
+    await cluster.start_operator()
+    cluster.submit("first", array={"size": 2})
+    cluster.submit("second", array={"size": 2}, **N_TO_N)
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.finish(NAMESPACE, "first-1", 0)
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.finish(NAMESPACE, "first-1", 1, exit_code=1)
+    await cluster.pass_time(15)
+    cluster.delete("BatchJob", "first")
+    await cluster.pass_time(2)
+    await cluster.processes[-1].kill()
+    await cluster.start_operator()
+    await cluster.pass_time(20)
+    await finish_all(cluster, "second")
+    assert cluster.state("second") == ("Failed", "IndexesFailed")
+    assert array(cluster, "second")["succeededIndexes"] == "0"
+
+
+@in_cluster()
+async def test_a_killed_operator_starts_no_index_twice(cluster: Cluster) -> None:
+    cluster.furnish(cpu="8")
+    await cluster.start_operator()
+    cluster.submit("first", array={"size": 4})
+    cluster.submit("second", array={"size": 4}, **N_TO_N)
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.finish(NAMESPACE, "first-1", 0, 1)
+    await cluster.pass_time(0.1)
+    await cluster.processes[-1].kill()
+    await cluster.start_operator()
+    await cluster.pass_time(30)
+    assert jobs_of(cluster, "second") == ["second-i0-1", "second-i1-1"]
+    cluster.jobs.indexed.finish(NAMESPACE, "first-1", 2, 3)
+    await cluster.pass_time(3)
+    await finish_all(cluster, "second")
+    assert cluster.state("second") == ("Succeeded", "Completed")
+    assert jobs_of(cluster, "second") == [f"second-i{index}-1" for index in range(4)]

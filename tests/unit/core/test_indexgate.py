@@ -1,0 +1,100 @@
+"""Which indexes of an array may run: those whose partner succeeded, or one after the other."""
+
+from dataclasses import replace
+
+import pytest
+
+from batchyard.api.batchjob import DependencyType, JobState
+from batchyard.core.arrayrecords import ArrayShape, ArrayStatus
+from batchyard.core.indexes import IndexSet
+from batchyard.core.indexgate import Gate, gate
+from batchyard.core.records import BatchJob, Dependency, EndedDependency, Key, Status
+from unit.samples import make_job, make_snapshot
+
+SHAPE = ArrayShape(6)
+PARTNER: Key = ("media", "index")
+
+
+def indexes(text: str) -> IndexSet:
+    return IndexSet.parse(text)
+
+
+def array(name: str = "render", *partners: str, sequential: bool = False) -> BatchJob:
+    depends_on = tuple(Dependency(each, DependencyType.N_TO_N) for each in partners)
+    return replace(make_job(name), array=replace(SHAPE, sequential=sequential), depends_on=depends_on)
+
+
+def look(job: BatchJob, *, own: Status | None = None, **others: Status) -> tuple[Status, Gate | None]:
+    jobs = [job, *(array(name) for name in others)]
+    statuses = {("media", name): status for name, status in others.items()}
+    snapshot = make_snapshot(jobs=jobs, statuses={job.key: Status(), **statuses})
+    assert job.array is not None
+    return gate(job, job.array, own or Status(), snapshot)
+
+
+def at(succeeded: str = "", failed: str = "", state: JobState = JobState.RUNNING) -> Status:
+    return Status(state, array=ArrayStatus(6, succeeded=indexes(succeeded), failed=indexes(failed)))
+
+
+def test_an_array_that_waits_for_no_index_has_none() -> None:
+    assert look(array()) == (Status(), None)
+
+
+def test_an_index_is_ready_when_its_partner_has_succeeded() -> None:
+    _, found = look(array("render", "index"), index=at("0-2,5", "4"))
+    assert found is not None
+    assert (str(found.ready), str(found.never)) == ("0-2,5", "4")
+    assert found.why == "for the same index of BatchJob index"
+    assert found.why_never == "the same index of BatchJob index failed"
+
+
+def test_a_partner_that_does_not_exist_any_more_is_waited_for() -> None:
+    _, found = look(array("render", "index"))
+    assert found is not None
+    assert not found.ready
+
+
+@pytest.mark.parametrize(
+    ("end", "ready", "never"),
+    [(at("0-5", state=JobState.SUCCEEDED), "0-5", ""), (at("0,3", "1-2,4-5", JobState.FAILED), "0,3", "1-2,4-5")],
+)
+def test_how_the_partner_ended_is_remembered(end: Status, ready: str, never: str) -> None:
+    status, found = look(array("render", "index"), index=end)
+    (remembered,) = status.dependencies
+    assert remembered.state is end.state
+    _, later = look(array("render", "index"), own=status)
+    assert found == later
+    assert found is not None
+    assert (str(found.ready), str(found.never)) == (ready, never)
+
+
+def test_an_end_that_is_not_stored_yet_says_no_less() -> None:
+    job, end = array("render", "index"), at("0,3", "1-2,4-5", JobState.FAILED)
+    snapshot = make_snapshot(jobs=[job, array("index")], statuses={job.key: Status(), PARTNER: end}, unstored={PARTNER})
+    status, found = gate(job, SHAPE, Status(), snapshot)
+    assert not status.dependencies
+    assert found is not None
+    assert str(found.ready) == "0,3"
+
+
+def test_with_two_partners_both_count() -> None:
+    _, found = look(array("render", "index", "sound"), index=at("0-3"), sound=at("2-5", "0"))
+    assert found is not None
+    assert (str(found.ready), str(found.never)) == ("2-3", "0")
+
+
+@pytest.mark.parametrize(
+    ("own", "ready", "never"),
+    [(at(), "0", ""), (at("0-2"), "0-3", ""), (at("0-1", "2"), "0-2", "3-5"), (at("0-5"), "0-5", "")],
+)
+def test_a_sequence_goes_one_by_one_and_ends_with_a_failure(own: Status, ready: str, never: str) -> None:
+    _, found = look(array(sequential=True), own=own)
+    assert found is not None
+    assert (str(found.ready), str(found.never)) == (ready, never)
+
+
+def test_what_is_remembered_of_a_partner_outlives_it() -> None:
+    end = EndedDependency("index", JobState.FAILED, succeeded="1")
+    _, found = look(array("render", "index"), own=replace(Status(), dependencies=(end,)), index=at("0-5"))
+    assert found is not None
+    assert str(found.ready) == "1"
