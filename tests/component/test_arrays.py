@@ -329,3 +329,128 @@ async def test_it_can_ask_for_nothing_that_does_not_go_with_it(cluster: Cluster)
     await cluster.pass_time(2)
     assert cluster.state() == ("Failed", "InvalidSpec")
     assert "onOutOfMemory cannot be used with an array" in cluster.status()["message"]
+
+
+@in_cluster()
+async def test_it_gives_places_back_to_a_queue_of_higher_priority(cluster: Cluster) -> None:
+    cluster.furnish(cpu="4")
+    cluster.put("JobQueue", "patient", priority=0, computeEnvironments=["on-prem"])
+    cluster.put("JobQueue", "urgent", priority=10, computeEnvironments=["on-prem"])
+    await cluster.start_operator()
+    cluster.submit("large", jobQueue="patient", array={"size": 20})
+    await cluster.pass_time(2)
+    indexed = cluster.jobs.indexed
+    indexed.start(NAMESPACE, "large-1", 0, 1, 2, 3)
+    cluster.submit("first", jobQueue="urgent")
+    cluster.submit("second", jobQueue="urgent")
+    await cluster.pass_time(3)
+    assert cluster.kube_jobs() == ["large-1"]
+    assert indexed.active(NAMESPACE, "large-1") == [0, 1, 2, 3]
+    indexed.hesitate(NAMESPACE, "large-1", 1)
+    await cluster.pass_time(2)
+    assert (parallelism(cluster, "large-1"), indexed.active(NAMESPACE, "large-1")) == (3, [0, 2, 3])
+    assert cluster.kube_jobs() == ["first-1", "large-1"]
+    indexed.hesitate(NAMESPACE, "large-1", 2)
+    await cluster.pass_time(2)
+    assert cluster.kube_jobs() == ["first-1", "large-1", "second-1"]
+    for name in ("first-1", "second-1"):
+        cluster.jobs.finish(cluster.kube_job(name))
+    await cluster.pass_time(2)
+    assert parallelism(cluster, "large-1") == 4
+    assert indexed.deleted == 0
+
+
+@in_cluster()
+async def test_shares_get_their_places_from_an_array_that_has_them_all(cluster: Cluster) -> None:
+    cluster.furnish(cpu="4")
+    fair = {"type": "FairShare", "fairShare": {}}
+    cluster.put("JobQueue", "fair", computeEnvironments=["on-prem"], schedulingPolicy=fair)
+    await cluster.start_operator()
+    cluster.submit("red", jobQueue="fair", shareIdentifier="red", array={"size": 40})
+    await cluster.pass_time(2)
+    indexed = cluster.jobs.indexed
+    indexed.start(NAMESPACE, "red-1", 0, 1, 2, 3)
+    cluster.submit("blue", jobQueue="fair", shareIdentifier="blue", array={"size": 40})
+    await cluster.pass_time(3)
+    for index in range(4):
+        indexed.hesitate(NAMESPACE, "red-1", index)
+        await cluster.pass_time(2)
+    assert (parallelism(cluster, "red-1"), parallelism(cluster, "blue-1")) == (2, 2)
+    assert indexed.deleted == 0
+
+
+@in_cluster()
+async def test_a_cancelled_one_ends_with_the_indexes_that_run(cluster: Cluster) -> None:
+    cluster.furnish(cpu="2")
+    await cluster.start_operator()
+    cluster.submit(array={"size": 6})
+    await cluster.pass_time(2)
+    indexed = cluster.jobs.indexed
+    indexed.start(NAMESPACE, "job-1", 0, 1)
+    cluster.submit(array={"size": 6}, stop={"mode": "Cancel", "reason": "enough"})
+    await cluster.pass_time(2)
+    assert "4 wait: cancelled once those that run have ended" in cluster.status()["message"]
+    indexed.hesitate(NAMESPACE, "job-1", 0)
+    await cluster.pass_time(2)
+    assert indexed.active(NAMESPACE, "job-1") == [1]
+    indexed.hesitate(NAMESPACE, "job-1", 1)
+    await cluster.pass_time(3)
+    assert cluster.state() == ("Failed", "Cancelled")
+    assert (array(cluster)["succeededIndexes"], array(cluster)["failedIndexes"]) == ("0-1", "2-5")
+    assert indexed.deleted == 0
+
+
+@in_cluster()
+async def test_a_held_one_pauses_and_goes_on(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1")
+    await cluster.start_operator()
+    cluster.submit(array={"size": 3})
+    await cluster.pass_time(2)
+    indexed = cluster.jobs.indexed
+    indexed.start(NAMESPACE, "job-1", 0)
+    cluster.submit(array={"size": 3}, suspend=True)
+    await cluster.pass_time(2)
+    indexed.hesitate(NAMESPACE, "job-1", 0)
+    await cluster.pass_time(20)
+    assert (parallelism(cluster), indexed.active(NAMESPACE, "job-1")) == (0, [])
+    assert cluster.status()["message"].endswith("2 wait: held by spec.suspend; set it to false to let them start")
+    cluster.submit(array={"size": 3}, suspend=False)
+    await cluster.pass_time(2)
+    assert (parallelism(cluster), indexed.active(NAMESPACE, "job-1")) == (1, [1])
+
+
+@pytest.mark.parametrize("kind", ["JobQueue", "ComputeEnvironment"])
+@in_cluster()
+async def test_nothing_new_starts_where_that_is_disabled(cluster: Cluster, kind: str) -> None:
+    cluster.furnish(cpu="1")
+    await cluster.start_operator()
+    cluster.submit(array={"size": 3})
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.start(NAMESPACE, "job-1", 0)
+    cluster.put(kind, "urgent" if kind == "JobQueue" else "on-prem", state="Disabled")
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.hesitate(NAMESPACE, "job-1", 0)
+    await cluster.pass_time(5)
+    assert cluster.jobs.indexed.active(NAMESPACE, "job-1") == []
+    assert "disabled" in cluster.status()["message"]
+    cluster.put(kind, "urgent" if kind == "JobQueue" else "on-prem", state="Enabled")
+    await cluster.pass_time(3)
+    assert cluster.jobs.indexed.active(NAMESPACE, "job-1") == [1]
+
+
+@in_cluster()
+async def test_it_shrinks_with_its_environment(cluster: Cluster) -> None:
+    cluster.furnish(cpu="4")
+    await cluster.start_operator()
+    cluster.submit(array={"size": 20})
+    await cluster.pass_time(2)
+    indexed = cluster.jobs.indexed
+    indexed.start(NAMESPACE, "job-1", 0, 1, 2, 3)
+    cluster.put("ComputeEnvironment", "on-prem", maxVcpus=2)
+    await cluster.pass_time(2)
+    for index in range(4):
+        indexed.hesitate(NAMESPACE, "job-1", index)
+        await cluster.pass_time(3)
+        indexed.start(NAMESPACE, "job-1", *[each for each in indexed.active(NAMESPACE, "job-1") if each > 3])
+    assert parallelism(cluster) == 2
+    assert indexed.deleted == 0

@@ -22,6 +22,7 @@ T = TypeVar("T")
 BATCHJOBS = "batchyard.dev/v1alpha1", "batchjobs"
 JOBS = "batch/v1", "jobs"
 PODS = "v1", "pods"
+EVENTS = "v1", "events"
 Collection = tuple[str, str]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import Json, until
+from e2e.clusterapi import EVENTS, Json, until
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
 
@@ -118,6 +118,41 @@ def test_a_hundred_thousand_indexes_are_taken_and_progress(harness: Harness) -> 
     assert (status["state"], status["message"]) == ("Failed", "terminated: seen enough")
     assert status["array"]["succeeded"] + status["array"]["failed"] == 100_000
     until(lambda: not harness.pods_of("huge") or None, 60, lambda: "pods are left")
+
+
+def test_it_makes_way_for_a_higher_queue_without_killing_an_index(harness: Harness) -> None:
+    harness.apply(
+        harness.simulated_environment("pool", maxVcpus=6),
+        harness.queue("low", "pool"),
+        harness.queue("high", "pool", priority=10),
+        harness.simulated_definition("work", duration="4s"),
+        harness.job("large", "work", "low", array={"size": 30}),
+    )
+    wait_array(harness, "large", running=6)
+    harness.apply(harness.job("first", "work", "high"), harness.job("second", "work", "high", array={"size": 2}))
+    statuses = harness.wait_finished({"first", "second"})
+    assert {status["state"] for status in statuses.values()} == {"Succeeded"}
+    assert harness.statuses()["large"]["state"] == "Pending"
+    wait_array(harness, "large", running=6)  # it has its places again
+    assert harness.wait_finished({"large"})["large"]["state"] == "Succeeded"
+    events = harness.api.list(EVENTS, harness.namespace, fieldSelector="reason=SuccessfulDelete")
+    assert not [event["message"] for event in events]
+
+
+def test_a_cancelled_one_starts_no_more_indexes(harness: Harness) -> None:
+    harness.apply(
+        harness.simulated_environment("pool", maxVcpus=3),
+        harness.queue("queue", "pool"),
+        harness.simulated_definition("work", duration="4s"),
+        harness.job("many", "work", "queue", array={"size": 30}),
+    )
+    wait_array(harness, "many", running=3)
+    stop = {"stop": {"mode": "Cancel", "reason": "not needed"}}
+    harness.kubectl("patch", "batchjob", "many", "--type=merge", "-p", json.dumps({"spec": stop}))
+    status = harness.wait_finished({"many"})["many"]
+    assert (status["state"], status["message"]) == ("Failed", "cancelled: not needed")
+    # Those that ran have ended by themselves; the Job controller may have been quicker to start a few more.
+    assert 3 <= status["array"]["succeeded"] <= 9
 
 
 def test_two_arrays_go_index_by_index_at_the_same_time(harness: Harness) -> None:

@@ -33,6 +33,7 @@ class _Watcher:
     resource: Resource
     namespace: str | None
     label_selector: str
+    field_selector: str
     queue: asyncio.Queue[Change | WatchEvent | errors.ApiError | None] = field(default_factory=asyncio.Queue)
 
     def event(self, change: Change) -> WatchEvent | None:
@@ -51,7 +52,9 @@ class _Watcher:
 
     def _sees(self, resource: Resource, obj: Object) -> bool:
         here = self.namespace in {None, obj["metadata"].get("namespace", "")}
-        return resource == self.resource and here and label_matcher(self.label_selector)(obj)
+        if resource != self.resource or not here:
+            return False
+        return label_matcher(self.label_selector)(obj) and field_matcher(self.field_selector)(obj)
 
 
 class FakeApi:
@@ -237,6 +240,7 @@ class FakeApi:
         namespace: str | None = None,
         *,
         label_selector: str = "",
+        field_selector: str = "",
         timeout: float = 300,  # noqa: ASYNC109 - tests end watches with `disconnect`
     ) -> AsyncGenerator[WatchEvent, None]:
         """Changes after a version, until `disconnect`; 410 if they were compacted away."""
@@ -245,7 +249,7 @@ class FakeApi:
         since = int(resource_version)
         if since < self.store.compacted:
             raise errors.Gone(410, "Expired", f"too old resource version: {since} ({self.store.compacted})")
-        watcher = _Watcher(resource, namespace, label_selector)
+        watcher = _Watcher(resource, namespace, label_selector, field_selector)
         for version, change in self.store.history:
             if version > since:
                 watcher.queue.put_nowait(change)

@@ -3,6 +3,7 @@
 A part of `jobcontroller`, for Jobs with `backoffLimitPerIndex: 0`; pods start and end when the test says so.
 """
 
+import asyncio
 from typing import Any
 
 from batchyard.api import names
@@ -13,6 +14,8 @@ from batchyard.kube.resources import JOBS, PODS
 from fakes.store import Store
 
 _ENDED = ("Succeeded", "Failed")
+BATCH_SECONDS = 1.0
+"""How long the Job controller gathers changes of pods; a change of the Job itself is acted on at once."""
 
 
 class IndexedController:
@@ -21,6 +24,8 @@ class IndexedController:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._busy = False
+        self.deleted = 0
+        """How many pods were deleted because there were more than the parallelism allows."""
 
     def sync(self, namespace: str, name: str) -> None:
         """Bring pods and status in line with the spec. With too many pods, those that do not run are deleted first."""
@@ -35,8 +40,10 @@ class IndexedController:
     def start(self, namespace: str, name: str, *indexes: int) -> None:
         """Have the containers of these indexes run."""
         for index in indexes:
+            pod = self.pod(namespace, name, index)
+            pod["spec"]["nodeName"] = "node-1"
             state = {"running": {"startedAt": self._store.timestamp()}}
-            self._set_pod(self.pod(namespace, name, index), "Running", state)
+            self._set_pod(self._store.update(PODS, pod), "Running", state)
         self.sync(namespace, name)
 
     def finish(self, namespace: str, name: str, *indexes: int, exit_code: int = 0) -> None:
@@ -47,6 +54,13 @@ class IndexedController:
             state = {"terminated": {**end, "startedAt": now, "finishedAt": now}}
             self._set_pod(self.pod(namespace, name, index), "Failed" if exit_code else "Succeeded", state)
         self.sync(namespace, name)
+
+    def hesitate(self, namespace: str, name: str, index: int) -> None:
+        """End an index's containers, and look at the Job a second later, as the real controller does."""
+        self._busy = True
+        self.finish(namespace, name, index)
+        self._busy = False
+        asyncio.get_running_loop().call_later(BATCH_SECONDS, self.sync, namespace, name)
 
     def wait(self, namespace: str, name: str, index: int, reason: str, message: str = "") -> None:
         """Have the kubelet wait before a container can start."""
@@ -83,6 +97,7 @@ class IndexedController:
         surplus = sorted(active.values(), key=lambda pod: (pod["status"].get("phase") == "Running", -_index(pod)))
         for pod in surplus[: max(len(active) - wanted, 0)]:
             self._delete(active.pop(_index(pod)))
+            self.deleted += 1
         for index in [index for index in left if index not in active][: max(wanted - len(active), 0)]:
             active[index] = self._create(job, index)
         status: dict[str, Any] = {

@@ -29,6 +29,21 @@ def weight(policy: FairShare, share: str) -> float:
     return next((found for found in beginnings if found is not None), 1.0)
 
 
+def turn(policy: FairShare, usage: Usage, share: str, held: int, asked: int, now: float) -> float:
+    """How much a share has had, half of what it asks for (in milli-vCPU) included; less goes first.
+
+    Rounded, so that shares with equal histories are equal whatever the order of the sums. Who has had nothing goes
+    before everybody, however much it asks for, and so cannot be passed over for ever.
+    """
+    return _turn(weight(policy, share), usage.used(share, now), held, asked, usage.window)
+
+
+def _turn(weighs: float, used: float, held: int, asked: int, window: int) -> float:
+    if not held and not round(weighs * used, 6):
+        return 0.0
+    return round(weighs * (used + (held + asked / 2) / 1000 * window * _AHEAD), 6)
+
+
 class Turns:
     """The jobs of one queue in the order in which they may start, found as the pass goes on."""
 
@@ -42,7 +57,7 @@ class Turns:
         self._now = now
         self._lines: dict[str, Iterator[Entry]] = {}
         self._costs: dict[str, tuple[float, float]] = {}
-        """Weight, and weighted usage, of each share."""
+        """Weight and usage of each share."""
         self._granted: dict[str, int] = {}
         self._granted_in: dict[str, int] = {}
         self._current = ""
@@ -96,8 +111,7 @@ class Turns:
         return 1.0 - (self._policy.reservation / 100) ** active
 
     def _cost(self, share: str) -> tuple[float, float]:
-        weighs = weight(self._policy, share)
-        return weighs, weighs * self._usage.used(share, self._now)
+        return weight(self._policy, share), self._usage.used(share, self._now)
 
     def _line_up(self, share: str) -> None:
         entry = self._first[share] if self._stays else next(self._lines[share], None)
@@ -106,16 +120,9 @@ class Turns:
             heappush(self._heads, (self._turn(share, entry), entry[1:], share))
 
     def _turn(self, share: str, entry: Entry) -> float:
-        """How much the share has had, half of what it asks for included; less goes first, then the older head.
-
-        Rounded, so that shares with equal histories are equal whatever the order of the sums. Who has had nothing
-        goes before everybody, however much it asks for, and so cannot be passed over for ever.
-        """
+        """Less goes first, then the older head."""
         if not self._fair:
             return 0.0
         weighs, used = self._costs[share]
         held = self._usage.in_use(share) + self._granted.get(share, 0)
-        if not held and not round(used, 6):
-            return 0.0
-        asked = vcpus_of(self._resolved[key_of(entry)].request)
-        return round(used + weighs * (held + asked / 2) / 1000 * self._usage.window * _AHEAD, 6)
+        return _turn(weighs, used, held, vcpus_of(self._resolved[key_of(entry)].request), self._usage.window)

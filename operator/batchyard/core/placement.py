@@ -51,6 +51,8 @@ class Hold:
     reason: str
     message: str
     stalled: bool = False
+    environments: tuple[str, ...] = ()
+    """The environments that are full for it, of a job that goes before all others that wait for them."""
 
 
 def scheduling_order(queues: Iterable[Queue]) -> list[Queue]:
@@ -154,8 +156,10 @@ class _Pass:
             return Hold(
                 Reason.INSUFFICIENT_CAPACITY,
                 f"next in its share of queue {queue.name}; {waits}, where the share that has used least goes first",
+                environments=tuple(candidates),
             )
-        return Hold(Reason.INSUFFICIENT_CAPACITY, f"next in queue {queue.name}; {waits}")
+        message = f"next in queue {queue.name}; {waits}"
+        return Hold(Reason.INSUFFICIENT_CAPACITY, message, environments=tuple(candidates))
 
 
 def place_all(

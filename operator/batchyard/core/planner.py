@@ -30,6 +30,7 @@ from batchyard.core.records import (
 )
 from batchyard.core.retention import SHOWN_SECONDS, expires_at
 from batchyard.core.snapshot import Placed, Settled, Snapshot
+from batchyard.core.yielding import yielding
 
 _WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 _ASKING = frozenset({JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING})
@@ -221,7 +222,9 @@ def _is_idle(snapshot: Snapshot, job: BatchJob) -> bool:
     """Whether nothing of the job runs or can still run."""
     runs: list[Run] = [*snapshot.runs.get(job.uid, {}).values(), *snapshot.children.get(job.uid, {}).values()]
     runs += snapshot.indexes.get(job.uid, {}).values()
-    return all(run.ended for run in runs) and not any(pod.live for pod in snapshot.pods.get(job.uid, {}).values())
+    return all(arrays.taken(run) == 0 for run in runs) and not any(
+        pod.live for pod in snapshot.pods.get(job.uid, {}).values()
+    )
 
 
 def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
@@ -254,6 +257,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
             run, attempt = lifecycle.next_run(snapshot.statuses[key])
             found[key] = replace(decision, run=run, attempt=attempt)
     result.placements.extend(found.values())
+    result.yielding = yielding(snapshot, held, ledger, now)
     position = _positions(snapshot, result.placements)
     for key, hold in held:
         status = snapshot.statuses[key]

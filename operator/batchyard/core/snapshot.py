@@ -62,6 +62,8 @@ class Snapshot:
     """What was read about the pods of arrays, under the uid of their job."""
     wants: Mapping[Key, Want] = field(default_factory=dict)
     """What the arrays in the backlog ask for."""
+    arrays: Mapping[Key, Run] = field(default_factory=dict)
+    """The Indexed Jobs that have not ended, by the array."""
 
 
 @dataclass(slots=True)
@@ -107,3 +109,5 @@ class Placed:
 
     placements: list[Placement] = field(default_factory=list)
     statuses: dict[Key, Status] = field(default_factory=dict)
+    yielding: set[Key] = field(default_factory=set)
+    """Arrays that are to give places back as their indexes end."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from batchyard.api.batchjob import JobState, StopMode
+from batchyard.core import arrays
 from batchyard.core.outcome import Outcome, Verdict, of_run
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Pod, Run, Status, Stop
@@ -15,6 +16,7 @@ from batchyard.core.retries import Fail
 
 _CANCEL_NOTE = " (spec.stop: Cancel ends only what has not started; this run goes on, and is the last)"
 _HOLD_NOTE = " (spec.suspend holds only what has not started; this run goes on)"
+_ARRAY_HELD = "held by spec.suspend; set it to false to let them start"
 _STARTED = frozenset({JobState.STARTING, JobState.RUNNING})
 _ENDS = {StopMode.CANCEL: (Reason.CANCELLED, "cancelled"), StopMode.TERMINATE: (Reason.TERMINATED, "terminated")}
 
@@ -80,7 +82,12 @@ def obeyed_by_array(job: BatchJob, status: Status, *, idle: bool) -> Status | Fa
     if (stop := termination(job)) is not None:
         message = f"to be terminated once its pods have ended: {stop.reason}"
         return replace(status, reason=Reason.STOPPING, message=message, queue_position=None)
-    return _left_alone(job, status)
+    if job.stop is not None:
+        return arrays.held(status, "cancelled once those that run have ended (spec.stop)")
+    if job.suspended:
+        return arrays.held(status, _ARRAY_HELD)
+    released = status.array is not None and status.array.hold == _ARRAY_HELD
+    return arrays.held(status, "") if released else status
 
 
 def _end(stop: Stop) -> Fail:

@@ -218,6 +218,7 @@ class KubeClient:
         namespace: str | None = None,
         *,
         label_selector: str = "",
+        field_selector: str = "",
         timeout: float = 300,  # noqa: ASYNC109 - it is the server that ends the stream
     ) -> AsyncGenerator[WatchEvent, None]:
         """Changes after a resourceVersion, as they happen."""
@@ -226,6 +227,7 @@ class KubeClient:
             "allowWatchBookmarks": "true",
             "resourceVersion": resource_version,
             "labelSelector": label_selector,
+            "fieldSelector": field_selector,
             "timeoutSeconds": str(int(timeout)),
         }
         path = _path(resource, namespace) + _query(query)

@@ -110,9 +110,12 @@ class KubeApi(Protocol):
         namespace: str | None = None,
         *,
         label_selector: str = "",
+        field_selector: str = "",
         timeout: float = 300,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Changes after a resourceVersion until the server ends the stream after `timeout` seconds.
+
+        What does not match the selectors any more is told of as deleted.
 
         Raises `Gone` when that version is too old. Close it (`contextlib.aclosing`) when leaving early.
         """

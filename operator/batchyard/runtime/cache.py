@@ -87,6 +87,7 @@ class Cache:
             indexes=self.runs.indexes,
             looked=self.runs.looked,
             wants=self.wants,
+            arrays={key: run for key, run in self.runs.arrays.items() if self._is_of(run)},
             granted=self.granted,
             queues=self.catalogue.queues,
             environments=self.catalogue.environments,
@@ -100,6 +101,11 @@ class Cache:
             unstored=self.unstored,
             usage=self.shares.usages(self.catalogue, self.runs.all()),
         )
+
+    def _is_of(self, run: Run) -> bool:
+        """Whether the job of a run is still there, and not another one of that name."""
+        job = self.jobs.get(run.owner)
+        return job is not None and job.uid == run.owner_uid
 
     def take_dirty(self) -> set[Key]:
         """Return the jobs that something happened to since the last call."""

@@ -39,6 +39,7 @@ class Feed:
         on_delete: OnDelete,
         *,
         label_selector: str = "",
+        field_selector: str = "",
         namespace: str | None = None,
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -53,6 +54,7 @@ class Feed:
         self._on_upsert = on_upsert
         self._on_delete = on_delete
         self._label_selector = label_selector
+        self._field_selector = field_selector
         self._namespace = namespace
         self._backoff = backoff or Backoff()
         self._clock = clock
@@ -104,7 +106,9 @@ class Feed:
     async def _list(self) -> None:
         seen: set[tuple[str, str]] = set()
         version = ""
-        pages = self._api.list_pages(self._resource, self._namespace, label_selector=self._label_selector)
+        pages = self._api.list_pages(
+            self._resource, self._namespace, label_selector=self._label_selector, field_selector=self._field_selector
+        )
         async with aclosing(pages):
             async for page, version in pages:  # noqa: B007 - the last page's version is the one to watch from
                 self.last_contact = self._clock()
@@ -119,7 +123,13 @@ class Feed:
         """Follow changes until the server ends the stream; False if it did so at once and said nothing."""
         started = self._clock()
         heard = False
-        events = self._api.watch(self._resource, self._version, self._namespace, label_selector=self._label_selector)
+        events = self._api.watch(
+            self._resource,
+            self._version,
+            self._namespace,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
         async with aclosing(events):
             async for kind, obj in events:
                 heard = True

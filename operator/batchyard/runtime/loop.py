@@ -20,6 +20,7 @@ from batchyard.runtime.cache import Cache
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.overview import Overview
 from batchyard.runtime.workqueue import Urgency, WorkQueue
+from batchyard.runtime.yields import Yields
 
 _log = logging.getLogger(__name__)
 
@@ -70,12 +71,14 @@ class Loop:
         cache: Cache,
         work: WorkQueue[Item],
         overview: Overview,
+        yields: Yields,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         self._cache = cache
         self._work = work
         self._overview = overview
+        self._yields = yields
         self._metrics = metrics
         self._clock = clock
         self._next_search = 0.0
@@ -84,6 +87,12 @@ class Loop:
 
     async def run(self) -> None:
         """Run passes until cancelled."""
+        try:
+            await self._run()
+        finally:
+            self._yields.want(set())
+
+    async def _run(self) -> None:
         next_overview = next_renewal = self._clock()
         while True:
             now = self._clock()
@@ -115,6 +124,7 @@ class Loop:
                 self._cache.grant(placement)
             for key, status in placed.statuses.items():
                 self._cache.set_status(key, status)
+        self._yields.want(placed.yielding)
         # 3. Write.
         self._hand_out(settled, now)
         for placement in placed.placements:

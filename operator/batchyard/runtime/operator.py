@@ -6,11 +6,10 @@ Batchyard's own kinds and by its own feeds with everything else.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from batchyard.api import names
-from batchyard.core.announcements import Announcement
 from batchyard.core.retries import LONGEST_POSTPONEMENT
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS, Resource
@@ -25,7 +24,8 @@ from batchyard.runtime.metrics import Metrics, gauges
 from batchyard.runtime.overview import Overview
 from batchyard.runtime.pacing import Pacer
 from batchyard.runtime.sweep import Sweep
-from batchyard.runtime.workqueue import WorkQueue
+from batchyard.runtime.workqueue import Urgency, WorkQueue
+from batchyard.runtime.yields import Yields
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +34,11 @@ WRITES_AT_ONCE = 16
 
 SILENCE_SECONDS = 300.0
 """A live feed hears from the API server at least every minute; after this long it counts as dead."""
+
+
+RESIZE_SECONDS = 0.2
+"""How long after the end of a pod its array gives the place back: the Job controller has heard of that end by then, and
+replaces the pod a second after it."""
 
 
 class NotLeadingError(Exception):
@@ -71,7 +76,11 @@ class Operator:
             pacer=Pacer(share=0.2, burst_seconds=0.2),
             clock=monotonic,
         )
-        self._loop = Loop(self.cache, self._work, self._overview, metrics, clock)
+        self._yields = Yields(
+            api, self.cache, lambda key: self._work.add(("resize", *key), Urgency.STOP, RESIZE_SECONDS)
+        )
+        self._loop = Loop(self.cache, self._work, self._overview, self._yields, metrics, clock)
+        self._actions = self._make_actions()
         self._feeds = self._make_feeds(api)
         self._tasks: list[asyncio.Task[None]] = []
         self._acting: asyncio.Task[None] | None = None
@@ -150,27 +159,25 @@ class Operator:
     async def _do(self, item: Item) -> None:
         if not self._election.is_leader:
             raise NotLeadingError("this process does not hold the lease")
-        match item:
-            case ("create", str(namespace), str(name)):
-                await self._executor.create((namespace, name))
-            case ("node", str(namespace), str(name), int(node)):
-                await self._executor.nodes.start((namespace, name), node)
-            case ("look", str(namespace), str(name)):
-                await self._executor.arrays.look((namespace, name))
-            case ("status", str(namespace), str(name)):
-                await self._executor.write_status((namespace, name))
-            case ("stop", str(namespace), str(name), str(uid)):
-                await self._executor.stop((namespace, name), uid)
-            case ("expire", str(namespace), str(name)):
-                await self._executor.expire((namespace, name))
-            case ("announce", str(namespace), str(name), Announcement() as announcement):
-                await self._executor.announce((namespace, name), announcement)
-            case ("definition", str(namespace), str(name)):
-                await self._definitions.reconcile((namespace, name))
-            case ("confirm", str(namespace), str(name)):
-                await self._definitions.confirm((namespace, name))
-            case ("overview", str(kind), str(name)):
-                await self._overview.write(kind, name)
+        kind, *rest = item
+        await self._actions[str(kind)](*rest)
+
+    def _make_actions(self) -> dict[str, Callable[..., Awaitable[None]]]:
+        """What to call for each kind of item, with what stands behind the kind."""
+        executor, definitions = self._executor, self._definitions
+        return {
+            "create": lambda *key: executor.create(key),
+            "node": lambda *key_and_node: executor.nodes.start(key_and_node[:2], key_and_node[2]),
+            "look": lambda *key: executor.arrays.look(key),
+            "resize": lambda *key: self._yields.resize(key),
+            "status": lambda *key: executor.write_status(key),
+            "stop": lambda *key_and_uid: executor.stop(key_and_uid[:2], key_and_uid[2]),
+            "expire": lambda *key: executor.expire(key),
+            "announce": lambda *key_and_event: executor.announce(key_and_event[:2], key_and_event[2]),
+            "definition": lambda *key: definitions.reconcile(key),
+            "confirm": lambda *key: definitions.confirm(key),
+            "overview": self._overview.write,
+        }
 
     async def stop(self) -> None:
         """End all parts; the lease is given up last, when nothing writes any more."""

@@ -26,6 +26,8 @@ class Runs:
         """Jobs of single indexes of arrays, by name."""
         self.pods: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
         """Newest pod by the name of its Job."""
+        self.arrays: dict[Key, Run] = {}
+        """The Indexed Jobs that have not ended, by their array."""
         self.looked: dict[str, ArrayPods] = {}
         """What was read about the pods of Indexed Jobs."""
         self._jobs: dict[Key, Run] = {}
@@ -54,7 +56,14 @@ class Runs:
             self.indexes[run.owner_uid][run.name] = run
         else:
             self.mains[run.owner_uid][run.number] = run
+            self._note_array(run)
         return run, known
+
+    def _note_array(self, run: Run) -> None:
+        if run.indexed is not None and not run.ended:
+            self.arrays[run.owner] = run
+        elif (noted := self.arrays.get(run.owner)) is not None and noted.uid == run.uid:
+            del self.arrays[run.owner]
 
     def remove(self, key: Key, uid: str) -> Run | None:
         """Forget a Job that is gone; returns its record if it was known."""
@@ -70,6 +79,7 @@ class Runs:
             _drop(self.mains, run.owner_uid, run.number)
             if run.indexed is not None:
                 self.looked.pop(run.owner_uid, None)
+                self._note_array(replace(run, condition="Gone"))
         pod = self.pods.get(run.owner_uid, {}).get(run.name)
         if pod is not None and pod.gone:
             _drop(self.pods, run.owner_uid, run.name)

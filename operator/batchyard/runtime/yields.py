@@ -1,0 +1,87 @@
+"""Lets arrays give places back without an index of theirs being killed. Told by the loop which ones are to.
+
+The Job controller reacts to the end of a pod after a second, and to a change of the Job at once. So the pods of such an
+array are watched, and a moment after one has ended the parallelism is lowered to what still runs: the controller finds
+nothing to replace, and nothing to delete. Should it have been faster, it deletes the pod it has just made.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from batchyard.api import names
+from batchyard.core.records import Key
+from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.resources import JOBS, PODS
+from batchyard.runtime.cache import Cache
+from batchyard.runtime.feed import Feed
+
+ASSIGNED_AND_NOT_ENDED = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
+"""Pods that run or are about to; one without a node can be taken away."""
+
+
+class Yields:
+    """The arrays that give places back, and the pods that each of them still needs."""
+
+    def __init__(self, api: KubeApi, cache: Cache, changed: Callable[[Key], None]) -> None:
+        self._api = api
+        self._cache = cache
+        self._changed = changed
+        """Called when an array has fewer pods than places: it is to be resized soon."""
+        self._watches: dict[Key, _Watch] = {}
+
+    def want(self, keys: set[Key]) -> None:
+        """Have exactly these arrays give places back from now on."""
+        for key in self._watches.keys() - keys:
+            self._watches.pop(key).task.cancel()
+        for key in keys - self._watches.keys():
+            self._watches[key] = _Watch(self._api, self._cache.jobs[key].uid, key, self._changed)
+
+    async def resize(self, key: Key) -> None:
+        """Lower the parallelism of an array to the pods that it has; nothing happens where it has no more places."""
+        watch, run = self._watches.get(key), self._cache.runs.arrays.get(key)
+        if watch is None or run is None or run.indexed is None or run.deleting or not watch.feed.synced.is_set():
+            return
+        parallelism = len(watch.pods)
+        if parallelism < run.indexed.parallelism:
+            change = {"metadata": {"uid": run.uid}, "spec": {"parallelism": parallelism}}
+            self._cache.put_run(await self._api.patch(JOBS, run.name, change, key[0]))
+
+
+class _Watch:
+    """The pods of one array that have a node and have not ended."""
+
+    def __init__(self, api: KubeApi, uid: str, key: Key, changed: Callable[[Key], None]) -> None:
+        self.pods: set[str] = set()
+        self._key = key
+        self._changed = changed
+        self.feed = Feed(
+            api,
+            PODS,
+            lambda obj, _: self._put(obj),
+            lambda _, name, __: self._remove(name),
+            namespace=key[0],
+            label_selector=f"{names.JOB_UID}={uid},{names.ARRAY}",
+            field_selector=ASSIGNED_AND_NOT_ENDED,
+        )
+        self.task = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        async def report() -> None:
+            await self.feed.synced.wait()
+            self._changed(self._key)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(report())
+            group.create_task(self.feed.run())
+
+    def _put(self, pod: Object) -> None:
+        metadata: dict[str, Any] = pod["metadata"]
+        if "deletionTimestamp" in metadata:
+            self._remove(metadata["name"])
+        else:
+            self.pods.add(metadata["name"])
+
+    def _remove(self, name: str) -> None:
+        self.pods.discard(name)
+        self._changed(self._key)

@@ -1,0 +1,85 @@
+"""Which arrays give places back: those behind a job that lacks what they have, and those that may not go on."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from batchyard.api.batchjob import StopMode
+from batchyard.core.arrayrecords import ArrayShape, IndexedJob
+from batchyard.core.planner import place
+from batchyard.core.records import BatchJob, FairShare, Key, Stop
+from batchyard.core.usage import Usage
+from unit.samples import NOW, make_environment, make_job, make_node, make_queue, make_run, waiting
+
+ARRAY: Key = ("media", "array")
+QUEUES = (make_queue("high", priority=5), make_queue("low", priority=1), make_queue("mine", priority=1))
+
+
+def array(**fields: Any) -> BatchJob:
+    return replace(make_job("array"), array=ArrayShape(100), **{"queue": "low", **fields})
+
+
+def yielding(*others: BatchJob, mine: BatchJob | None = None, cpu: str = "4", **fields: Any) -> set[Key]:
+    """The arrays that yield when one has four vCPUs and the others wait."""
+    mine = mine or array()
+    run = make_run(1, name="array-1", owner=ARRAY, owner_uid=mine.uid, indexed=IndexedJob(100, 4), active=4)
+    taken = {"pool": {"cpu": 4000, "pods": 4}}
+    snapshot = waiting(
+        *others, **{"queues": QUEUES, "used": taken, "nodes": [make_node(cpu=cpu)], "arrays": {ARRAY: run}, **fields}
+    )
+    return place(replace(snapshot, jobs={**snapshot.jobs, ARRAY: mine}), [], NOW).yielding
+
+
+def job(queue: str, **fields: Any) -> BatchJob:
+    return replace(make_job("job"), queue=queue, **fields)
+
+
+def test_with_nobody_waiting_it_keeps_its_places() -> None:
+    assert not yielding()
+
+
+@pytest.mark.parametrize(
+    ("other", "yields"),
+    [
+        (job("high"), True),
+        (job("low", created=NOW - 1), True),
+        (job("low", created=NOW + 1), False),
+        (job("mine", created=NOW - 1), False),  # of equal priority, but the queue comes later by its name
+    ],
+)
+def test_it_makes_way_for_who_goes_before_it(other: BatchJob, yields: bool) -> None:
+    assert yielding(other) == ({ARRAY} if yields else set())
+
+
+def test_it_keeps_what_would_not_help() -> None:
+    gpu: Mapping[str, int] = {"nvidia.com/gpu": 1}
+    node = replace(make_node(cpu="8"), allocatable={"cpu": 8000, "pods": 110, "nvidia.com/gpu": 1})
+    used = {"pool": {"cpu": 4000, "pods": 4, "nvidia.com/gpu": 1}}
+    assert not yielding(job("high"), request=gpu, nodes=[node], used=used)
+    elsewhere = [make_environment(), make_environment(name="other", ceilings={"cpu": 0})]
+    queues = [make_queue("high", priority=5, environments=("other",)), *QUEUES[1:]]
+    assert not yielding(job("high"), environments=elsewhere, queues=queues)
+
+
+def test_it_shrinks_with_its_environment() -> None:
+    assert yielding(cpu="3") == {ARRAY}
+
+
+def test_it_stops_growing_where_nothing_may_start() -> None:
+    assert yielding(queues=[make_queue("low", enabled=False)]) == {ARRAY}
+    assert yielding(environments=[make_environment(enabled=False)]) == {ARRAY}
+    assert yielding(mine=array(suspended=True)) == {ARRAY}
+    assert yielding(mine=array(stop=Stop(StopMode.CANCEL, "enough"))) == {ARRAY}
+
+
+@pytest.mark.parametrize(("weight", "yields"), [(0.25, True), (1.0, True), (20.0, False)])
+def test_a_share_that_has_had_less_gets_places_from_it(weight: float, yields: bool) -> None:
+    usage = Usage(600)
+    usage.start("array", "red", "pool", 4000, NOW - 60)
+    usage.start("job", "blue", "pool", 1000, NOW - 60)
+    queue = make_queue("low", fair_share=FairShare(weights={"blue": weight}))
+    other = job("low", share="blue", created=NOW + 1)
+    found = yielding(other, mine=array(share="red"), queues=[queue], usage={"low": usage})
+    assert found == ({ARRAY} if yields else set())
