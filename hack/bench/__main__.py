@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 CLUSTER = "batchyard-bench"
 NODES = 12
 PODS_PER_NODE = 110
+PLACES = 1000
+"""Indexes that run at the same time: fewer than there is room for, so that both sides have as many."""
 
 
 def main() -> None:
@@ -24,12 +26,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--jobs", type=int, default=1000, help="jobs per side and round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default: %(default)s)")
+    parser.add_argument("--indexes", type=int, default=10_000, help="size of the array (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md", help="page to write")
     parser.add_argument("--keep", action="store_true", help="leave the cluster running")
     options = parser.parse_args()
     cluster = localcluster.up(CLUSTER, real_node=False, simulated_nodes=NODES, audit=True)
     try:
-        page, met = asyncio.run(_bench(cluster, options.jobs, options.rounds))
+        page, met = asyncio.run(_bench(cluster, options.jobs, options.rounds, options.indexes))
     finally:
         if not options.keep:
             localcluster.down(CLUSTER)
@@ -38,7 +41,7 @@ def main() -> None:
     sys.exit(0 if met else 1)
 
 
-async def _bench(cluster: localcluster.Cluster, jobs: int, rounds: int) -> tuple[str, bool]:
+async def _bench(cluster: localcluster.Cluster, jobs: int, rounds: int, indexes: int) -> tuple[str, bool]:
     cluster.kubectl("apply", "-f", str(ROOT / "crds"))
     cluster.kubectl("create", "namespace", "batchyard-system", check=False)
     api = await connect(str(cluster.kubeconfig), user_agent="batchyard-bench")
@@ -47,20 +50,24 @@ async def _bench(cluster: localcluster.Cluster, jobs: int, rounds: int) -> tuple
         await workload.prepare(api)
         done = []
         for number in range(1, rounds + 1):
-            done.append(await _round(api, cluster, operator.pid, jobs, number))
+            sides = (workload.BARE, workload.BATCHYARD)
+            done.append(await _round(api, cluster, operator.pid, sides, jobs, f"{number}"))
             print(
                 f"round {number} of {rounds}: bare {done[-1].bare_seconds:.1f} s, Batchyard "
                 f"{done[-1].batchyard_seconds:.1f} s, ratio {done[-1].ratio:.2f}, own writes per job "
                 f"{done[-1].own_writes / jobs:.2f}, CPU {1000 * done[-1].cpu_seconds / jobs:.1f} ms per job",
                 flush=True,
             )
+        sides = (workload.indexed_job(indexes, PLACES), workload.array(indexes, PLACES))
+        array = await _round(api, cluster, operator.pid, sides, 1, "array")
         peak = measure.usage(operator.pid).peak_bytes
     finally:
         operator.terminate()
         operator.wait(timeout=30)
         await api.close()
     version = cluster.kubectl("version").rpartition("Server Version: ")[2].strip()
-    return report.render(done, peak, version), all(each.met for each in report.targets(done, peak))
+    page = report.render(done, report.Array(indexes, array), peak, version)
+    return page, all(each.met for each in report.targets(done, report.Array(indexes, array), peak))
 
 
 def _start_operator(cluster: localcluster.Cluster) -> subprocess.Popen[bytes]:
@@ -72,21 +79,29 @@ def _start_operator(cluster: localcluster.Cluster) -> subprocess.Popen[bytes]:
     )
 
 
-async def _round(api: KubeClient, cluster: localcluster.Cluster, operator: int, jobs: int, number: int) -> report.Round:
+async def _round(
+    api: KubeClient,
+    cluster: localcluster.Cluster,
+    operator: int,
+    sides: tuple[workload.Side, workload.Side],
+    jobs: int,
+    name: str,
+) -> report.Round:
+    bare, ours = sides
     assert cluster.audit_log is not None
     audit = measure.AuditLog(cluster.audit_log)
     audit.skip()
-    bare_seconds = await workload.run(api, workload.BARE, jobs, f"bare-{number}")
+    bare_seconds = await workload.run(api, bare, jobs, f"bare-{name}")
     bare_writes = _relevant(audit.writes())
-    await workload.clear(api, workload.BARE)
+    await workload.clear(api, bare)
     await asyncio.sleep(3)
     audit.skip()
     before = measure.usage(operator)
-    batchyard_seconds = await workload.run(api, workload.BATCHYARD, jobs, f"batch-{number}")
+    batchyard_seconds = await workload.run(api, ours, jobs, f"batch-{name}")
     await asyncio.sleep(1)
     after = measure.usage(operator)
     writes = _relevant(audit.writes())
-    await workload.clear(api, workload.BATCHYARD)
+    await workload.clear(api, ours)
     await asyncio.sleep(3)
     return report.Round(
         jobs, bare_seconds, batchyard_seconds, after.cpu_seconds - before.cpu_seconds, writes, bare_writes

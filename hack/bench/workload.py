@@ -24,7 +24,7 @@ from batchyard.kube.resources import (
 
 NAMESPACE = "bench"
 CREATORS = 16
-_TIMEOUT = 600.0
+_TIMEOUT = 1200.0
 
 _CONTAINER = {
     "name": "main",
@@ -72,6 +72,28 @@ def _batch_job(name: str) -> Object:
         "metadata": {"name": name, "labels": {"bench": "true"}},
         "spec": {"jobQueue": "bench", "jobDefinition": "bench"},
     }
+
+
+def indexed_job(size: int, at_once: int) -> Side:
+    """The bare side of an array."""
+
+    def build(name: str) -> Object:
+        job = _bare_job(name)
+        spec = {key: value for key, value in job["spec"].items() if key != "backoffLimit"}
+        indexed = {"completionMode": "Indexed", "completions": size, "parallelism": at_once, "backoffLimitPerIndex": 0}
+        return {**job, "spec": {**spec, **indexed}}
+
+    return Side("a bare Indexed Job", JOBS, build, _job_finished)
+
+
+def array(size: int, at_once: int) -> Side:
+    """One array."""
+
+    def build(name: str) -> Object:
+        job = _batch_job(name)
+        return {**job, "spec": {**job["spec"], "array": {"size": size, "maxConcurrency": at_once}}}
+
+    return Side("an array", BATCHJOBS, build, _batch_job_finished)
 
 
 def _job_finished(obj: Object) -> bool:

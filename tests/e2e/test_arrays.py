@@ -1,6 +1,7 @@
 """Arrays on a real cluster: real containers by index, retries of single indexes, capacity, ends from outside, sizes."""
 
 import json
+import time
 from collections import Counter
 from datetime import datetime
 from itertools import pairwise
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import EVENTS, Json, until
+from e2e.clusterapi import EVENTS, JOBS, Json, path_of, until
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
 
@@ -50,6 +51,38 @@ def test_each_index_runs_and_only_what_failed_runs_again(harness: Harness) -> No
     lines = Counter(harness.logs_of("all").splitlines())
     wanted = {f"{index}/6 {uid}:{index} arg-{index}": 2 if index in (2, 4) else 1 for index in range(6)}
     assert lines == wanted
+
+
+def test_failing_low_indexes_hold_nobody_back_as_they_do_in_a_bare_job(harness: Harness) -> None:
+    """Kubernetes' own retries count an index that rests after a failure against the parallelism."""
+    script = "[ $JOB_COMPLETION_INDEX -ge 2 ]"
+    harness.apply(
+        harness.real_environment(),
+        harness.queue("queue", "real"),
+        harness.definition("low", "sh", "-c", script, retryStrategy={"attempts": 3, "backoff": {"initialSeconds": 30}}),
+        harness.job("ours", "low", "queue", array={"size": 8, "maxConcurrency": 2}),
+    )
+    shown = wait_array(harness, "ours", succeeded=6)
+    assert (shown["succeededIndexes"], shown["failed"]) == ("2-7", 0)
+    (job,) = harness.jobs_of("ours")
+    bare = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "bare"},
+        "spec": {
+            **{field: job["spec"][field] for field in ("completions", "parallelism", "completionMode")},
+            "backoffLimitPerIndex": 2,
+            "template": {"spec": {**job["spec"]["template"]["spec"]}},
+        },
+    }
+    began = time.monotonic()
+    harness.apply(bare)
+    path = path_of(JOBS, harness.namespace, "bare")
+    until(lambda: harness.api.get(path).get("status", {}).get("failed", 0) >= 2 or None, 60, lambda: "no pod failed")
+    while time.monotonic() < began + 9:  # the first back-off of the Job controller is 10 s
+        assert not harness.api.get(path)["status"].get("completedIndexes")
+        time.sleep(0.5)
+    harness.kubectl("delete", "job", "bare")
 
 
 def test_an_image_that_does_not_exist_fails_the_whole(harness: Harness) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import JOBS, PODS, path_of
+from e2e.clusterapi import JOBS, PODS, Json, path_of, until
 from e2e.harness import Harness, StateRecord
 from localcluster.simulated import TAINT
 
@@ -104,6 +104,37 @@ def test_a_job_leaves_the_node_it_is_evicted_from(shared: Harness) -> None:
     assert (first["attempt"], second["attempt"]) == (1, 1)
     assert {status["state"] for status in statuses.values()} == {"Succeeded"}
     _remove_nodes(shared, "shaky")
+
+
+def test_an_array_loses_only_the_indexes_on_a_lost_node(shared: Harness) -> None:
+    nodes = _own_nodes(shared, "drained")
+    shared.apply(
+        shared.simulated_definition("six-seconds", duration="6s"),
+        shared.job("spread", "six-seconds", "drained", array={"size": 4}),
+    )
+    until(lambda: len(_running(shared, "spread")) == 4 or None, 30, lambda: "not all indexes run")
+    before = _pods_by_index(shared, "spread")
+    shared.cluster.kubectl("taint", "node", nodes[0], "batchyard.dev/e2e=lost:NoExecute")
+    status = shared.wait_finished(["spread"])["spread"]
+    after = _pods_by_index(shared, "spread")
+    replaced = {index for index, pod in before.items() if after[index] != pod}
+    assert replaced == {index for index, (_, node) in before.items() if node == nodes[0]}
+    assert len(replaced) == 2
+    assert (status["state"], status["array"]["retries"]) == ("Succeeded", 0)
+    _remove_nodes(shared, "drained")
+
+
+def _running(shared: Harness, job: str) -> list[Json]:
+    return [pod for pod in shared.pods_of(job) if pod["status"].get("phase") == "Running"]
+
+
+def _pods_by_index(shared: Harness, job: str) -> dict[str, tuple[str, str]]:
+    """Name and node of the pod of each index; the one that succeeded, if there are several."""
+    pods = sorted(shared.pods_of(job), key=lambda pod: pod["status"].get("phase") == "Succeeded")
+    return {
+        pod["metadata"]["labels"][names.COMPLETION_INDEX]: (pod["metadata"]["name"], pod["spec"].get("nodeName", ""))
+        for pod in pods
+    }
 
 
 def test_deleting_a_running_job_ends_its_container(shared: Harness) -> None:

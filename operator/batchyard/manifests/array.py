@@ -44,7 +44,8 @@ def build_index_job(
     job: BatchJob, resolved: Resolved, shape: ArrayShape, environment: Environment, run: IndexRun
 ) -> dict[str, Any]:
     """The Job of another run of one index. Raises TemplateError where no node of the environment can be right."""
-    body = build_job(job, resolved, environment, run.run, run.attempt, _variables(job, shape))
+    variables = {**_variables(job, shape), "JOB_COMPLETION_INDEX": _FROM_ANNOTATION}  # Kubernetes' own, elsewhere
+    body = build_job(job, resolved, environment, run.run, run.attempt, variables)
     body["metadata"]["name"] = index_job_name(job.key[1], run)
     index = str(run.index)
     template = body["spec"]["template"]["metadata"]
