@@ -1,13 +1,12 @@
 """Turns the rounds into docs/benchmarks.md and the lines on the terminal."""
 
-import os
 import platform
 import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+
+from . import machine
 
 OPERATOR = "batchyard-operator"
 
@@ -77,8 +76,7 @@ def render(rounds: Sequence[Round], array: Array, peak_bytes: int, kubernetes: s
         "counts are what to compare, not the seconds. Writes are counted by user agent from the API server's own",
         "audit log (its request metrics do not know who asked); lease renewals and node heartbeats are left out.",
         "",
-        f"- Date: {datetime.now(UTC):%Y-%m-%d}",
-        f"- Machine: {os.cpu_count()} CPUs ({_cpu_model()}), {_memory_gib():.0f} GiB memory, {platform.system()}",
+        *machine.described(),
         f"- Kubernetes {kubernetes}, Python {platform.python_version()}",
         f"- {rounds[0].jobs} jobs of one pod per side and round",
         "",
@@ -112,12 +110,3 @@ def render(rounds: Sequence[Round], array: Array, peak_bytes: int, kubernetes: s
                 f"| {last.bare_writes[key] / last.jobs:.2f} |"
             )
     return "\n".join(lines) + "\n"
-
-
-def _cpu_model() -> str:
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return names[0].partition(":")[2].strip() if names else platform.machine()
-
-
-def _memory_gib() -> float:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

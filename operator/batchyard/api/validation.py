@@ -59,25 +59,26 @@ class InvalidObject(Exception):  # noqa: N818 - says what is wrong, as Kubernete
 
 def parse_jobdefinition(obj: Mapping[str, Any]) -> JobDefinition:
     """The JobDefinition without its status, or InvalidObject."""
-    return _parse(JobDefinition, obj)
+    return parse(JobDefinition, obj)
 
 
 def parse_batchjob(obj: Mapping[str, Any]) -> BatchJob:
     """The BatchJob without its status, or InvalidObject."""
-    return _parse(BatchJob, obj)
+    return parse(BatchJob, obj)
 
 
 def parse_jobqueue(obj: Mapping[str, Any]) -> JobQueue:
     """The JobQueue without its status, or InvalidObject."""
-    return _parse(JobQueue, obj)
+    return parse(JobQueue, obj)
 
 
 def parse_computeenvironment(obj: Mapping[str, Any]) -> ComputeEnvironment:
     """The ComputeEnvironment without its status, or InvalidObject."""
-    return _parse(ComputeEnvironment, obj)
+    return parse(ComputeEnvironment, obj)
 
 
-def _parse(model: type[M], obj: Mapping[str, Any]) -> M:
+def parse(model: type[M], obj: Mapping[str, Any]) -> M:
+    """Turn an object into the model without its status, or raise InvalidObject."""
     # The status is the operator's own writing: a broken one must not keep a good spec from being used.
     try:
         return model.model_validate({key: value for key, value in obj.items() if key != "status"})

@@ -1,0 +1,157 @@
+"""A full environment and thousands of jobs that wait for it, as the operator's cache would show them to the planner.
+
+Called by the planner's benchmark. `Operator` does with the planner's answers what the cache does, and nothing else: it
+reads nothing and writes nothing, so what is measured is the planner.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from batchyard.api.batchjob import JobState
+from batchyard.core.backlog import Backlog
+from batchyard.core.capacity import pool, with_pods
+from batchyard.core.placement import Placement
+from batchyard.core.planner import Placed, Settled, Snapshot, place, settle
+from batchyard.core.records import (
+    BatchJob,
+    Definition,
+    Environment,
+    FairShare,
+    Key,
+    Node,
+    Queue,
+    Resolved,
+    Revision,
+    Run,
+    Status,
+)
+from batchyard.core.resources import Resources, add, subtract
+from batchyard.core.usage import Usage, vcpus_of
+
+BEGAN = 1_767_225_600.0
+NAMESPACE, DEFINITION, POOL = "bench", "task", "pool"
+_SPEC = {
+    "container": {
+        "name": "main",
+        "image": "busybox",
+        "command": ["sleep", "Ref::seconds"],
+        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}},
+    },
+    "parameters": {"seconds": "60"},
+    "retryStrategy": {"attempts": 3},
+}
+_KEY = (NAMESPACE, DEFINITION)
+
+
+class Operator:
+    """The records of a cluster with so many slots of one vCPU, and so many queues or shares."""
+
+    def __init__(self, slots: int, queues: int = 1, shares: int = 0) -> None:
+        environment = Environment(POOL, POOL, 1, BEGAN, enabled=True)
+        node = Node("node", {}, {"cpu": 1000 * slots, "memory": slots * 2**30, "pods": slots})
+        policy = FairShare() if shares else None
+        made = [Queue(f"queue-{n}", f"q{n}", 1, BEGAN, n, True, (POOL,), fair_share=policy) for n in range(queues)]
+        self.now = BEGAN
+        self.statuses: dict[Key, Status] = {}
+        self.resolved: dict[Key, Resolved] = {}
+        self.jobs: dict[Key, BatchJob] = {}
+        self.runs: dict[str, dict[int, Run]] = {}
+        self.running: list[Run] = []
+        self.used: dict[str, Resources] = {}
+        self.backlog = Backlog()
+        self.usage = {queue.name: Usage(600) for queue in made} if shares else {}
+        self._shares = shares
+        self._snapshot = Snapshot(
+            jobs=self.jobs,
+            statuses=self.statuses,
+            resolved=self.resolved,
+            runs=self.runs,
+            pods={},
+            granted={},
+            queues={queue.name: queue for queue in made},
+            environments={POOL: environment},
+            pools={POOL: pool(environment, [node])},
+            used=self.used,
+            definitions={_KEY: Definition(_KEY, "d", 1, _SPEC, "digest")},
+            revisions={_KEY: {1: Revision(_KEY, 1, _SPEC, "digest", BEGAN)}},
+            namespaces={NAMESPACE: {}},
+            backlog=self.backlog,
+            dependents={},
+            unstored=(),
+            usage=self.usage,
+        )
+
+    def submit(self, count: int) -> list[Key]:
+        """New jobs, dealt out to the queues, and to the shares, in turn."""
+        queues, keys = list(self._snapshot.queues), []
+        for number in range(len(self.jobs), len(self.jobs) + count):
+            key = (NAMESPACE, f"job-{number:07}")
+            share = f"share{number % self._shares}" if self._shares else ""
+            queue = queues[number % len(queues)]
+            self.jobs[key] = BatchJob(
+                key, f"u{number}", 1, self.now, queue, DEFINITION, None, {"jobQueue": queue}, share=share
+            )
+            keys.append(key)
+        return keys
+
+    def finish(self, count: int) -> list[Key]:
+        """Let the oldest runs succeed."""
+        ended, self.running = self.running[:count], self.running[count:]
+        for run in ended:
+            self.runs[run.owner_uid] = {1: replace(run, condition="Complete", ended_at=self.now)}
+            self.used[POOL] = subtract(self.used[POOL], with_pods(run.request))
+            if usage := self.usage.get(run.queue):
+                usage.stop(run.uid, self.now)
+        return [run.owner for run in ended]
+
+    def settle(self, keys: Iterable[Key]) -> list[Key]:
+        """Bring jobs up to date; returns those that came into a queue."""
+        settled: Settled = settle(self._snapshot, keys, self.now)
+        self.statuses.update(settled.statuses)
+        self.resolved.update(settled.resolved)
+        for key in settled.unqueued:
+            self.backlog.remove(key)
+        fresh = [key for key in settled.queued if key not in self.backlog]
+        for key in fresh:
+            self.backlog.add(self.jobs[key])
+        return fresh
+
+    def place(self, fresh: Iterable[Key]) -> Placed:
+        """Hand out what is free, without starting anything."""
+        return place(self._snapshot, fresh, self.now)
+
+    def start(self, placed: Placed) -> list[Key]:
+        """Enter decisions: grants become runs at once."""
+        self.statuses.update(placed.statuses)
+        for placement in placed.placements:
+            self.backlog.remove(placement.key)
+            self._run(placement)
+        return [placement.key for placement in placed.placements]
+
+    def _run(self, placement: Placement) -> None:
+        job = self.jobs[placement.key]
+        run = Run(
+            f"{job.key[1]}-1",
+            f"r{job.uid}",
+            job.key,
+            job.uid,
+            number=1,
+            attempt=1,
+            queue=job.queue,
+            environment=POOL,
+            revision=1,
+            request=placement.request,
+            created=self.now,
+            active=1,
+            share=job.share,
+        )
+        self.runs[job.uid] = {1: run}
+        self.running.append(run)
+        self.used[POOL] = add(self.used.get(POOL, {}), with_pods(placement.request))
+        if usage := self.usage.get(job.queue):
+            usage.start(run.uid, job.share, POOL, vcpus_of(placement.request), self.now)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return sum(self.statuses[key].state is JobState.RUNNABLE for key in self.jobs if key in self.backlog)

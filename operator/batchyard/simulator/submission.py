@@ -1,0 +1,64 @@
+"""One job of a workload as its source yields it, and the record the planner wants of it.
+
+Called by the two sources, `synthetic` and `swf`. Jobs of one size share one record, so a million of them need no more
+memory than those that wait.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from batchyard.core.records import Gang, NodeGroup, Resolved, RetryPolicy
+from batchyard.core.resources import Resources
+
+
+@dataclass(slots=True, frozen=True)
+class Submission:
+    """A job: when it comes, where it queues, what it takes and for how long. Times are whole seconds."""
+
+    submitted_at: int
+    queue: str
+    share: str
+    resolved: Resolved
+    run_seconds: int
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """The jobs of a trace that cannot be replayed, counted while it is read."""
+
+    jobs: int = 0
+
+
+def single(request: Resources) -> Resolved:
+    """The record of a job with one pod."""
+    return Resolved(
+        revision=1, template={}, request=request, retry=RetryPolicy(), timeout_seconds=None, startup_grace_seconds=0
+    )
+
+
+@lru_cache(maxsize=4096)
+def parallel(processors: int, processors_per_pod: int, memory_per_processor: int) -> Resolved:
+    """The record of a job with so many processors: one pod, or a multi-node job where that is too small."""
+    full, rest = divmod(processors, processors_per_pod)
+    if full == 0 or (full, rest) == (1, 0):
+        return single(_pod(processors, memory_per_processor))
+    groups = [NodeGroup(tuple(range(full)), {}, _pod(processors_per_pod, memory_per_processor))]
+    if rest:
+        groups.append(NodeGroup((full,), {}, _pod(rest, memory_per_processor)))
+    gang = Gang(main=0, groups=tuple(groups))
+    return Resolved(
+        revision=1,
+        template={},
+        request=gang.request,
+        retry=RetryPolicy(),
+        timeout_seconds=None,
+        startup_grace_seconds=0,
+        gang=gang,
+    )
+
+
+def _pod(processors: int, memory_per_processor: int) -> Resources:
+    amounts = {"cpu": 1000 * processors}
+    if memory_per_processor:
+        amounts["memory"] = memory_per_processor * processors
+    return amounts

@@ -1,0 +1,189 @@
+"""The workload file: environments, queues, and where the jobs come from. Read by the command line and by tests.
+
+Its queues have the fields of a JobQueue, so what was tried here can be applied as it is. What is wrong in the file
+ends in one sentence with the file, the field and a remedy.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field
+
+from batchyard.api.base import Integer, ListMap, Model, Name, Number, Quantity, ResourceList
+from batchyard.api.jobqueue import PolicyType, SchedulingPolicy
+from batchyard.api.quantities import InvalidQuantity
+from batchyard.api.validation import InvalidObject, parse
+from batchyard.core.capacity import Pool, pool
+from batchyard.core.records import Environment, FairShare, Node, Queue
+from batchyard.core.resources import parse_resources
+from batchyard.simulator.submission import LeftOut, Submission
+from batchyard.simulator.swf import Trace, read_trace
+from batchyard.simulator.synthetic import Synthetic, generate
+
+_PODS_PER_NODE = 110
+_UNLIMITED = 2**60
+"""What an environment without nodes has of pods, and of memory without a ceiling."""
+
+
+class InvalidWorkload(Exception):  # noqa: N818 - says what is wrong, as Kubernetes reasons do
+    """The workload cannot be simulated; the text is one readable sentence."""
+
+
+class NodesSpec(Model):
+    """Nodes of one kind."""
+
+    count: Annotated[Integer, Field(ge=1, le=100_000)]
+    """How many there are."""
+    resources: ResourceList
+    """What jobs can use of each, such as `cpu: 16`, `memory: 60Gi`; `pods` is 110 unless it is set."""
+
+
+class EnvironmentSpec(Model):
+    """A compute environment: nodes, ceilings, or both. With ceilings alone, nodes come as they are needed."""
+
+    name: Name
+    nodes: tuple[NodesSpec, ...] = ()
+    """The nodes it has."""
+    max_vcpus: Annotated[Number, Field(gt=0, le=10_000_000)] | None = None
+    """Ceiling on the vCPUs that jobs use together; required without nodes."""
+    max_memory: Quantity | None = None
+    """Ceiling on the memory that jobs use together."""
+    max_gpus: Annotated[Integer, Field(ge=0, le=1_000_000)] | None = None
+    """Ceiling on the GPUs that jobs use together."""
+    price_per_vcpu_hour: Annotated[Number, Field(ge=0)] | None = None
+    """What one vCPU costs for an hour, in any currency."""
+
+    def pool(self) -> Pool:
+        """Its capacity, as the planner sees it."""
+        limits = {"cpu": self.max_vcpus, "memory": self.max_memory, "nvidia.com/gpu": self.max_gpus}
+        ceilings = parse_resources({name: str(limit) for name, limit in limits.items() if limit is not None})
+        environment = Environment(self.name, self.name, 1, 0.0, enabled=True, ceilings=ceilings)
+        if not self.nodes:
+            return pool(environment, [Node("any", {}, {"memory": _UNLIMITED, "pods": _UNLIMITED, **ceilings})])
+        return pool(
+            environment,
+            (
+                Node("any", {}, {"pods": _PODS_PER_NODE, **parse_resources(nodes.resources)})
+                for nodes in self.nodes
+                for _ in range(nodes.count)
+            ),
+        )
+
+
+class QueueSpec(Model):
+    """A queue, with the fields of a JobQueue's spec that decide who starts when."""
+
+    name: Name
+    priority: Annotated[Integer, Field(ge=0, le=1_000_000)] = 0
+    """Queues that share an environment are served by priority, the highest first."""
+    compute_environments: Annotated[tuple[Name, ...], Field(min_length=1, max_length=10)]
+    """Environments in the order in which they are tried."""
+    scheduling_policy: SchedulingPolicy = SchedulingPolicy()
+    """FIFO or FairShare."""
+
+    @property
+    def shares_fairly(self) -> bool:
+        """Whether its jobs need a share."""
+        return self.scheduling_policy.type is PolicyType.FAIR_SHARE
+
+    def record(self, position: int) -> Queue:
+        """The planner's record; between queues of one priority the one listed first goes first."""
+        policy = self.scheduling_policy.fair_share
+        fair_share = FairShare() if self.shares_fairly else None
+        if policy is not None:
+            weights = {share.share_identifier: share.weight_factor for share in policy.shares}
+            fair_share = FairShare(policy.share_decay_seconds, policy.compute_reservation, weights)
+        return Queue(
+            self.name,
+            self.name,
+            1,
+            float(position),
+            self.priority,
+            enabled=True,
+            environments=self.compute_environments,
+            fair_share=fair_share,
+        )
+
+
+class Workload(Model):
+    """The whole file. Jobs are either made up (`synthetic`) or read from a trace (`swf`)."""
+
+    environments: Annotated[tuple[EnvironmentSpec, ...], Field(min_length=1), ListMap("name")]
+    queues: Annotated[tuple[QueueSpec, ...], Field(min_length=1), ListMap("name")]
+    synthetic: Synthetic | None = None
+    swf: Trace | None = None
+
+    def submissions(self, folder: Path, left_out: LeftOut, jobs: int | None = None) -> Iterator[Submission]:
+        """The jobs in the order in which they come, at most `jobs`; a trace is looked for in `folder`."""
+        if self.swf is not None:
+            sharing = {queue.name for queue in self.queues if queue.shares_fairly}
+            return islice(read_trace(folder / self.swf.file, self.swf, sharing, left_out), jobs)
+        return islice(generate(self.synthetic), jobs or self.synthetic.jobs) if self.synthetic else iter(())
+
+
+def load(path: Path) -> Workload:
+    """Read a workload file. Raises InvalidWorkload."""
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidWorkload(f"{path} cannot be read: {error.strerror}; name a workload file that exists") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        at = getattr(error, "problem_mark", None)
+        where = f" line {at.line + 1}" if at is not None else ""
+        problem = getattr(error, "problem", None) or "this is not text"
+        raise InvalidWorkload(f"{path}{where} is not YAML: {problem}; correct it there") from error
+    if not isinstance(content, dict):
+        raise InvalidWorkload(f"{path} must be an object with environments, queues, and synthetic or swf")
+    try:
+        workload = parse(Workload, content)
+        for environment in workload.environments:
+            environment.pool()
+    except (InvalidObject, InvalidQuantity) as error:
+        raise InvalidWorkload(f"{path}: {error}") from error
+    for sentence in _contradictions(workload):
+        raise InvalidWorkload(f"{path}: {sentence}")
+    return workload
+
+
+def _contradictions(workload: Workload) -> Iterator[str]:
+    """What is wrong between fields that are right each for themselves."""
+    if (workload.synthetic is None) == (workload.swf is None):
+        yield "jobs come from synthetic or from swf; write one of the two"
+    known = {environment.name for environment in workload.environments}
+    for number, environment in enumerate(workload.environments):
+        if not environment.nodes and environment.max_vcpus is None:
+            yield f"environments[{number}] ({environment.name}) has no capacity; give it nodes or maxVcpus"
+    for number, queue in enumerate(workload.queues):
+        for name in queue.compute_environments:
+            if name not in known:
+                yield (
+                    f'queues[{number}].computeEnvironments names "{name}", which is not among environments; '
+                    f"use one of {', '.join(sorted(known))}"
+                )
+    queues = {queue.name: queue for queue in workload.queues}
+    for path, name in _named_queues(workload):
+        if name not in queues:
+            yield f'{path} names "{name}", which is not among queues; use one of {", ".join(sorted(queues))}'
+    for number, stream in enumerate(workload.synthetic.streams if workload.synthetic else ()):
+        if queues[stream.queue].shares_fairly and not stream.share_identifier:
+            yield (
+                f"synthetic.streams[{number}].shareIdentifier is required, as queue {stream.queue} shares fairly; "
+                "name the share"
+            )
+        if stream.share_identifier and not queues[stream.queue].shares_fairly:
+            yield (
+                f"synthetic.streams[{number}].shareIdentifier means nothing in queue {stream.queue}, which is first "
+                "come, first served; remove it, or give the queue the scheduling policy FairShare"
+            )
+
+
+def _named_queues(workload: Workload) -> Iterator[tuple[str, str]]:
+    for number, stream in enumerate(workload.synthetic.streams if workload.synthetic else ()):
+        yield f"synthetic.streams[{number}].queue", stream.queue
+    if workload.swf is not None:
+        yield "swf.queue", workload.swf.queue
+        for number, name in workload.swf.queues.items():
+            yield f"swf.queues[{number}]", name
