@@ -2,7 +2,7 @@
 # Everything is set up on first use: virtual environment, programs, local cluster. Caches live in the user's cache folder.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench cluster cluster-down example-image unit e2e generate lock
+.PHONY: help demo test check bench bench-planner simulate cluster cluster-down example-image unit e2e generate lock
 
 PY := .venv/bin/python
 export PYTHONPATH := hack
@@ -35,6 +35,12 @@ check: .venv/.ready  ## Check lint, formatting, types, layers and that generated
 
 bench: .venv/.ready  ## Measure against the bare Job controller and write docs/benchmarks.md
 	$(PY) -m bench
+
+bench-planner: .venv/.ready  ## Measure the planner and its simulator alone and write docs/planner-benchmarks.md
+	$(PY) -m bench.planner
+
+simulate: .venv/.ready  ## Replay a workload through the planner and draw it: WORKLOAD=examples/simulator/trace.yaml
+	@$(PY) -m batchyard.simulator $(or $(WORKLOAD),examples/simulator/mix.yaml) --chart simulation.svg
 
 cluster: .venv/.ready  ## Start the local cluster and say how to use it
 	$(PY) -m localcluster up

@@ -85,7 +85,8 @@ class Ledger:
 
     def fits(self, environment: str, request: Resources) -> bool:
         """Whether the request fits into what is free now."""
-        return fits(with_pods(request), self._free[environment])
+        free = self._free[environment]
+        return ("pods" in request or free.get("pods", 0) >= 1) and fits(request, free)
 
     def room(self, environment: str, request: Resources) -> int:
         """How many pods of the request fit into what is free now, going by the sums."""
@@ -95,7 +96,9 @@ class Ledger:
 
     def charge(self, environment: str, request: Resources) -> None:
         """Take the request, and its pod slots, out of what is free."""
-        self._free[environment] = subtract(self._free[environment], with_pods(request))
+        free = self._free[environment]
+        for name, amount in with_pods(request).items():
+            free[name] = free.get(name, 0) - amount
 
     def free(self, environment: str) -> Resources:
         """What is free now; negative where capacity shrank below what runs."""

@@ -8,6 +8,7 @@ first ten), which keeps the number of writes of a waiting job logarithmic in the
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from batchyard.api.batchjob import JobState
 from batchyard.core.backlog import Backlog, key_of
@@ -24,7 +25,7 @@ _SAID_OF_THE_FIRST = frozenset(
 def queued_behind(job: BatchJob, status: Status, position: int, now: float) -> Status:
     """Status of a job with others ahead of it in its queue, or in its share of a fair-share queue."""
     ahead = position - 1
-    at = datetime.fromtimestamp(now, UTC).strftime("%H:%M:%SZ")
+    at = _clock(now)
     others = "1 job is" if ahead == 1 else f"{ahead} jobs are"
     if job.share:
         message = f"position {position} in share {job.share} of queue {job.queue}: {others} ahead in it (at {at})"
@@ -39,6 +40,12 @@ def queued_behind(job: BatchJob, status: Status, position: int, now: float) -> S
         stalled=False,
         not_before=None,
     )
+
+
+@lru_cache(maxsize=1)
+def _clock(now: float) -> str:
+    """The time of day; one pass tells it to many jobs."""
+    return datetime.fromtimestamp(now, UTC).strftime("%H:%M:%SZ")
 
 
 def outdated(status: Status, position: int) -> bool:

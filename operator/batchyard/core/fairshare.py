@@ -81,6 +81,8 @@ class Turns:
 
     def charge(self, environment: str, request: Resources) -> None:
         """Count what the job at the head of the line has just been granted."""
+        if not self._fair:
+            return
         amount = vcpus_of(request)
         self._granted[self._current] = self._granted.get(self._current, 0) + amount
         self._granted_in[environment] = self._granted_in.get(environment, 0) + amount

@@ -69,6 +69,7 @@ class _Pass:
         self.growth = Growth(wants)
         self.closed: dict[str, Queue] = {}
         self.refused: set[tuple[str, Size]] = set()
+        self.could_hold: dict[tuple[str, Size], bool] = {}
         self.held: dict[tuple[str, Size], Hold] = {}
         """What an ordinary job of a queue and a size was told: the next one is told the same."""
 
@@ -91,7 +92,7 @@ class _Pass:
     ) -> Placement | Hold:
         request = resolved.request
         ordered = self.growth.order(key, enabled, self.closed, self.ledger, request)
-        candidates = [name for name in ordered if self.pools[name].could_hold(request, resolved.gang)]
+        candidates = [name for name in ordered if self._could_hold(name, size, resolved)]
         if not candidates:
             return self._misfit(queue, resolved, enabled)
         kept_back = False
@@ -112,6 +113,13 @@ class _Pass:
         if kept_back:
             return _kept_back(queue, request, candidates)
         return self._full(queue, request, candidates, holder)
+
+    def _could_hold(self, name: str, size: Size, resolved: Resolved) -> bool:
+        if resolved.gang is not None:
+            return self.pools[name].could_hold(resolved.request, resolved.gang)
+        if (name, size) not in self.could_hold:
+            self.could_hold[name, size] = self.pools[name].could_hold(resolved.request)
+        return self.could_hold[name, size]
 
     def _misfit(self, queue: Queue, resolved: Resolved, enabled: list[str]) -> Hold:
         if not any(self.pools[name].nodes for name in enabled):

@@ -8,6 +8,7 @@ snapshot, neither knows a clock, and both give the same answer for the same argu
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
@@ -255,7 +256,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
             found[key] = replace(decision, array=arrays.granted(want, main, found[key].count if key in found else 0))
         else:
             run, attempt = lifecycle.next_run(snapshot.statuses[key])
-            found[key] = replace(decision, run=run, attempt=attempt)
+            found[key] = decision if run == 1 else replace(decision, run=run, attempt=attempt)
     result.placements.extend(found.values())
     result.yielding = yielding(snapshot, held, ledger, now)
     position = _positions(snapshot, result.placements)
@@ -277,14 +278,18 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
 
 def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[[Key], int]:
     """Places in the lines once the jobs that start in this pass have left them."""
-    left: dict[tuple[str, str], list[int]] = {}
-    for placement in placements:  # in the order of each line, so the lists are sorted
-        job = snapshot.jobs[placement.key]
-        left.setdefault((job.queue, job.share), []).append(snapshot.backlog.position(placement.key))
+
+    @cache
+    def left() -> Mapping[tuple[str, str], list[int]]:
+        found: dict[tuple[str, str], list[int]] = {}
+        for placement in placements:  # in the order of each line, so the lists are sorted
+            job = snapshot.jobs[placement.key]
+            found.setdefault((job.queue, job.share), []).append(snapshot.backlog.position(placement.key))
+        return found
 
     def position(key: Key) -> int:
         job, before = snapshot.jobs[key], snapshot.backlog.position(key)
-        return before - bisect_left(left.get((job.queue, job.share), ()), before)
+        return before - bisect_left(left().get((job.queue, job.share), ()), before)
 
     return position
 

@@ -1,14 +1,32 @@
 """One job of a workload as its source yields it, and the record the planner wants of it.
 
-Called by the two sources, `synthetic` and `swf`. Jobs of one size share one record, so a million of them need no more
-memory than those that wait.
+Called by the two sources, `synthetic` and `swf`, and by `workload`. Jobs of one size share one record, so a million of
+them need no more memory than those that wait.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+from batchyard.api.base import ResourceList
+from batchyard.api.quantities import InvalidQuantity
 from batchyard.core.records import Gang, NodeGroup, Resolved, RetryPolicy
-from batchyard.core.resources import Resources
+from batchyard.core.resources import Resources, parse_resources
+
+
+def _parsed(amounts: ResourceList) -> ResourceList:
+    try:
+        parse_resources(amounts)
+    except InvalidQuantity as error:
+        raise PydanticCustomError("quantity", "{message}", {"message": f"{error}"}) from error
+    return amounts
+
+
+Amounts = Annotated[ResourceList, AfterValidator(_parsed)]
+"""Amounts by resource that are whole numbers where they must be."""
 
 
 @dataclass(slots=True, frozen=True)

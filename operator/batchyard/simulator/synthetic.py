@@ -12,9 +12,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batchyard.api.base import Integer, Model, Name, Number, ResourceList, Rule
+from batchyard.api.base import Integer, Model, Name, Number, Rule
 from batchyard.core.resources import parse_resources
-from batchyard.simulator.submission import Submission, single
+from batchyard.simulator.submission import Amounts, Submission, single
 
 _DAY = 86_400
 _P95 = 1.6448536269514722
@@ -49,7 +49,7 @@ class Stream(Model):
     """How many come in an hour, on average over a day."""
     daily_swing: Annotated[Number, Field(ge=0, le=1)] = 0.0
     """How much busier than average noon is, and how much quieter midnight: 0 not at all, 1 twice as busy and idle."""
-    requests: ResourceList
+    requests: Amounts
     """What each takes, such as `cpu: 2`, `memory: 8Gi`."""
     run_seconds: RunSeconds
     """How long each runs."""

@@ -12,14 +12,13 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
-from batchyard.api.base import Integer, ListMap, Model, Name, Number, Quantity, ResourceList
+from batchyard.api.base import Integer, ListMap, Model, Name, Number, Quantity
 from batchyard.api.jobqueue import PolicyType, SchedulingPolicy
-from batchyard.api.quantities import InvalidQuantity
 from batchyard.api.validation import InvalidObject, parse
 from batchyard.core.capacity import Pool, pool
 from batchyard.core.records import Environment, FairShare, Node, Queue
 from batchyard.core.resources import parse_resources
-from batchyard.simulator.submission import LeftOut, Submission
+from batchyard.simulator.submission import Amounts, LeftOut, Submission
 from batchyard.simulator.swf import Trace, read_trace
 from batchyard.simulator.synthetic import Synthetic, generate
 
@@ -37,7 +36,7 @@ class NodesSpec(Model):
 
     count: Annotated[Integer, Field(ge=1, le=100_000)]
     """How many there are."""
-    resources: ResourceList
+    resources: Amounts
     """What jobs can use of each, such as `cpu: 16`, `memory: 60Gi`; `pods` is 110 unless it is set."""
 
 
@@ -139,9 +138,7 @@ def load(path: Path) -> Workload:
         raise InvalidWorkload(f"{path} must be an object with environments, queues, and synthetic or swf")
     try:
         workload = parse(Workload, content)
-        for environment in workload.environments:
-            environment.pool()
-    except (InvalidObject, InvalidQuantity) as error:
+    except InvalidObject as error:
         raise InvalidWorkload(f"{path}: {error}") from error
     for sentence in _contradictions(workload):
         raise InvalidWorkload(f"{path}: {sentence}")

@@ -1,0 +1,59 @@
+"""`python -m batchyard.simulator`, as a person runs it."""
+
+import runpy
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "simulator"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["simulator", *map(str, arguments)])
+    runpy.run_module("batchyard.simulator", run_name="__main__")
+
+
+def test_the_mix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chart = tmp_path / "chart.svg"
+    run(monkeypatch, EXAMPLES / "mix.yaml", "--jobs", "600", "--chart", chart)
+    printed = capsys.readouterr().out
+    assert printed.startswith("600 jobs, makespan ")
+    rows = [line.split()[0] for line in printed.splitlines() if line.strip()]
+    assert rows[1:11] == [
+        "queue", "urgent", "teams", "vision", "language", "night", "environment", "on-premises", "cloud", "all",
+    ]  # fmt: skip
+    assert "cost of use" in printed
+    texts = [element.text for element in ElementTree.parse(chart).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
+    assert {"mix: utilisation and backlog", "vCPUs in use, percent of 320", "jobs waiting"} <= set(texts)
+
+
+def test_the_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run(monkeypatch, EXAMPLES / "trace.yaml", "--jobs", "300")
+    printed = capsys.readouterr().out
+    assert "user1 " in printed
+    assert "cost" not in printed
+    assert "lines of the trace were left out" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["none.yaml"], "error: none.yaml cannot be read: No such file or directory; name a workload file that exists"),
+        (
+            [EXAMPLES / "mix.yaml", "--jobs", "20", "--chart", "/none/chart.svg"],
+            "error: /none/chart.svg cannot be written: No such file or directory; name another file with --chart",
+        ),
+    ],
+)
+def test_mistakes(monkeypatch: pytest.MonkeyPatch, arguments: list[object], sentence: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, *arguments)
+    assert ended.value.code == sentence
+
+
+def test_a_number_that_is_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(monkeypatch, EXAMPLES / "mix.yaml", "--jobs", "0")
+    assert 'must be a whole number of at least 1, not "0"' in capsys.readouterr().err
