@@ -21,7 +21,7 @@ def render(results: Results, environments: Sequence[EnvironmentSpec], left_out: 
         *_table(["queue", "share", "jobs", "vCPU hours", "wait: mean", "median", "p95", "max"], _jobs(results), left=2),
         "",
         *_table(
-            ["environment", "vCPUs", "utilisation", "vCPU hours", "cost of use", "cost of all"],
+            ["environment", "vCPUs", "utilisation", "vCPU hours", "cost of use", "cost with idle"],
             _capacity(results, environments),
             left=1,
         ),
