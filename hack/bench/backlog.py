@@ -7,11 +7,10 @@ reads nothing and writes nothing, so what is measured is the planner.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from batchyard.api.batchjob import JobState
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import pool, with_pods
 from batchyard.core.placement import Placement
-from batchyard.core.planner import Placed, Settled, Snapshot, place, settle
+from batchyard.core.planner import place, settle
 from batchyard.core.records import (
     BatchJob,
     Definition,
@@ -26,6 +25,7 @@ from batchyard.core.records import (
     Status,
 )
 from batchyard.core.resources import Resources, add, subtract
+from batchyard.core.snapshot import Placed, Settled, Snapshot
 from batchyard.core.usage import Usage, vcpus_of
 
 BEGAN = 1_767_225_600.0
@@ -150,8 +150,3 @@ class Operator:
         self.used[POOL] = add(self.used.get(POOL, {}), with_pods(placement.request))
         if usage := self.usage.get(job.queue):
             usage.start(run.uid, job.share, POOL, vcpus_of(placement.request), self.now)
-
-    @property
-    def waiting(self) -> int:
-        """How many jobs wait."""
-        return sum(self.statuses[key].state is JobState.RUNNABLE for key in self.jobs if key in self.backlog)

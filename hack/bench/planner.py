@@ -64,7 +64,11 @@ def main() -> None:
         "--replays", type=int, nargs="*", default=[10_000, 100_000, 1_000_000], help="jobs per run of the simulator"
     )
     options = parser.parse_args()
-    rows = [row for shape in SHAPES for row in (_few_changes(shape), *_full(shape))]
+    rows = []
+    for shape in SHAPES:
+        for row in (_few_changes(shape), *_full(shape)):
+            print(f"{row.text}, {row.shape}: {row.figures}", flush=True)
+            rows.append(row)
     page = _render(rows, [_replay(jobs) for jobs in options.replays])
     options.output.write_text(page)
     print(page)

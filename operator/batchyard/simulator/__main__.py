@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from math import inf
 from pathlib import Path
 
 from batchyard.simulator import chart, report
@@ -20,6 +21,7 @@ def main() -> None:
     )
     parser.add_argument("workload", type=Path, help="workload file (YAML)")
     parser.add_argument("--jobs", type=_number, help="number of jobs to replay, instead of the file's")
+    parser.add_argument("--hours", type=_number, help="stop after so many hours of virtual time")
     parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="draw utilisation and backlog over time")
     options = parser.parse_args()
     try:
@@ -27,7 +29,8 @@ def main() -> None:
         pools = [environment.pool() for environment in workload.environments]
         queues = [queue.record(position) for position, queue in enumerate(workload.queues)]
         began = time.perf_counter()
-        results = Replay(pools, queues).run(workload.submissions(options.workload.parent, left_out, options.jobs))
+        submissions = workload.submissions(options.workload.parent, left_out, options.jobs)
+        results = Replay(pools, queues).run(submissions, 3600 * options.hours if options.hours else inf)
         seconds = time.perf_counter() - began
         print(report.render(results, workload.environments, left_out.jobs))
         if options.chart is not None:

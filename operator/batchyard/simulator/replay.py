@@ -66,11 +66,12 @@ class Replay:
         self._number = 0
         self.results = Results({name: Tally() for name in self._queues}, environments=dict.fromkeys(self._pools, 0.0))
 
-    def run(self, submissions: Iterable[Submission], until: float = inf) -> Results:
-        """Replay all of them, given in the order in which they come, up to their last end or a moment before."""
+    def run(self, submissions: Iterable[Submission], seconds: float = inf) -> Results:
+        """Replay all of them, given in the order in which they come, up to their last end or for so many seconds."""
         coming = iter(submissions)
         upcoming = next(coming, None)
         self.results.began_at = upcoming.submitted_at if upcoming else 0
+        until = self.results.began_at + seconds
         while upcoming or self._running:
             moments = [self._running[0][0]] if self._running else []
             now = min([*moments, upcoming.submitted_at]) if upcoming else moments[0]

@@ -87,7 +87,7 @@ def _remarks(results: Results, left_out: int) -> Iterable[str]:
         yield f"{rejected:,} jobs can never start and were set aside. The first: {results.rejection}."
     if results.still_waiting:
         yield ""
-        yield f"{results.still_waiting:,} jobs were still waiting at the end."
+        yield f"{results.still_waiting:,} jobs were still waiting at the end; how long is not among the waits."
     if left_out:
         yield ""
         yield f"{left_out:,} lines of the trace were left out: the job did not run, or its processors are not known."

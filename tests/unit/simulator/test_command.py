@@ -30,10 +30,12 @@ def test_the_mix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest
 
 
 def test_the_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    run(monkeypatch, EXAMPLES / "trace.yaml", "--jobs", "300")
+    run(monkeypatch, EXAMPLES / "trace.yaml", "--jobs", "300", "--hours", "20")
     printed = capsys.readouterr().out
     assert "user1 " in printed
     assert "cost" not in printed
+    assert "makespan 20.0 h" in printed
+    assert "jobs were still waiting at the end" in printed
     assert "lines of the trace were left out" in printed
 
 

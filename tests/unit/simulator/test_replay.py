@@ -67,6 +67,13 @@ def test_the_clock_starts_with_the_first_job() -> None:
     assert results.timeline.vcpus() == [1.5, 1.0]
 
 
+def test_a_replay_can_be_ended_before_its_jobs_are() -> None:
+    made = Replay([nodes().pool()], [queue().record(0)])
+    results = made.run([job(100, 2, 60), job(110, 4, 60), job(500, 1, 1)], 50)
+    assert (results.makespan, results.environments, results.still_waiting) == (50, {"pool": 100}, 1)
+    assert results.timeline.vcpus() == [2.0]
+
+
 def test_nothing_at_all() -> None:
     results = replay()
     assert (results.makespan, results.passes, results.timeline.vcpus()) == (0, 0, [])
@@ -116,7 +123,7 @@ def test_shares_converge_to_their_weights() -> None:
     shares = ("red", "blue", "green")
     work = [submission for share in shares for submission in islice(endless(share), 3000)]
     made = Replay([nodes(cpu=14).pool()], [queue(scheduling_policy=POLICY).record(0)])
-    results = made.run(work, until=4 * 3600)
+    results = made.run(work, 4 * 3600)
     had = {share: results.shares["work", share].vcpu_seconds for share in shares}
     assert sum(had.values()) == 14 * 4 * 3600
     for share, weight in zip(shares, (1.0, 0.5, 0.25), strict=True):
