@@ -97,8 +97,10 @@ class Ledger:
     def charge(self, environment: str, request: Resources) -> None:
         """Take the request, and its pod slots, out of what is free."""
         free = self._free[environment]
-        for name, amount in with_pods(request).items():
+        for name, amount in request.items():
             free[name] = free.get(name, 0) - amount
+        if "pods" not in request:
+            free["pods"] = free.get("pods", 0) - 1
 
     def free(self, environment: str) -> Resources:
         """What is free now; negative where capacity shrank below what runs."""
