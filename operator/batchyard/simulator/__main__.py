@@ -34,7 +34,7 @@ def main() -> None:
         seconds = time.perf_counter() - began
         print(report.render(results, workload.environments, left_out.jobs))
         if options.chart is not None:
-            title, vcpus = f"{options.workload.stem}: utilisation and backlog", sum(map(report.vcpus_of, pools))
+            title, vcpus = f"{options.workload.stem}: utilisation and backlog", sum(map(report.vcpus_in, pools))
             _write(options.chart, chart.render(title, results.timeline, vcpus))
     except (InvalidWorkload, InvalidTrace) as error:
         sys.exit(f"error: {error}")

@@ -60,7 +60,7 @@ def _capacity(results: Results, environments: Sequence[EnvironmentSpec]) -> Iter
     costs: list[tuple[float, float]] = []
     total_vcpus = 0.0
     for environment in environments:
-        vcpus, used = vcpus_of(environment.pool()), results.environments[environment.name] / 3600
+        vcpus, used = vcpus_in(environment.pool()), results.environments[environment.name] / 3600
         total_vcpus += vcpus
         cells = [environment.name, f"{vcpus:,g}", _percent(used, vcpus * hours), f"{used:,.1f}"]
         if environment.price_per_vcpu_hour is not None:
@@ -75,7 +75,7 @@ def _capacity(results: Results, environments: Sequence[EnvironmentSpec]) -> Iter
         yield ["all", f"{total_vcpus:,g}", _percent(used, total_vcpus * hours), f"{used:,.1f}", *sums]
 
 
-def vcpus_of(pool: Pool) -> float:
+def vcpus_in(pool: Pool) -> float:
     """What jobs can use of it."""
     return pool.capacity.get("cpu", 0) / 1000
 
