@@ -1,6 +1,8 @@
 """The pages say what the code does: tables are compared with it, examples are valid, links lead somewhere."""
 
+import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from batchyard.runtime.metrics import Metrics, gauges
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
+TESTS = ROOT / "tests"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 PARSERS: dict[str, Any] = {
     names.JOB_DEFINITION: parse_jobdefinition,
@@ -56,6 +59,30 @@ def test_every_field_that_is_refused_is_listed() -> None:
         (row.kind, ".".join(row.path) + (f": {row.value}" if row.value else ""), row.remedy) for row in UNSUPPORTED
     }
     assert listed == expected
+
+
+@cache
+def names_of_tests(file: str) -> frozenset[str]:
+    """The tests of a file below tests/; none if there is no such file."""
+    path = TESTS / file
+    tree = ast.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
+    functions = [each for each in tree.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return frozenset(each.name for each in functions if each.name.startswith("test_"))
+
+
+def test_all_behaviour_is_shown_by_tests_that_exist() -> None:
+    behaviour = rows("coming-from-aws-batch.md", "subject")
+    assert behaviour
+    for row in behaviour:
+        assert len(row) == 5, f"{row[0]}: the columns are subject, AWS Batch, Batchyard, difference, test"
+        if row[-1] == "-":
+            continue
+        shown_by = row[-1].split(", ")
+        assert 1 <= len(shown_by) <= 2, f"{row[0]}: one test or two, or a dash"
+        for test in shown_by:
+            file, _, name = code(test).partition("::")
+            assert test == f"`{file}::{name}`", f"{row[0]}: write `file::test`, not {test}"
+            assert name in names_of_tests(file), f"{row[0]}: there is no {name} in tests/{file}"
 
 
 def test_the_readme_names_everything_that_is_refused() -> None:
