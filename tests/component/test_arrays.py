@@ -454,3 +454,70 @@ async def test_it_shrinks_with_its_environment(cluster: Cluster) -> None:
         indexed.start(NAMESPACE, "job-1", *[each for each in indexed.active(NAMESPACE, "job-1") if each > 3])
     assert parallelism(cluster) == 2
     assert indexed.deleted == 0
+
+
+def terminate(cluster: Cluster, indexes: str, name: str = "job", **fields: Any) -> None:
+    cluster.submit(name, array={"size": 6}, stopIndexes=[{"indexes": indexes, "reason": "bad input"}], **fields)
+
+
+@in_cluster()
+async def test_single_indexes_are_terminated_and_the_others_go_on(cluster: Cluster) -> None:
+    cluster.furnish(cpu="2", retryStrategy=RETRIES)
+    await cluster.start_operator()
+    cluster.submit(array={"size": 6})
+    await cluster.pass_time(2)
+    indexed = cluster.jobs.indexed
+    indexed.start(NAMESPACE, "job-1", 0, 1)
+    terminate(cluster, "1,3,9")
+    await cluster.pass_time(3)
+    assert indexed.active(NAMESPACE, "job-1") == [0, 2]
+    assert array(cluster)["firstFailures"][0]["message"] == "terminated: bad input"
+    indexed.finish(NAMESPACE, "job-1", 0, 2)
+    await cluster.pass_time(3)
+    assert indexed.active(NAMESPACE, "job-1") == [4, 5]
+    indexed.finish(NAMESPACE, "job-1", 4, 5)
+    await cluster.pass_time(3)
+    assert cluster.state() == ("Failed", "IndexesFailed")
+    assert (array(cluster)["succeededIndexes"], array(cluster)["failedIndexes"]) == ("0,2,4-5", "1,3")
+    assert {each["reason"] for each in array(cluster)["firstFailures"]} == {"Terminated"}
+    assert cluster.kube_jobs() == ["job-1"]
+
+
+@in_cluster()
+async def test_an_index_that_is_tried_again_is_terminated_across_a_dead_operator(cluster: Cluster) -> None:
+    cluster.furnish(cpu="6", retryStrategy=RETRIES)
+    await cluster.start_operator()
+    cluster.submit(array={"size": 6})
+    await cluster.pass_time(2)
+    indexed = cluster.jobs.indexed
+    indexed.finish(NAMESPACE, "job-1", 2, 4, exit_code=1)
+    indexed.finish(NAMESPACE, "job-1", 0, 1, 3, 5)
+    await cluster.pass_time(12)
+    assert cluster.kube_jobs() == ["job-1", "job-i2-2", "job-i4-2"]
+    await cluster.processes[-1].kill()
+    terminate(cluster, "2")
+    await cluster.start_operator()
+    await cluster.pass_time(30)
+    assert cluster.kube_jobs() == ["job-1", "job-i4-2"]
+    cluster.jobs.finish(cluster.kube_job("job-i4-2"))
+    await cluster.pass_time(3)
+    assert cluster.state() == ("Failed", "IndexesFailed")
+    assert array(cluster)["failedIndexes"] == "2"
+
+
+@in_cluster()
+async def test_an_index_that_waits_for_another_is_terminated_before_it_starts(cluster: Cluster) -> None:
+    cluster.furnish(cpu="6")
+    await cluster.start_operator()
+    cluster.submit("first", array={"size": 6})
+    partners = [{"job": "first", "type": "NToN"}]
+    cluster.submit("second", array={"size": 6}, dependsOn=partners)
+    await cluster.pass_time(2)
+    terminate(cluster, "0-4", "second", dependsOn=partners)
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.finish(NAMESPACE, "first-1", *range(6))
+    await cluster.pass_time(3)
+    assert [name for name in cluster.kube_jobs() if name.startswith("second")] == ["second-i5-1"]
+    cluster.jobs.finish(cluster.kube_job("second-i5-1"))
+    await cluster.pass_time(3)
+    assert array(cluster, "second")["failedIndexes"] == "0-4"

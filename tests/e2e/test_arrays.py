@@ -13,6 +13,7 @@ from batchyard.api import names
 from e2e.clusterapi import EVENTS, JOBS, Json, path_of, until
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
+from localcluster import LocalClusterError
 
 pytestmark = pytest.mark.e2e
 
@@ -186,6 +187,25 @@ def test_a_cancelled_one_starts_no_more_indexes(harness: Harness) -> None:
     assert (status["state"], status["message"]) == ("Failed", "cancelled: not needed")
     # Those that ran have ended by themselves; the Job controller may have been quicker to start a few more.
     assert 3 <= status["array"]["succeeded"] <= 9
+
+
+def test_single_indexes_are_terminated(harness: Harness) -> None:
+    script = "trap 'exit 9' TERM; [ $AWS_BATCH_JOB_ARRAY_INDEX = 0 ] && sleep 5 && exit; sleep 300 & wait"
+    harness.apply(
+        harness.real_environment(),
+        harness.queue("queue", "real"),
+        harness.definition("wait", "sh", "-c", script, retryStrategy={"attempts": 3}),
+        harness.job("some", "wait", "queue", array={"size": 3}),
+    )
+    wait_array(harness, "some", running=3)
+    stop = {"stopIndexes": [{"indexes": "1-2", "reason": "bad input"}]}
+    harness.kubectl("patch", "batchjob", "some", "--type=merge", "-p", json.dumps({"spec": stop}))
+    shown = harness.wait_finished({"some"})["some"]["array"]
+    assert (shown["succeededIndexes"], shown["failedIndexes"], shown["retries"]) == ("0", "1-2", 0)
+    assert {each["message"] for each in shown["firstFailures"]} == {"terminated: bad input"}
+    refused = "an entry cannot be taken back"
+    with pytest.raises(LocalClusterError, match=refused):
+        harness.kubectl("patch", "batchjob", "some", "--type=merge", "-p", '{"spec": {"stopIndexes": []}}')
 
 
 def test_two_arrays_go_index_by_index_at_the_same_time(harness: Harness) -> None:

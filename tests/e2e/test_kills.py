@@ -33,6 +33,14 @@ KINDS: dict[str, tuple[str, str, int]] = {
 }
 """State, reason and number of runs in which jobs of each kind end."""
 
+SIZE = 10
+ARRAYS: dict[str, tuple[str, str, int, int]] = {
+    "array": ("Succeeded", "Completed", 1, SIZE),
+    "array-failing": ("Failed", "IndexesFailed", 1 + SIZE, 2 * SIZE),
+    "array-paired": ("Succeeded", "Completed", SIZE, SIZE),
+}
+"""State, reason, number of Kubernetes Jobs and of pods that ended, of each array at its end."""
+
 
 class Runs:
     """What was ever created for each BatchJob, and which of its pods were there at the same time."""
@@ -40,6 +48,8 @@ class Runs:
     def __init__(self, harness: Harness) -> None:
         self.jobs: defaultdict[str, set[str]] = defaultdict(set)
         self.pods: defaultdict[str, set[str]] = defaultdict(set)
+        self.ended: defaultdict[str, set[str]] = defaultdict(set)
+        """Pods that came to an end: an array that gives places back may lose one that was just made."""
         self.overlaps: set[str] = set()
         self._live: defaultdict[str, set[str]] = defaultdict(set)
         harness.api.watch(JOBS, harness.namespace, self._note_job)
@@ -51,11 +61,15 @@ class Runs:
     def _note_pod(self, event: str, obj: dict[str, Any]) -> None:
         name, uid = obj["metadata"]["labels"][names.JOB], obj["metadata"]["uid"]
         self.pods[name].add(uid)
+        if obj["status"]["phase"] in ("Succeeded", "Failed"):
+            self.ended[name].add(uid)
+        index = obj["metadata"].get("annotations", {}).get(names.COMPLETION_INDEX)
+        live = self._live[name if index is None else f"{name}:{index}"]
         if event == "DELETED" or obj["status"]["phase"] in ("Succeeded", "Failed"):
-            self._live[name].discard(uid)
+            live.discard(uid)
         else:
-            self._live[name].add(uid)
-        if len(self._live[name]) > 1:
+            live.add(uid)
+        if len(live) > 1:
             self.overlaps.add(name)
 
 
@@ -77,12 +91,26 @@ def test_an_operator_killed_at_random_loses_nothing_and_runs_nothing_twice(
         harness.simulated_definition("hungry", duration="1s", annotations=hungry, retryStrategy=again),
     )
     kinds = {f"{kind}-{index:03}": kind for index, kind in enumerate(rng.choices(list(KINDS), k=COUNT))}
-    harness.apply(*(_job(harness, name, kind, kinds, rng) for name, kind in kinds.items()))
+    partner = [{"job": "array", "type": "NToN"}]
+    harness.apply(
+        *(_job(harness, name, kind, kinds, rng) for name, kind in kinds.items()),
+        harness.job("array", "plain", "simulated", array={"size": SIZE, "maxConcurrency": 4}),
+        harness.job("array-failing", "failing", "simulated", array={"size": SIZE, "maxConcurrency": 4}),
+        harness.job("array-paired", "plain", "simulated", array={"size": SIZE}, dependsOn=partner),
+    )
     for _ in range(KILLS):
         time.sleep(rng.uniform(0.0, 3.0))
         operator.replace()
 
-    statuses = harness.wait_finished(list(kinds), seconds=300)
+    every = harness.wait_finished([*kinds, *ARRAYS], seconds=300)
+    arrays = {name: every.pop(name) for name in ARRAYS}
+    statuses = every
+    assert {name: (status["state"], status["reason"]) for name, status in arrays.items()} == {
+        name: end[:2] for name, end in ARRAYS.items()
+    }
+    assert {name: (len(runs.jobs[name]), len(runs.ended[name])) for name in ARRAYS} == {
+        name: end[2:] for name, end in ARRAYS.items()
+    }
     assert {name: (status["state"], status["reason"]) for name, status in statuses.items()} == {
         name: KINDS[kind][:2] for name, kind in kinds.items()
     }

@@ -4,6 +4,7 @@ A part of `jobcontroller`, for Jobs with `backoffLimitPerIndex: 0`; pods start a
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from batchyard.api import names
@@ -13,6 +14,7 @@ from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS, PODS
 from fakes.store import Store
 
+TRACKING = "batch.kubernetes.io/job-tracking"
 _ENDED = ("Succeeded", "Failed")
 BATCH_SECONDS = 1.0
 """How long the Job controller gathers changes of pods; a change of the Job itself is acted on at once."""
@@ -26,6 +28,11 @@ class IndexedController:
         self._busy = False
         self.deleted = 0
         """How many pods were deleted because there were more than the parallelism allows."""
+
+    @staticmethod
+    def owns(pod: Object) -> bool:
+        """Whether the pod is one of an Indexed Job."""
+        return names.COMPLETION_INDEX in pod["metadata"]["labels"]
 
     def sync(self, namespace: str, name: str) -> None:
         """Bring pods and status in line with the spec. With too many pods, those that do not run are deleted first."""
@@ -62,6 +69,14 @@ class IndexedController:
         self._busy = False
         asyncio.get_running_loop().call_later(BATCH_SECONDS, self.sync, namespace, name)
 
+    def end_deleted(self, pod: Object) -> None:
+        """Somebody has deleted a pod: its containers are stopped, and the index counts as failed."""
+        metadata = pod["metadata"]
+        if not _has_ended(pod):
+            pod = self._set_pod(pod, "Failed", {"terminated": {"exitCode": 143, "reason": "Error"}})
+        self.sync(metadata["namespace"], metadata["labels"]["batch.kubernetes.io/job-name"])
+        self._release(pod)
+
     def wait(self, namespace: str, name: str, index: int, reason: str, message: str = "") -> None:
         """Have the kubelet wait before a container can start."""
         self._set_pod(self.pod(namespace, name, index), "Pending", {"waiting": {"reason": reason, "message": message}})
@@ -82,14 +97,14 @@ class IndexedController:
         if any(each["type"] in ("Complete", "Failed") for each in job.get("status", {}).get("conditions", ())):
             return
         pods = self._pods(namespace, name)
+        before = job.get("status") or {}
         completed = IndexSet.of(_index(pod) for pod in pods if pod["status"].get("phase") == "Succeeded")
-        failed = IndexSet.of(_index(pod) for pod in pods if pod["status"].get("phase") == "Failed") - completed
-        for pod in pods:
-            if _has_ended(pod):
-                self._release(pod)
+        completed |= IndexSet.parse(before.get("completedIndexes", ""))
+        failed = IndexSet.of(_index(pod) for pod in pods if pod["status"].get("phase") == "Failed")
+        failed = (failed | IndexSet.parse(before.get("failedIndexes", ""))) - completed
         active = {_index(pod): pod for pod in pods if not _has_ended(pod)}
         if "deletionTimestamp" in job["metadata"]:
-            for pod in active.values():
+            for pod in pods:
                 self._delete(pod)
             return
         left = [index for index in range(job["spec"]["completions"]) if index not in completed and index not in failed]
@@ -134,6 +149,7 @@ class IndexedController:
             "kind": "Pod",
             "metadata": {
                 "generateName": f"{name}-{index}-",
+                "finalizers": [TRACKING],
                 "labels": labels,
                 "annotations": {**(metadata.get("annotations") or {}), **marks},
                 "ownerReferences": [
@@ -162,11 +178,15 @@ class IndexedController:
         return self._store.update(PODS, pod, status=True)
 
     def _release(self, pod: Object) -> None:
-        if pod["metadata"].pop("finalizers", None):
-            self._store.update(PODS, pod)
+        with suppress(errors.NotFound):
+            now = self._store.get(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+            if now["metadata"].pop("finalizers", None):
+                self._store.update(PODS, now)
 
     def _delete(self, pod: Object) -> None:
-        self._store.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+        self._release(pod)
+        with suppress(errors.NotFound):
+            self._store.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
 
 
 def _index(pod: Object) -> int:

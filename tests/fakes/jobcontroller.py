@@ -107,8 +107,11 @@ class JobController:
             resumed = old is not None and bool(old["spec"].get("suspend")) and not suspended
             if (old is None and not suspended) or resumed:
                 self._create_pod(new, sequence=1)
-        elif resource == PODS and "deletionTimestamp" in new["metadata"] and not self._graceful:
-            self._release(new)
+        elif resource == PODS and "deletionTimestamp" in new["metadata"]:
+            if IndexedController.owns(new):
+                self.indexed.end_deleted(new)
+            elif not self._graceful:
+                self._release(new)
 
     def _create_pod(self, job: Object, sequence: int) -> None:
         namespace, name = _key(job)

@@ -79,6 +79,7 @@ def _environment(id: str, server: str, operator: str = "", *, name: str = "sampl
     return Bad(id, "ComputeEnvironment", fields, server, operator, name)
 
 
+STOPPED = {"indexes": "1", "reason": "bad input"}
 NOT_YET = "not supported by this version of Batchyard"
 
 BAD_JOBS = (
@@ -174,6 +175,14 @@ BAD_JOBS = (
         _job(f"depends-{entry['type']}", are_for_arrays, are_for_arrays, dependsOn=[{"job": "sort"}, entry])
         for entry in ({"type": "Sequential"}, {"job": "fetch", "type": "NToN"})
         for are_for_arrays in ["the types NToN, and Sequential without a job, are for arrays"]
+    ),
+    _job("stop-indexes-of-no-array", "stopIndexes is for arrays", "stopIndexes is for arrays", stopIndexes=[STOPPED]),
+    _job(
+        "stop-indexes-wrong",
+        "must be indexes and ranges of them",
+        "must be indexes and ranges of them",
+        array={"size": 4},
+        stopIndexes=[{**STOPPED, "indexes": "1-"}],
     ),
     _job("array-without-size", "spec.array.size: Required value", "spec.array.size is required", array={}),
     _job(

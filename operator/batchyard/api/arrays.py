@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batchyard.api.base import Integer, Model, StatusModel
+from batchyard.api.base import Integer, Model, Rule, StatusModel, pattern
 
 MAX_ARRAY_SIZE = 100_000
 
@@ -18,6 +18,21 @@ class ArrayProperties(Model):
     """How many indexes run at the same time at most; left out, as many as the queue grants."""
     max_failed_indexes: Annotated[Integer, Field(ge=0, le=MAX_ARRAY_SIZE)] | None = None
     """How many indexes may fail, their retries included, before the others are stopped; left out, all of them."""
+
+
+class IndexStop(Model):
+    """The wish that some indexes of an array end."""
+
+    indexes: Annotated[
+        str,
+        Field(max_length=1000),
+        pattern(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", "must be indexes and ranges of them, such as 7,9-11"),
+    ]
+    """The indexes, as ranges: `7,9-11`. Those that the array does not have, or that have ended, mean nothing."""
+    reason: Annotated[str, Field(min_length=1, max_length=256)]
+    """Why, in your words; it ends up in the status."""
+
+    rules = (Rule("self == oldSelf", "what was said of these indexes cannot be changed; add another entry"),)
 
 
 class FailedIndex(StatusModel):

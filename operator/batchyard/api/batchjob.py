@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from batchyard.api import names
-from batchyard.api.arrays import ArrayProperties, ArrayStatus
+from batchyard.api.arrays import ArrayProperties, ArrayStatus, IndexStop
 from batchyard.api.base import (
     Boolean,
     Integer,
@@ -172,17 +172,30 @@ def _index_dependencies_are_of_arrays(submission: Submission) -> bool:
 
 
 class BatchJobSpec(Submission):
-    """What is asked for. Only suspend and stop can be changed after submission."""
+    """What is asked for. Only suspend, stop and stopIndexes can be changed after
+    submission."""
 
     suspend: Boolean = False
     """Holds a job that has not started, until this is false again. A run that has started goes on."""
     stop: Stop | None = None
     """Cancels or terminates the job. Can be set at any time; a job that has ended stays as it is."""
+    stop_indexes: Annotated[
+        tuple[IndexStop, ...],
+        Field(max_length=50),
+        ListMap("indexes"),
+        Rule(
+            "oldSelf.all(before, self.exists(now, now.indexes == before.indexes))",
+            "an entry cannot be taken back; submit a new job for these indexes instead",
+        ),
+    ] = ()
+    """Terminates single indexes of an array: one that runs gets SIGTERM, then SIGKILL when the pod's grace period is
+    over; one that waits is not started, or stopped as soon as it is. Entries can be added at any time."""
 
     rules = (
         *fixed(
             Submission,
-            "cannot be changed after submission; delete the job and submit a new one (suspend and stop can change)",
+            "cannot be changed after submission; delete the job and submit a new one"
+            " (suspend, stop and stopIndexes can change)",
         ),
         Rule(
             "has(self.array) || !has(self.dependsOn) ||"
@@ -190,6 +203,17 @@ class BatchJobSpec(Submission):
             "the types NToN, and Sequential without a job, are for arrays: give spec.array, or choose another type",
             _index_dependencies_are_of_arrays,
             field="dependsOn",
+        ),
+        Rule(
+            "!has(self.stopIndexes) || has(self.array)",
+            "stopIndexes is for arrays; use stop",
+            lambda it: not it.stop_indexes or it.array is not None,
+            field="stopIndexes",
+        ),
+        Rule(
+            "!has(oldSelf.stopIndexes) || has(self.stopIndexes)",
+            "stopIndexes cannot be taken back; submit a new job instead",
+            field="stopIndexes",
         ),
         Rule(
             "!has(oldSelf.stop) || has(self.stop)",
@@ -290,7 +314,8 @@ class BatchJob(Model):
     metadata: ObjectMeta
     """Name, namespace, labels."""
     spec: BatchJobSpec
-    """What is asked for. Only suspend and stop can be changed after submission."""
+    """What is asked for. Only suspend, stop and stopIndexes can be changed after
+    submission."""
     status: BatchJobStatus | None = None
     """What became of the job."""
 

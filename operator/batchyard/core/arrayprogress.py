@@ -67,6 +67,10 @@ class Observed:
     want: Want = field(default_factory=Want)
     look: bool = False
     """Whether pods of the Indexed Job must be read to know more."""
+    stop: list[Run] = field(default_factory=list)
+    """Jobs of single indexes that are to be deleted."""
+    halt: bool = False
+    """Whether the Indexed Job has pods of indexes that are to end."""
     wake_at: float | None = None
 
 
@@ -118,6 +122,8 @@ class _Observation:
         self._due: list[IndexRun] = []
         self._live: list[int] = []
         self._never = IndexSet()
+        self._stopped = shape.stopped
+        self._stop: list[Run] = []
         self._look = False
         self._wakes: list[float] = []
 
@@ -134,7 +140,8 @@ class _Observation:
             ended = replace(status, state=state, reason=reason, message=message, stopped_at=self._now, not_before=None)
             return Observed(closed(ended))
         self._look_at_starts()
-        return Observed(status, self._want(), self._look, min(self._wakes, default=None))
+        halt = self._shown is not None and bool(self._indexes_of_main() - (self._indexes_of_main() - self._stopped))
+        return Observed(status, self._want(), self._look, self._stop, halt, min(self._wakes, default=None))
 
     # Single indexes.
 
@@ -146,7 +153,7 @@ class _Observation:
     def _in_question(self, succeeded: IndexSet) -> IndexSet:
         """The indexes that have not succeeded and that the Indexed Job does not care for any more."""
         if self._gate is not None:
-            left = self._gate.ready | IndexSet.of(self._chains)
+            left = self._gate.ready | IndexSet.of(self._chains) | self._stopped
         elif self._shown is None or (self._seen.main is not None and self._seen.main.ended):
             left = IndexSet.below(self._shape.size)
         else:
@@ -158,6 +165,14 @@ class _Observation:
         chain = self._chains.get(index, [])
         if chain and not chain[-1].ended:
             self._live.append(index)
+            if index in self._stopped and not chain[-1].deleting:
+                self._stop.append(chain[-1])
+            return
+        if index in self._stopped:
+            reason = next(stop.reason for stop in self._shape.stops if index in stop.indexes)
+            attempt = chain[-1].attempt if chain else int(self._shown is not None)
+            message = f"terminated: {reason}"
+            self._failures[index] = FailedIndex(index, attempt, None, Reason.TERMINATED, message)
             return
         if not chain and self._gate is not None:
             self._due.append(IndexRun(index, MAIN_RUN, 1))
@@ -214,10 +229,8 @@ class _Observation:
         failed = before.failed | IndexSet.of(self._failures) | self._never
         running = sum(self._has_started(self._chains[index][-1]) for index in self._live)
         active = IndexSet.of(self._live)
-        if main is not None and self._shown is not None and not main.ended:
-            # The Job controller starts the lowest first, and none of them twice.
-            left = IndexSet.below(self._shape.size) - self._shown.completed - self._shown.failed
-            active |= IndexSet.of(islice(left, main.active))
+        if main is not None and not main.ended:
+            active |= self._indexes_of_main()
             running += min(main.ready, main.active)
         shown = list(before.first_failures)
         shown += [self._failures[index] for index in sorted(self._failures)]
@@ -236,6 +249,14 @@ class _Observation:
             first_failures=tuple(shown[:SHOWN_FAILURES]),
             hold=self._gate.why if self._gate is not None and not self._due else before.hold,
         )
+
+    def _indexes_of_main(self) -> IndexSet:
+        """The indexes that have pods of the Indexed Job: its controller starts the lowest first, and none twice."""
+        main, shown = self._seen.main, self._shown
+        if main is None or shown is None or main.ended:
+            return IndexSet()
+        left = IndexSet.below(self._shape.size) - shown.completed - shown.failed
+        return IndexSet.of(islice(left, main.active + shown.terminating))
 
     def _has_started(self, run: Run) -> bool:
         pod = self._seen.pods.get(run.name)

@@ -17,6 +17,14 @@ MAIN_RUN = 1
 
 
 @dataclass(slots=True, frozen=True)
+class IndexStop:
+    """The wish that some indexes end (an entry of `spec.stopIndexes`)."""
+
+    indexes: IndexSet
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
 class ArrayShape:
     """What a BatchJob asks for (`spec.array`)."""
 
@@ -25,11 +33,20 @@ class ArrayShape:
     max_failed_indexes: int | None = None
     sequential: bool = False
     """Whether each index waits for the one before."""
+    stops: tuple[IndexStop, ...] = ()
 
     @property
     def at_once(self) -> int:
         """How many indexes may run at the same time."""
         return self.size if self.max_concurrency is None else min(self.max_concurrency, self.size)
+
+    @property
+    def stopped(self) -> IndexSet:
+        """The indexes that are to end."""
+        wished = IndexSet()
+        for stop in self.stops:
+            wished |= stop.indexes
+        return wished - (wished - IndexSet.below(self.size)) if wished else wished
 
 
 @dataclass(slots=True, frozen=True)

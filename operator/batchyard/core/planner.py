@@ -151,8 +151,11 @@ def _array_moved_on(
     observed = observe_array(job, shape, status, resolved, seen, now, gate)
     result.wants[job.key] = observed.want
     result.stop.extend(arrays.strays(observed.status, seen.runs, terminate=stopping.termination(job) is not None))
+    result.stop.extend(observed.stop)
     if observed.look:
         result.looks.append(job.key)
+    if observed.halt:
+        result.halts.append(job.key)
     return observed.status, observed.wake_at
 
 

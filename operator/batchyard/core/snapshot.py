@@ -88,6 +88,8 @@ class Settled:
     """What the arrays among the queued jobs ask for."""
     looks: list[Key] = field(default_factory=list)
     """Arrays of whose pods more must be read."""
+    halts: list[Key] = field(default_factory=list)
+    """Arrays of whose pods some are to be deleted."""
 
     def add(self, other: "Settled") -> None:
         """Take over the results for other jobs."""
@@ -101,6 +103,7 @@ class Settled:
         self.wake.update(other.wake)
         self.wants.update(other.wants)
         self.looks.extend(other.looks)
+        self.halts.extend(other.halts)
 
 
 @dataclass(slots=True)

@@ -6,12 +6,14 @@ set to what was decided once, never raised by an amount.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import islice
 
 from batchyard.api import names
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayGrant, ArrayPods, ArrayShape, IndexRun
 from batchyard.core.indexes import IndexSet
 from batchyard.core.records import BatchJob, Environment, Key, Pod, Resolved, Run
+from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, PODS
 from batchyard.manifests.array import build_index_job, build_indexed_job
@@ -76,6 +78,26 @@ class ArrayKeeper:
             ends |= await self._ends(job, unread)
         waiting = await self._waiting(job) if main.active > main.ready else ()
         self._cache.look_at(key, job.uid, ArrayPods(ends, waiting, self._clock()))
+
+    async def halt(self, key: Key) -> None:
+        """Delete the pods of indexes that are to end: the Job controller counts them as failed."""
+        job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
+        if job is None or job.array is None or status is None or status.array is None:
+            return
+        wished = status.array.active - (status.array.active - job.array.stopped)
+        listed = ",".join(map(str, islice(wished, INDEXES_AT_ONCE)))
+        if not listed:
+            return
+        found, _ = await self._api.list(
+            PODS,
+            key[0],
+            label_selector=f"{_pods_of(job)},{names.COMPLETION_INDEX} in ({listed})",
+            field_selector="status.phase!=Succeeded,status.phase!=Failed",
+        )
+        for pod in found:
+            if "deletionTimestamp" not in pod["metadata"]:
+                with suppress(NotFound, Conflict):
+                    await self._api.delete(PODS, pod["metadata"]["name"], key[0], uid=pod["metadata"]["uid"])
 
     def _main(self, job: BatchJob) -> Run | None:
         return self._cache.runs.mains.get(job.uid, {}).get(MAIN_RUN)

@@ -193,6 +193,8 @@ class Loop:
             else:
                 self._cache.unstopped.add(run.owner)
                 self._work.add(("status", *run.owner), Urgency.FINAL_STATUS)
+        for key in settled.halts:
+            self._work.add(("halt", *key), Urgency.STOP)
         for key in settled.looks:
             self._work.add(("look", *key), Urgency.OVERVIEW, LOOK_HOLD_SECONDS)
         for key, node in settled.nodes:

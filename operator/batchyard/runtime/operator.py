@@ -36,7 +36,7 @@ SILENCE_SECONDS = 300.0
 """A live feed hears from the API server at least every minute; after this long it counts as dead."""
 
 
-RESIZE_SECONDS = 0.2
+RESIZE_SECONDS = 0.4
 """How long after the end of a pod its array gives the place back: the Job controller has heard of that end by then, and
 replaces the pod a second after it."""
 
@@ -77,7 +77,7 @@ class Operator:
             clock=monotonic,
         )
         self._yields = Yields(
-            api, self.cache, lambda key: self._work.add(("resize", *key), Urgency.STOP, RESIZE_SECONDS)
+            api, self.cache, clock, lambda key: self._work.add(("resize", *key), Urgency.STOP, RESIZE_SECONDS)
         )
         self._loop = Loop(self.cache, self._work, self._overview, self._yields, metrics, clock)
         self._actions = self._make_actions()
@@ -168,6 +168,7 @@ class Operator:
         return {
             "create": lambda *key: executor.create(key),
             "node": lambda *key_and_node: executor.nodes.start(key_and_node[:2], key_and_node[2]),
+            "halt": lambda *key: executor.arrays.halt(key),
             "look": lambda *key: executor.arrays.look(key),
             "resize": lambda *key: self._yields.resize(key),
             "status": lambda *key: executor.write_status(key),

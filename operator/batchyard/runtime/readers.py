@@ -5,6 +5,7 @@ so before, but the operator and the CRDs may be of different versions. What does
 `refusal`, a sentence that ends in the job's status.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,8 @@ from batchyard.api.validation import (
     parse_jobqueue,
 )
 from batchyard.core import revisions
-from batchyard.core.arrayrecords import ArrayShape
+from batchyard.core.arrayrecords import ArrayShape, IndexStop
+from batchyard.core.indexes import IndexSet
 from batchyard.core.records import (
     BatchJob,
     Definition,
@@ -38,6 +40,7 @@ from batchyard.core.resources import parse_resources
 from batchyard.manifests.times import parse_time
 
 Object = Mapping[str, Any]
+_INDEXES = re.compile(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*")
 
 
 def key_of(obj: Object) -> Key:
@@ -89,16 +92,22 @@ def batchjob(obj: Object) -> BatchJob:
         suspended=spec.get("suspend") is True,
         stop=_stop(spec),
         share=str(spec.get("shareIdentifier") or ""),
-        array=None if refusal else _array(spec),
+        array=_array(spec),
     )
 
 
 def _array(spec: Object) -> ArrayShape | None:
+    """The shape of an array. A job that is refused for something else stays an array: it may have started."""
     array = spec.get("array")
-    if not array:
+    if not isinstance(array, Mapping) or not isinstance(array.get("size"), int):
         return None
     sequential = any("job" not in each for each in spec.get("dependsOn") or ())
-    return ArrayShape(array["size"], array.get("maxConcurrency"), array.get("maxFailedIndexes"), sequential)
+    stops = tuple(
+        IndexStop(IndexSet.parse(each["indexes"]), str(each.get("reason", "")))
+        for each in spec.get("stopIndexes") or ()
+        if _INDEXES.fullmatch(str(each.get("indexes", "")))
+    )
+    return ArrayShape(array["size"], array.get("maxConcurrency"), array.get("maxFailedIndexes"), sequential, stops)
 
 
 def _dependencies(spec: Object) -> tuple[Dependency, ...]:

@@ -1,8 +1,8 @@
 """Lets arrays give places back without an index of theirs being killed. Told by the loop which ones are to.
 
 The Job controller reacts to the end of a pod after a second, and to a change of the Job at once. So the pods of such an
-array are watched, and a moment after one has ended the parallelism is lowered to what still runs: the controller finds
-nothing to replace, and nothing to delete. Should it have been faster, it deletes the pod it has just made.
+array are watched, and a moment after one has ended the parallelism is lowered to the number of those that are left: the
+controller finds nothing to replace, and nothing to delete. Had it made another pod in that moment, it deletes that one.
 """
 
 import asyncio
@@ -13,19 +13,23 @@ from batchyard.api import names
 from batchyard.core.records import Key
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, PODS
+from batchyard.manifests.times import parse_time
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.feed import Feed
 
-ASSIGNED_AND_NOT_ENDED = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
-"""Pods that run or are about to; one without a node can be taken away."""
+NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed"
+
+HOMELESS_SECONDS = 10.0
+"""A pod that has no node for this long is not about to start: its place can be taken back."""
 
 
 class Yields:
     """The arrays that give places back, and the pods that each of them still needs."""
 
-    def __init__(self, api: KubeApi, cache: Cache, changed: Callable[[Key], None]) -> None:
+    def __init__(self, api: KubeApi, cache: Cache, clock: Callable[[], float], changed: Callable[[Key], None]) -> None:
         self._api = api
         self._cache = cache
+        self._clock = clock
         self._changed = changed
         """Called when an array has fewer pods than places: it is to be resized soon."""
         self._watches: dict[Key, _Watch] = {}
@@ -36,23 +40,26 @@ class Yields:
             self._watches.pop(key).task.cancel()
         for key in keys - self._watches.keys():
             self._watches[key] = _Watch(self._api, self._cache.jobs[key].uid, key, self._changed)
+        for key in keys:
+            self._changed(key)
 
     async def resize(self, key: Key) -> None:
         """Lower the parallelism of an array to the pods that it has; nothing happens where it has no more places."""
         watch, run = self._watches.get(key), self._cache.runs.arrays.get(key)
         if watch is None or run is None or run.indexed is None or run.deleting or not watch.feed.synced.is_set():
             return
-        parallelism = len(watch.pods)
+        parallelism = watch.needed(self._clock())
         if parallelism < run.indexed.parallelism:
             change = {"metadata": {"uid": run.uid}, "spec": {"parallelism": parallelism}}
             self._cache.put_run(await self._api.patch(JOBS, run.name, change, key[0]))
 
 
 class _Watch:
-    """The pods of one array that have a node and have not ended."""
+    """The pods of one array that have not ended."""
 
     def __init__(self, api: KubeApi, uid: str, key: Key, changed: Callable[[Key], None]) -> None:
-        self.pods: set[str] = set()
+        self._pods: dict[str, float | None] = {}
+        """When each pod was made; None once it has a node."""
         self._key = key
         self._changed = changed
         self.feed = Feed(
@@ -62,9 +69,13 @@ class _Watch:
             lambda _, name, __: self._remove(name),
             namespace=key[0],
             label_selector=f"{names.JOB_UID}={uid},{names.ARRAY}",
-            field_selector=ASSIGNED_AND_NOT_ENDED,
+            field_selector=NOT_ENDED,
         )
         self.task = asyncio.create_task(self._follow())
+
+    def needed(self, now: float) -> int:
+        """How many places the pods take that run, or may be about to."""
+        return sum(made is None or now - made < HOMELESS_SECONDS for made in self._pods.values())
 
     async def _follow(self) -> None:
         async def report() -> None:
@@ -80,8 +91,9 @@ class _Watch:
         if "deletionTimestamp" in metadata:
             self._remove(metadata["name"])
         else:
-            self.pods.add(metadata["name"])
+            homeless = not pod["spec"].get("nodeName")
+            self._pods[metadata["name"]] = parse_time(metadata["creationTimestamp"]) if homeless else None
 
     def _remove(self, name: str) -> None:
-        self.pods.discard(name)
+        self._pods.pop(name, None)
         self._changed(self._key)
