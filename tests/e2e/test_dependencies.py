@@ -106,6 +106,7 @@ def test_a_circle_is_found_when_it_is_closed(shared: Harness) -> None:
     assert "a job cannot depend on itself; remove the entry that names the job" in refusal
 
 
-def test_dependencies_between_indexes_are_refused(shared: Harness) -> None:
-    assert "name the job to wait for" in shared.refused(_job(shared, "steps", {"type": "Sequential"}))
-    assert "Succeeded, Finished or Failed" in shared.refused(_job(shared, "pairs", {"job": "top", "type": "NToN"}))
+def test_dependencies_between_indexes_are_for_arrays(shared: Harness) -> None:
+    sentence = "the types NToN, and Sequential without a job, are for arrays: give spec.array, or choose another type"
+    assert sentence in shared.refused(_job(shared, "steps", {"type": "Sequential"}))
+    assert sentence in shared.refused(_job(shared, "pairs", {"job": "top", "type": "NToN"}))
