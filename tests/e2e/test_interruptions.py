@@ -80,6 +80,9 @@ def _remove_nodes(harness: Harness, name: str) -> None:
 def vanished(shared: Harness, environments: None) -> Iterator[str]:
     """The node of the job "orphan", deleted early on: Kubernetes takes up to a minute to look for such pods."""
     _own_nodes(shared, "vanishing")
+    # It has the highest number from now on, so that no new node gets the name of the one that vanishes: nodes are
+    # numbered on from the last, and the lost pod would be at home again.
+    shared.cluster.add_nodes(1, cpu="0", labels={"batchyard.dev/e2e": shared.named("vanishing")})
     shared.apply(shared.simulated_definition("endless", annotations={"sim.batchyard.dev/never-finish": "true"}))
     shared.apply(shared.job("orphan", "endless", "vanishing"))
     node = shared.wait_state("orphan", "Running")["attempts"][0]["nodeName"]
@@ -104,37 +107,6 @@ def test_a_job_leaves_the_node_it_is_evicted_from(shared: Harness) -> None:
     assert (first["attempt"], second["attempt"]) == (1, 1)
     assert {status["state"] for status in statuses.values()} == {"Succeeded"}
     _remove_nodes(shared, "shaky")
-
-
-def test_an_array_loses_only_the_indexes_on_a_lost_node(shared: Harness) -> None:
-    nodes = _own_nodes(shared, "drained")
-    shared.apply(
-        shared.simulated_definition("six-seconds", duration="6s"),
-        shared.job("spread", "six-seconds", "drained", array={"size": 4}),
-    )
-    until(lambda: len(_running(shared, "spread")) == 4 or None, 30, lambda: "not all indexes run")
-    before = _pods_by_index(shared, "spread")
-    shared.cluster.kubectl("taint", "node", nodes[0], "batchyard.dev/e2e=lost:NoExecute")
-    status = shared.wait_finished(["spread"])["spread"]
-    after = _pods_by_index(shared, "spread")
-    replaced = {index for index, pod in before.items() if after[index] != pod}
-    assert replaced == {index for index, (_, node) in before.items() if node == nodes[0]}
-    assert len(replaced) == 2
-    assert (status["state"], status["array"]["retries"]) == ("Succeeded", 0)
-    _remove_nodes(shared, "drained")
-
-
-def _running(shared: Harness, job: str) -> list[Json]:
-    return [pod for pod in shared.pods_of(job) if pod["status"].get("phase") == "Running"]
-
-
-def _pods_by_index(shared: Harness, job: str) -> dict[str, tuple[str, str]]:
-    """Name and node of the pod of each index; the one that succeeded, if there are several."""
-    pods = sorted(shared.pods_of(job), key=lambda pod: pod["status"].get("phase") == "Succeeded")
-    return {
-        pod["metadata"]["labels"][names.COMPLETION_INDEX]: (pod["metadata"]["name"], pod["spec"].get("nodeName", ""))
-        for pod in pods
-    }
 
 
 def test_deleting_a_running_job_ends_its_container(shared: Harness) -> None:
@@ -190,3 +162,34 @@ def test_a_job_whose_node_is_gone_starts_elsewhere(shared: Harness, vanished: st
     noticed_by = ("DeletionByPodGC", "DeletionByTaintManager")  # whichever of Kubernetes' controllers is first
     assert any(cause in first["message"] for cause in noticed_by), first["message"]
     assert (first["attempt"], second["attempt"]) == (1, 1)
+
+
+def test_an_array_loses_only_the_indexes_on_a_lost_node(shared: Harness) -> None:
+    nodes = _own_nodes(shared, "drained")
+    shared.apply(
+        shared.simulated_definition("six-seconds", duration="6s"),
+        shared.job("spread", "six-seconds", "drained", array={"size": 4}),
+    )
+    until(lambda: len(_running(shared, "spread")) == 4 or None, 30, lambda: "not all indexes run")
+    before = _pods_by_index(shared, "spread")
+    shared.cluster.kubectl("taint", "node", nodes[0], "batchyard.dev/e2e=lost:NoExecute")
+    status = shared.wait_finished(["spread"])["spread"]
+    after = _pods_by_index(shared, "spread")
+    replaced = {index for index, pod in before.items() if after[index] != pod}
+    assert replaced == {index for index, (_, node) in before.items() if node == nodes[0]}
+    assert len(replaced) == 2
+    assert (status["state"], status["array"]["retries"]) == ("Succeeded", 0)
+    _remove_nodes(shared, "drained")
+
+
+def _running(shared: Harness, job: str) -> list[Json]:
+    return [pod for pod in shared.pods_of(job) if pod["status"].get("phase") == "Running"]
+
+
+def _pods_by_index(shared: Harness, job: str) -> dict[str, tuple[str, str]]:
+    """Name and node of the pod of each index; the one that succeeded, if there are several."""
+    pods = sorted(shared.pods_of(job), key=lambda pod: pod["status"].get("phase") == "Succeeded")
+    return {
+        pod["metadata"]["labels"][names.COMPLETION_INDEX]: (pod["metadata"]["name"], pod["spec"].get("nodeName", ""))
+        for pod in pods
+    }

@@ -17,6 +17,9 @@ from batchyard.core.startup import gives_up_at
 POD_GRACE_SECONDS = 2.0
 """Jobs and pods arrive on two watches: how long an ended Job waits for the last word of its pod."""
 
+DEADLINE_GRACE_SECONDS = 10.0
+"""The same, for the exit code of a pod that is known to have run into its deadline."""
+
 
 @dataclass(slots=True, frozen=True)
 class Progress:
@@ -91,10 +94,24 @@ def _moved_on(status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _S
         if seen.children or seen.gang is not None:
             return _together(status, run, pods, seen)
         return _under_way(status, run, pod, seen)
-    last_word_due = (run.ended_at or seen.now) + POD_GRACE_SECONDS
-    if pod is not None and pod.phase not in ("Succeeded", "Failed") and seen.now < last_word_due and not superseded:
+    last_word_due = (run.ended_at or seen.now) + _grace_of(pod)
+    if pod is not None and _may_say_more(pod) and seen.now < last_word_due and not superseded:
         return Progress(status, wake_at=last_word_due)
     return _ended(status, of_run(run, pod), run, pod, seen, superseded=superseded)
+
+
+def _may_say_more(pod: Pod) -> bool:
+    """Whether the end of a run is known, but not yet that of its containers."""
+    return pod.phase not in ("Succeeded", "Failed") or _timed_out_silently(pod)
+
+
+def _timed_out_silently(pod: Pod) -> bool:
+    """At a pod's deadline the kubelet calls it failed before it tells how the containers took that."""
+    return pod.reason == "DeadlineExceeded" and pod.exit_code is None and not pod.gone
+
+
+def _grace_of(pod: Pod | None) -> float:
+    return DEADLINE_GRACE_SECONDS if pod is not None and _timed_out_silently(pod) else POD_GRACE_SECONDS
 
 
 def _stopped(

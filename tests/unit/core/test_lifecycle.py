@@ -7,7 +7,15 @@ import pytest
 
 from batchyard.api.batchjob import JobState
 from batchyard.api.strategy import ExitAction
-from batchyard.core.lifecycle import POD_GRACE_SECONDS, Progress, failed, next_run, observe, strays
+from batchyard.core.lifecycle import (
+    DEADLINE_GRACE_SECONDS,
+    POD_GRACE_SECONDS,
+    Progress,
+    failed,
+    next_run,
+    observe,
+    strays,
+)
 from batchyard.core.records import Attempt, ExitRule, MemoryGrowth, Pod, RetryPolicy, Run, Status
 from batchyard.core.retries import chance_of
 from unit.samples import (
@@ -114,6 +122,20 @@ def test_an_ended_job_waits_a_moment_for_the_last_word_of_its_pod() -> None:
     assert told.status.attempts[0].reason == "OOMKilled"
     late = look(early.status, run, pods=(STARTED,), now=run.ended_at + POD_GRACE_SECONDS)
     assert late.status.attempts[0].reason == "NonZeroExit"
+
+
+def test_a_timeout_waits_longer_for_the_exit_code() -> None:
+    run = exited(code=1)
+    assert run.ended_at is not None
+    silent = replace(STARTED, phase="Failed", reason="DeadlineExceeded")
+    early = look(RUNNABLE, run, pods=(silent,), now=run.ended_at + POD_GRACE_SECONDS)
+    assert (early.status.state, early.wake_at) == (JobState.STARTING, run.ended_at + DEADLINE_GRACE_SECONDS)
+    told = look(early.status, run, pods=(replace(silent, exit_code=0),), now=run.ended_at + 3)
+    assert (told.status.reason, told.status.attempts[0].exit_code) == ("DeadlineExceeded", 0)
+    late = look(early.status, run, pods=(silent,), now=run.ended_at + DEADLINE_GRACE_SECONDS)
+    assert (late.status.reason, late.status.attempts[0].exit_code) == ("DeadlineExceeded", None)
+    gone = look(early.status, run, pods=(replace(silent, gone=True),), now=run.ended_at + 1)
+    assert gone.status.reason == "DeadlineExceeded"
 
 
 def test_a_run_that_ran_out_of_memory_says_which_container_and_what_the_next_has() -> None:
