@@ -1,13 +1,13 @@
 """Valid records for tests of the core and of the manifests; a test changes what it is about."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from batchyard.api.batchjob import JobState
 from batchyard.core.backlog import Backlog
-from batchyard.core.capacity import Pool, pool
-from batchyard.core.placement import Placement
+from batchyard.core.capacity import Ledger, Pool, pool
+from batchyard.core.placement import Hold, Placement, place_all
 from batchyard.core.records import (
     Attempt,
     BatchJob,
@@ -250,3 +250,17 @@ def waiting(
     resolved = {job.key: replace(make_resolved(), request=(requests or {}).get(job.key, size)) for job in jobs}
     statuses = {job.key: Status(state=JobState.RUNNABLE, revision=3) for job in jobs}
     return make_snapshot(jobs=jobs, statuses=statuses, resolved=resolved, backlog=backlog, **fields)
+
+
+def decisions_of(snapshot: Snapshot) -> Iterator[tuple[Key, Placement | Hold]]:
+    """What placement decides in a pass over a snapshot."""
+    return place_all(
+        queues=snapshot.queues.values(),
+        environments=snapshot.environments,
+        pools=snapshot.pools,
+        backlog=snapshot.backlog,
+        resolved=snapshot.resolved,
+        ledger=Ledger(snapshot.pools, snapshot.used),
+        usage=snapshot.usage,
+        now=NOW,
+    )

@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 from batchyard.core.backlog import Backlog
-from batchyard.core.capacity import Ledger
 from batchyard.core.fairshare import Turns, weight
-from batchyard.core.placement import Hold, Placement, place_all
+from batchyard.core.placement import Hold, Placement
 from batchyard.core.records import BatchJob, FairShare
 from batchyard.core.snapshot import Snapshot
 from batchyard.core.usage import Usage
-from unit.samples import NOW, make_environment, make_job, make_node, make_queue, waiting
+from unit.samples import NOW, decisions_of, make_environment, make_job, make_node, make_queue, waiting
 
 TWICE_AS_MUCH = FairShare(weights={"red": 1.0, "blue": 0.5})
 
@@ -28,16 +27,7 @@ def snapshot(*jobs: BatchJob, policy: FairShare | None = None, usage: Usage | No
 
 def decide(snapshot: Snapshot) -> dict[str, str]:
     """In the order of the decisions: where a job starts, or why it does not."""
-    decisions = place_all(
-        queues=snapshot.queues.values(),
-        environments=snapshot.environments,
-        pools=snapshot.pools,
-        backlog=snapshot.backlog,
-        resolved=snapshot.resolved,
-        ledger=Ledger(snapshot.pools, snapshot.used),
-        usage=snapshot.usage,
-        now=NOW,
-    )
+    decisions = decisions_of(snapshot)
     return {
         key[1]: decision.environment if isinstance(decision, Placement) else str(decision.reason)
         for key, decision in decisions
@@ -202,14 +192,5 @@ def told(snapshot: Snapshot) -> dict[str, str]:
     queue = snapshot.queues["urgent"]
     turns = Turns(queue, snapshot.backlog, snapshot.resolved, snapshot.usage["urgent"], NOW)
     assert {key[1] for key in turns} == {"a", "b"}
-    decisions = place_all(
-        queues=[queue],
-        environments=snapshot.environments,
-        pools=snapshot.pools,
-        backlog=snapshot.backlog,
-        resolved=snapshot.resolved,
-        ledger=Ledger(snapshot.pools, snapshot.used),
-        usage=snapshot.usage,
-        now=NOW,
-    )
+    decisions = decisions_of(snapshot)
     return {key[1]: decision.message for key, decision in decisions if isinstance(decision, Hold)}

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.capacity import Ledger
-from batchyard.core.placement import Hold, Placement, place_all, scheduling_order
+from batchyard.core.placement import Hold, Placement, scheduling_order
 from batchyard.core.records import BatchJob
 from batchyard.core.snapshot import Snapshot
-from unit.samples import NOW, make_environment, make_job, make_node, make_queue, waiting
+from unit.samples import NOW, decisions_of, make_environment, make_job, make_node, make_queue, waiting
 
 
 def job(name: str, created: float = 0, queue: str = "urgent") -> BatchJob:
@@ -26,16 +25,7 @@ def decide(snapshot: Snapshot) -> dict[str, str]:
 
 
 def place(snapshot: Snapshot) -> Any:
-    return place_all(
-        queues=snapshot.queues.values(),
-        environments=snapshot.environments,
-        pools=snapshot.pools,
-        backlog=snapshot.backlog,
-        resolved=snapshot.resolved,
-        ledger=Ledger(snapshot.pools, snapshot.used),
-        usage=snapshot.usage,
-        now=NOW,
-    )
+    return decisions_of(snapshot)
 
 
 def cpus(**sizes: int) -> dict[tuple[str, str], Mapping[str, int]]:
