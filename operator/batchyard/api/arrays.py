@@ -7,6 +7,8 @@ from pydantic import Field
 from batchyard.api.base import Integer, Model, Rule, StatusModel, pattern
 
 MAX_ARRAY_SIZE = 100_000
+INDEXES = r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*"
+"""Indexes and ranges of them, in the syntax that RE2 and Python share."""
 
 
 class ArrayProperties(Model):
@@ -26,7 +28,7 @@ class IndexStop(Model):
     indexes: Annotated[
         str,
         Field(max_length=1000),
-        pattern(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", "must be indexes and ranges of them, such as 7,9-11"),
+        pattern(INDEXES, "must be indexes and ranges of them, such as 7,9-11"),
     ]
     """The indexes, as ranges: `7,9-11`. Those that the array does not have, or that have ended, mean nothing."""
     reason: Annotated[str, Field(min_length=1, max_length=256)]

@@ -27,7 +27,7 @@ from batchyard.core.arrayrecords import (
 from batchyard.core.arrays import closed, described
 from batchyard.core.indexes import IndexSet
 from batchyard.core.indexgate import Gate
-from batchyard.core.lifecycle import POD_GRACE_SECONDS
+from batchyard.core.lifecycle import last_word_due
 from batchyard.core.outcome import Outcome, Verdict, of_pod, of_run
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Pod, Resolved, RetryPolicy, Run, Status
@@ -116,6 +116,7 @@ class _Observation:
         self._seen = seen
         self._now = now
         self._shown = seen.main.indexed if seen.main is not None and seen.main.indexed else None
+        self._of_main = _indexes_of_main(seen.main)
         self._chains = _chains(seen.others)
         self._environment = next((run.environment for run in seen.runs), status.environment)
         self._failures: dict[int, FailedIndex] = {}
@@ -140,7 +141,7 @@ class _Observation:
             ended = replace(status, state=state, reason=reason, message=message, stopped_at=self._now, not_before=None)
             return Observed(closed(ended))
         self._look_at_starts()
-        halt = self._shown is not None and bool(self._indexes_of_main() - (self._indexes_of_main() - self._stopped))
+        halt = bool(self._of_main & self._stopped)
         return Observed(status, self._want(), self._look, self._stop, halt, min(self._wakes, default=None))
 
     # Single indexes.
@@ -183,7 +184,9 @@ class _Observation:
         if ended is None:
             return
         outcome, pod, ended_at = ended
-        interruptions = sum(_outcome(run, self._seen.pods).verdict is Verdict.INTERRUPTED for run in chain[:-1])
+        interruptions = sum(
+            of_run(run, self._seen.pods.get(run.name)).verdict is Verdict.INTERRUPTED for run in chain[:-1]
+        )
         follows = retries.after(
             outcome,
             attempt=attempt,
@@ -208,9 +211,8 @@ class _Observation:
         """How the last run of an index ended, and when; None as long as that has yet to be read."""
         if run is not None:
             pod = self._seen.pods.get(run.name)
-            last_word_due = (run.ended_at or self._now) + POD_GRACE_SECONDS
-            if pod is not None and pod.live and self._now < last_word_due:
-                self._wakes.append(last_word_due)
+            if (due := last_word_due(run, pod, self._now)) is not None:
+                self._wakes.append(due)
                 return None
             return of_run(run, pod), pod, run.ended_at or self._now
         if self._shown is None or index not in self._shown.failed:
@@ -228,9 +230,8 @@ class _Observation:
         main, before = self._seen.main, self._before
         failed = before.failed | IndexSet.of(self._failures) | self._never
         running = sum(self._has_started(self._chains[index][-1]) for index in self._live)
-        active = IndexSet.of(self._live)
+        active = IndexSet.of(self._live) | self._of_main
         if main is not None and not main.ended:
-            active |= self._indexes_of_main()
             running += min(main.ready, main.active)
         shown = list(before.first_failures)
         shown += [self._failures[index] for index in sorted(self._failures)]
@@ -249,14 +250,6 @@ class _Observation:
             first_failures=tuple(shown[:SHOWN_FAILURES]),
             hold=self._gate.why if self._gate is not None and not self._due else before.hold,
         )
-
-    def _indexes_of_main(self) -> IndexSet:
-        """The indexes that have pods of the Indexed Job: its controller starts the lowest first, and none twice."""
-        main, shown = self._seen.main, self._shown
-        if main is None or shown is None or main.ended:
-            return IndexSet()
-        left = IndexSet.below(self._shape.size) - shown.completed - shown.failed
-        return IndexSet.of(islice(left, main.active + shown.terminating))
 
     def _has_started(self, run: Run) -> bool:
         pod = self._seen.pods.get(run.name)
@@ -330,6 +323,15 @@ class _Observation:
         return Want(slots, due, self._environment)
 
 
+def _indexes_of_main(main: Run | None) -> IndexSet:
+    """The indexes that have pods of the Indexed Job: its controller starts the lowest first, and none twice."""
+    if main is None or main.indexed is None or main.ended:
+        return IndexSet()
+    shown = main.indexed
+    left = IndexSet.below(shown.size) - shown.completed - shown.failed
+    return IndexSet.of(islice(left, main.active + shown.terminating))
+
+
 def _chains(others: Iterable[Run]) -> dict[int, list[Run]]:
     """The runs of single indexes, in their order."""
     chains: dict[int, list[Run]] = {}
@@ -337,10 +339,6 @@ def _chains(others: Iterable[Run]) -> dict[int, list[Run]]:
         if run.index is not None:
             chains.setdefault(run.index, []).append(run)
     return chains
-
-
-def _outcome(run: Run, pods: Mapping[str, Pod]) -> Outcome:
-    return of_run(run, pods.get(run.name))
 
 
 def _first(array: ArrayStatus) -> str:

@@ -46,7 +46,7 @@ class ArrayShape:
         wished = IndexSet()
         for stop in self.stops:
             wished |= stop.indexes
-        return wished - (wished - IndexSet.below(self.size)) if wished else wished
+        return wished & IndexSet.below(self.size)
 
 
 @dataclass(slots=True, frozen=True)

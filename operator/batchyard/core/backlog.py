@@ -14,7 +14,7 @@ Entry = tuple[int, float, str, str]
 """What a line is sorted by: priority (negated), creation time, namespace, name."""
 
 
-def _entry(job: BatchJob, priority: int) -> Entry:
+def entry_of(job: BatchJob, priority: int) -> Entry:
     """First come, first served; namespace and name break ties of the API server's one-second creation times.
 
     A priority orders jobs of one share only, so it means nothing to a job that has none.
@@ -37,7 +37,7 @@ class Backlog:
     def add(self, job: BatchJob, priority: int = 0) -> None:
         """Put the job into its line; nothing happens when it is there already."""
         if job.key not in self._entries:
-            entry = _entry(job, priority)
+            entry = entry_of(job, priority)
             self._entries[job.key] = (job.queue, job.share, entry)
             insort(self._queues.setdefault(job.queue, {}).setdefault(job.share, []), entry)
 

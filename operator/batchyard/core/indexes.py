@@ -53,6 +53,9 @@ class IndexSet:
     def __or__(self, other: Self) -> Self:
         return type(self)(_merged((*self.ranges, *other.ranges))) if other.ranges else self
 
+    def __and__(self, other: Self) -> Self:
+        return self - (self - other)
+
     def __sub__(self, other: Self) -> Self:
         left: list[tuple[int, int]] = []
         taken = iter(other.ranges)

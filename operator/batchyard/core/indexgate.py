@@ -74,6 +74,6 @@ def _of_own(shape: ArrayShape, status: Status) -> Gate:
 
 def _both(one: Gate, other: Gate) -> Gate:
     """The gate of two conditions."""
-    ready = one.ready - (one.ready - other.ready)
     why = " and ".join(filter(None, (one.why, other.why)))
-    return Gate(ready, one.never | other.never, why, " or ".join(filter(None, (one.why_never, other.why_never))))
+    why_never = " or ".join(filter(None, (one.why_never, other.why_never)))
+    return Gate(one.ready & other.ready, one.never | other.never, why, why_never)

@@ -94,24 +94,21 @@ def _moved_on(status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _S
         if seen.children or seen.gang is not None:
             return _together(status, run, pods, seen)
         return _under_way(status, run, pod, seen)
-    last_word_due = (run.ended_at or seen.now) + _grace_of(pod)
-    if pod is not None and _may_say_more(pod) and seen.now < last_word_due and not superseded:
-        return Progress(status, wake_at=last_word_due)
+    if not superseded and (due := last_word_due(run, pod, seen.now)) is not None:
+        return Progress(status, wake_at=due)
     return _ended(status, of_run(run, pod), run, pod, seen, superseded=superseded)
 
 
-def _may_say_more(pod: Pod) -> bool:
-    """Whether the end of a run is known, but not yet that of its containers."""
-    return pod.phase not in ("Succeeded", "Failed") or _timed_out_silently(pod)
-
-
-def _timed_out_silently(pod: Pod) -> bool:
-    """At a pod's deadline the kubelet calls it failed before it tells how the containers took that."""
-    return pod.reason == "DeadlineExceeded" and pod.exit_code is None and not pod.gone
-
-
-def _grace_of(pod: Pod | None) -> float:
-    return DEADLINE_GRACE_SECONDS if pod is not None and _timed_out_silently(pod) else POD_GRACE_SECONDS
+def last_word_due(run: Run, pod: Pod | None, now: float) -> float | None:
+    """Return how long to wait for what the pod of an ended run has yet to say; None when there is no use in it."""
+    if pod is None:
+        return None
+    # At a pod's deadline the kubelet calls it failed before it tells how the containers took that.
+    silent = pod.reason == "DeadlineExceeded" and pod.exit_code is None and not pod.gone
+    if pod.phase in ("Succeeded", "Failed") and not silent:
+        return None
+    due = (run.ended_at or now) + (DEADLINE_GRACE_SECONDS if silent else POD_GRACE_SECONDS)
+    return due if now < due else None
 
 
 def _stopped(

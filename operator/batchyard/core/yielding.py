@@ -8,6 +8,7 @@ Once nobody goes before it any more, an array asks for places again as it did at
 from collections.abc import Iterable
 
 from batchyard.core import fairshare, stopping
+from batchyard.core.backlog import Entry, entry_of
 from batchyard.core.capacity import Ledger, with_pods
 from batchyard.core.placement import Hold, scheduling_order
 from batchyard.core.records import BatchJob, Key, Run
@@ -68,9 +69,9 @@ def _goes_before(snapshot: Snapshot, order: dict[str, int], front: Key, array: K
     return _entry(snapshot, one) < _entry(snapshot, other)
 
 
-def _entry(snapshot: Snapshot, job: BatchJob) -> tuple[int, float, Key]:
+def _entry(snapshot: Snapshot, job: BatchJob) -> Entry:
     resolved = snapshot.resolved.get(job.key)
-    return (-resolved.priority if resolved is not None and job.share else 0, job.created, job.key)
+    return entry_of(job, resolved.priority if resolved is not None else 0)
 
 
 def _has_had_less(snapshot: Snapshot, one: BatchJob, other: BatchJob, now: float) -> bool:

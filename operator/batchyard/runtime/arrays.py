@@ -11,7 +11,6 @@ from itertools import islice
 
 from batchyard.api import names
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayGrant, ArrayPods, ArrayShape, IndexRun
-from batchyard.core.indexes import IndexSet
 from batchyard.core.records import BatchJob, Environment, Key, Pod, Resolved, Run
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object
@@ -22,6 +21,9 @@ from batchyard.runtime.cache import Cache
 
 INDEXES_AT_ONCE = 100
 """Failed indexes whose pods are read with one request: what is asked for stands in its address."""
+
+NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed"
+"""The field selector of pods that have not ended."""
 
 WAITING_AT_ONCE = 20
 """Pods that do not start of which one look reads: they all have the same template."""
@@ -54,14 +56,18 @@ class ArrayKeeper:
                 body = build_indexed_job(job, resolved, shape, environment, grant.parallelism)
                 self._cache.put_run(await self._create(job, body))
             elif main.indexed is not None and main.indexed.parallelism < grant.parallelism:
-                change = {"metadata": {"uid": main.uid}, "spec": {"parallelism": grant.parallelism}}
-                self._cache.put_run(await self._api.patch(JOBS, main.name, change, job.key[0]))
+                await self.set_parallelism(main, grant.parallelism)
 
         async def start(run: IndexRun) -> None:
             self._cache.put_run(await self._create(job, build_index_job(job, resolved, shape, environment, run)))
 
         for first in range(0, len(grant.retries), CREATIONS_AT_ONCE):
             await asyncio.gather(*map(start, grant.retries[first : first + CREATIONS_AT_ONCE]))
+
+    async def set_parallelism(self, main: Run, parallelism: int) -> None:
+        """Have an Indexed Job run so many indexes at the same time."""
+        change = {"metadata": {"uid": main.uid}, "spec": {"parallelism": parallelism}}
+        self._cache.put_run(await self._api.patch(JOBS, main.name, change, main.owner[0]))
 
     async def look(self, key: Key) -> None:
         """Read how indexes failed, and why pods do not start."""
@@ -84,17 +90,8 @@ class ArrayKeeper:
         job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
         if job is None or job.array is None or status is None or status.array is None:
             return
-        wished = status.array.active - (status.array.active - job.array.stopped)
-        listed = ",".join(map(str, islice(wished, INDEXES_AT_ONCE)))
-        if not listed:
-            return
-        found, _ = await self._api.list(
-            PODS,
-            key[0],
-            label_selector=f"{_pods_of(job)},{names.COMPLETION_INDEX} in ({listed})",
-            field_selector="status.phase!=Succeeded,status.phase!=Failed",
-        )
-        for pod in found:
+        wished = list(islice(status.array.active & job.array.stopped, INDEXES_AT_ONCE))
+        for pod in await self._pods_of_indexes(job, wished, NOT_ENDED) if wished else ():
             if "deletionTimestamp" not in pod["metadata"]:
                 with suppress(NotFound, Conflict):
                     await self._api.delete(PODS, pod["metadata"]["name"], key[0], uid=pod["metadata"]["uid"])
@@ -104,23 +101,23 @@ class ArrayKeeper:
 
     async def _ends(self, job: BatchJob, indexes: list[int]) -> dict[int, Pod | None]:
         """The failed pods of these indexes; of one that was also disrupted, the pod that was not."""
-        listed = ",".join(map(str, indexes))
-        found, _ = await self._api.list(
-            PODS,
-            job.key[0],
-            label_selector=f"{_pods_of(job)},{names.COMPLETION_INDEX} in ({listed})",
-            field_selector="status.phase=Failed",
-        )
+        found = await self._pods_of_indexes(job, indexes, "status.phase=Failed")
         pods = [pod for pod in map(run_readers.pod, found) if pod is not None]
         pods.sort(key=lambda pod: (not pod.disruption, pod.created))
         newest = {pod.index: pod for pod in pods}
-        return {index: newest.get(index) for index in IndexSet.of(indexes)}
+        return {index: newest.get(index) for index in indexes}
+
+    async def _pods_of_indexes(self, job: BatchJob, indexes: list[int], field_selector: str) -> list[Object]:
+        listed = ",".join(map(str, indexes))
+        selector = f"{pods_of(job.uid)},{names.COMPLETION_INDEX} in ({listed})"
+        found, _ = await self._api.list(PODS, job.key[0], label_selector=selector, field_selector=field_selector)
+        return found
 
     async def _waiting(self, job: BatchJob) -> tuple[Pod, ...]:
         pages = self._api.list_pages(
             PODS,
             job.key[0],
-            label_selector=_pods_of(job),
+            label_selector=pods_of(job.uid),
             field_selector="status.phase=Pending",
             limit=WAITING_AT_ONCE,
         )
@@ -131,5 +128,6 @@ class ArrayKeeper:
         return tuple(pod for pod in map(run_readers.pod, found) if pod is not None)
 
 
-def _pods_of(job: BatchJob) -> str:
-    return f"{names.JOB_UID}={job.uid},{names.ARRAY}"
+def pods_of(uid: str) -> str:
+    """The label selector of the pods of an array's Indexed Job."""
+    return f"{names.JOB_UID}={uid},{names.ARRAY}"

@@ -87,7 +87,7 @@ class Cache:
             indexes=self.runs.indexes,
             looked=self.runs.looked,
             wants=self.wants,
-            arrays={key: run for key, run in self.runs.arrays.items() if self._is_of(run)},
+            arrays={key: run for key, run in self.runs.arrays.items() if self._exists(key, run.owner_uid)},
             granted=self.granted,
             queues=self.catalogue.queues,
             environments=self.catalogue.environments,
@@ -102,10 +102,10 @@ class Cache:
             usage=self.shares.usages(self.catalogue, self.runs.all()),
         )
 
-    def _is_of(self, run: Run) -> bool:
-        """Whether the job of a run is still there, and not another one of that name."""
-        job = self.jobs.get(run.owner)
-        return job is not None and job.uid == run.owner_uid
+    def _exists(self, key: Key, uid: str) -> bool:
+        """Whether a job is still there, and not another one of that name."""
+        job = self.jobs.get(key)
+        return job is not None and job.uid == uid
 
     def take_dirty(self) -> set[Key]:
         """Return the jobs that something happened to since the last call."""
@@ -332,9 +332,9 @@ class Cache:
         if changed is None:
             return
         run, before = changed
-        granted, job = self.granted.get(run.owner), self.jobs.get(run.owner)
+        granted = self.granted.get(run.owner)
         created = granted is not None and granted.array is None and granted.run == run.number
-        if created and job is not None and job.uid == run.owner_uid:
+        if created and self._exists(run.owner, run.owner_uid):
             self.withdraw(run.owner)
         self.charges.account(run)
         if before is None or not before.ended:
@@ -367,8 +367,7 @@ class Cache:
 
     def look_at(self, key: Key, uid: str, pods: ArrayPods) -> None:
         """Enter what was read about the pods of an array."""
-        job = self.jobs.get(key)
-        if job is not None and job.uid == uid:
+        if self._exists(key, uid):
             self.runs.looked[uid] = pods
             self.mark(key)
 
@@ -393,8 +392,7 @@ class Cache:
             self._mark_owner(pod.owner, pod.owner_uid)
 
     def _mark_owner(self, key: Key, uid: str) -> None:
-        job = self.jobs.get(key)
-        if job is not None and job.uid == uid:
+        if self._exists(key, uid):
             self.mark(key)
         else:
             self.changed.set()

@@ -77,7 +77,11 @@ class Operator:
             clock=monotonic,
         )
         self._yields = Yields(
-            api, self.cache, clock, lambda key: self._work.add(("resize", *key), Urgency.STOP, RESIZE_SECONDS)
+            api,
+            self.cache,
+            self._executor.arrays,
+            clock,
+            lambda key: self._work.add(("resize", *key), Urgency.STOP, RESIZE_SECONDS),
         )
         self._loop = Loop(self.cache, self._work, self._overview, self._yields, metrics, clock)
         self._actions = self._make_actions()

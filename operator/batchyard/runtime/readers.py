@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchyard.api import names
+from batchyard.api.arrays import INDEXES
 from batchyard.api.batchjob import DependencyType, StopMode
 from batchyard.api.jobqueue import PolicyType
 from batchyard.api.unsupported import refusals
@@ -40,7 +41,7 @@ from batchyard.core.resources import parse_resources
 from batchyard.manifests.times import parse_time
 
 Object = Mapping[str, Any]
-_INDEXES = re.compile(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*")
+_INDEXES = re.compile(INDEXES, re.ASCII)
 
 
 def key_of(obj: Object) -> Key:

@@ -9,15 +9,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from batchyard.api import names
 from batchyard.core.records import Key
 from batchyard.kube.protocol import KubeApi, Object
-from batchyard.kube.resources import JOBS, PODS
+from batchyard.kube.resources import PODS
 from batchyard.manifests.times import parse_time
+from batchyard.runtime.arrays import NOT_ENDED, ArrayKeeper, pods_of
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.feed import Feed
-
-NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed"
 
 HOMELESS_SECONDS = 10.0
 """A pod that has no node for this long is not about to start: its place can be taken back."""
@@ -26,9 +24,17 @@ HOMELESS_SECONDS = 10.0
 class Yields:
     """The arrays that give places back, and the pods that each of them still needs."""
 
-    def __init__(self, api: KubeApi, cache: Cache, clock: Callable[[], float], changed: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        api: KubeApi,
+        cache: Cache,
+        arrays: ArrayKeeper,
+        clock: Callable[[], float],
+        changed: Callable[[Key], None],
+    ) -> None:
         self._api = api
         self._cache = cache
+        self._arrays = arrays
         self._clock = clock
         self._changed = changed
         """Called when an array has fewer pods than places: it is to be resized soon."""
@@ -50,8 +56,7 @@ class Yields:
             return
         parallelism = watch.needed(self._clock())
         if parallelism < run.indexed.parallelism:
-            change = {"metadata": {"uid": run.uid}, "spec": {"parallelism": parallelism}}
-            self._cache.put_run(await self._api.patch(JOBS, run.name, change, key[0]))
+            await self._arrays.set_parallelism(run, parallelism)
 
 
 class _Watch:
@@ -68,7 +73,7 @@ class _Watch:
             lambda obj, _: self._put(obj),
             lambda _, name, __: self._remove(name),
             namespace=key[0],
-            label_selector=f"{names.JOB_UID}={uid},{names.ARRAY}",
+            label_selector=pods_of(uid),
             field_selector=NOT_ENDED,
         )
         self.task = asyncio.create_task(self._follow())

@@ -36,6 +36,7 @@ def test_sets_agree_with_those_of_python(one: frozenset[int], other: frozenset[i
     assert len(first) == len(one)
     assert set(first | second) == one | other
     assert set(first - second) == one - other
+    assert set(first & second) == one & other
     assert all((index in first) == (index in one) for index in range(62))
     assert IndexSet.parse(str(first)) == first
     assert IndexSet.of(first | second) == first | second
