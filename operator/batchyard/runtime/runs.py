@@ -31,6 +31,8 @@ class Runs:
         self.looked: dict[str, ArrayPods] = {}
         """What was read about the pods of Indexed Jobs."""
         self._jobs: dict[Key, Run] = {}
+        self._versions: dict[Key, int] = {}
+        """Which state of each Job was taken in: the API server counts them up."""
         self._pods: dict[Key, Pod] = {}
 
     def find(self, key: Key) -> Run | None:
@@ -45,9 +47,15 @@ class Runs:
         """Take a Job in; returns its record and the one before, or None when it says nothing new."""
         key = key_of(obj)
         known = self._jobs.get(key)
+        version = int(obj["metadata"].get("resourceVersion", 0))
+        # The answer to a write may come after the feed has shown a later state, and nothing may follow on that one.
+        if known is not None and version < self._versions[key]:
+            return None
         run = run_readers.run(obj, known)
-        # The answer to a creation may come after the feed has shown a later state.
-        if run is None or run == known or (known is not None and known.ended and not run.ended):
+        if run is None:
+            return None
+        self._versions[key] = version
+        if run == known:
             return None
         self._jobs[key] = run
         if run.main_uid:
@@ -70,7 +78,7 @@ class Runs:
         run = self._jobs.get(key)
         if run is None or run.uid != uid:
             return None
-        del self._jobs[key]
+        del self._jobs[key], self._versions[key]
         if run.main_uid:
             _drop(self.children, run.owner_uid, run.name)
         elif run.index is not None:

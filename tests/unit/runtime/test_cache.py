@@ -31,13 +31,18 @@ def batchjob(uid: str = JOB.uid, **metadata: Any) -> Object:
     return {"metadata": {**identity, **metadata}, "spec": JOB.spec}
 
 
-def kube_job(uid: str = "run", *, ended: bool = False) -> Object:
+def kube_job(uid: str = "run", *, active: int = 0, ended: bool = False) -> Object:
     obj = build_job(JOB, make_resolved(), make_environment(), 1, 1)
     condition = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
     return {
         **obj,
-        "metadata": {**obj["metadata"], "uid": uid, "creationTimestamp": "2026-01-01T00:00:00Z"},
-        "status": {"conditions": [condition]} if ended else {},
+        "metadata": {
+            **obj["metadata"],
+            "uid": uid,
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "resourceVersion": str(99 + bool(active) + 2 * ended),
+        },
+        "status": {"conditions": [condition]} if ended else {"active": active},
     }
 
 
@@ -73,6 +78,12 @@ def test_an_answer_that_comes_late_does_not_bring_a_run_back(cache: Cache) -> No
     cache.put_run(kube_job())
     assert cache.runs.mains[JOB.uid][1].ended
     assert cache.used["pool"] == {}
+
+
+def test_an_answer_that_comes_late_does_not_hide_what_the_feed_has_shown(cache: Cache) -> None:
+    cache.put_run(kube_job(active=1))  # nothing may follow on this for as long as its image cannot be pulled
+    cache.put_run(kube_job())
+    assert cache.runs.mains[JOB.uid][1].active == 1
 
 
 def test_the_run_of_a_deleted_job_is_charged_until_it_is_gone(cache: Cache) -> None:
