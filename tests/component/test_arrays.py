@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from batchyard.kube.resources import BATCHJOBS, JOBS, PODS
+from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
 from fakes.cluster import NAMESPACE, Cluster, in_cluster
 
 RETRIES: dict[str, Any] = {"attempts": 3, "backoff": {"initialSeconds": 10, "jitter": 0}}
@@ -204,6 +204,74 @@ async def test_a_disrupted_index_run_costs_no_attempt(cluster: Cluster) -> None:
     cluster.jobs.finish(third)
     await cluster.pass_time(3)
     assert cluster.state() == ("Succeeded", "Completed")
+
+
+@in_cluster()
+async def test_disrupted_indexes_run_again_by_themselves_at_no_cost(cluster: Cluster) -> None:
+    cluster.furnish(cpu="4")
+    await cluster.start_operator()
+    cluster.submit(array={"size": 3})
+    await cluster.pass_time(2)
+    indexed = cluster.jobs.indexed
+    indexed.start(NAMESPACE, "job-1", 0, 1, 2)
+    indexed.disrupt(NAMESPACE, "job-1", 0)
+    indexed.disrupt(NAMESPACE, "job-1", 2, gone=False)
+    await cluster.pass_time(3)
+    assert cluster.kube_jobs() == ["job-1", "job-i0-2", "job-i2-2"]
+    assert cluster.kube_job("job-i0-2")["metadata"]["annotations"][names.ATTEMPT] == "1"
+    assert (cluster.status()["interruptions"], array(cluster)["retries"]) == (2, 0)
+    (event,) = cluster.store.objects(EVENTS)
+    assert (event["reason"], event["message"].split(";")[0]) == ("Interrupted", "indexes were interrupted")
+    indexed.finish(NAMESPACE, "job-1", 1)
+    cluster.jobs.finish(cluster.kube_job("job-i0-2"))
+    cluster.jobs.disrupt(cluster.kube_job("job-i2-2"))
+    await cluster.pass_time(3)
+    cluster.jobs.finish(cluster.kube_job("job-i2-3"))
+    await cluster.pass_time(3)
+    assert cluster.state() == ("Succeeded", "Completed")
+    assert (cluster.status()["interruptions"], array(cluster)["retries"]) == (3, 0)
+
+
+@pytest.mark.parametrize("most", [0, 1])
+@in_cluster()
+async def test_an_index_that_is_interrupted_too_often_fails(cluster: Cluster, most: int) -> None:
+    cluster.furnish(cpu="4", retryStrategy={"attempts": 3, "maxInterruptions": most})
+    await cluster.start_operator()
+    cluster.submit(array={"size": 3})
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.disrupt(NAMESPACE, "job-1", 1)
+    await cluster.pass_time(3)
+    if most:
+        await cluster.processes[-1].kill()
+        cluster.jobs.disrupt(cluster.kube_job("job-i1-2"), "EvictionByEvictionAPI")
+        await cluster.start_operator()
+        await cluster.pass_time(20)
+    assert array(cluster)["failedIndexes"] == "1"
+    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, 2)
+    await cluster.pass_time(3)
+    assert cluster.state() == ("Failed", "IndexesFailed")
+    (failure,) = array(cluster)["firstFailures"]
+    assert (failure["reason"], failure["attempt"]) == ("TooManyInterruptions", 1)
+    assert failure["message"].startswith(f"interrupted {most + 1} times, more than the {most} allowed; last: ")
+    assert cluster.status()["interruptions"] == most + 1
+
+
+@in_cluster()
+async def test_what_was_interrupted_while_no_operator_looked_runs_again(cluster: Cluster) -> None:
+    cluster.furnish(cpu="4")
+    await cluster.start_operator()
+    cluster.submit(array={"size": 2})
+    await cluster.pass_time(2)
+    await cluster.processes[-1].kill()
+    cluster.jobs.indexed.disrupt(NAMESPACE, "job-1", 0, 1)
+    await cluster.start_operator()
+    await cluster.pass_time(20)
+    assert cluster.kube_jobs() == ["job-1", "job-i0-2", "job-i1-2"]
+    for name in ("job-i0-2", "job-i1-2"):
+        cluster.jobs.finish(cluster.kube_job(name))
+    await cluster.pass_time(3)
+    assert cluster.state() == ("Succeeded", "Completed")
+    assert cluster.status()["interruptions"] == 2
 
 
 @in_cluster()

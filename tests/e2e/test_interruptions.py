@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import JOBS, PODS, Json, path_of, until
+from e2e.clusterapi import EVENTS, JOBS, PODS, Json, path_of, until
 from e2e.harness import Harness, StateRecord
 from localcluster.simulated import TAINT
 
@@ -60,6 +60,37 @@ def test_a_job_that_is_interrupted_too_often_fails(shared: Harness) -> None:
     _evict(shared, shared.wait_state("unlucky", "Running")["attempts"][0]["podName"])
     status = shared.wait_state("unlucky", "Failed")
     assert (status["reason"], status["interruptions"]) == ("TooManyInterruptions", 1)
+
+
+def test_an_index_that_is_evicted_again_and_again_fails_and_the_others_go_on(shared: Harness) -> None:
+    script = "[ $AWS_BATCH_JOB_ARRAY_INDEX = 1 ] && exit; trap 'exit 143' TERM; sleep 600 & wait"
+    retries = {"attempts": 3, "maxInterruptions": 1}
+    shared.apply(
+        shared.definition("chosen", "sh", "-c", script, retryStrategy=retries),
+        shared.job("haunted", "chosen", "queue", array={"size": 2}),
+    )
+    for run in (1, 2):
+        _evict(shared, _running_pod_of_index_0(shared, "haunted", run))
+    status = shared.wait_finished(["haunted"])["haunted"]
+    assert (status["state"], status["reason"], status["interruptions"]) == ("Failed", "IndexesFailed", 2)
+    assert (status["array"]["succeededIndexes"], status["array"]["failedIndexes"]) == ("1", "0")
+    (failure,) = status["array"]["firstFailures"]
+    assert (failure["reason"], failure["attempt"]) == ("TooManyInterruptions", 1)
+    assert failure["message"].startswith("interrupted 2 times, more than the 1 allowed; last: ")
+    assert "EvictionByEvictionAPI" in failure["message"]
+    (event,) = shared.api.list(EVENTS, shared.namespace, fieldSelector="reason=Interrupted,involvedObject.name=haunted")
+    assert event["message"].startswith("indexes were interrupted; they run again at no cost")
+
+
+def _running_pod_of_index_0(shared: Harness, job: str, run: int) -> str:
+    selector = f"{names.JOB}={job},{names.RUN}={run}"
+
+    def found() -> str:
+        pods = shared.api.list(PODS, shared.namespace, labelSelector=selector, fieldSelector="status.phase=Running")
+        of_index = (each["metadata"] for each in pods if _index(each) == "0")
+        return next((str(metadata["name"]) for metadata in of_index), "")
+
+    return until(found, 60, lambda: f"no pod of run {run} runs")
 
 
 def _own_nodes(harness: Harness, name: str) -> list[str]:
@@ -178,7 +209,7 @@ def test_an_array_loses_only_the_indexes_on_a_lost_node(shared: Harness) -> None
     replaced = {index for index, pod in before.items() if after[index] != pod}
     assert replaced == {index for index, (_, node) in before.items() if node == nodes[0]}
     assert len(replaced) == 2
-    assert (status["state"], status["array"]["retries"]) == ("Succeeded", 0)
+    assert (status["state"], status["interruptions"], status["array"]["retries"]) == ("Succeeded", 2, 0)
     _remove_nodes(shared, "drained")
 
 
@@ -189,7 +220,8 @@ def _running(shared: Harness, job: str) -> list[Json]:
 def _pods_by_index(shared: Harness, job: str) -> dict[str, tuple[str, str]]:
     """Name and node of the pod of each index; the one that succeeded, if there are several."""
     pods = sorted(shared.pods_of(job), key=lambda pod: pod["status"].get("phase") == "Succeeded")
-    return {
-        pod["metadata"]["labels"][names.COMPLETION_INDEX]: (pod["metadata"]["name"], pod["spec"].get("nodeName", ""))
-        for pod in pods
-    }
+    return {_index(pod): (pod["metadata"]["name"], pod["spec"].get("nodeName", "")) for pod in pods}
+
+
+def _index(pod: Json) -> str:
+    return str(pod["metadata"]["annotations"][names.COMPLETION_INDEX])

@@ -62,6 +62,19 @@ class IndexedController:
             self._set_pod(self.pod(namespace, name, index), "Failed" if exit_code else "Succeeded", state)
         self.sync(namespace, name)
 
+    def disrupt(self, namespace: str, name: str, *indexes: int, gone: bool = True) -> None:
+        """Take the pods of these indexes away, by an eviction (`gone`) or by the kubelet."""
+        for index in indexes:
+            now = self._store.timestamp()
+            condition = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": ""}
+            pod = self.pod(namespace, name, index)
+            pod["status"]["conditions"] = [{**condition, "lastTransitionTime": now}]
+            state = {"terminated": {"exitCode": 143, "reason": "Error", "startedAt": now, "finishedAt": now}}
+            pod = self._set_pod(pod, "Failed", state)
+            self.sync(namespace, name)
+            if gone:
+                self._delete(pod)
+
     def hesitate(self, namespace: str, name: str, index: int) -> None:
         """End an index's containers, and look at the Job a second later, as the real controller does."""
         self._busy = True

@@ -38,6 +38,7 @@ class Story:
         self.cluster.put("JobQueue", "urgent", priority=5, computeEnvironments=["on-prem"])
         self.finals: dict[str, str] = {}
         self.others = 0
+        self.disrupted: Counter[str] = Counter()
 
     async def play(self, actions: list[Action]) -> None:
         with (
@@ -96,7 +97,7 @@ class Story:
                 verb = ("create", "patch", "list")[number % 3]
                 self.cluster.api.lose_next(verb, (JOBS, JOBS, PODS)[number % 3], after_effect=flag)
             case "disrupt":
-                self.disrupt_one(number)
+                self.disrupt_one(number, gone=flag)
         await self.cluster.pass_time(number % 4)
 
     async def restart(self) -> None:
@@ -138,9 +139,17 @@ class Story:
             case job:
                 self.cluster.jobs.finish(job, int(failed))
 
-    def disrupt_one(self, number: int) -> None:
-        if jobs := self.live_jobs():
-            self.cluster.jobs.disrupt(jobs[number % len(jobs)])
+    def disrupt_one(self, number: int, *, gone: bool) -> None:
+        choices: list[Any] = [*self.active(), *self.live_jobs()]
+        if not choices:
+            return
+        match choices[number % len(choices)]:
+            case (name, index):
+                self.disrupted[self.cluster.kube_job(name)["metadata"]["labels"][names.JOB]] += 1
+                self.cluster.jobs.indexed.disrupt(NAMESPACE, name, index, gone=gone)
+            case job:
+                self.disrupted[job["metadata"]["labels"][names.JOB]] += 1
+                self.cluster.jobs.disrupt(job)
 
     async def finish(self) -> None:
         """Let everything that is left come to a good end."""
@@ -165,6 +174,7 @@ class Story:
         failed = IndexSet.parse(array.get("failedIndexes", ""))
         assert (len(succeeded) + len(failed), len(succeeded | failed)) == (SIZE, SIZE)
         assert (status["state"] == "Succeeded") == (not failed)
+        assert status["interruptions"] == self.disrupted[name]
         assert array["waiting"] == array["running"] == array["starting"] == 0
         for job in self.cluster.store.objects(JOBS):
             labels, annotations = job["metadata"]["labels"], job["metadata"]["annotations"]

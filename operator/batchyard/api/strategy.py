@@ -92,7 +92,8 @@ class RetryStrategy(Model):
     on_out_of_memory: OnOutOfMemory | None = None
     """Lets the memory grow when an attempt ran out of it; left out, the next attempt has the same."""
     max_interruptions: Annotated[Integer, Field(ge=0, le=1000)] = 20
-    """How often the job is started again, at no cost of attempts, after losing its node or being evicted."""
+    """How often the job is started again, at no cost of attempts, after losing its node or being evicted; of an array,
+    each index."""
 
     rules = (
         Rule(

@@ -13,6 +13,9 @@ from batchyard.core.records import Status
 _WANTED = frozenset({Reason.STOPPING, Reason.CANCELLED, Reason.TERMINATED})
 """What a person asked for is no news to them."""
 
+_INDEXES_INTERRUPTED = "indexes were interrupted; they run again at no cost, and status.interruptions counts them"
+"""Said once of an array: a lost node may interrupt hundreds."""
+
 
 @dataclass(slots=True, frozen=True)
 class Announcement:
@@ -33,9 +36,10 @@ def announcement(before: Status, after: Status) -> Announcement | None:
     if _closed(after) > _closed(before) and after.state is JobState.RUNNABLE:
         attempt = after.attempts[-1]
         return Announcement(attempt.reason, f"{attempt.message}; the job goes back to its queue", run)
-    if after.stalled and not before.stalled:
-        return Announcement(after.reason, after.message, run)
-    if after.reason == Reason.CREATE_FAILED != before.reason:
+    if after.array is not None and after.interruptions and not before.interruptions:
+        return Announcement(Reason.INTERRUPTED, _INDEXES_INTERRUPTED, run)
+    stalls = after.stalled and not before.stalled
+    if stalls or after.reason == Reason.CREATE_FAILED != before.reason:
         return Announcement(after.reason, after.message, run)
     return None
 

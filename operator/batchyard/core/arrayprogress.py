@@ -124,6 +124,7 @@ class _Observation:
         self._live: list[int] = []
         self._never = IndexSet()
         self._stopped = shape.stopped
+        self._interrupted: list[int] = []
         self._stop: list[Run] = []
         self._look = False
         self._wakes: list[float] = []
@@ -135,7 +136,7 @@ class _Observation:
         for index in self._in_question(succeeded) - self._never:
             self._judge(index)
         array = self._counted(succeeded)
-        status = self._described(array)
+        status = replace(self._described(array), interruptions=self._interruptions())
         if (end := self._end(array)) is not None:
             state, reason, message = end
             ended = replace(status, state=state, reason=reason, message=message, stopped_at=self._now, not_before=None)
@@ -184,13 +185,12 @@ class _Observation:
         if ended is None:
             return
         outcome, pod, ended_at = ended
-        interruptions = sum(
-            of_run(run, self._seen.pods.get(run.name)).verdict is Verdict.INTERRUPTED for run in chain[:-1]
-        )
+        if outcome.verdict is Verdict.INTERRUPTED:
+            self._interrupted.append(index)
         follows = retries.after(
             outcome,
             attempt=attempt,
-            interruptions=interruptions,
+            interruptions=number - attempt,
             policy=self._policy,
             now=ended_at,
             chance=retries.chance_of(f"{self._job.uid}/{index}", attempt),
@@ -223,6 +223,20 @@ class _Observation:
             return None
         pod = self._seen.looked.ends[index]
         return of_pod(pod), pod, (pod.stopped_at if pod else None) or self._now
+
+    def _interruptions(self) -> int:
+        """How often runs were interrupted: the number of a run grows each time, that of its attempt then does not.
+
+        A status may be behind the Jobs, or know of indexes that were interrupted once too often and have no Job.
+        """
+        lost = sum(index in self._failures for index in self._interrupted)
+        shown = len(self._interrupted)
+        for index, chain in self._chains.items():
+            last = chain[-1]
+            shown += last.number - last.attempt
+            if index in self._before.failed and last.ended:
+                shown += of_run(last, self._seen.pods.get(last.name)).verdict is Verdict.INTERRUPTED
+        return max(self._status.interruptions + lost, shown)
 
     # The array as a whole.
 

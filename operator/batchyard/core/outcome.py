@@ -53,8 +53,9 @@ def of_run(run: Run, pod: Pod | None) -> Outcome:
 
 def of_pod(pod: Pod | None) -> Outcome:
     """Read the outcome of one index of an Indexed Job, which says no more about it than that it failed."""
-    if pod is None:
-        return Outcome(Verdict.FAILED, Reason.POD_FAILED, "the pod failed, and was deleted before it could be read")
+    if pod is None:  # few delete pods that ended by themselves, and those that are evicted vanish as they end
+        message = "the pod was evicted, lost with its node or deleted, and is gone"
+        return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, message)
     if pod.disruption:
         return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, _disrupted(pod))
     if pod.reason == "DeadlineExceeded":

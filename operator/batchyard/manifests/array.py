@@ -11,9 +11,6 @@ from batchyard.core.arrayrecords import MAIN_RUN, ArrayShape, IndexRun
 from batchyard.core.records import BatchJob, Environment, Resolved
 from batchyard.manifests.job import build_job
 
-_RULES = ({"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},)
-"""A disrupted pod is replaced by the Job controller, at no cost; any other failure is the index's."""
-
 _FROM_ANNOTATION = {"fieldRef": {"fieldPath": f"metadata.annotations['{names.COMPLETION_INDEX}']"}}
 
 
@@ -31,9 +28,8 @@ def build_indexed_job(
         "completions": shape.size,
         "completionMode": "Indexed",
         "backoffLimitPerIndex": 0,
-        "podFailurePolicy": {"rules": list(_RULES)},
     }
-    del spec["backoffLimit"]
+    del spec["backoffLimit"], spec["podFailurePolicy"]  # the index fails with its pod, whatever ended that
     body["spec"] = spec
     for metadata in (body["metadata"], spec["template"]["metadata"]):
         metadata["labels"] = {**metadata["labels"], names.ARRAY: "true"}

@@ -100,10 +100,9 @@ class ArrayKeeper:
         return self._cache.runs.mains.get(job.uid, {}).get(MAIN_RUN)
 
     async def _ends(self, job: BatchJob, indexes: list[int]) -> dict[int, Pod | None]:
-        """The failed pods of these indexes; of one that was also disrupted, the pod that was not."""
+        """The failed pod of each of these indexes, unless somebody has deleted it."""
         found = await self._pods_of_indexes(job, indexes, "status.phase=Failed")
-        pods = [pod for pod in map(run_readers.pod, found) if pod is not None]
-        pods.sort(key=lambda pod: (not pod.disruption, pod.created))
+        pods = sorted(filter(None, map(run_readers.pod, found)), key=lambda pod: pod.created)
         newest = {pod.index: pod for pod in pods}
         return {index: newest.get(index) for index in indexes}
 

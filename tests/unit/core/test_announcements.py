@@ -1,11 +1,13 @@
 """What becomes an Event, and above all what does not."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from batchyard.api.batchjob import JobState
 from batchyard.core.announcements import Announcement, announcement
+from batchyard.core.arrayrecords import ArrayStatus
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Attempt, Status
 
@@ -60,6 +62,12 @@ def test_ordinary_progress_makes_no_event(before: Status, after: Status) -> None
 )
 def test_what_a_person_may_have_to_see_to(before: Status, after: Status, expected: Announcement) -> None:
     assert announcement(before, after) == expected
+
+
+def test_interruptions_of_indexes_are_announced_once() -> None:
+    of_array = [replace(RUNNABLE, array=ArrayStatus(9), interruptions=count) for count in (0, 3, 4)]
+    told = [announcement(before, after) for before, after in pairwise(of_array)]
+    assert [each.reason if each else "" for each in told] == [Reason.INTERRUPTED, ""]
 
 
 def test_a_repeated_failure_to_create_is_announced_once() -> None:

@@ -125,10 +125,9 @@ def test_the_last_failure_is_told() -> None:
         (failed_pod(4, reason="DeadlineExceeded"), Reason.DEADLINE_EXCEEDED),
         (failed_pod(4), Reason.NON_ZERO_EXIT),
         (failed_pod(4, exit_code=137, reason="OOMKilled", out_of_memory=("main",)), Reason.OUT_OF_MEMORY),
-        (None, Reason.POD_FAILED),
     ],
 )
-def test_how_an_index_failed_is_read_from_its_pod(pod: Pod | None, reason: Reason) -> None:
+def test_how_an_index_failed_is_read_from_its_pod(pod: Pod, reason: Reason) -> None:
     observed = look(main=main(failed="4"), ends={4: pod}, retry=RetryPolicy())
     assert observed.status.array is not None
     assert observed.status.array.first_failures[0].reason == reason
@@ -138,6 +137,33 @@ def test_a_pod_that_a_node_refused_costs_no_attempt() -> None:
     refused = failed_pod(4, exit_code=None, reason="OutOfcpu", message="no room")
     observed = look(main=main(failed="4"), ends={4: refused}, retry=RetryPolicy())
     assert observed.want.retries == (IndexRun(4, 2, 1),)
+
+
+@pytest.mark.parametrize("pod", [None, failed_pod(4, disruption="EvictionByEvictionAPI")])
+def test_a_pod_that_was_disrupted_or_is_gone_costs_no_attempt(pod: Pod | None) -> None:
+    observed = look(main=main(failed="4"), ends={4: pod}, retry=RetryPolicy())
+    assert observed.want.retries == (IndexRun(4, 2, 1),)
+    assert observed.status.interruptions == 1
+
+
+def test_interruptions_are_counted_from_the_jobs() -> None:
+    chains = [alone(4, interrupted(2, attempt=1)), alone(4, make_run(3, attempt=1)), alone(5, make_run(2, attempt=1))]
+    seen: dict[str, Any] = {"main": main(failed="4-6"), "ends": {6: failed_pod(6)}}
+    assert look(*chains, **seen).status.interruptions == 3
+    known = replace(STARTED, interruptions=3, array=ArrayStatus(10, failed=indexes("4")))
+    chains[1] = alone(4, interrupted(3, attempt=1))
+    assert look(*chains, status=known, **seen).status.interruptions == 4  # the last one of a failed index, too
+
+
+def test_more_interruptions_than_allowed_fail_the_index() -> None:
+    none = look(main=main(failed="4"), ends={4: None}, retry=replace(RETRIES, max_interruptions=0)).status
+    assert (none.array.first_failures[0].reason, none.interruptions) == (Reason.TOO_MANY_INTERRUPTIONS, 1)  # type: ignore[union-attr]
+    again = look(main=main(failed="4-5"), status=none, ends={5: None}, retry=replace(RETRIES, max_interruptions=0))
+    assert (str(again.status.array.failed), again.status.interruptions) == ("4-5", 2)  # type: ignore[union-attr]
+    chain = [alone(4, exited(2)), alone(4, interrupted(3, attempt=3))]
+    for most, wanted in ((1, (IndexRun(4, 4, 3),)), (0, ())):
+        observed = look(*chain, main=main(failed="4"), retry=replace(RETRIES, max_interruptions=most))
+        assert (observed.want.retries, observed.status.interruptions) == (wanted, 1)
 
 
 def test_it_ends_when_all_have() -> None:
