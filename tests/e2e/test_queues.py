@@ -71,6 +71,28 @@ def test_a_waiting_job_says_for_what_and_where_it_stands(shared: Harness) -> Non
     assert started_in_order(statuses, [*waiting, "small-and-late"])
 
 
+def test_a_job_that_delays_nobody_goes_before_a_large_one_that_waits(shared: Harness) -> None:
+    shared.apply(
+        shared.simulated_environment("gap", maxVcpus=2),
+        shared.queue("gap", "gap"),
+        shared.job("holder-of-one", "endless", "gap", timeout={"attemptDurationSeconds": 3600}),
+    )
+    shared.wait_state("holder-of-one", "Running")
+    shared.apply(shared.job("of-two", "double", "gap"))
+    assert shared.wait_reason("of-two", "InsufficientCapacity")["queuePosition"] == 1
+    shared.apply(
+        shared.job("too-long", "second", "gap", timeout={"attemptDurationSeconds": 7200}),
+        shared.job("without-end", "second", "gap"),
+        shared.job("short", "second", "gap", timeout={"attemptDurationSeconds": 60}),
+    )
+    assert shared.wait_finished(["short"])["short"]["state"] == "Succeeded"
+    statuses = shared.statuses()
+    assert {statuses[name]["state"] for name in ("of-two", "too-long", "without-end")} == {"Runnable"}
+    shared.kubectl("delete", "batchjob", "holder-of-one")
+    order = ["of-two", "too-long"]
+    assert started_in_order(shared.wait_finished([*order, "without-end"]), order)
+
+
 def test_a_disabled_queue_starts_nothing_and_lets_running_jobs_end(shared: Harness) -> None:
     shared.apply(
         shared.simulated_environment("open", maxVcpus=4),

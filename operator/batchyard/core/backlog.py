@@ -79,6 +79,10 @@ class Backlog:
         queue, share, entry = self._entries[key]
         return bisect_left(self._queues[queue][share], entry) + 1
 
+    def queue_of(self, key: Key) -> str:
+        """Return the queue in which a job waits. Raises KeyError when it does not."""
+        return self._entries[key][0]
+
     def names(self) -> Sequence[str]:
         """Names of the queues in which anything waits."""
         return sorted(self._queues)

@@ -6,10 +6,10 @@ it away: the truth of a charge is the Kubernetes Job that exists (or is being cr
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
-from batchyard.core.records import Environment, Gang, Node
+from batchyard.core.records import Environment, Gang, Key, Node, Run
 from batchyard.core.resources import Resources, add, fits, subtract
 from batchyard.core.selectors import usable
 
@@ -25,6 +25,18 @@ def with_pods(request: Resources) -> Resources:
 def places(request: Resources, count: int) -> Resources:
     """What a request takes so many times over, pod slots included."""
     return {name: amount * count for name, amount in with_pods(request).items()}
+
+
+@dataclass(slots=True, frozen=True)
+class Charge:
+    """What one run takes of an environment, or a placement whose run does not exist yet."""
+
+    environment: str
+    amount: Resources
+    """Pod slots included; of an array that of all its places."""
+    key: Key
+    """The job."""
+    run: Run | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True, frozen=True)

@@ -16,6 +16,7 @@ from batchyard.core import arrays, dependencies, gang, indexgate, lifecycle, mem
 from batchyard.core.arrayprogress import Seen
 from batchyard.core.arrayprogress import observe as observe_array
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape
+from batchyard.core.backfill import Decided, backfill
 from batchyard.core.capacity import Ledger
 from batchyard.core.explain import queued_behind
 from batchyard.core.placement import Hold, Placement, place_all
@@ -29,6 +30,7 @@ from batchyard.core.records import (
     Run,
     Status,
 )
+from batchyard.core.reservation import ends_of
 from batchyard.core.retention import SHOWN_SECONDS, expires_at
 from batchyard.core.snapshot import Placed, Settled, Snapshot
 from batchyard.core.yielding import yielding
@@ -241,6 +243,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
     result = Placed()
     held: list[tuple[Key, Hold]] = []
     found: dict[Key, Placement] = {}
+    early: dict[Key, Placement] = {}
     for key, decision in place_all(
         queues=snapshot.queues.values(),
         environments=snapshot.environments,
@@ -260,6 +263,21 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
         else:
             run, attempt = lifecycle.next_run(snapshot.statuses[key])
             found[key] = decision if run == 1 else replace(decision, run=run, attempt=attempt)
+    for placement in backfill(
+        queues=snapshot.queues.values(),
+        pools=snapshot.pools,
+        backlog=snapshot.backlog,
+        resolved=snapshot.resolved,
+        wants=snapshot.wants,
+        usage=snapshot.usage,
+        ledger=ledger,
+        decided=Decided(found, held),
+        running=ends_of(snapshot, now),
+        now=now,
+    ):
+        run, attempt = lifecycle.next_run(snapshot.statuses[placement.key])
+        early[placement.key] = replace(placement, run=run, attempt=attempt)
+    found |= early
     result.placements.extend(found.values())
     result.yielding = yielding(snapshot, held, ledger, now)
     position = _positions(snapshot, result.placements)

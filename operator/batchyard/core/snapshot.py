@@ -3,12 +3,12 @@
 Made by the runtime's cache (and by anything that replays a workload), entered into it again by the loop.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
-from batchyard.core.capacity import Pool
+from batchyard.core.capacity import Charge, Pool
 from batchyard.core.placement import Placement
 from batchyard.core.records import (
     BatchJob,
@@ -62,6 +62,8 @@ class Snapshot:
     """What was read about the pods of arrays, under the uid of their job."""
     wants: Mapping[Key, Want] = field(default_factory=dict)
     """What the arrays in the backlog ask for."""
+    charges: Mapping[Hashable, Charge] = field(default_factory=dict)
+    """What `used` consists of."""
     arrays: Mapping[Key, Run] = field(default_factory=dict)
     """The Indexed Jobs that have not ended, by the array."""
 

@@ -13,6 +13,7 @@ from batchyard.api import names
 from batchyard.core.podfailure import RULES
 from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Environment, Resolved, Toleration
+from batchyard.core.reservation import time_limit
 from batchyard.core.template import TemplateError
 
 
@@ -111,9 +112,8 @@ def _pod_template(
         spec["nodeSelector"] = selector
     if tolerations := _tolerations(spec.get("tolerations") or (), environment.tolerations):
         spec["tolerations"] = tolerations
-    deadlines = [seconds for seconds in (spec.get("activeDeadlineSeconds"), resolved.timeout_seconds) if seconds]
-    if deadlines:
-        spec["activeDeadlineSeconds"] = min(deadlines)
+    if limit := time_limit(resolved):
+        spec["activeDeadlineSeconds"] = limit
     return {"metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}, "spec": spec}
 
 

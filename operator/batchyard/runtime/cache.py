@@ -93,6 +93,7 @@ class Cache:
             environments=self.catalogue.environments,
             pools=self.catalogue.pools(),
             used=self.used,
+            charges=self.charges.charges,
             definitions=self.catalogue.definitions,
             revisions=self.catalogue.revisions,
             namespaces=self.catalogue.namespaces,

@@ -10,10 +10,10 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
 from batchyard.core import arrays
-from batchyard.core.capacity import places
+from batchyard.core.capacity import Charge, places
 from batchyard.core.placement import Placement
 from batchyard.core.records import Key, Run
-from batchyard.core.resources import Resources, add, subtract
+from batchyard.core.resources import add, subtract
 from batchyard.runtime.runs import Runs
 
 
@@ -25,13 +25,15 @@ class Charges:
         """Requests of the runs that have not ended and of what is granted, per environment."""
         self._runs = runs
         self._freed = freed
-        self._charges: dict[Hashable, tuple[str, Resources]] = {}
+        self.charges: dict[Hashable, Charge] = {}
+        """What those requests are, one by one."""
         self._starting: Counter[Hashable] = Counter()
         """How many nodes of a run are being created."""
 
     def grant(self, placement: Placement) -> None:
         """Charge a placement whose Kubernetes Job does not exist yet."""
-        self._charge(placement.key, placement.environment, places(placement.request, placement.count))
+        amount = places(placement.request, placement.count)
+        self._charge(placement.key, Charge(placement.environment, amount, placement.key))
 
     def withdraw(self, key: Key) -> None:
         """Credit a job's placement."""
@@ -44,11 +46,12 @@ class Charges:
             self._credit(item)
             return
         amount = places(run.request, arrays.taken(run) if run.indexed is not None else 1)
-        if self._charges.get(item) != (run.environment, amount):
+        charge = Charge(run.environment, amount, run.owner, run)
+        if self.charges.get(item) != charge:
             if run.indexed is not None:
                 self._credit(item)
-            if item not in self._charges:
-                self._charge(item, run.environment, amount)
+            if item not in self.charges:
+                self._charge(item, charge)
 
     @contextmanager
     def starting(self, main: Run) -> Iterator[None]:
@@ -73,14 +76,13 @@ class Charges:
         children = self._runs.children.get(run.owner_uid, {}).values()
         return self._starting[item] > 0 or any(each.number == run.number and not each.ended for each in children)
 
-    def _charge(self, item: Hashable, environment: str, amount: Resources) -> None:
-        self._charges[item] = (environment, amount)
-        self.used[environment] = add(self.used[environment], amount)
+    def _charge(self, item: Hashable, charge: Charge) -> None:
+        self.charges[item] = charge
+        self.used[charge.environment] = add(self.used[charge.environment], charge.amount)
 
     def _credit(self, item: Hashable) -> None:
-        if charge := self._charges.pop(item, None):
-            environment, amount = charge
-            self.used[environment] = subtract(self.used[environment], amount)
+        if charge := self.charges.pop(item, None):
+            self.used[charge.environment] = subtract(self.used[charge.environment], charge.amount)
             self._freed()
 
 

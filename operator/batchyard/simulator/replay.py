@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 
+from batchyard.core.backfill import Decided, backfill
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool, with_pods
-from batchyard.core.placement import Placement, place_all
+from batchyard.core.placement import Hold, Placement, place_all
 from batchyard.core.records import BatchJob, Key, Queue, Resolved
+from batchyard.core.reservation import End, latest_end
 from batchyard.core.resources import Resources, add, subtract
 from batchyard.core.usage import Usage, vcpus_of
 from batchyard.simulator.measures import Tally, Timeline
@@ -119,25 +121,49 @@ class Replay:
     def _place(self, now: int) -> None:
         if not self._waiting:
             return
-        decisions = list(
-            place_all(
-                queues=self._queues.values(),
-                environments=self._environments,
-                pools=self._pools,
-                backlog=self._backlog,
-                resolved=self._resolved,
-                ledger=Ledger(self._pools, self._used),
-                usage=self._usage,
-                now=now,
-            )
-        )
-        for key, decision in decisions:
+        ledger = Ledger(self._pools, self._used)
+        placed: dict[Key, Placement] = {}
+        held: list[tuple[Key, Hold]] = []
+        for key, decision in place_all(
+            queues=self._queues.values(),
+            environments=self._environments,
+            pools=self._pools,
+            backlog=self._backlog,
+            resolved=self._resolved,
+            ledger=ledger,
+            usage=self._usage,
+            now=now,
+        ):
             if isinstance(decision, Placement):
-                self._start(key, decision, now)
-            elif decision.stalled:  # it never fits, as capacity does not change
-                self._reject(key, decision.message)
+                placed[key] = decision
+            else:
+                held.append((key, decision))
+        early = backfill(
+            queues=self._queues.values(),
+            pools=self._pools,
+            backlog=self._backlog,
+            resolved=self._resolved,
+            wants={},
+            usage=self._usage,
+            ledger=ledger,
+            decided=Decided(placed, held),
+            running=lambda environment: self._ends(environment, now),
+            now=now,
+        )
+        for placement in [*placed.values(), *early]:
+            self._start(placement.key, placement, now)
+        for key, hold in held:
+            if hold.stalled:  # it never fits, as capacity does not change
+                self._reject(key, hold.message)
         self.results.passes += 1
         self.results.most_waiting = max(self.results.most_waiting, len(self._waiting))
+
+    def _ends(self, environment: str, now: int) -> list[End]:
+        return [
+            (latest_end(submission.resolved, started_at, now), with_pods(submission.resolved.request))
+            for _, _, started_at, where, submission in self._running
+            if where == environment
+        ]
 
     def _start(self, key: Key, placement: Placement, now: int) -> None:
         submission = self._taken_out(key)

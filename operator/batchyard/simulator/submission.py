@@ -47,19 +47,26 @@ class LeftOut:
     jobs: int = 0
 
 
-def single(request: Resources) -> Resolved:
+def single(request: Resources, time_limit: int | None = None) -> Resolved:
     """The record of a job with one pod."""
     return Resolved(
-        revision=1, template={}, request=request, retry=RetryPolicy(), timeout_seconds=None, startup_grace_seconds=0
+        revision=1,
+        template={},
+        request=request,
+        retry=RetryPolicy(),
+        timeout_seconds=time_limit,
+        startup_grace_seconds=0,
     )
 
 
 @lru_cache(maxsize=4096)
-def parallel(processors: int, processors_per_pod: int, memory_per_processor: int) -> Resolved:
+def parallel(
+    processors: int, processors_per_pod: int, memory_per_processor: int, time_limit: int | None = None
+) -> Resolved:
     """The record of a job with so many processors: one pod, or a multi-node job where that is too small."""
     full, rest = divmod(processors, processors_per_pod)
     if full == 0 or (full, rest) == (1, 0):
-        return single(_pod(processors, memory_per_processor))
+        return single(_pod(processors, memory_per_processor), time_limit)
     groups = [NodeGroup(tuple(range(full)), {}, _pod(processors_per_pod, memory_per_processor))]
     if rest:
         groups.append(NodeGroup((full,), {}, _pod(rest, memory_per_processor)))
@@ -69,7 +76,7 @@ def parallel(processors: int, processors_per_pod: int, memory_per_processor: int
         template={},
         request=gang.request,
         retry=RetryPolicy(),
-        timeout_seconds=None,
+        timeout_seconds=time_limit,
         startup_grace_seconds=0,
         gang=gang,
     )

@@ -20,7 +20,7 @@ from batchyard.simulator.submission import LeftOut, Submission, parallel
 _FIELDS = 18
 # Places in a line, from 0; the format counts from 1.
 _SUBMITTED, _RAN, _PROCESSORS, _MEMORY = 1, 3, 4, 6
-_WANTED_PROCESSORS, _WANTED_MEMORY = 7, 9
+_WANTED_PROCESSORS, _WANTED_SECONDS, _WANTED_MEMORY = 7, 8, 9
 _USER, _GROUP, _QUEUE = 11, 12, 14
 
 
@@ -84,14 +84,15 @@ def _jobs(path: Path, lines: TextIO, trace: Trace, sharing: Collection[str], lef
             left_out.jobs += 1
             continue
         kibibytes = next((int(values[at]) for at in (_WANTED_MEMORY, _MEMORY) if values[at] > 0), 0)
+        time_limit = math.ceil(values[_WANTED_SECONDS]) if values[_WANTED_SECONDS] > 0 else None
         queue = trace.queues.get(int(values[_QUEUE]), trace.queue)
         share = f"{prefix}{int(values[who])}" if values[who] >= 0 else f"{prefix}Unknown"
         yield Submission(
             submitted_at,
             queue,
             share if queue in sharing else "",
-            parallel(processors, trace.processors_per_pod, kibibytes * 1024 or default_memory),
-            run_seconds,
+            parallel(processors, trace.processors_per_pod, kibibytes * 1024 or default_memory, time_limit),
+            min(run_seconds, time_limit or run_seconds),
         )
 
 

@@ -53,6 +53,8 @@ class Stream(Model):
     """What each takes, such as `cpu: 2`, `memory: 8Gi`."""
     run_seconds: RunSeconds
     """How long each runs."""
+    timeout_seconds: Annotated[Integer, Field(ge=1)] | None = None
+    """Ends jobs that run longer, and tells the planner how long they may."""
 
 
 class Synthetic(Model):
@@ -76,7 +78,8 @@ def generate(mix: Synthetic) -> Iterator[Submission]:
 
 def _stream(stream: Stream, dice: random.Random) -> Iterator[Submission]:
     """Arrivals at the peak's rate, thinned out to the rate of the hour."""
-    resolved = single(parse_resources(stream.requests))
+    limit = stream.timeout_seconds
+    resolved = single(parse_resources(stream.requests), limit)
     median, p95 = stream.run_seconds.median, stream.run_seconds.p95
     spread = math.log(p95 / median) / _P95 if p95 else 0.0
     run_seconds = partial(dice.lognormvariate, math.log(median), spread)
@@ -87,4 +90,5 @@ def _stream(stream: Stream, dice: random.Random) -> Iterator[Submission]:
         hourly = 1 - stream.daily_swing * math.cos(2 * math.pi * now / _DAY)
         if dice.random() * (1 + stream.daily_swing) < hourly:
             seconds = max(round(run_seconds()), 1)
+            seconds = min(seconds, limit or seconds)
             yield Submission(int(now), stream.queue, stream.share_identifier, resolved, seconds)

@@ -61,6 +61,19 @@ def test_three_jobs_computed_by_hand() -> None:
     assert results.timeline.waiting() == [(10 * 1 + 40 * 2) / 60, 40 * 2 / 60, 0.0, 0.0]
 
 
+def test_jobs_with_a_timeout_go_before_a_large_one_that_they_do_not_delay() -> None:
+    def limited(at: int, size: int, seconds: int, limit: int) -> Submission:
+        return Submission(at, "work", "", single({"cpu": 1000 * size}, limit), seconds)
+
+    large = job(10, 4, 100)
+    short, long = limited(20, 1, 50, 60), limited(20, 1, 50, 900)  # with a minute to start and half of one to stop
+    strict = replay(job(0, 3, 300), large, short)
+    filled = replay(limited(0, 3, 300, 300), large, short)
+    late = replay(limited(0, 3, 300, 300), large, long)
+    assert [results.makespan for results in (strict, filled, late)] == [450, 400, 450]
+    assert [results.queues["work"].waits.max for results in (strict, filled, late)] == [380, 290, 380]
+
+
 def test_the_clock_starts_with_the_first_job() -> None:
     results = replay(job(1000, 1, 60), job(1030, 1, 60))
     assert (results.began_at, results.ended_at, results.makespan) == (1000, 1090, 90)

@@ -1,0 +1,155 @@
+"""Which jobs may start before a larger one that waits, since they do not delay it.
+
+Called once per pass after placement, by the planner and by the simulator. The first job that an environment is full for
+holds a reservation there: the moment at which it fits at the latest. What came later, or waits in a queue of lower
+priority, may use what is free until then if it has ended by that time, or fits beside it then. This is EASY backfill
+(Lifka, "The ANL/IBM SP Scheduling System", 1995) with time limits in the place of users' estimates. Arrays wait for
+their turn: an index of theirs that ends is followed by the next one.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import inf
+
+from batchyard.core.arrayrecords import Want
+from batchyard.core.backlog import Backlog
+from batchyard.core.capacity import Ledger, Pool, places, with_pods
+from batchyard.core.fairshare import Turns
+from batchyard.core.placement import Hold, Placement, scheduling_order
+from batchyard.core.reasons import Reason
+from batchyard.core.records import Key, Queue, Resolved
+from batchyard.core.reservation import End, Reservation, latest_end, reserve
+from batchyard.core.resources import fits, subtract
+from batchyard.core.usage import Usage
+
+DEPTH = 100
+"""How many waiting jobs of a queue are looked at in one pass."""
+
+_ALL = frozenset({"cpu", "memory", "pods"})
+"""What nearly every job takes of: where it is used up, nobody is looked at."""
+
+
+@dataclass(slots=True, frozen=True)
+class Decided:
+    """What placement has decided in this pass."""
+
+    placements: Mapping[Key, Placement]
+    """With all places of an array in one."""
+    held: Iterable[tuple[Key, Hold]]
+
+
+def backfill(
+    *,
+    queues: Iterable[Queue],
+    pools: Mapping[str, Pool],
+    backlog: Backlog,
+    resolved: Mapping[Key, Resolved],
+    wants: Mapping[Key, Want],
+    usage: Mapping[str, Usage],
+    ledger: Ledger,
+    decided: Decided,
+    running: Callable[[str], Iterable[End]],
+    now: float,
+) -> Iterator[Placement]:
+    """Place further jobs, and charge the ledger for them. `running` tells the ends of what runs in an environment."""
+    queues = scheduling_order(queues)
+    fronts = _fronts({queue.name: queue for queue in queues}, backlog, decided.held)
+    gaps = {
+        name for name in fronts if not any(ledger.free(name)[each] <= 0 for each in pools[name].capacity.keys() & _ALL)
+    }
+    if not gaps:
+        return
+    reservations = _Reservations(fronts, resolved, ledger, decided, running, now)
+    for queue in queues:
+        names = [name for name in queue.environments if name in gaps]
+        if not names or not queue.enabled:
+            continue
+        turns = Turns(queue, backlog, resolved, usage.get(queue.name), now)
+        for key in _behind(turns, decided.placements):
+            job = resolved[key]
+            for name in names:
+                if (
+                    key not in wants
+                    and ledger.fits(name, job.request)
+                    and pools[name].could_hold(job.request, job.gang)
+                    and turns.may_use(name, pools[name].capacity, job.request)
+                    and reservations.allow(name, job)
+                ):
+                    ledger.charge(name, job.request)
+                    turns.charge(name, job.request)
+                    yield Placement(key, name, job.request)
+                    break
+
+
+def _fronts(queues: Mapping[str, Queue], backlog: Backlog, held: Iterable[tuple[Key, Hold]]) -> dict[str, Key]:
+    """The job that waits for room in each environment before all others.
+
+    There is none where what is free is kept back for shares that are not active yet: no end of a run changes that.
+    """
+    fronts: dict[str, Key] = {}
+    kept_back: set[str] = set()
+    for key, hold in held:
+        for name in hold.environments:
+            fronts.setdefault(name, key)
+        if hold.reason == Reason.RESERVED_FOR_OTHER_SHARES:
+            kept_back.update(queues[backlog.queue_of(key)].environments)
+    return {name: key for name, key in fronts.items() if name not in kept_back}
+
+
+def _behind(turns: Turns, placements: Mapping[Key, Placement]) -> Iterator[Key]:
+    """The jobs that wait, in the order of their turns: what has been placed counts for its share first."""
+    looked_at = 0
+    for key in turns:
+        if (placement := placements.get(key)) is not None:
+            turns.charge(placement.environment, places(placement.request, placement.count))
+        elif looked_at < DEPTH:
+            looked_at += 1
+            yield key
+        else:
+            return
+
+
+class _Reservations:
+    """What is promised to the fronts; made for an environment when somebody could use what is free there."""
+
+    def __init__(
+        self,
+        fronts: Mapping[str, Key],
+        resolved: Mapping[Key, Resolved],
+        ledger: Ledger,
+        decided: Decided,
+        running: Callable[[str], Iterable[End]],
+        now: float,
+    ) -> None:
+        self._fronts = fronts
+        self._resolved = resolved
+        self._ledger = ledger
+        self._placements = decided.placements
+        self._running = running
+        self._now = now
+        self._made: dict[str, Reservation | None] = {}
+
+    def allow(self, environment: str, job: Resolved) -> bool:
+        """Whether the job delays nobody there; what it takes beside the front is noted."""
+        if environment not in self._made:
+            self._made[environment] = self._reserve(environment)
+        reservation = self._made[environment]
+        if reservation is None:
+            return False
+        if latest_end(job, None, self._now) <= reservation.at:
+            return True
+        amount = with_pods(job.request)
+        if not fits(amount, reservation.spare):
+            return False
+        reservation.spare = subtract(reservation.spare, amount)
+        return True
+
+    def _reserve(self, environment: str) -> Reservation | None:
+        ends = list(self._running(environment))
+        for placement in self._placements.values():
+            if placement.environment == environment:
+                job = self._resolved[placement.key]
+                end = inf if placement.array is not None else latest_end(job, None, self._now)
+                ends.append((end, places(placement.request, placement.count)))
+        front = with_pods(self._resolved[self._fronts[environment]].request)
+        return reserve(front, self._ledger.free(environment), ends)
