@@ -11,11 +11,11 @@ from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import pool, with_pods
 from batchyard.core.placement import Placement
 from batchyard.core.planner import place, settle
+from batchyard.core.queuerecords import FairShare
 from batchyard.core.records import (
     BatchJob,
     Definition,
     Environment,
-    FairShare,
     Key,
     Node,
     Queue,

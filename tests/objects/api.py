@@ -358,6 +358,17 @@ BAD_QUEUES = (
         jobStateTimeLimits=[{"reason": "Capacity", "maxTimeSeconds": 5}],
     ),
     _queue("running-0", "greater than or equal to 1", "at least 1", limits={"maxRunningJobs": 0}),
+    _queue(
+        "running-per-share-without-shares",
+        "maxRunningJobsPerShare needs the scheduling policy FairShare",
+        limits={"maxRunningJobsPerShare": 2},
+    ),
+    _fair_queue(
+        "share-running-0",
+        "greater than or equal to 1",
+        "at least 1",
+        shares=[{"shareIdentifier": "red", "maxRunningJobs": 0}],
+    ),
 )
 
 BAD_ENVIRONMENTS = (
@@ -387,6 +398,5 @@ REFUSED = (
     _definition("consumables", f"consumable resources are {NOT_YET}", consumableResources=[{"name": "licence"}]),
     _queue("time-limits", NOT_YET, jobStateTimeLimits=[{"reason": "Capacity", "maxTimeSeconds": 600}]),
     _queue("preemption", f"preemption is {NOT_YET}", preemption={"policy": "LowerPriority"}),
-    _queue("limits", f"limits of a queue are {NOT_YET}", limits={"maxRunningJobs": 5}),
     _environment("managed", f"managed compute environments are {NOT_YET}", type="Managed", managed={}, unmanaged=None),
 )

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from batchyard.api.batchjob import JobState
 from batchyard.core.backlog import Backlog
 from batchyard.core.planner import place
-from batchyard.core.records import BatchJob, FairShare, Key, Resolved, Status
+from batchyard.core.queuerecords import FairShare
+from batchyard.core.records import BatchJob, Key, Resolved, Status
 from batchyard.core.usage import Usage, vcpus_of
 from batchyard.manifests.fairshare import read_count, render_count
 from unit.samples import NOW, make_job, make_node, make_queue, make_resolved, make_snapshot

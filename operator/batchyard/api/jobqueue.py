@@ -46,6 +46,9 @@ class Share(Model):
         Rule("self >= 0.0001", "must be at least 0.0001", lambda weight: weight >= 0.0001),
     ] = 1.0
     """Weight of usage: the lower, the more the share gets."""
+    max_running_jobs: Annotated[Integer, Field(ge=1)] | None = None
+    """How many jobs of the share may run at the same time, in the place of the queue's `maxRunningJobsPerShare`; of a
+    beginning, each share that begins so."""
 
 
 def _no_overlap(shares: tuple[Share, ...]) -> bool:
@@ -122,10 +125,25 @@ class Preemption(Model):
 
 
 class QueueLimits(Model):
-    """Ceilings on what runs at the same time."""
+    """Ceilings on what runs at the same time, jobs that start included. A single or multi-node job counts once, of an
+    array each index. Where a limit is lowered below what runs, that goes on."""
 
     max_running_jobs: Annotated[Integer, Field(ge=1)] | None = None
     """How many jobs of the queue may run at the same time."""
+    max_running_jobs_per_share: Annotated[Integer, Field(ge=1)] | None = None
+    """How many jobs of each share may run at the same time; `shares` may say otherwise of some."""
+
+
+LIMITS_OF_SHARES = Rule(
+    f"!has(self.limits) || !has(self.limits.maxRunningJobsPerShare) || ({_SHARES_FAIRLY.format('self')})",
+    "maxRunningJobsPerShare needs the scheduling policy FairShare: other queues have no shares",
+    lambda it: (
+        it.limits is None
+        or it.limits.max_running_jobs_per_share is None
+        or it.scheduling_policy.type == PolicyType.FAIR_SHARE
+    ),
+    field="limits",
+)
 
 
 class JobQueueSpec(Model):
@@ -162,6 +180,7 @@ class JobQueueSpec(Model):
             "the type of a queue's scheduling policy cannot be changed; make another queue and submit to that",
             field="schedulingPolicy",
         ),
+        LIMITS_OF_SHARES,
     )
 
 

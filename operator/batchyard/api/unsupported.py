@@ -65,12 +65,6 @@ UNSUPPORTED = (
     ),
     Unsupported(JOB_QUEUE, ("preemption",), "preemption is", "remove spec.preemption"),
     Unsupported(
-        JOB_QUEUE,
-        ("limits",),
-        "limits of a queue are",
-        "remove spec.limits and set ceilings in the compute environment",
-    ),
-    Unsupported(
         COMPUTE_ENVIRONMENT,
         ("type",),
         "managed compute environments are",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 
+from batchyard.core.allowances import Allowances
 from batchyard.core.arrayrecords import Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool, places, with_pods
@@ -46,6 +47,7 @@ def backfill(
     resolved: Mapping[Key, Resolved],
     wants: Mapping[Key, Want],
     usage: Mapping[str, Usage],
+    allowances: Allowances,
     ledger: Ledger,
     decided: Decided,
     running: Callable[[str], Iterable[End]],
@@ -53,13 +55,16 @@ def backfill(
 ) -> Iterator[Placement]:
     """Place further jobs, and charge the ledger for them. `running` tells the ends of what runs in an environment."""
     queues = scheduling_order(queues)
-    fronts = _fronts({queue.name: queue for queue in queues}, backlog, decided.held)
+    by_name = {queue.name: queue for queue in queues}
+    fronts = _fronts(by_name, backlog, decided.held)
     gaps = {
         name for name in fronts if not any(ledger.free(name)[each] <= 0 for each in pools[name].capacity.keys() & _ALL)
     }
     if not gaps:
         return
     reservations = _Reservations(fronts, resolved, ledger, decided, running, now)
+    for front in set(fronts.values()):
+        allowances.reserve(by_name[backlog.queue_of(front)], backlog.share_of(front))
     for queue in queues:
         names = [name for name in queue.environments if name in gaps]
         if not names or not queue.enabled:
@@ -70,6 +75,7 @@ def backfill(
             for name in names:
                 if (
                     key not in wants
+                    and allowances.refusal(queue, turns.share) is None
                     and ledger.fits(name, job.request)
                     and pools[name].could_hold(job.request, job.gang)
                     and turns.may_use(name, pools[name].capacity, job.request)
@@ -77,6 +83,7 @@ def backfill(
                 ):
                     ledger.charge(name, job.request)
                     turns.charge(name, job.request)
+                    allowances.charge(queue, turns.share)
                     yield Placement(key, name, job.request)
                     break
 

@@ -83,6 +83,10 @@ class Backlog:
         """Return the queue in which a job waits. Raises KeyError when it does not."""
         return self._entries[key][0]
 
+    def share_of(self, key: Key) -> str:
+        """Return the share that a waiting job counts for. Raises KeyError when it does not wait."""
+        return self._entries[key][1]
+
     def names(self) -> Sequence[str]:
         """Names of the queues in which anything waits."""
         return sorted(self._queues)

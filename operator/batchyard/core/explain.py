@@ -18,7 +18,13 @@ from batchyard.core.records import BatchJob, Key, Status
 _EXACT_UP_TO = 10
 
 _SAID_OF_THE_FIRST = frozenset(
-    {Reason.INSUFFICIENT_CAPACITY, Reason.WAITING_FOR_HIGHER_PRIORITY, Reason.RESERVED_FOR_OTHER_SHARES}
+    {
+        Reason.INSUFFICIENT_CAPACITY,
+        Reason.WAITING_FOR_HIGHER_PRIORITY,
+        Reason.RESERVED_FOR_OTHER_SHARES,
+        Reason.QUEUE_LIMIT_REACHED,
+        Reason.SHARE_LIMIT_REACHED,
+    }
 )
 
 

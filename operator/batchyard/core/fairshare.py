@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from heapq import heappop, heappush
 
 from batchyard.core.backlog import Backlog, Entry, key_of
-from batchyard.core.records import FairShare, Key, Queue, Resolved
+from batchyard.core.queuerecords import FairShare, entry_for
+from batchyard.core.records import Key, Queue, Resolved
 from batchyard.core.resources import Resources
 from batchyard.core.usage import Usage, vcpus_of
 
@@ -22,11 +23,8 @@ Half a typical running time is right: more favours shares of small jobs, less le
 
 def weight(policy: FairShare, share: str) -> float:
     """The weight of a share's usage: its own entry, else that of the longest beginning listed, else 1."""
-    own = policy.weights.get(share)
-    if own is not None:
-        return own
-    beginnings = (policy.weights.get(f"{share[:length]}*") for length in range(len(share), 0, -1))
-    return next((found for found in beginnings if found is not None), 1.0)
+    own = entry_for(policy.weights, share)
+    return 1.0 if own is None else own
 
 
 def turn(policy: FairShare, usage: Usage, share: str, held: int, asked: int, now: float) -> float:
@@ -78,6 +76,11 @@ class Turns:
             yield (namespace, name)
             self._line_up(self._current)
             self._stays = False
+
+    @property
+    def share(self) -> str:
+        """The share whose line has its turn."""
+        return self._current
 
     def charge(self, environment: str, request: Resources) -> None:
         """Count what the job at the head of the line has just been granted."""

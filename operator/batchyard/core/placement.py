@@ -3,13 +3,15 @@
 Called by the planner once per pass. The order within a queue is first come, first served, or that of `fairshare`; what
 follows holds for both. The first job of a queue that finds its environments full closes them to everything behind it
 and to every queue of lower priority, so no stream of small jobs can starve a large one. A job that no
-environment could hold even when empty closes nothing: it waits aside and delays nobody.
+environment could hold even when empty closes nothing: it waits aside and delays nobody. A queue or a share that is at
+its limit (`allowances`) closes nothing either: its jobs wait, all others go on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from batchyard.core.allowances import Allowances, Name
 from batchyard.core.arrayrecords import ArrayGrant, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
@@ -53,6 +55,8 @@ class Hold:
     stalled: bool = False
     environments: tuple[str, ...] = ()
     """The environments that are full for it, of a job that goes before all others that wait for them."""
+    lacks: Name | None = None
+    """The allowance that is used up, which holds its line back."""
 
 
 def scheduling_order(queues: Iterable[Queue]) -> list[Queue]:
@@ -179,6 +183,7 @@ def place_all(
     resolved: Mapping[Key, Resolved],
     ledger: Ledger,
     usage: Mapping[str, Usage],
+    allowances: Allowances,
     now: float,
     wants: Mapping[Key, Want] = _NO_ARRAYS,
 ) -> Iterator[tuple[Key, Placement | Hold]]:
@@ -195,12 +200,23 @@ def place_all(
         blocked = _blocked(queue, [environments[name] for name in known], enabled)
         turns = Turns(queue, backlog, resolved, usage.get(queue.name), now)
         for key in turns:
-            decision = blocked or this_pass.place(queue, turns, key, resolved[key], enabled)
+            decision = (
+                blocked
+                or _disallowed(allowances, queue, turns.share)
+                or this_pass.place(queue, turns, key, resolved[key], enabled)
+            )
             yield key, decision
-            if isinstance(decision, Placement) and this_pass.growth.grant(key, decision.environment):
-                turns.stay()
-            if isinstance(decision, Hold) and (blocked or all(name in this_pass.closed for name in enabled)):
+            if isinstance(decision, Placement):
+                allowances.charge(queue, turns.share)
+                if this_pass.growth.grant(key, decision.environment):
+                    turns.stay()
+            elif blocked or decision.lacks or all(name in this_pass.closed for name in enabled):
                 turns.leave()
+
+
+def _disallowed(allowances: Allowances, queue: Queue, share: str) -> Hold | None:
+    refusal = allowances.refusal(queue, share)
+    return Hold(refusal.reason, refusal.message, lacks=refusal.name) if refusal else None
 
 
 def _blocked(queue: Queue, known: list[Environment], enabled: list[str]) -> Hold | None:

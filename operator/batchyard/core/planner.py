@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
 from batchyard.core import arrays, dependencies, gang, indexgate, lifecycle, memory, references, retries, stopping
+from batchyard.core.allowances import Allowances
 from batchyard.core.arrayprogress import Seen
 from batchyard.core.arrayprogress import observe as observe_array
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape
@@ -239,7 +240,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
     `fresh` are the jobs that came into the backlog since the last pass: they are told their place once, here;
     the places of the others are refreshed by `explain`.
     """
-    ledger = Ledger(snapshot.pools, snapshot.used)
+    ledger, allowances = Ledger(snapshot.pools, snapshot.used), Allowances(snapshot.held)
     result = Placed()
     held: list[tuple[Key, Hold]] = []
     found: dict[Key, Placement] = {}
@@ -252,6 +253,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
         resolved=snapshot.resolved,
         ledger=ledger,
         usage=snapshot.usage,
+        allowances=allowances,
         now=now,
         wants=snapshot.wants,
     ):
@@ -270,6 +272,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
         resolved=snapshot.resolved,
         wants=snapshot.wants,
         usage=snapshot.usage,
+        allowances=allowances,
         ledger=ledger,
         decided=Decided(found, held),
         running=ends_of(snapshot, now),
@@ -279,7 +282,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
         early[placement.key] = replace(placement, run=run, attempt=attempt)
     found |= early
     result.placements.extend(found.values())
-    result.yielding = yielding(snapshot, held, ledger, now)
+    result.yielding = yielding(snapshot, held, ledger, allowances, now)
     position = _positions(snapshot, result.placements)
     for key, hold in held:
         status = snapshot.statuses[key]

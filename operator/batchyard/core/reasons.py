@@ -29,6 +29,8 @@ class Reason(StrEnum):
     INSUFFICIENT_CAPACITY = "InsufficientCapacity"
     WAITING_FOR_HIGHER_PRIORITY = "WaitingForHigherPriority"
     RESERVED_FOR_OTHER_SHARES = "ReservedForOtherShares"
+    QUEUE_LIMIT_REACHED = "QueueLimitReached"
+    SHARE_LIMIT_REACHED = "ShareLimitReached"
     EXCEEDS_CAPACITY = "ExceedsCapacity"
     NO_NODES = "NoNodes"
     COMPUTE_ENVIRONMENT_NOT_FOUND = "ComputeEnvironmentNotFound"
@@ -85,6 +87,8 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.INSUFFICIENT_CAPACITY: "First in its queue, or in its share; the environments it could use are full.",
     Reason.WAITING_FOR_HIGHER_PRIORITY: "Its environments are held for a job of a queue with more priority.",
     Reason.RESERVED_FOR_OTHER_SHARES: "First in its share; the rest is kept back for shares that are not active.",
+    Reason.QUEUE_LIMIT_REACHED: "As many jobs of its queue run as `limits.maxRunningJobs` allows.",
+    Reason.SHARE_LIMIT_REACHED: "As many jobs of its share run as the queue's limits allow.",
     Reason.EXCEEDS_CAPACITY: "No environment of the queue could hold the job even when empty. Others go past it.",
     Reason.NO_NODES: "No environment of the queue has a ready node.",
     Reason.COMPUTE_ENVIRONMENT_NOT_FOUND: "None of the queue's environments exists (yet).",

@@ -11,6 +11,7 @@ from typing import Any
 from batchyard.api.batchjob import DependencyType, JobState, StopMode
 from batchyard.api.strategy import ExitAction
 from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, IndexedJob
+from batchyard.core.queuerecords import FairShare, Limits
 from batchyard.core.resources import Resources, add
 
 Key = tuple[str, str]
@@ -329,17 +330,6 @@ class Selector:
 
 
 @dataclass(slots=True, frozen=True)
-class FairShare:
-    """How a queue divides capacity between shares."""
-
-    decay_seconds: int = 600
-    reservation: int = 0
-    """Percentage that is kept back while one share is active; its square for two, and so on."""
-    weights: Mapping[str, float] = field(default_factory=dict)
-    """Weight of usage by share identifier, or by its beginning followed by `*`."""
-
-
-@dataclass(slots=True, frozen=True)
 class Queue:
     """A JobQueue. `namespaces` is None when every namespace may submit."""
 
@@ -353,6 +343,7 @@ class Queue:
     namespaces: Selector | None = None
     fair_share: FairShare | None = None
     """None: first come, first served."""
+    limits: Limits | None = None
     refusal: str = ""
 
 

@@ -6,6 +6,7 @@ Made by the runtime's cache (and by anything that replays a workload), entered i
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 
+from batchyard.core.allowances import Name
 from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Charge, Pool
@@ -54,6 +55,8 @@ class Snapshot:
     """The jobs whose end, if they have come to one, the API server does not hold yet."""
     children: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
     """Kubernetes Jobs of the other nodes of multi-node jobs by name, under the uid of their job."""
+    held: Mapping[Name, int] = field(default_factory=dict)
+    """What they hold of the allowances of queues and shares."""
     usage: Mapping[str, Usage] = field(default_factory=dict)
     """What the shares have used, per fair-share queue."""
     indexes: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)

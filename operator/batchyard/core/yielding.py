@@ -8,6 +8,7 @@ Once nobody goes before it any more, an array asks for places again as it did at
 from collections.abc import Iterable
 
 from batchyard.core import fairshare, stopping
+from batchyard.core.allowances import Allowances, needs
 from batchyard.core.backlog import Entry, entry_of
 from batchyard.core.capacity import Ledger, with_pods
 from batchyard.core.placement import Hold, scheduling_order
@@ -17,17 +18,20 @@ from batchyard.core.snapshot import Snapshot
 from batchyard.core.usage import vcpus_of
 
 
-def yielding(snapshot: Snapshot, held: Iterable[tuple[Key, Hold]], ledger: Ledger, now: float) -> set[Key]:
-    """Return the arrays that give way to what a pass has found to wait for capacity, or that may not go on at all."""
+def yielding(
+    snapshot: Snapshot, held: Iterable[tuple[Key, Hold]], ledger: Ledger, allowances: Allowances, now: float
+) -> set[Key]:
+    """Return the arrays that give way to what a pass has found to wait, or that may not go on at all."""
     if not snapshot.arrays:
         return set()
-    fronts = [(key, hold) for key, hold in held if hold.environments]
+    fronts = [(key, hold) for key, hold in held if hold.environments or hold.lacks]
     order = {queue.name: place for place, queue in enumerate(scheduling_order(snapshot.queues.values()))}
     return {
         key
         for key, run in snapshot.arrays.items()
         if _must_stop(snapshot, key)
         or _overdrawn(snapshot, run, ledger)
+        or _above_limits(snapshot, run, allowances)
         or any(
             _helps(snapshot, front, hold, run, ledger) and _goes_before(snapshot, order, front, key, now)
             for front, hold in fronts
@@ -52,8 +56,16 @@ def _overdrawn(snapshot: Snapshot, run: Run, ledger: Ledger) -> bool:
     return any(free.get(name, 0) < 0 for name, amount in with_pods(run.request).items() if amount)
 
 
+def _above_limits(snapshot: Snapshot, run: Run, allowances: Allowances) -> bool:
+    """Whether a limit was lowered below what runs."""
+    queue = snapshot.queues.get(run.queue)
+    return queue is not None and allowances.overdrawn(queue, run.share)
+
+
 def _helps(snapshot: Snapshot, front: Key, hold: Hold, run: Run, ledger: Ledger) -> bool:
     """Whether what the array gives back is what the other one lacks."""
+    if hold.lacks is not None:
+        return hold.lacks in needs(run.queue, run.share)
     if run.environment not in hold.environments:
         return False
     lacking = shortfall(with_pods(snapshot.resolved[front].request), ledger.free(run.environment))

@@ -94,6 +94,7 @@ class Cache:
             pools=self.catalogue.pools(),
             used=self.used,
             charges=self.charges.charges,
+            held=self.charges.holdings.held,
             definitions=self.catalogue.definitions,
             revisions=self.catalogue.revisions,
             namespaces=self.catalogue.namespaces,
@@ -168,10 +169,10 @@ class Cache:
 
     def grant(self, placement: Placement) -> None:
         """Assume a placement before its Kubernetes Job is written."""
-        self.granted[placement.key] = placement
+        self.granted[placement.key], job = placement, self.jobs[placement.key]
         self._unqueue(placement.key)
-        self.charges.grant(placement)
-        self.shares.granted(self.jobs[placement.key], placement)
+        self.charges.grant(job, placement)
+        self.shares.granted(job, placement)
 
     def _unqueue(self, key: Key) -> None:
         self.backlog.remove(key)

@@ -10,10 +10,12 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
 from batchyard.core import arrays
+from batchyard.core.allowances import needs
 from batchyard.core.capacity import Charge, places
 from batchyard.core.placement import Placement
-from batchyard.core.records import Key, Run
+from batchyard.core.records import BatchJob, Key, Run
 from batchyard.core.resources import add, subtract
+from batchyard.runtime.holdings import Holdings
 from batchyard.runtime.runs import Runs
 
 
@@ -23,6 +25,7 @@ class Charges:
     def __init__(self, runs: Runs, freed: Callable[[], None]) -> None:
         self.used: defaultdict[str, dict[str, int]] = defaultdict(dict)
         """Requests of the runs that have not ended and of what is granted, per environment."""
+        self.holdings = Holdings()
         self._runs = runs
         self._freed = freed
         self.charges: dict[Hashable, Charge] = {}
@@ -30,8 +33,9 @@ class Charges:
         self._starting: Counter[Hashable] = Counter()
         """How many nodes of a run are being created."""
 
-    def grant(self, placement: Placement) -> None:
+    def grant(self, job: BatchJob, placement: Placement) -> None:
         """Charge a placement whose Kubernetes Job does not exist yet."""
+        self.holdings.hold(job.key, needs(job.queue, job.share), placement.count)
         amount = places(placement.request, placement.count)
         self._charge(placement.key, Charge(placement.environment, amount, placement.key))
 
@@ -45,13 +49,14 @@ class Charges:
         if not self._lives(run, item):
             self._credit(item)
             return
-        amount = places(run.request, arrays.taken(run) if run.indexed is not None else 1)
-        charge = Charge(run.environment, amount, run.owner, run)
+        count = arrays.taken(run) if run.indexed is not None else 1
+        charge = Charge(run.environment, places(run.request, count), run.owner, run)
         if self.charges.get(item) != charge:
             if run.indexed is not None:
                 self._credit(item)
             if item not in self.charges:
                 self._charge(item, charge)
+                self.holdings.hold(item, needs(run.queue, run.share), count)
 
     @contextmanager
     def starting(self, main: Run) -> Iterator[None]:
@@ -81,6 +86,7 @@ class Charges:
         self.used[charge.environment] = add(self.used[charge.environment], charge.amount)
 
     def _credit(self, item: Hashable) -> None:
+        self.holdings.release(item)
         if charge := self.charges.pop(item, None):
             self.used[charge.environment] = subtract(self.used[charge.environment], charge.amount)
             self._freed()

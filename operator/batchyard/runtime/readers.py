@@ -24,12 +24,12 @@ from batchyard.api.validation import (
 from batchyard.core import revisions
 from batchyard.core.arrayrecords import ArrayShape, IndexStop
 from batchyard.core.indexes import IndexSet
+from batchyard.core.queuerecords import FairShare, Limits
 from batchyard.core.records import (
     BatchJob,
     Definition,
     Dependency,
     Environment,
-    FairShare,
     Key,
     Node,
     Queue,
@@ -168,6 +168,7 @@ def queue(obj: Object) -> Queue:
         environments=tuple(spec.get("computeEnvironments") or ()),
         namespaces=None if selector is None else _selector(selector),
         fair_share=_fair_share(spec.get("schedulingPolicy") or {}),
+        limits=_limits(spec),
         refusal=refusal,
     )
 
@@ -181,6 +182,14 @@ def _fair_share(policy: Mapping[str, Any]) -> FairShare | None:
         reservation=settings.get("computeReservation", defaults.reservation),
         weights={each["shareIdentifier"]: each.get("weightFactor", 1.0) for each in settings.get("shares") or ()},
     )
+
+
+def _limits(spec: Mapping[str, Any]) -> Limits | None:
+    own = spec.get("limits") or {}
+    listed = ((spec.get("schedulingPolicy") or {}).get("fairShare") or {}).get("shares") or ()
+    shares = {each["shareIdentifier"]: each["maxRunningJobs"] for each in listed if "maxRunningJobs" in each}
+    found = Limits(own.get("maxRunningJobs"), own.get("maxRunningJobsPerShare"), shares)
+    return None if found == Limits() else found
 
 
 def _selector(selector: Mapping[str, Any]) -> Selector:

@@ -6,11 +6,12 @@ Jobs start without delay and succeed; nodes neither come nor go.
 """
 
 import heapq
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 
+from batchyard.core.allowances import Allowances, Name, needs
 from batchyard.core.backfill import Decided, backfill
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool, with_pods
@@ -64,6 +65,7 @@ class Replay:
         self._running: list[tuple[int, Key, int, str, Submission]] = []
         """A heap: end, key, start, environment, job."""
         self._used: dict[str, Resources] = {}
+        self._held: Counter[Name] = Counter()
         self._milli_in_use = 0
         self._number = 0
         self.results = Results({name: Tally() for name in self._queues}, environments=dict.fromkeys(self._pools, 0.0))
@@ -121,7 +123,7 @@ class Replay:
     def _place(self, now: int) -> None:
         if not self._waiting:
             return
-        ledger = Ledger(self._pools, self._used)
+        ledger, allowances = Ledger(self._pools, self._used), Allowances(self._held)
         placed: dict[Key, Placement] = {}
         held: list[tuple[Key, Hold]] = []
         for key, decision in place_all(
@@ -132,6 +134,7 @@ class Replay:
             resolved=self._resolved,
             ledger=ledger,
             usage=self._usage,
+            allowances=allowances,
             now=now,
         ):
             if isinstance(decision, Placement):
@@ -145,6 +148,7 @@ class Replay:
             resolved=self._resolved,
             wants={},
             usage=self._usage,
+            allowances=allowances,
             ledger=ledger,
             decided=Decided(placed, held),
             running=lambda environment: self._ends(environment, now),
@@ -169,6 +173,7 @@ class Replay:
         submission = self._taken_out(key)
         environment, vcpus = placement.environment, vcpus_of(placement.request)
         self._used[environment] = add(self._used.get(environment, {}), with_pods(placement.request))
+        self._held.update(needs(submission.queue, submission.share))
         self._milli_in_use += placement.request.get("cpu", 0)
         if usage := self._usage.get(submission.queue):
             usage.start(key, submission.share, environment, vcpus, now)
@@ -189,6 +194,7 @@ class Replay:
     def _end(self, now: int, key: Key, started_at: int, environment: str, submission: Submission) -> None:
         request = submission.resolved.request
         self._used[environment] = subtract(self._used[environment], with_pods(request))
+        self._held.subtract(needs(submission.queue, submission.share))
         self._milli_in_use -= request.get("cpu", 0)
         if usage := self._usage.get(submission.queue):
             usage.stop(key, now)

@@ -13,10 +13,12 @@ import yaml
 from pydantic import Field
 
 from batchyard.api.base import Integer, ListMap, Model, Name, Number, Quantity
-from batchyard.api.jobqueue import PolicyType, SchedulingPolicy
+from batchyard.api.jobqueue import LIMITS_OF_SHARES, PolicyType, QueueLimits, SchedulingPolicy
+from batchyard.api.jobqueue import FairShare as FairShareSpec
 from batchyard.api.validation import InvalidObject, parse
 from batchyard.core.capacity import Pool, pool
-from batchyard.core.records import Environment, FairShare, Node, Queue
+from batchyard.core.queuerecords import FairShare, Limits
+from batchyard.core.records import Environment, Node, Queue
 from batchyard.core.resources import parse_resources
 from batchyard.simulator.submission import Amounts, LeftOut, Submission
 from batchyard.simulator.swf import Trace, read_trace
@@ -82,6 +84,10 @@ class QueueSpec(Model):
     """Environments in the order in which they are tried."""
     scheduling_policy: SchedulingPolicy = SchedulingPolicy()
     """FIFO or FairShare."""
+    limits: QueueLimits | None = None
+    """Ceilings on what runs at the same time."""
+
+    rules = (LIMITS_OF_SHARES,)
 
     @property
     def shares_fairly(self) -> bool:
@@ -104,7 +110,15 @@ class QueueSpec(Model):
             enabled=True,
             environments=self.compute_environments,
             fair_share=fair_share,
+            limits=self._limits(),
         )
+
+    def _limits(self) -> Limits | None:
+        own, policy = self.limits or QueueLimits(), self.scheduling_policy.fair_share or FairShareSpec()
+        shares = {each.share_identifier: each.max_running_jobs for each in policy.shares}
+        found = {share: limit for share, limit in shares.items() if limit is not None}
+        limits = Limits(own.max_running_jobs, own.max_running_jobs_per_share, found)
+        return None if limits == Limits() else limits
 
 
 class Workload(Model):

@@ -8,7 +8,8 @@ import pytest
 from batchyard.core.backlog import Backlog
 from batchyard.core.fairshare import Turns, weight
 from batchyard.core.placement import Hold, Placement
-from batchyard.core.records import BatchJob, FairShare
+from batchyard.core.queuerecords import FairShare
+from batchyard.core.records import BatchJob
 from batchyard.core.snapshot import Snapshot
 from batchyard.core.usage import Usage
 from unit.samples import NOW, decisions_of, make_environment, make_job, make_node, make_queue, waiting

@@ -7,7 +7,8 @@ from dataclasses import replace
 from batchyard.api.batchjob import JobState
 from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, Want
 from batchyard.core.planner import place
-from batchyard.core.records import BatchJob, FairShare, Status
+from batchyard.core.queuerecords import FairShare
+from batchyard.core.records import BatchJob, Status
 from batchyard.core.snapshot import Placed, Snapshot
 from batchyard.core.usage import Usage
 from unit.samples import NOW, make_environment, make_job, make_node, make_queue, waiting

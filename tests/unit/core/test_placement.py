@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from batchyard.core.placement import Hold, Placement, scheduling_order
+from batchyard.core.queuerecords import FairShare, Limits
 from batchyard.core.records import BatchJob
 from batchyard.core.snapshot import Snapshot
 from unit.samples import NOW, decisions_of, make_environment, make_job, make_node, make_queue, waiting
@@ -136,3 +137,43 @@ def test_a_ceiling_is_named_where_it_is_what_is_in_the_way() -> None:
     assert (
         "pool: largest node 4 vCPU, 16 GiB memory, at most 2 vCPU in all" in dict(place(snapshot))["media", "a"].message
     )
+
+
+def test_a_queue_at_its_limit_keeps_nothing_from_the_queues_behind_it() -> None:
+    snapshot = waiting(
+        job("first", queue="high"),
+        job("second", 1, queue="high"),
+        job("third", 2, queue="high"),
+        job("other", queue="low"),
+        queues=[make_queue("low", priority=1), make_queue("high", priority=9, limits=Limits(running=2))],
+        held={("queue", "high"): 1},
+    )
+    assert decide(snapshot) == {"first": "pool", "second": "QueueLimitReached", "other": "pool"}
+
+
+def test_a_share_at_its_limit_keeps_nothing_from_the_other_shares() -> None:
+    shared = [
+        replace(job(f"{share}-{number}", number), share=share) for share in ("red", "blue") for number in range(4)
+    ]
+    limits = Limits(running_per_share=2, shares={"red": 1})
+    snapshot = waiting(*shared, queues=[make_queue(fair_share=FairShare(), limits=limits)])
+    assert decide(snapshot) == {
+        "red-0": "pool",
+        "red-1": "ShareLimitReached",
+        "blue-0": "pool",
+        "blue-1": "pool",
+        "blue-2": "ShareLimitReached",
+    }
+
+
+def test_a_limit_holds_back_before_capacity_is_asked_for() -> None:
+    """A large job that may not start anyway closes no environment."""
+    snapshot = waiting(
+        job("large", queue="high"),
+        job("small", queue="low"),
+        requests=cpus(large=4, small=1),
+        queues=[make_queue("low", priority=1), make_queue("high", priority=9, limits=Limits(running=1))],
+        used={"pool": {"cpu": 1000, "pods": 1}},
+        held={("queue", "high"): 1},
+    )
+    assert decide(snapshot) == {"large": "QueueLimitReached", "small": "pool"}

@@ -9,7 +9,8 @@ import pytest
 from batchyard.api.batchjob import StopMode
 from batchyard.core.arrayrecords import ArrayShape, IndexedJob
 from batchyard.core.planner import place
-from batchyard.core.records import BatchJob, FairShare, Key, Stop
+from batchyard.core.queuerecords import FairShare, Limits
+from batchyard.core.records import BatchJob, Key, Stop
 from batchyard.core.usage import Usage
 from unit.samples import NOW, make_environment, make_job, make_node, make_queue, make_run, waiting
 
@@ -24,7 +25,16 @@ def array(**fields: Any) -> BatchJob:
 def yielding(*others: BatchJob, mine: BatchJob | None = None, cpu: str = "4", **fields: Any) -> set[Key]:
     """The arrays that yield when one has four vCPUs and the others wait."""
     mine = mine or array()
-    run = make_run(1, name="array-1", owner=ARRAY, owner_uid=mine.uid, indexed=IndexedJob(100, 4), active=4)
+    run = make_run(
+        1,
+        name="array-1",
+        owner=ARRAY,
+        owner_uid=mine.uid,
+        queue=mine.queue,
+        share=mine.share,
+        indexed=IndexedJob(100, 4),
+        active=4,
+    )
     taken = {"pool": {"cpu": 4000, "pods": 4}}
     snapshot = waiting(
         *others, **{"queues": QUEUES, "used": taken, "nodes": [make_node(cpu=cpu)], "arrays": {ARRAY: run}, **fields}
@@ -83,3 +93,32 @@ def test_a_share_that_has_had_less_gets_places_from_it(weight: float, yields: bo
     other = job("low", share="blue", created=NOW + 1)
     found = yielding(other, mine=array(share="red"), queues=[queue], usage={"low": usage})
     assert found == ({ARRAY} if yields else set())
+
+
+@pytest.mark.parametrize(("limit", "yields"), [(4, False), (3, True)])
+def test_it_gives_back_what_a_lowered_limit_does_not_allow(limit: int, yields: bool) -> None:
+    queues = [make_queue("low", limits=Limits(running=limit))]
+    assert yielding(queues=queues, held={("queue", "low"): 4}) == ({ARRAY} if yields else set())
+
+
+@pytest.mark.parametrize(
+    ("other", "limits", "yields"),
+    [
+        (job("low", created=NOW - 1), Limits(running=4), True),
+        (job("low", created=NOW + 1), Limits(running=4), False),
+        (job("mine", created=NOW - 1), Limits(running=4), False),
+    ],
+)
+def test_it_makes_way_for_who_waits_for_its_place_in_the_queue(other: BatchJob, limits: Limits, yields: bool) -> None:
+    queues = [make_queue("low", limits=limits), make_queue("mine", limits=Limits(running=1))]
+    held = {("queue", "low"): 4, ("queue", "mine"): 1}
+    assert yielding(other, queues=queues, held=held, cpu="8") == ({ARRAY} if yields else set())
+
+
+def test_it_makes_way_for_another_share_that_the_limit_of_the_queue_keeps_out() -> None:
+    usage = Usage(600)
+    usage.start("array", "red", "pool", 4000, NOW - 600)
+    queues = [make_queue("low", limits=Limits(running=4), fair_share=FairShare())]
+    held = {("queue", "low"): 4, ("share", "low", "red"): 4}
+    mine, other = array(share="red"), job("low", share="blue", created=NOW + 1)
+    assert yielding(other, mine=mine, queues=queues, held=held, usage={"low": usage}, cpu="8") == {ARRAY}

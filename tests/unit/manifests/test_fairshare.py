@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchyard.api.jobqueue import MAX_SHARES, JobQueueStatus
-from batchyard.core.records import FairShare
+from batchyard.core.queuerecords import FairShare
 from batchyard.core.usage import ShareUsage
 from batchyard.manifests.fairshare import read_count, render_count, shown_waiting
 from batchyard.manifests.queue import render_queue_status

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from batchyard.core.placement import Placement
-from batchyard.core.records import FairShare, Run
+from batchyard.core.queuerecords import FairShare
+from batchyard.core.records import Run
 from batchyard.runtime.catalogue import Catalogue
 from batchyard.runtime.shares import COUNT_SECONDS, Shares
 from unit.samples import NOW, make_job, make_queue, make_run, succeeded

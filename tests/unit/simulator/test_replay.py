@@ -100,6 +100,16 @@ def test_higher_priority_goes_first() -> None:
     assert results.queues["low"].waits.max == 100
 
 
+def test_limits_of_queues_and_shares_are_kept() -> None:
+    results = replay(job(0, 1, 100), job(0, 1, 100), job(0, 1, 100), queues=[queue(limits={"maxRunningJobs": 1})])
+    assert results.makespan == 300
+    policy = {"type": "FairShare", "fairShare": {"shares": [{"shareIdentifier": "r*", "maxRunningJobs": 1}]}}
+    shared = queue(limits={"maxRunningJobsPerShare": 2}, schedulingPolicy=policy)
+    results = replay(*(job(0, 1, 100, share=share) for share in ("red", "blue") for _ in range(2)), queues=[shared])
+    assert (results.makespan, results.shares["work", "red"].waits.max) == (200, 100)
+    assert results.shares["work", "blue"].waits.max == 0
+
+
 def test_environments_are_tried_in_order() -> None:
     environments = [nodes("pool"), EnvironmentSpec(name="cloud", max_vcpus=8.0)]
     ordered = [queue(computeEnvironments=["pool", "cloud"])]

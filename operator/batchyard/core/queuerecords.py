@@ -1,0 +1,46 @@
+"""The parts of a JobQueue's record that its policies read: how it shares, and what it limits.
+
+Parts of `records.Queue`; read by `fairshare` and `allowances`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def entry_for(entries: Mapping[str, T], share: str) -> T | None:
+    """What is listed for a share: under its own name, else under the longest beginning followed by `*`."""
+    own = entries.get(share)
+    if own is not None:
+        return own
+    beginnings = (entries.get(f"{share[:length]}*") for length in range(len(share), 0, -1))
+    return next((found for found in beginnings if found is not None), None)
+
+
+@dataclass(slots=True, frozen=True)
+class FairShare:
+    """How a queue divides capacity between shares."""
+
+    decay_seconds: int = 600
+    reservation: int = 0
+    """Percentage that is kept back while one share is active; its square for two, and so on."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Weight of usage by share identifier, or by its beginning followed by `*`."""
+
+
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """How many jobs of a queue may run at the same time; None: as many as there is room for."""
+
+    running: int | None = None
+    running_per_share: int | None = None
+    """Of each share that is not listed."""
+    shares: Mapping[str, int] = field(default_factory=dict)
+    """Of single shares: by identifier, or by a beginning followed by `*`, which is for each share that begins so."""
+
+    def of_share(self, share: str) -> int | None:
+        """How many jobs of one share may run."""
+        own = entry_for(self.shares, share)
+        return self.running_per_share if own is None else own
