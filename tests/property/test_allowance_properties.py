@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchyard.core.allowances import Name, needs
@@ -60,6 +60,7 @@ def started(snapshot: Snapshot) -> list[BatchJob]:
     return [snapshot.jobs[placement.key] for placement in place(snapshot, [], NOW).placements]
 
 
+@settings(deadline=None)  # as many passes as jobs, on a machine that may be busy
 @given(submissions, limits, limits, st.integers(1, 20), st.data())
 def test_limits_are_kept_and_everybody_comes_to_run(
     drawn: list[tuple[str, str]], fifo: Limits, fair: Limits, cpu: int, data: st.DataObject
