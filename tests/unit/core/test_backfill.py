@@ -7,7 +7,8 @@ from batchyard.core.arrayrecords import ArrayShape, Want
 from batchyard.core.backfill import DEPTH
 from batchyard.core.capacity import Charge
 from batchyard.core.planner import place
-from batchyard.core.records import BatchJob, FairShare, Key
+from batchyard.core.queuerecords import FairShare, Limits
+from batchyard.core.records import BatchJob, Key
 from batchyard.core.snapshot import Snapshot
 from batchyard.core.usage import Usage
 from unit.samples import NOW, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
@@ -157,3 +158,13 @@ def test_environments_are_reserved_one_by_one() -> None:
         (placement.key, placement.environment) for placement in place(snapshot, [], NOW).placements
     ]
     assert keys == [(SMALL.key, "pool")]  # in the other one, nobody knows when what runs there ends
+
+
+def test_the_large_one_keeps_its_place_under_the_limit_of_its_queue() -> None:
+    others = [job("small-1", 1), job("small-2", 2)]
+    cpus = {"large": 8, "small-1": 1, "small-2": 1}
+    limits = {"small-1": 60, "small-2": 60}
+    held = {("queue", "urgent"): 1}
+    for running, expected in ((1, []), (2, []), (3, ["small-1"]), (4, ["small-1", "small-2"])):
+        queue = make_queue(limits=Limits(running=running))
+        assert started(world(LARGE, *others, cpus=cpus, limits=limits, queues=[queue], held=held)) == expected
