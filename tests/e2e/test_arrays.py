@@ -248,6 +248,35 @@ def test_the_indexes_of_a_sequence_run_one_after_the_other(harness: Harness) -> 
         assert after["metadata"]["creationTimestamp"] >= _ended(before)
 
 
+def test_failed_indexes_run_again_in_a_new_array_once_the_program_is_mended(harness: Harness) -> None:
+    line = "echo $AWS_BATCH_JOB_ARRAY_INDEX/$AWS_BATCH_JOB_ARRAY_SIZE"
+    again = {"size": 6, "rerun": {"job": "first"}}
+    broken = harness.definition("fussy", "sh", "-c", f"{line}; [ $(($AWS_BATCH_JOB_ARRAY_INDEX % 3)) != 1 ]")
+    harness.apply(
+        harness.real_environment(),
+        harness.queue("queue", "real"),
+        broken,
+        harness.job("too-many", "fussy", "queue", array={**again, "size": 7}),
+        harness.job("first", "fussy", "queue", array={"size": 6}),
+    )
+    assert harness.wait_finished({"first"})["first"]["array"]["failedIndexes"] == "1,4"
+    harness.apply(harness.definition("fussy", "sh", "-c", line))
+    harness.apply(harness.job("second", "fussy", "queue", array=again))
+    harness.wait_status("second", lambda status: bool(status.get("array", {}).get("chosenIndexes")))
+    harness.kubectl("delete", "batchjob", "first")
+    status = harness.wait_finished({"second"})["second"]
+    assert (status["state"], status["message"]) == ("Succeeded", "all 2 chosen indexes succeeded")
+    assert status["jobDefinition"] == "fussy:2"
+    shown = status["array"]
+    assert (shown["chosenIndexes"], shown["progress"], shown["succeededIndexes"]) == ("1,4", "2/2", "1,4")
+    assert shown["succeededBeforeIndexes"] == "0,2-3,5"
+    assert sorted(harness.logs_of("second").split()) == ["1/6", "4/6"]
+    harness.apply(harness.job("third", "fussy", "queue", array={**again, "rerun": {"job": "second"}}))
+    statuses = harness.wait_finished({"third", "too-many"})
+    assert statuses["third"]["reason"] == "NothingToRerun"
+    assert "BatchJob first has 6 indexes and this one 7" in statuses["too-many"]["message"]
+
+
 def _times(status: Json) -> tuple[float, float]:
     return tuple(datetime.fromisoformat(status[field]).timestamp() for field in ("startedAt", "stoppedAt"))  # type: ignore[return-value]
 

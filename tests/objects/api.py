@@ -80,6 +80,7 @@ def _environment(id: str, server: str, operator: str = "", *, name: str = "sampl
 
 
 STOPPED = {"indexes": "1", "reason": "bad input"}
+RERUN: Json = {"size": 4, "rerun": {"job": "sweep"}}
 NOT_YET = "not supported by this version of Batchyard"
 
 BAD_JOBS = (
@@ -183,6 +184,24 @@ BAD_JOBS = (
         "must be indexes and ranges of them",
         array={"size": 4},
         stopIndexes=[{**STOPPED, "indexes": "1-"}],
+    ),
+    _job(
+        "rerun-of-words",
+        "must be Failed, or indexes and ranges of them, such as 3,7-9",
+        array={"size": 4, "rerun": {"job": "sweep", "indexes": "all"}},
+    ),
+    _job(
+        "rerun-without-job",
+        "rerun.job: Required value",
+        "spec.array.rerun.job is required",
+        array=RERUN | {"rerun": {}},
+    ),
+    _job("rerun-of-itself", "an array cannot run indexes of itself again", array=RERUN, name="sweep"),
+    _job(
+        "rerun-and-dependency",
+        "a rerun waits for the end of the array that it names: remove that one from dependsOn",
+        array=RERUN,
+        dependsOn=[{"job": "sweep", "type": "Failed"}],
     ),
     _job("array-without-size", "spec.array.size: Required value", "spec.array.size is required", array={}),
     _job(

@@ -21,14 +21,14 @@ from fakes.cluster import NAMESPACE, Cluster, watching
 VCPUS = 4
 SIZE = 6
 ATTEMPTS = 2
-ARRAYS = ("early", "late", "paired", "sequence")
+ARRAYS = ("early", "late", "paired", "sequence", "again")
 TERMINAL = {"Succeeded", "Failed"}
 
 Action = tuple[Any, ...]
 
 
 class Story:
-    """A cluster with four arrays in two queues, and what must hold at every moment."""
+    """A cluster with five arrays in two queues, and what must hold at every moment."""
 
     def __init__(self) -> None:
         self.cluster = Cluster()
@@ -53,6 +53,7 @@ class Story:
             self.cluster.submit(
                 "sequence", jobQueue="patient", array={"size": SIZE}, dependsOn=[{"type": "Sequential"}]
             )
+            self.cluster.submit("again", jobQueue="patient", array={"size": SIZE, "rerun": {"job": "late"}})
             await self.cluster.pass_time(1)
             for action in actions:
                 await self.act(*action)
@@ -172,8 +173,11 @@ class Story:
         array = status["array"]
         succeeded = IndexSet.parse(array.get("succeededIndexes", ""))
         failed = IndexSet.parse(array.get("failedIndexes", ""))
-        assert (len(succeeded) + len(failed), len(succeeded | failed)) == (SIZE, SIZE)
-        assert (status["state"] == "Succeeded") == (not failed)
+        chosen = IndexSet.parse(array.get("chosenIndexes", f"0-{SIZE - 1}"))
+        assert (succeeded | failed, len(succeeded) + len(failed)) == (chosen, len(chosen))
+        assert (status["state"] == "Succeeded") == (bool(chosen) and not failed)
+        if name == "again":
+            assert chosen == IndexSet.parse(self.cluster.status("late")["array"].get("failedIndexes", ""))
         assert status["interruptions"] == self.disrupted[name]
         assert array["waiting"] == array["running"] == array["starting"] == 0
         for job in self.cluster.store.objects(JOBS):

@@ -4,11 +4,24 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batchyard.api.base import Integer, Model, Rule, StatusModel, pattern
+from batchyard.api.base import Integer, Model, Name, Rule, StatusModel, pattern
 
 MAX_ARRAY_SIZE = 100_000
 INDEXES = r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*"
 """Indexes and ranges of them, in the syntax that RE2 and Python share."""
+
+
+class Rerun(Model):
+    """Indexes of an earlier array that are to run again."""
+
+    job: Name
+    """Name of the earlier array: in the same namespace and of the same size. The new one waits for its end."""
+    indexes: Annotated[
+        str,
+        Field(max_length=4000),
+        pattern(f"Failed|{INDEXES}", "must be Failed, or indexes and ranges of them, such as 3,7-9"),
+    ] = "Failed"
+    """Failed for all that did not succeed, or the indexes, as ranges: `3,7-9`."""
 
 
 class ArrayProperties(Model):
@@ -20,6 +33,8 @@ class ArrayProperties(Model):
     """How many indexes run at the same time at most; left out, as many as the queue grants."""
     max_failed_indexes: Annotated[Integer, Field(ge=0, le=MAX_ARRAY_SIZE)] | None = None
     """How many indexes may fail, their retries included, before the others are stopped; left out, all of them."""
+    rerun: Rerun | None = None
+    """Runs nothing but chosen indexes of an earlier array again."""
 
 
 class IndexStop(Model):
@@ -62,7 +77,7 @@ class ArrayStatus(StatusModel):
     size: Integer
     """Number of indexes."""
     progress: str
-    """Indexes that have ended, of all: `40/1000`."""
+    """Indexes that have ended, of all, or of the chosen ones: `40/1000`."""
     waiting: Integer
     """Indexes that have not started, or wait for another attempt."""
     starting: Integer
@@ -81,5 +96,9 @@ class ArrayStatus(StatusModel):
     """The indexes that have succeeded, as ranges: `0-41,43`."""
     failed_indexes: str | None = None
     """The indexes that have failed, as ranges."""
+    chosen_indexes: str | None = None
+    """Of a rerun: the indexes that run, as ranges."""
+    succeeded_before_indexes: str | None = None
+    """Of a rerun: those of the others that had succeeded in the earlier array, as ranges."""
     first_failures: tuple[FailedIndex, ...] = ()
     """How the first of them failed, at most ten."""

@@ -171,6 +171,10 @@ def _index_dependencies_are_of_arrays(submission: Submission) -> bool:
     return submission.array is not None or not wanted
 
 
+def _rerun_job(submission: Submission) -> str | None:
+    return submission.array.rerun.job if submission.array and submission.array.rerun else None
+
+
 class BatchJobSpec(Submission):
     """What is asked for. Only suspend, stop and stopIndexes can be changed after
     submission."""
@@ -202,6 +206,13 @@ class BatchJobSpec(Submission):
             " !self.dependsOn.exists(it, it.type == 'NToN' || (it.type == 'Sequential' && !has(it.job)))",
             "the types NToN, and Sequential without a job, are for arrays: give spec.array, or choose another type",
             _index_dependencies_are_of_arrays,
+            field="dependsOn",
+        ),
+        Rule(
+            "!has(self.array) || !has(self.array.rerun) || !has(self.dependsOn) ||"
+            " !self.dependsOn.exists(it, has(it.job) && it.job == self.array.rerun.job)",
+            "a rerun waits for the end of the array that it names: remove that one from dependsOn",
+            lambda it: _rerun_job(it) is None or all(each.job != _rerun_job(it) for each in it.depends_on),
             field="dependsOn",
         ),
         Rule(
@@ -264,7 +275,9 @@ class EndedDependency(StatusModel):
     cause: str | None = None
     """Name of the BatchJob at the root, when the other one failed only because of its own dependencies."""
     succeeded_indexes: str | None = None
-    """Of an array that failed: the indexes that did not, as ranges."""
+    """Of an array not all of whose indexes have succeeded: those that have, as ranges."""
+    size: Integer | None = None
+    """Of an array: number of its indexes."""
 
 
 class BatchJobStatus(StatusModel):
@@ -337,5 +350,11 @@ class BatchJob(Model):
             "a job cannot depend on itself; remove the entry that names the job",
             lambda it: all(each.job != it.metadata.name for each in it.spec.depends_on),
             field="spec.dependsOn",
+        ),
+        Rule(
+            "!has(self.spec.array) || !has(self.spec.array.rerun) || self.spec.array.rerun.job != self.metadata.name",
+            "an array cannot run indexes of itself again; give the new one another name",
+            lambda it: _rerun_job(it.spec) != it.metadata.name,
+            field="spec.array.rerun.job",
         ),
     )

@@ -85,7 +85,7 @@ def observe(
 ) -> Observed:
     """Bring the status up to date, and say what the array asks for if it may go on."""
     if status.state in TERMINAL:
-        return Observed(status)
+        return Observed(status if status.array else closed(replace(status, array=ArrayStatus(shape.size))))
     array = status.array or ArrayStatus(shape.size)
     if seen.main is None and not status.environment and gate is None:
         return Observed(replace(status, array=array), Want(slots=shape.at_once))
@@ -123,7 +123,7 @@ class _Observation:
         self._due: list[IndexRun] = []
         self._live: list[int] = []
         self._never = IndexSet()
-        self._stopped = shape.stopped
+        self._stopped = shape.stopped & array.indexes
         self._interrupted: list[int] = []
         self._stop: list[Run] = []
         self._look = False
@@ -157,7 +157,7 @@ class _Observation:
         if self._gate is not None:
             left = self._gate.ready | IndexSet.of(self._chains) | self._stopped
         elif self._shown is None or (self._seen.main is not None and self._seen.main.ended):
-            left = IndexSet.below(self._shape.size)
+            left = self._before.indexes
         else:
             left = self._shown.failed | IndexSet.of(self._chains)
         return left - succeeded - self._before.failed
@@ -307,11 +307,12 @@ class _Observation:
             due = gives_up_at(pod, self._grace_seconds)
             if due is not None and due <= self._now:
                 return JobState.FAILED, Reason.CANNOT_START, f"{pod.waiting_reason}: {pod.waiting_message}"
-        if len(array.succeeded) + len(array.failed) < array.size or (self._seen.main and not self._seen.main.ended):
+        ended = len(array.succeeded) + len(array.failed)
+        if ended < len(array.indexes) or (self._seen.main and not self._seen.main.ended):
             return None
         if not array.failed:
-            return JobState.SUCCEEDED, Reason.COMPLETED, f"all {array.size} indexes succeeded"
-        message = f"{len(array.failed)} of {array.size} indexes failed{_first(array)}"
+            return JobState.SUCCEEDED, Reason.COMPLETED, f"all {array.what} succeeded"
+        message = f"{len(array.failed)} of {array.what} failed{_first(array)}"
         return JobState.FAILED, Reason.INDEXES_FAILED, message
 
     def _look_at_starts(self) -> None:

@@ -25,6 +25,15 @@ class IndexStop:
 
 
 @dataclass(slots=True, frozen=True)
+class Rerun:
+    """The wish to run indexes of an earlier array again (`spec.array.rerun`)."""
+
+    job: str
+    indexes: IndexSet | None = None
+    """None: those that did not succeed."""
+
+
+@dataclass(slots=True, frozen=True)
 class ArrayShape:
     """What a BatchJob asks for (`spec.array`)."""
 
@@ -34,6 +43,7 @@ class ArrayShape:
     sequential: bool = False
     """Whether each index waits for the one before."""
     stops: tuple[IndexStop, ...] = ()
+    rerun: Rerun | None = None
 
     @property
     def at_once(self) -> int:
@@ -134,11 +144,35 @@ class ArrayStatus:
     first_failures: tuple[FailedIndex, ...] = ()
     hold: str = ""
     """Why those that wait do not start, once others have."""
+    chosen: IndexSet | None = None
+    """Of a rerun: the indexes that run. None: all."""
+    succeeded_before: IndexSet = field(default_factory=IndexSet)
+    """Of a rerun: those of the others that had succeeded in the earlier array."""
+
+    @property
+    def indexes(self) -> IndexSet:
+        """The indexes that are to run."""
+        return self.chosen if self.chosen is not None else IndexSet.below(self.size)
+
+    @property
+    def what(self) -> str:
+        """The number of these indexes, in words."""
+        return f"{self.size} indexes" if self.chosen is None else f"{len(self.chosen)} chosen indexes"
 
     @property
     def waiting(self) -> int:
         """How many indexes are neither active nor ended."""
-        return self.size - len(self.succeeded) - len(self.failed) - len(self.active)
+        return len(self.indexes) - len(self.succeeded) - len(self.failed) - len(self.active)
+
+    @property
+    def good(self) -> IndexSet:
+        """The indexes that have succeeded, here or before."""
+        return self.succeeded | self.succeeded_before
+
+    @property
+    def bad(self) -> IndexSet:
+        """The indexes that have failed, here or before."""
+        return self.failed | (IndexSet.below(self.size) - self.indexes - self.succeeded_before)
 
 
 @dataclass(slots=True, frozen=True)

@@ -30,7 +30,7 @@ def strays(status: Status, runs: Iterable[Run], *, terminate: bool) -> list[Run]
 def described(status: Status, array: ArrayStatus) -> Status:
     """Return the status of an array that has started, with the message that its counts make."""
     starting = len(array.active) - array.running
-    parts = [f"{array.running} of {array.size} indexes run"]
+    parts = [f"{array.running} of {array.what} run"]
     if starting:
         parts.append(f"{starting} start")
     parts += [f"{len(array.succeeded)} succeeded", f"{len(array.failed)} failed"]
@@ -57,7 +57,7 @@ def closed(status: Status) -> Status:
     array = status.array
     if array is None or status.state not in TERMINAL:
         return status
-    failed = IndexSet.below(array.size) - array.succeeded
+    failed = array.indexes - array.succeeded
     return replace(status, array=replace(array, failed=failed, active=IndexSet(), running=0, hold=""))
 
 

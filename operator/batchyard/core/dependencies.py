@@ -108,9 +108,11 @@ def counting_end(key: Key, dependency: Dependency, objects: Jobs) -> EndedDepend
 def _end(name: str, other: Status) -> EndedDependency | None:
     if other.state not in TERMINAL:
         return None
-    partly = other.array is not None and other.state is JobState.FAILED
-    succeeded = str(other.array.succeeded) if partly and other.array is not None else ""
-    return EndedDependency(name, other.state, _cause(other), succeeded)
+    array = other.array
+    if array is None:
+        return EndedDependency(name, other.state, _cause(other))
+    whole = len(array.good) == array.size
+    return EndedDependency(name, other.state, _cause(other), "" if whole else str(array.good), array.size)
 
 
 def _meets(wanted: DependencyType, state: JobState) -> bool:

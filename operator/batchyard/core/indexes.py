@@ -23,7 +23,8 @@ class IndexSet:
         ranges = []
         for part in text.split(",") if text else ():
             first, dash, last = part.partition("-")
-            ranges.append((int(first), int(last) if dash else int(first)))
+            ends = int(first), int(last) if dash else int(first)
+            ranges.append((min(ends), max(ends)))
         return cls(_merged(ranges))
 
     @classmethod

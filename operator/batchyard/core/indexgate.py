@@ -1,4 +1,4 @@
-"""Which indexes of an array may run, where they wait for single indexes: of another array (NToN) or of their own.
+"""Which indexes of an array may run, where not all may, or where they wait for single ones, of their own or another's.
 
 Called by the planner for arrays that are past the other dependencies. An array with such a gate has no Indexed Job,
 whose indexes could not be held back one by one: each index gets a Job of its own when its turn has come.
@@ -29,9 +29,10 @@ class Gate:
 def gate(job: BatchJob, shape: ArrayShape, status: Status, objects: Jobs) -> tuple[Status, Gate | None]:
     """Return the status with the ends of other jobs entered, and the gate if the array has one."""
     partners = [each for each in job.depends_on if each.type is DependencyType.N_TO_N]
-    if not partners and not shape.sequential:
+    if not partners and not shape.sequential and shape.rerun is None:
         return status, None
-    found = Gate(IndexSet.below(shape.size))
+    chosen = status.array.indexes if status.array is not None else IndexSet.below(shape.size)
+    found = Gate(chosen)
     for dependency in partners:
         end, one = _of_partner(job, shape, dependency, status, objects)
         if end is not None and all(each.job != end.job for each in status.dependencies):
@@ -39,7 +40,7 @@ def gate(job: BatchJob, shape: ArrayShape, status: Status, objects: Jobs) -> tup
         found = _both(found, one)
     if shape.sequential:
         found = _both(found, _of_own(shape, status))
-    return status, found
+    return status, replace(found, never=found.never & chosen)
 
 
 def _of_partner(
@@ -51,10 +52,11 @@ def _of_partner(
     everything = IndexSet.below(shape.size)
     other = objects.statuses.get(key)
     if end is not None:
-        ready = everything if end.state is JobState.SUCCEEDED else IndexSet.parse(end.succeeded)
+        whole = end.state is JobState.SUCCEEDED and not end.succeeded
+        ready = everything if whole else IndexSet.parse(end.succeeded)
         never = everything - ready
     elif other is not None and other.array is not None:
-        ready, never = other.array.succeeded, other.array.failed
+        ready, never = other.array.good, other.array.bad
     else:
         ready = never = IndexSet()
     name = f"BatchJob {dependency.job}"
@@ -63,8 +65,8 @@ def _of_partner(
 
 def _of_own(shape: ArrayShape, status: Status) -> Gate:
     """Index n waits for n - 1."""
-    succeeded = status.array.succeeded if status.array else IndexSet()
-    failed = status.array.failed if status.array else IndexSet()
+    succeeded = status.array.good if status.array else IndexSet()
+    failed = status.array.bad if status.array else IndexSet()
     everything = IndexSet.below(shape.size)
     first = min(failed, default=shape.size)
     turn = next(iter(everything - succeeded), shape.size)

@@ -31,6 +31,7 @@ from batchyard.core.records import (
     Run,
     Status,
 )
+from batchyard.core.rerun import choose
 from batchyard.core.reservation import ends_of
 from batchyard.core.retention import SHOWN_SECONDS, expires_at
 from batchyard.core.snapshot import Placed, Settled, Snapshot
@@ -199,7 +200,11 @@ def _depended(
     if circle:
         return status, references.Never(Reason.DEPENDENCY_CYCLE, circle)
     ended, verdict = dependencies.check(job, status, snapshot)
-    return replace(status, dependencies=ended), verdict
+    status = replace(status, dependencies=ended)
+    if job.array is not None and job.array.rerun is not None:
+        status, never = choose(job.array, job.array.rerun, status)
+        verdict = never or verdict
+    return status, verdict
 
 
 def _revision_of(runs: Mapping[int, Run]) -> int | None:

@@ -70,6 +70,7 @@ class Reason(StrEnum):
     DEPENDENCY_CYCLE = "DependencyCycle"
     INDEXES_FAILED = "IndexesFailed"
     TOO_MANY_FAILED_INDEXES = "TooManyFailedIndexes"
+    NOTHING_TO_RERUN = "NothingToRerun"
 
 
 DOCUMENTATION: dict[Reason, str] = {
@@ -124,4 +125,5 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.DEPENDENCY_CYCLE: "Jobs depend on each other in a circle, which the message names. All of them fail.",
     Reason.INDEXES_FAILED: "Of an array: every index has ended, and some failed; `status.array` lists them.",
     Reason.TOO_MANY_FAILED_INDEXES: "Of an array: more indexes failed than `maxFailedIndexes` allows.",
+    Reason.NOTHING_TO_RERUN: "Of an array that runs failed indexes of another again: there are none.",
 }

@@ -38,7 +38,9 @@ class EndedDependency:
     cause: str = ""
     """The job at the root, where this one failed only because its own dependencies were not met."""
     succeeded: str = ""
-    """Of an array that failed: the indexes that did not."""
+    """Of an array not all of whose indexes have succeeded: those that have."""
+    size: int = 0
+    """Of an array: how many indexes it has."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -10,20 +10,23 @@ from batchyard.core.indexes import IndexSet
 def render_array(array: ArrayStatus) -> dict[str, Any]:
     """The object to store. Sets of no index are left out."""
     succeeded, failed = len(array.succeeded), len(array.failed)
+    chosen = {} if array.chosen is None else {"chosenIndexes": str(array.chosen)}
     sets = {
         "activeIndexes": str(array.active),
         "succeededIndexes": str(array.succeeded),
         "failedIndexes": str(array.failed),
+        "succeededBeforeIndexes": str(array.succeeded_before),
     }
     return {
         "size": array.size,
-        "progress": f"{succeeded + failed}/{array.size}",
+        "progress": f"{succeeded + failed}/{len(array.indexes)}",
         "waiting": array.waiting,
         "starting": len(array.active) - array.running,
         "running": array.running,
         "succeeded": succeeded,
         "failed": failed,
         "retries": array.retries,
+        **chosen,
         **{name: text for name, text in sets.items() if text},
         "firstFailures": [_render_failure(each) for each in array.first_failures],
     }
@@ -38,6 +41,8 @@ def read_array(stored: Mapping[str, Any]) -> ArrayStatus:
         active=IndexSet.parse(stored.get("activeIndexes") or ""),
         running=stored.get("running") or 0,
         retries=stored.get("retries") or 0,
+        chosen=IndexSet.parse(stored["chosenIndexes"]) if "chosenIndexes" in stored else None,
+        succeeded_before=IndexSet.parse(stored.get("succeededBeforeIndexes") or ""),
         first_failures=tuple(_read_failure(each) for each in stored.get("firstFailures") or ()),
     )
 

@@ -66,12 +66,7 @@ def read_status(status: Mapping[str, Any]) -> Status:
         interruptions=status.get("interruptions") or 0,
         not_before=_parsed_time(status.get("notBefore")),
         stalled=stalled and state is not JobState.FAILED,
-        dependencies=tuple(
-            EndedDependency(
-                each["job"], JobState(each["state"]), each.get("cause", ""), each.get("succeededIndexes", "")
-            )
-            for each in status.get("dependencies") or ()
-        ),
+        dependencies=tuple(_read_dependency(each) for each in status.get("dependencies") or ()),
         array=array,
     )
 
@@ -106,7 +101,18 @@ def _render_dependency(dependency: EndedDependency) -> dict[str, Any]:
             "state": dependency.state.value,
             "cause": dependency.cause,
             "succeededIndexes": dependency.succeeded,
+            "size": dependency.size or None,
         }
+    )
+
+
+def _read_dependency(stored: Mapping[str, Any]) -> EndedDependency:
+    return EndedDependency(
+        stored["job"],
+        JobState(stored["state"]),
+        stored.get("cause", ""),
+        stored.get("succeededIndexes", ""),
+        stored.get("size", 0),
     )
 
 

@@ -22,7 +22,7 @@ from batchyard.api.validation import (
     parse_jobqueue,
 )
 from batchyard.core import revisions
-from batchyard.core.arrayrecords import ArrayShape, IndexStop
+from batchyard.core.arrayrecords import ArrayShape, IndexStop, Rerun
 from batchyard.core.indexes import IndexSet
 from batchyard.core.queuerecords import FairShare, Limits
 from batchyard.core.records import (
@@ -108,12 +108,22 @@ def _array(spec: Object) -> ArrayShape | None:
         for each in spec.get("stopIndexes") or ()
         if _INDEXES.fullmatch(str(each.get("indexes", "")))
     )
-    return ArrayShape(array["size"], array.get("maxConcurrency"), array.get("maxFailedIndexes"), sequential, stops)
+    limits = array.get("maxConcurrency"), array.get("maxFailedIndexes")
+    return ArrayShape(array["size"], *limits, sequential, stops, _rerun(array.get("rerun")))
+
+
+def _rerun(rerun: Any) -> Rerun | None:
+    if not isinstance(rerun, Mapping):
+        return None
+    indexes = str(rerun.get("indexes", "Failed"))
+    return Rerun(str(rerun.get("job", "")), IndexSet.parse(indexes) if _INDEXES.fullmatch(indexes) else None)
 
 
 def _dependencies(spec: Object) -> tuple[Dependency, ...]:
     """The other jobs that a job waits for. Sequential with another job says no more than Succeeded."""
     others = [each for each in spec.get("dependsOn") or () if "job" in each]
+    if rerun := (spec.get("array") or {}).get("rerun"):
+        others.append({"job": rerun["job"], "type": DependencyType.FINISHED})
     wanted = ((each["job"], each.get("type", DependencyType.SUCCEEDED)) for each in others)
     return tuple(
         Dependency(job, DependencyType.SUCCEEDED if kind == DependencyType.SEQUENTIAL else DependencyType(kind))

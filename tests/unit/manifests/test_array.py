@@ -1,5 +1,7 @@
 """The Jobs of an array, and its part of the status."""
 
+from dataclasses import replace
+
 from batchyard.api import names
 from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, FailedIndex, IndexRun
 from batchyard.core.indexes import IndexSet
@@ -48,6 +50,15 @@ def test_the_status_is_read_back_as_it_was_rendered() -> None:
     assert (rendered["starting"], rendered["waiting"]) == (1, 953)
     assert rendered["succeededIndexes"] == "0-41,43"
     assert read_array(rendered) == STATUS
+
+
+def test_the_status_of_a_rerun_counts_what_was_chosen() -> None:
+    array = replace(STATUS, chosen=IndexSet.parse("0-60"), succeeded_before=IndexSet.parse("61-999"))
+    rendered = render_array(array)
+    assert (rendered["progress"], rendered["waiting"], rendered["chosenIndexes"]) == ("44/61", 14, "0-60")
+    assert read_array(rendered) == array
+    nothing = ArrayStatus(3, chosen=IndexSet())
+    assert read_array(render_array(nothing)) == nothing
 
 
 def test_sets_of_no_index_are_left_out() -> None:

@@ -1,0 +1,196 @@
+"""Chosen indexes of an earlier array that run again in a new one, through the whole operator."""
+
+from typing import Any
+
+import pytest
+
+from batchyard.api import names
+from fakes.cluster import NAMESPACE, Cluster, in_cluster
+
+FAILED: dict[str, Any] = {"size": 5, "rerun": {"job": "old"}}
+
+
+def array(cluster: Cluster, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = cluster.status(name)["array"]
+    return found
+
+
+def jobs_of(cluster: Cluster, name: str) -> list[str]:
+    return sorted(job for job in cluster.kube_jobs() if job.startswith(f"{name}-"))
+
+
+async def end_old(cluster: Cluster, *failing: int, size: int = 5) -> None:
+    """Run an array to its end; these indexes of it fail."""
+    cluster.submit("old", array={"size": size})
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.finish(NAMESPACE, "old-1", *failing, exit_code=1)
+    cluster.jobs.indexed.finish(NAMESPACE, "old-1", *(set(range(size)) - set(failing)))
+    await cluster.pass_time(3)
+
+
+async def finish(cluster: Cluster, *names: str, exit_code: int = 0) -> None:
+    for name in names:
+        cluster.jobs.finish(cluster.kube_job(name), exit_code)
+    await cluster.pass_time(3)
+
+
+@in_cluster()
+async def test_failed_indexes_run_again(cluster: Cluster) -> None:
+    cluster.furnish(cpu="8")
+    await cluster.start_operator()
+    await end_old(cluster, 1, 3)
+    new = cluster.submit("new", array=FAILED)
+    await cluster.pass_time(3)
+    assert jobs_of(cluster, "new") == ["new-i1-1", "new-i3-1"]
+    assert cluster.status("new")["message"] == "0 of 2 chosen indexes run, 2 start, 0 succeeded, 0 failed"
+    shown = array(cluster, "new")
+    assert (shown["size"], shown["chosenIndexes"], shown["succeededBeforeIndexes"]) == (5, "1,3", "0,2,4")
+    pod = cluster.kube_job("new-i3-1")["spec"]["template"]
+    env = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
+    assert (env["AWS_BATCH_JOB_ARRAY_SIZE"], env["AWS_BATCH_JOB_ATTEMPT"]) == ("5", "1")
+    assert env["AWS_BATCH_JOB_ID"] == f"{new['metadata']['uid']}:$(AWS_BATCH_JOB_ARRAY_INDEX)"
+    assert pod["metadata"]["annotations"][names.COMPLETION_INDEX] == "3"
+    await finish(cluster, "new-i1-1")
+    assert array(cluster, "new")["progress"] == "1/2"
+    await finish(cluster, "new-i3-1")
+    assert cluster.state("new") == ("Succeeded", "Completed")
+    assert cluster.status("new")["message"] == "all 2 chosen indexes succeeded"
+    assert "failedIndexes" not in array(cluster, "new")
+
+
+@in_cluster()
+async def test_given_indexes_run_again_with_retries_and_ends_of_their_own(cluster: Cluster) -> None:
+    cluster.furnish(cpu="8", retryStrategy={"attempts": 2, "backoff": {"initialSeconds": 1, "jitter": 0}})
+    await cluster.start_operator()
+    cluster.submit("old", array={"size": 5})
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.finish(NAMESPACE, "old-1", *range(5))
+    await cluster.pass_time(3)
+    chosen = {"size": 5, "rerun": {"job": "old", "indexes": "0,2-3"}}
+    cluster.submit("new", array=chosen)
+    await cluster.pass_time(3)
+    cluster.submit("new", array=chosen, stopIndexes=[{"indexes": "3-4", "reason": "bad input"}])
+    await finish(cluster, "new-i0-1")
+    await finish(cluster, "new-i2-1", exit_code=1)
+    assert jobs_of(cluster, "new") == ["new-i0-1", "new-i2-1", "new-i2-2"]
+    await finish(cluster, "new-i2-2", exit_code=1)
+    assert cluster.state("new") == ("Failed", "IndexesFailed")
+    assert cluster.status("new")["message"].startswith("2 of 3 chosen indexes failed: 2-3; first seen: index 3: ")
+    assert (array(cluster, "new")["succeededIndexes"], array(cluster, "new")["failedIndexes"]) == ("0", "2-3")
+
+
+@in_cluster()
+async def test_the_earlier_one_is_waited_for_and_may_then_go(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1")
+    await cluster.start_operator()
+    cluster.submit("new", array=FAILED)
+    await cluster.pass_time(2)
+    assert cluster.state("new") == ("Pending", "DependencyNotFound")
+    assert cluster.status("new")["message"].startswith("waits for BatchJob old to end; old does not exist")
+    cluster.submit("old", array={"size": 5, "maxFailedIndexes": 0})
+    await cluster.pass_time(2)
+    assert cluster.state("new") == ("Pending", "WaitingForDependencies")
+    cluster.jobs.indexed.finish(NAMESPACE, "old-1", 0)
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.finish(NAMESPACE, "old-1", 1, exit_code=1)
+    await cluster.pass_time(5)
+    assert cluster.state("old") == ("Failed", "TooManyFailedIndexes")
+    assert jobs_of(cluster, "new") == ["new-i1-1"]
+    cluster.delete("BatchJob", "old")
+    await cluster.pass_time(2)
+    await cluster.processes[-1].kill()
+    await cluster.start_operator()
+    await cluster.pass_time(20)
+    for index in range(1, 5):
+        await finish(cluster, f"new-i{index}-1")
+    assert cluster.state("new") == ("Succeeded", "Completed")
+    assert (array(cluster, "new")["succeededIndexes"], array(cluster, "new")["progress"]) == ("1-4", "4/4")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "state", "says"),
+    [
+        ({"array": {"size": 2}}, {"job": "old"}, ("Failed", "NothingToRerun"), "every index of BatchJob old has"),
+        ({}, {"job": "old"}, ("Failed", "InvalidSpec"), "BatchJob old is no array"),
+        ({"array": {"size": 3}}, {"job": "old"}, ("Failed", "InvalidSpec"), "BatchJob old has 3 indexes"),
+        ({}, {"job": "old", "indexes": "1-2"}, ("Failed", "InvalidSpec"), "indexes has 2, but"),
+        ({}, {"job": "old", "indexes": "all"}, ("Failed", "InvalidSpec"), "must be Failed, or indexes and ranges"),
+    ],
+)
+@in_cluster()
+async def test_what_cannot_run_again_fails_with_a_sentence(
+    cluster: Cluster, old: dict[str, Any], new: dict[str, Any], state: tuple[str, str], says: str
+) -> None:
+    cluster.furnish()
+    await cluster.start_operator()
+    cluster.submit("old", **old)
+    await cluster.pass_time(2)
+    if "array" in old:
+        cluster.jobs.indexed.finish(NAMESPACE, "old-1", *range(old["array"]["size"]))
+    else:
+        cluster.jobs.finish(cluster.kube_job("old-1"))
+    await cluster.pass_time(3)
+    cluster.submit("new", array={"size": 2, "rerun": new})
+    await cluster.pass_time(2)
+    assert cluster.state("new") == state
+    assert says in cluster.status("new")["message"]
+    assert (array(cluster, "new")["failed"] == 0) == (state[1] == "NothingToRerun")
+
+
+@in_cluster()
+async def test_all_of_an_array_that_never_started_can_run_again(cluster: Cluster) -> None:
+    cluster.furnish(cpu="8")
+    await cluster.start_operator()
+    cluster.submit("old", array={"size": 2}, shareIdentifier="nobody")
+    await cluster.pass_time(2)
+    assert cluster.state("old") == ("Failed", "ShareIdentifierNotAllowed")
+    cluster.submit("new", array={"size": 2, "rerun": {"job": "old"}})
+    await cluster.pass_time(3)
+    assert jobs_of(cluster, "new") == ["new-i0-1", "new-i1-1"]
+
+
+@in_cluster()
+async def test_those_that_wait_for_single_indexes_see_the_earlier_ones_too(cluster: Cluster) -> None:
+    cluster.furnish(cpu="16")
+    await cluster.start_operator()
+    await end_old(cluster, 1, 3)
+    cluster.submit("new", array={"size": 5, "rerun": {"job": "old", "indexes": "1"}})
+    cluster.submit("next", array={"size": 5}, dependsOn=[{"job": "new", "type": "NToN"}])
+    await cluster.pass_time(3)
+    assert jobs_of(cluster, "next") == [f"next-i{index}-1" for index in (0, 2, 4)]
+    assert array(cluster, "next")["failedIndexes"] == "3"
+    await finish(cluster, "new-i1-1")
+    assert cluster.state("new") == ("Succeeded", "Completed")
+    assert "next-i1-1" in jobs_of(cluster, "next")
+    cluster.submit("late", array={"size": 5}, dependsOn=[{"job": "new", "type": "NToN"}])
+    cluster.submit("newer", array={"size": 5, "rerun": {"job": "new"}})
+    await cluster.pass_time(3)
+    assert jobs_of(cluster, "late") == [f"late-i{index}-1" for index in (0, 1, 2, 4)]
+    assert jobs_of(cluster, "newer") == ["newer-i3-1"]
+
+
+@in_cluster()
+async def test_the_rest_of_a_sequence_runs_on_where_it_broke(cluster: Cluster) -> None:
+    cluster.furnish(cpu="8")
+    await cluster.start_operator()
+    in_turn = [{"type": "Sequential"}]
+    cluster.submit("old", array={"size": 4}, dependsOn=in_turn)
+    await cluster.pass_time(2)
+    await finish(cluster, "old-i0-1")
+    await finish(cluster, "old-i1-1", exit_code=1)
+    cluster.submit("new", array={"size": 4, "rerun": {"job": "old"}}, dependsOn=in_turn)
+    for index in (1, 2, 3):
+        await cluster.pass_time(2)
+        assert jobs_of(cluster, "new") == [f"new-i{each}-1" for each in range(1, index + 1)]
+        await finish(cluster, f"new-i{index}-1")
+    assert cluster.state("new") == ("Succeeded", "Completed")
+
+
+@in_cluster()
+async def test_a_circle_is_found(cluster: Cluster) -> None:
+    cluster.furnish()
+    await cluster.start_operator()
+    cluster.submit("old", array={"size": 2, "rerun": {"job": "new"}})
+    cluster.submit("new", array={"size": 2, "rerun": {"job": "old"}})
+    await cluster.pass_time(3)
+    assert {cluster.state(name) for name in ("old", "new")} == {("Failed", "DependencyCycle")}
