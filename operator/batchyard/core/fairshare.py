@@ -50,17 +50,20 @@ class Turns:
     ) -> None:
         self._policy = queue.fair_share or FairShare()
         self._usage = usage or Usage(self._policy.decay_seconds)
+        self._window = self._usage.window
         self._fair = queue.fair_share is not None
         self._resolved = resolved
         self._now = now
         self._lines: dict[str, Iterator[Entry]] = {}
-        self._costs: dict[str, tuple[float, float]] = {}
-        """Weight and usage of each share."""
+        self._costs: dict[str, tuple[float, float, int]] = {}
+        """Of each share its weight, what it has used, and what it holds."""
         self._granted: dict[str, int] = {}
         self._granted_in: dict[str, int] = {}
         self._current = ""
         self._stays = False
         self._first: dict[str, Entry] = {}
+        self._asked: dict[int, int] = {}
+        """Milli-vCPU by the identity of what jobs were resolved to, which many of them share."""
         lines = backlog.lines(queue.name)
         self._allowed = self._allowed_part(lines)
         self._heads: list[tuple[float, tuple[float, str, str], str]] = []
@@ -115,8 +118,8 @@ class Turns:
         active = len(self._usage.active(self._now) | set(lines))
         return 1.0 - (self._policy.reservation / 100) ** active
 
-    def _cost(self, share: str) -> tuple[float, float]:
-        return weight(self._policy, share), self._usage.used(share, self._now)
+    def _cost(self, share: str) -> tuple[float, float, int]:
+        return weight(self._policy, share), self._usage.used(share, self._now), self._usage.in_use(share)
 
     def _line_up(self, share: str) -> None:
         entry = self._first[share] if self._stays else next(self._lines[share], None)
@@ -128,6 +131,10 @@ class Turns:
         """Less goes first, then the older head."""
         if not self._fair:
             return 0.0
-        weighs, used = self._costs[share]
-        held = self._usage.in_use(share) + self._granted.get(share, 0)
-        return _turn(weighs, used, held, vcpus_of(self._resolved[key_of(entry)].request), self._usage.window)
+        weighs, used, in_use = self._costs[share]
+        held = in_use + self._granted.get(share, 0)
+        resolved = self._resolved[key_of(entry)]
+        asked = self._asked.get(id(resolved))
+        if asked is None:
+            asked = self._asked[id(resolved)] = vcpus_of(resolved.request)
+        return _turn(weighs, used, held, asked, self._window)

@@ -38,7 +38,7 @@ class Growth:
         if want is None:
             return enabled
         if bound := self.fixed(key):
-            return [bound]
+            return [name for name in enabled if name == bound]
         room = {name: 0 if name in closed else min(ledger.room(name, request), want.total) for name in enabled}
         return sorted(enabled, key=lambda name: -room[name])
 

@@ -73,13 +73,16 @@ class _Pass:
         self.growth = Growth(wants)
         self.closed: dict[str, Queue] = {}
         self.refused: set[tuple[str, Size]] = set()
-        self.could_hold: dict[tuple[str, Size], bool] = {}
+        self.sizes: dict[int, Size] = {}
+        """By the identity of what jobs were resolved to, which many of them share."""
+        self.candidates: dict[tuple[str, Size], list[str]] = {}
+        """Of a queue and a size, the environments that could hold it when empty."""
         self.held: dict[tuple[str, Size], Hold] = {}
         """What an ordinary job of a queue and a size was told: the next one is told the same."""
 
     def place(self, queue: Queue, turns: Turns, key: Key, resolved: Resolved, enabled: list[str]) -> Placement | Hold:
         """Find the first environment, in the queue's order, that has room for the request."""
-        size = tuple(sorted(resolved.request.items()))
+        size = self._size(resolved)
         if (bound := self.growth.fixed(key)) and bound not in enabled:
             message = f"environment {bound}, in which the array runs, is disabled or does not exist"
             return Hold(Reason.COMPUTE_ENVIRONMENT_DISABLED, message)
@@ -91,12 +94,18 @@ class _Pass:
             self.held[queue.name, size] = decision
         return decision
 
+    def _size(self, resolved: Resolved) -> Size:
+        size = self.sizes.get(id(resolved))
+        if size is None:
+            size = self.sizes[id(resolved)] = tuple(sorted(resolved.request.items()))
+        return size
+
     def _placed(
         self, queue: Queue, turns: Turns, key: Key, resolved: Resolved, size: Size, enabled: list[str]
     ) -> Placement | Hold:
         request = resolved.request
-        ordered = self.growth.order(key, enabled, self.closed, self.ledger, request)
-        candidates = [name for name in ordered if self._could_hold(name, size, resolved)]
+        candidates = self._candidates(queue, size, resolved, enabled)
+        candidates = self.growth.order(key, candidates, self.closed, self.ledger, request)
         if not candidates:
             return self._misfit(queue, resolved, enabled)
         kept_back = False
@@ -118,12 +127,13 @@ class _Pass:
             return _kept_back(queue, request, candidates)
         return self._full(queue, request, candidates, holder)
 
-    def _could_hold(self, name: str, size: Size, resolved: Resolved) -> bool:
-        if resolved.gang is not None:
-            return self.pools[name].could_hold(resolved.request, resolved.gang)
-        if (name, size) not in self.could_hold:
-            self.could_hold[name, size] = self.pools[name].could_hold(resolved.request)
-        return self.could_hold[name, size]
+    def _candidates(self, queue: Queue, size: Size, resolved: Resolved, enabled: list[str]) -> list[str]:
+        if resolved.gang is None and (known := self.candidates.get((queue.name, size))) is not None:
+            return known
+        found = [name for name in enabled if self.pools[name].could_hold(resolved.request, resolved.gang)]
+        if resolved.gang is None:
+            self.candidates[queue.name, size] = found
+        return found
 
     def _misfit(self, queue: Queue, resolved: Resolved, enabled: list[str]) -> Hold:
         if not any(self.pools[name].nodes for name in enabled):

@@ -12,7 +12,7 @@ from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Definition, Key, Queue, Resolved, Revision
 from batchyard.core.revisions import Missing, select
 from batchyard.core.selectors import matches
-from batchyard.core.template import TemplateError, resolve
+from batchyard.core.template import TemplateError, Templates
 
 
 class Objects(Protocol):
@@ -33,6 +33,10 @@ class Objects(Protocol):
     @property
     def namespaces(self) -> Mapping[str, Mapping[str, str]]:
         """Labels of each namespace."""
+
+    @property
+    def templates(self) -> Templates:
+        """What revisions come to."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -76,7 +80,7 @@ def _definition(job: BatchJob, revision: int | None, objects: Objects) -> Resolv
     if isinstance(found, Missing):
         return Waits(found.reason, found.message)
     try:
-        return resolve(job, found)
+        return objects.templates.resolve(job, found)
     except TemplateError as error:
         return Never(error.reason, error.message)
 

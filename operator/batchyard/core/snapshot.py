@@ -24,6 +24,7 @@ from batchyard.core.records import (
     Status,
 )
 from batchyard.core.resources import Resources
+from batchyard.core.template import Templates
 from batchyard.core.usage import Usage
 
 
@@ -69,6 +70,8 @@ class Snapshot:
     """What `used` consists of."""
     arrays: Mapping[Key, Run] = field(default_factory=dict)
     """The Indexed Jobs that have not ended, by the array."""
+    templates: Templates = field(default_factory=Templates)
+    """What revisions come to; the same whether it was asked before or not."""
 
 
 @dataclass(slots=True)

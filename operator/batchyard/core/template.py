@@ -14,7 +14,17 @@ from batchyard.api.strategy import ExitAction
 from batchyard.core import multinode
 from batchyard.core.parameters import MissingParameterError, field_path, substitute
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BatchJob, ExitRule, Gang, MemoryGrowth, NodeGroup, Resolved, RetryPolicy, Revision
+from batchyard.core.records import (
+    BatchJob,
+    ExitRule,
+    Gang,
+    Key,
+    MemoryGrowth,
+    NodeGroup,
+    Resolved,
+    RetryPolicy,
+    Revision,
+)
 from batchyard.core.resources import Resources, describe, parse_resources, pod_requests
 from batchyard.core.shape import misshapen
 
@@ -22,6 +32,13 @@ DEFAULT_STARTUP_GRACE_SECONDS = 300
 
 _POD_FIELDS = ("serviceAccountName", "imagePullSecrets", "volumes", "nodeSelector", "tolerations")
 """Fields of the short form's container that Kubernetes has on the pod."""
+
+_NOT_OF_THE_POD = frozenset(
+    {"jobQueue", "jobDefinition", "shareIdentifier", "dependsOn", "ttlSecondsAfterFinished", "suspend", "stop"}
+)
+"""Fields of a job's spec that its pod, its retries and its timeout do not depend on."""
+_MAX_SHARED = 1000
+"""Revisions whose result is kept at most."""
 
 _REPLACED = ("image", "command", "args")
 _CONTAINER_LISTS = ("initContainers", "containers")
@@ -72,6 +89,27 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         gang=gang,
         priority=_priority(job.spec, content),
     )
+
+
+class Templates:
+    """Resolves jobs, and lets those that say nothing of their own about the pod share what their revision comes to."""
+
+    def __init__(self) -> None:
+        self._shared: dict[tuple[Key, int], tuple[Revision, Resolved]] = {}
+
+    def resolve(self, job: BatchJob, revision: Revision) -> Resolved:
+        """Return the same as `resolve`."""
+        if not job.spec.keys() <= _NOT_OF_THE_POD:
+            return resolve(job, revision)
+        key = (revision.definition, revision.number)
+        known = self._shared.get(key)
+        if known is not None and known[0] is revision:
+            return known[1]
+        resolved = resolve(job, revision)
+        if len(self._shared) >= _MAX_SHARED:
+            self._shared.clear()
+        self._shared[key] = (revision, resolved)
+        return resolved
 
 
 def _priority(spec: Mapping[str, Any], content: Mapping[str, Any]) -> int:

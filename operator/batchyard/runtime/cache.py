@@ -47,7 +47,6 @@ class Cache:
         self.backlog = Backlog()
         self.counts: defaultdict[str, Counter[JobState]] = defaultdict(Counter)
         """Jobs per queue and state."""
-
         self.dependents: defaultdict[Key, set[Key]] = defaultdict(set)
         """Jobs by each job that they depend on, whether that one exists or not."""
         self.catalogue = Catalogue(self._catalogue_changed)
@@ -98,6 +97,7 @@ class Cache:
             definitions=self.catalogue.definitions,
             revisions=self.catalogue.revisions,
             namespaces=self.catalogue.namespaces,
+            templates=self.catalogue.templates,
             backlog=self.backlog,
             dependents=self.dependents,
             unstored=self.unstored,

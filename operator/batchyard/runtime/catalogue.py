@@ -10,6 +10,7 @@ from typing import Any
 
 from batchyard.core.capacity import Pool, pool
 from batchyard.core.records import Definition, Environment, Key, Node, Queue, Revision
+from batchyard.core.template import Templates
 from batchyard.manifests.revision import read_revision
 from batchyard.runtime import readers
 
@@ -26,6 +27,7 @@ class Catalogue:
         self.namespaces: dict[str, dict[str, str]] = {}
         self.definitions: dict[Key, Definition] = {}
         self.revisions: defaultdict[Key, dict[int, Revision]] = defaultdict(dict)
+        self.templates = Templates()
         self.statuses: dict[tuple[str, str, str], Object] = {}
         """Status that the API server holds of each object of Batchyard's kinds here: by kind, namespace, name."""
         self._dirty_definitions: set[Key] = set()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from batchyard.api.strategy import ExitAction
 from batchyard.core.records import BatchJob, ExitRule, MemoryGrowth, Resolved, RetryPolicy
-from batchyard.core.template import TemplateError, pod_template, resolve
+from batchyard.core.template import TemplateError, Templates, pod_template, resolve
 from unit.samples import CONTAINER, make_content, make_job, make_revision
 
 GI = 1024**3
@@ -298,3 +298,31 @@ def test_the_jobs_priority_replaces_the_definitions(
     spec: dict[str, Any] = {} if override is None else {"schedulingPriorityOverride": override}
     content = {} if definition is None else {"schedulingPriority": definition}
     assert resolve(make_job(**spec), make_revision(**content)).priority == priority
+
+
+@pytest.mark.parametrize(
+    ("spec", "shared"),
+    [
+        ({}, True),
+        ({"shareIdentifier": "red", "suspend": True, "dependsOn": [{"job": "fetch"}]}, True),
+        ({"parameters": {"codec": "av1"}}, False),
+        ({"containerOverrides": [{"image": "another"}]}, False),
+        ({"schedulingPriorityOverride": 0}, False),
+        ({"timeout": {"attemptDurationSeconds": 5}}, False),
+        ({"somethingNew": 1}, False),
+    ],
+)
+def test_jobs_that_say_nothing_of_the_pod_share_what_their_revision_comes_to(
+    spec: dict[str, Any], shared: bool
+) -> None:
+    templates, revision = Templates(), make_revision(schedulingPriority=5)
+    first, second = templates.resolve(make_job("first"), revision), templates.resolve(make_job(**spec), revision)
+    assert (second is first) == shared
+    assert second == resolve(make_job(**spec), revision)
+
+
+def test_a_revision_of_another_definition_of_that_name_shares_nothing() -> None:
+    templates = Templates()
+    before = templates.resolve(make_job(), make_revision())
+    after = templates.resolve(make_job(), make_revision(container={**CONTAINER, "image": "another"}))
+    assert container_of(before)["image"] != container_of(after)["image"]
