@@ -60,7 +60,7 @@ def main():
     readings, result, unit = sys.argv[1:]
     suffix, convert = UNITS[unit]
     rows, total = extract(readings)
-    print(f"{total} readings, {total - len(rows)} of them unusable", file=sys.stderr)
+    print(f"{total} readings, {total - len(rows)} of them unusable")
     if total - len(rows) > MOST_UNUSABLE * total:
         sys.exit(f"more than {MOST_UNUSABLE:.0%} of the readings are unusable")
     load(transform(rows, convert), suffix, result)
