@@ -3,6 +3,8 @@
 import math
 import os
 import re
+import runpy
+import shutil
 import statistics
 import subprocess
 from collections.abc import Generator, Iterator
@@ -36,9 +38,12 @@ class Reader:
             "PATH": f"{harness.cluster.binaries}:{os.environ['PATH']}",
         }
 
-    def follow(self, example: str) -> Iterator[str]:
-        """Run the next block, and return what it printed. The last block, which cleans up, is run in any case."""
-        steps = self._steps(example)
+    def follow(self, example: str, changed: Path | None = None) -> Iterator[str]:
+        """Run the next block, and return what it printed. The last block, which cleans up, is run in any case.
+
+        `changed` is a folder with a changed copy of the example, to be used in its place.
+        """
+        steps = self._steps(example, changed or EXAMPLES / example)
         self._followed.append(steps)
         return steps
 
@@ -47,8 +52,9 @@ class Reader:
         for steps in self._followed:
             steps.close()
 
-    def _steps(self, example: str) -> Generator[str, None, None]:
-        *blocks, removal = re.findall(r"```sh\n(.*?)```", (EXAMPLES / example / "README.md").read_text(), re.DOTALL)
+    def _steps(self, example: str, folder: Path) -> Generator[str, None, None]:
+        readme = (folder / "README.md").read_text().replace(f"examples/{example}", str(folder))
+        *blocks, removal = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
         try:
             for block in blocks:
                 yield self._run(block)
@@ -250,6 +256,26 @@ def test_sharded_etl(reader: Reader) -> None:
         "university    1641 min",
         "museum        1367 min",
         "station       1063 min",
+    ]
+    assert not list(steps)
+
+
+def test_hyperparameters(reader: Reader, tmp_path: Path) -> None:
+    example = "10-hyperparameters"
+    smaller = shutil.copytree(EXAMPLES / example, tmp_path / example)
+    jobs = (smaller / "search.yaml").read_text()
+    assert "size: 100," in jobs
+    (smaller / "search.yaml").write_text(jobs.replace("size: 100,", "size: 20,"))
+    steps = reader.follow(example, smaller)
+    *_, best, search = next(steps).splitlines()
+    assert (best.split()[:2], search.split()) == (["best", "Succeeded"], ["search", "Succeeded", "20/20"])
+    program = runpy.run_path(str(smaller / "search.py"))
+    points = program["measurements"]()
+    tried = [(degree, penalty) for penalty in (1.0, 0.1) for degree in range(1, 11)]
+    found = sorted((program["error"](points, degree, penalty), degree, penalty) for degree, penalty in tried)
+    assert next(steps).splitlines() == [
+        "20 combinations, the best of them:",
+        *(f"degree {degree}, penalty {penalty:g}: error {error:.4f}" for error, degree, penalty in found[:3]),
     ]
     assert not list(steps)
 
