@@ -43,6 +43,7 @@ def test_each_index_runs_and_only_what_failed_runs_again(harness: Harness) -> No
     )
     status = harness.wait_finished({"all"})["all"]
     assert (status["state"], status["reason"]) == ("Failed", "IndexesFailed")
+    assert harness.kubectl("get", "bj", "all", "--no-headers").split()[3:5] == ["IndexesFailed", "6/6"]
     shown = status["array"]
     assert (shown["succeededIndexes"], shown["failedIndexes"], shown["retries"]) == ("0-3,5", "4", 2)
     (failure,) = shown["firstFailures"]

@@ -138,8 +138,9 @@ def test_status_is_shown_and_selectable(cluster: Cluster, namespace: str) -> Non
     patch = json.dumps({"status": status})
     cluster.kubectl("patch", "-n", namespace, "bj", "shown", "--subresource=status", "--type=merge", "-p", patch)
     header, row = cluster.kubectl("get", "-n", namespace, "bj", "shown", "-o", "wide").splitlines()
-    assert header.split() == ["NAME", "STATE", "QUEUE", "REASON", "DEFINITION", "POSITION", "EXIT", "CODE", "AGE"]
-    assert row.split()[:-1] == ["shown", "Failed", "urgent", "OOMKilled", "transcode:3", "7", "137"]
+    columns = ["NAME", "STATE", "QUEUE", "REASON", "INDEXES", "DEFINITION", "POSITION", "EXIT", "CODE", "AGE"]
+    assert header.split() == columns
+    assert row.split()[:-1] == ["shown", "Failed", "urgent", "OOMKilled", "transcode:3", "7", "137"]  # of no array
 
 
 def test_jobs_are_selected_by_queue_definition_and_state(cluster: Cluster, namespace: str) -> None:

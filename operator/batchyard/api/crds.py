@@ -73,6 +73,7 @@ KINDS = (
             _column("State", ".status.state", description="Where the job stands."),
             _column("Queue", ".spec.jobQueue", description="The queue it was submitted to."),
             _column("Reason", ".status.reason", description="Why it is in this state."),
+            _column("Indexes", ".status.array.progress", description="Of an array: indexes that have ended, of all."),
             _column("Definition", ".status.jobDefinition", description="Definition and revision.", priority=1),
             _column("Position", ".status.queuePosition", "integer", "Place in the queue.", priority=1),
             _column("Exit code", ".status.attempts[-1:].exitCode", "integer", "Of the last run.", priority=1),
