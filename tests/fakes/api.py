@@ -180,6 +180,20 @@ class FakeApi:
         self.store.delete(resource, name, namespace, uid=uid, propagation=propagation)
         _answer({}, failure)
 
+    async def evict(self, resource: Resource, name: str, namespace: str, *, uid: str) -> None:
+        """Mark a pod as disrupted, and delete it."""
+        self.writes.append(("create", resource, f"{name}/eviction"))
+        failure = await self._arrive("evict", resource)
+        pod = self.store.get(resource, name, namespace)
+        if pod["metadata"]["uid"] != uid:
+            raise errors.Conflict(409, "Conflict", f"pod {name} is another one")
+        conditions = pod["status"].get("conditions", [])
+        evicted = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": ""}
+        pod["status"]["conditions"] = [*conditions, {**evicted, "lastTransitionTime": self.store.timestamp()}]
+        self.store.update(resource, pod, status=True)
+        self.store.delete(resource, name, namespace, uid=uid)
+        _answer({}, failure)
+
     async def list(
         self,
         resource: Resource,

@@ -111,7 +111,16 @@ class JobController:
             if IndexedController.owns(new):
                 self.indexed.end_deleted(new)
             elif not self._graceful:
+                self._end_evicted(new)
                 self._release(new)
+
+    def _end_evicted(self, pod: Object) -> None:
+        conditions = pod.get("status", {}).get("conditions", [])
+        if any(each["type"] == "DisruptionTarget" for each in conditions) and pod["status"]["phase"] != "Failed":
+            labels, namespace = pod["metadata"]["labels"], pod["metadata"]["namespace"]
+            self._count_failure(
+                self.job(namespace, labels["batch.kubernetes.io/job-name"]), self._set_pod(pod, "Failed", None)
+            )
 
     def _create_pod(self, job: Object, sequence: int) -> None:
         namespace, name = _key(job)

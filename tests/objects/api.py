@@ -416,6 +416,5 @@ BAD = (*BAD_JOBS, *BAD_DEFINITIONS, *BAD_QUEUES, *BAD_ENVIRONMENTS)
 REFUSED = (
     _definition("consumables", f"consumable resources are {NOT_YET}", consumableResources=[{"name": "licence"}]),
     _queue("time-limits", NOT_YET, jobStateTimeLimits=[{"reason": "Capacity", "maxTimeSeconds": 600}]),
-    _queue("preemption", f"preemption is {NOT_YET}", preemption={"policy": "LowerPriority"}),
     _environment("managed", f"managed compute environments are {NOT_YET}", type="Managed", managed={}, unmanaged=None),
 )

@@ -119,9 +119,10 @@ class Preemption(Model):
     """Whether jobs of this queue may displace running ones of queues with a lower priority."""
 
     policy: Literal["Never", "LowerPriority"] = "Never"
-    """LowerPriority displaces running jobs of queues with a lower priority."""
+    """LowerPriority displaces running work of queues with a lower priority, in the same compute environment, when a job
+    of this queue finds no room."""
     minimum_run_seconds: Annotated[Integer, Field(ge=0, le=604800)] = 0
-    """A job that runs for less than this is not displaced."""
+    """Work that has run for less than this is not displaced."""
 
 
 class QueueLimits(Model):

@@ -63,7 +63,6 @@ UNSUPPORTED = (
         "limits on the time in a state are",
         "remove spec.jobStateTimeLimits",
     ),
-    Unsupported(JOB_QUEUE, ("preemption",), "preemption is", "remove spec.preemption"),
     Unsupported(
         COMPUTE_ENVIRONMENT,
         ("type",),

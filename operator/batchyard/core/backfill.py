@@ -70,7 +70,7 @@ def backfill(
         if not names or not queue.enabled:
             continue
         turns = Turns(queue, backlog, resolved, usage.get(queue.name), now)
-        for key in _behind(turns, decided.placements):
+        for key in behind(turns, decided.placements):
             job = resolved[key]
             for name in names:
                 if (
@@ -103,7 +103,7 @@ def _fronts(queues: Mapping[str, Queue], backlog: Backlog, held: Iterable[tuple[
     return {name: key for name, key in fronts.items() if name not in kept_back}
 
 
-def _behind(turns: Turns, placements: Mapping[Key, Placement]) -> Iterator[Key]:
+def behind(turns: Turns, placements: Mapping[Key, Placement]) -> Iterator[Key]:
     """The jobs that wait, in the order of their turns: what has been placed counts for its share first."""
     looked_at = 0
     for key in turns:

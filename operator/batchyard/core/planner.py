@@ -21,6 +21,7 @@ from batchyard.core.backfill import Decided, backfill
 from batchyard.core.capacity import Ledger
 from batchyard.core.explain import queued_behind
 from batchyard.core.placement import Hold, Placement, place_all
+from batchyard.core.preemption import displace
 from batchyard.core.reasons import Reason
 from batchyard.core.records import (
     BEFORE_THE_QUEUE,
@@ -246,7 +247,33 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
     the places of the others are refreshed by `explain`.
     """
     ledger, allowances = Ledger(snapshot.pools, snapshot.used), Allowances(snapshot.held)
+    found, held = _granted(snapshot, ledger, allowances, now)
     result = Placed()
+    result.placements.extend(found.values())
+    result.displacements, served = displace(snapshot, found, held, ledger, now)
+    result.yielding = yielding(snapshot, held, ledger, allowances, now)
+    position = _positions(snapshot, result.placements)
+    for key, hold in held:
+        status = snapshot.statuses[key]
+        message = f"{hold.message}; work of lower priority makes room for it" if key in served else hold.message
+        if arrays.has_started(status):
+            status = arrays.held(status, message)
+        elif key not in found:
+            status = _held(status, replace(hold, message=message), position(key))
+        if status != snapshot.statuses[key]:
+            result.statuses[key] = status
+    for key in fresh:
+        if key in snapshot.backlog and key not in found and key not in result.statuses:
+            status = snapshot.statuses[key]
+            if status.queue_position is None and not arrays.has_started(status):
+                result.statuses[key] = queued_behind(snapshot.jobs[key], status, position(key), now)
+    return result
+
+
+def _granted(
+    snapshot: Snapshot, ledger: Ledger, allowances: Allowances, now: float
+) -> tuple[dict[Key, Placement], list[tuple[Key, Hold]]]:
+    """Who starts now, and what those are told that were looked at and do not."""
     held: list[tuple[Key, Hold]] = []
     found: dict[Key, Placement] = {}
     early: dict[Key, Placement] = {}
@@ -285,24 +312,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
     ):
         run, attempt = lifecycle.next_run(snapshot.statuses[placement.key])
         early[placement.key] = replace(placement, run=run, attempt=attempt)
-    found |= early
-    result.placements.extend(found.values())
-    result.yielding = yielding(snapshot, held, ledger, allowances, now)
-    position = _positions(snapshot, result.placements)
-    for key, hold in held:
-        status = snapshot.statuses[key]
-        if arrays.has_started(status):
-            status = arrays.held(status, hold.message)
-        elif key not in found:
-            status = _held(status, hold, position(key))
-        if status != snapshot.statuses[key]:
-            result.statuses[key] = status
-    for key in fresh:
-        if key in snapshot.backlog and key not in found and key not in result.statuses:
-            status = snapshot.statuses[key]
-            if status.queue_position is None and not arrays.has_started(status):
-                result.statuses[key] = queued_behind(snapshot.jobs[key], status, position(key), now)
-    return result
+    return found | early, held
 
 
 def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[[Key], int]:

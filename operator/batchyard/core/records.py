@@ -346,6 +346,8 @@ class Queue:
     fair_share: FairShare | None = None
     """None: first come, first served."""
     limits: Limits | None = None
+    displaces_after: int | None = None
+    """Seconds that work of lower priority runs before it may be displaced; None where it never may."""
     refusal: str = ""
 
 

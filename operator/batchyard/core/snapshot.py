@@ -28,6 +28,16 @@ from batchyard.core.template import Templates
 from batchyard.core.usage import Usage
 
 
+@dataclass(slots=True, frozen=True)
+class Displacement:
+    """A run that is to make room for a job of higher priority."""
+
+    run: Run
+    places: int
+    """How many places; more than one only of an array."""
+    by: Key
+
+
 @dataclass(slots=True)
 class Snapshot:
     """Everything a pass looks at, as the API server last showed it."""
@@ -72,6 +82,11 @@ class Snapshot:
     """The Indexed Jobs that have not ended, by the array."""
     templates: Templates = field(default_factory=Templates)
     """What revisions come to; the same whether it was asked before or not."""
+
+    displacing: Mapping[Key, int] = field(default_factory=dict)
+    """Places that Kubernetes Jobs, by namespace and name, are just being told to give up."""
+    spared: Collection[Key] = ()
+    """Kubernetes Jobs whose pods turned out to be protected for now."""
 
 
 @dataclass(slots=True)
@@ -122,3 +137,5 @@ class Placed:
     statuses: dict[Key, Status] = field(default_factory=dict)
     yielding: set[Key] = field(default_factory=set)
     """Arrays that are to give places back as their indexes end."""
+    displacements: list[Displacement] = field(default_factory=list)
+    """What is to be stopped, to make room."""

@@ -142,6 +142,19 @@ class KubeClient:
             "delete", str(resource), "DELETE", path, body=options, headers=_JSON, repeatable=True
         )
 
+    async def evict(self, resource: Resource, name: str, namespace: str, *, uid: str) -> None:
+        """Delete a pod by the Eviction API."""
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": {"preconditions": {"uid": uid}},
+        }
+        path = _path(resource, namespace, name) + "/eviction"
+        await self._transport.request(
+            "create", f"{resource}/eviction", "POST", path, body=body, headers=_JSON, repeatable=False
+        )
+
     async def list(
         self,
         resource: Resource,

@@ -71,6 +71,13 @@ class KubeApi(Protocol):
         """Delete an object, only if it is still the one of that uid (`Conflict` otherwise)."""
         ...
 
+    async def evict(self, resource: Resource, name: str, namespace: str, *, uid: str) -> None:
+        """Delete a pod as the drain of a node would, only if it is still the one of that uid (`Conflict` otherwise).
+
+        Raises `TooManyRequests` while a PodDisruptionBudget protects it.
+        """
+        ...
+
     async def list(
         self,
         resource: Resource,

@@ -69,6 +69,25 @@ class ArrayKeeper:
         change = {"metadata": {"uid": main.uid}, "spec": {"parallelism": parallelism}}
         self._cache.put_run(await self._api.patch(JOBS, main.name, change, main.owner[0]))
 
+    async def shrink(self, main: Run, places: int, minimum_seconds: int) -> bool:
+        """Take places from what runs; returns whether that was done.
+
+        The Job controller deletes what became ready last. So nothing is done while that has not run for so long.
+        """
+        if main.indexed is None:
+            return False
+        if minimum_seconds:
+            found, _ = await self._api.list(
+                PODS, main.owner[0], label_selector=pods_of(main.owner_uid), field_selector=NOT_ENDED
+            )
+            pods = [pod for pod in map(run_readers.pod, found) if pod is not None]
+            newest = max((self._clock() if pod.started_at is None else pod.started_at for pod in pods), default=0.0)
+            if self._clock() - newest < minimum_seconds:
+                return False
+        left = min(main.indexed.parallelism, main.indexed.unfinished) - places
+        await self.set_parallelism(main, max(left, 0))
+        return True
+
     async def look(self, key: Key) -> None:
         """Read how indexes failed, and why pods do not start."""
         job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)

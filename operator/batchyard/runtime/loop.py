@@ -17,6 +17,7 @@ from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, Key, Status
 from batchyard.core.snapshot import Settled
 from batchyard.runtime.cache import Cache
+from batchyard.runtime.displacements import Displacements
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.overview import Overview
 from batchyard.runtime.workqueue import Urgency, WorkQueue
@@ -72,6 +73,7 @@ class Loop:
         work: WorkQueue[Item],
         overview: Overview,
         yields: Yields,
+        displacements: Displacements,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
@@ -79,6 +81,7 @@ class Loop:
         self._work = work
         self._overview = overview
         self._yields = yields
+        self._displacements = displacements
         self._metrics = metrics
         self._clock = clock
         self._next_search = 0.0
@@ -119,7 +122,7 @@ class Loop:
             # 1. Bring jobs up to date.
             settled, fresh = self._settle_all(keys, now, self._find_circles(now))
             # 2. Hand free capacity out.
-            placed = place(self._cache.snapshot(), fresh, now)
+            placed = place(self._displacements.enter(self._cache.snapshot(), now), fresh, now)
             for placement in placed.placements:
                 self._cache.grant(placement)
             for key, status in placed.statuses.items():
@@ -130,6 +133,8 @@ class Loop:
         for placement in placed.placements:
             self._work.add(("create", *placement.key), Urgency.CREATE)
             self._metrics.wait_seconds.observe(now - self._cache.jobs[placement.key].created)
+        for displacement in placed.displacements:
+            self._work.add(("displace", *self._displacements.want(displacement, now)), Urgency.CREATE)
         self._write_statuses()
         self._announce()
         for key in self._cache.unconfirmed:

@@ -16,6 +16,7 @@ from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NOD
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.definitions import DefinitionKeeper
+from batchyard.runtime.displacements import Displacements
 from batchyard.runtime.executor import Executor
 from batchyard.runtime.feed import Feed, OnDelete
 from batchyard.runtime.leader import LeaderElection
@@ -83,7 +84,8 @@ class Operator:
             clock,
             lambda key: self._work.add(("resize", *key), Urgency.STOP, RESIZE_SECONDS),
         )
-        self._loop = Loop(self.cache, self._work, self._overview, self._yields, metrics, clock)
+        self._displacements = Displacements(api, self.cache, self._executor.arrays, clock)
+        self._loop = Loop(self.cache, self._work, self._overview, self._yields, self._displacements, metrics, clock)
         self._actions = self._make_actions()
         self._feeds = self._make_feeds(api)
         self._tasks: list[asyncio.Task[None]] = []
@@ -172,6 +174,7 @@ class Operator:
         return {
             "create": lambda *key: executor.create(key),
             "node": lambda *key_and_node: executor.nodes.start(key_and_node[:2], key_and_node[2]),
+            "displace": lambda *name: self._displacements.carry_out(name),
             "halt": lambda *key: executor.arrays.halt(key),
             "look": lambda *key: executor.arrays.look(key),
             "resize": lambda *key: self._yields.resize(key),

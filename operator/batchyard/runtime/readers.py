@@ -179,8 +179,13 @@ def queue(obj: Object) -> Queue:
         namespaces=None if selector is None else _selector(selector),
         fair_share=_fair_share(spec.get("schedulingPolicy") or {}),
         limits=_limits(spec),
+        displaces_after=_displaces_after(spec.get("preemption") or {}),
         refusal=refusal,
     )
+
+
+def _displaces_after(preemption: Mapping[str, Any]) -> int | None:
+    return preemption.get("minimumRunSeconds", 0) if preemption.get("policy") == "LowerPriority" else None
 
 
 def _fair_share(policy: Mapping[str, Any]) -> FairShare | None:

@@ -16,6 +16,7 @@ PACKAGE = Path(batchyard.__file__).parent
 METHODS = {
     "create": [("create", "")],
     "delete": [("delete", "")],
+    "evict": [("create", "/eviction")],
     "get": [("get", "")],
     "list": [("list", "")],
     "list_metadata": [("list", "")],

@@ -1,0 +1,98 @@
+"""Makes running work give up its place to a job of higher priority. Told by the loop what is to go.
+
+An array shrinks: its Job's parallelism is lowered, and the Job controller deletes the pods that became ready last,
+which costs their indexes nothing. Everything else is evicted, as by the drain of a node: a PodDisruptionBudget holds,
+and the job goes back to its queue as an interrupted one.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from batchyard.core.announcements import Announcement
+from batchyard.core.records import BatchJob, Key, Run
+from batchyard.core.snapshot import Displacement, Snapshot
+from batchyard.kube.errors import Conflict, NotFound, TooManyRequests
+from batchyard.kube.protocol import KubeApi
+from batchyard.kube.resources import PODS
+from batchyard.runtime.arrays import ArrayKeeper
+from batchyard.runtime.cache import Cache
+
+_log = logging.getLogger(__name__)
+
+HOLD_SECONDS = 10.0
+"""How long an eviction may take to be seen; after that, the place may be asked for again."""
+
+PREEMPTED = "Preempted"
+"""Reason of the Event that names the job which takes the place."""
+
+
+class Displacements:
+    """What is being displaced, until it can be seen in the Kubernetes Jobs and pods."""
+
+    def __init__(self, api: KubeApi, cache: Cache, arrays: ArrayKeeper, clock: Callable[[], float]) -> None:
+        self._api = api
+        self._cache = cache
+        self._arrays = arrays
+        self._clock = clock
+        self._ongoing: dict[Key, Displacement] = {}
+        self._spared: set[Key] = set()
+        self._until: dict[Key, float] = {}
+
+    def enter(self, snapshot: Snapshot, now: float) -> Snapshot:
+        """Return the snapshot with what is known here."""
+        for name in [name for name, until in self._until.items() if not now < until <= now + HOLD_SECONDS]:
+            self._forget(name)
+        displacing = {name: each.places for name, each in self._ongoing.items()}
+        return replace(snapshot, displacing=displacing, spared=self._spared)
+
+    def want(self, displacement: Displacement, now: float) -> Key:
+        """Note what is to go; returns the namespace and name by which `carry_out` does it."""
+        name = (displacement.run.owner[0], displacement.run.name)
+        self._ongoing[name] = displacement
+        self._until[name] = now + HOLD_SECONDS
+        return name
+
+    async def carry_out(self, name: Key) -> None:
+        """Take the places away. Nothing happens where the run has ended meanwhile."""
+        wish, run = self._ongoing.get(name), self._cache.runs.find(name)
+        if wish is None or run is None or run.uid != wish.run.uid or run.ended or run.deleting:
+            return
+        winner = self._cache.jobs.get(wish.by)
+        queue = self._cache.catalogue.queues.get(winner.queue) if winner is not None else None
+        if winner is None or queue is None or queue.displaces_after is None:
+            return
+        if run.indexed is None:
+            gone = await self._evict(run)
+        elif gone := await self._arrays.shrink(run, wish.places, queue.displaces_after):
+            self._forget(name)  # the answer has told the cache
+        if gone:
+            self._announce(run, winner)
+        else:
+            self._ongoing.pop(name, None)
+            self._spared.add(name)
+
+    async def _evict(self, run: Run) -> bool:
+        pod = self._cache.runs.pods.get(run.owner_uid, {}).get(run.name)
+        if pod is None or not pod.live:
+            return False
+        try:
+            await self._api.evict(PODS, pod.name, pod.owner[0], uid=pod.uid)
+        except (NotFound, Conflict):
+            return False
+        except TooManyRequests as error:
+            _log.info("Pod %s/%s keeps its place for now: %s", pod.owner[0], pod.name, error.message)
+            return False
+        return True
+
+    def _forget(self, name: Key) -> None:
+        self._ongoing.pop(name, None)
+        self._spared.discard(name)
+        self._until.pop(name, None)
+
+    def _announce(self, run: Run, winner: BatchJob) -> None:
+        if run.owner in self._cache.jobs:
+            to = f"BatchJob {winner.key[0]}/{winner.key[1]} of queue {winner.queue}"
+            message = f"it makes room for {to}, which has a higher priority"
+            self._cache.announcements.append((run.owner, Announcement(PREEMPTED, message, run.number)))
+            self._cache.changed.set()

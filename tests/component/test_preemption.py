@@ -1,0 +1,149 @@
+"""A queue that may displace lower priorities: what its jobs take away, what becomes of that, and what is left alone."""
+
+from typing import Any
+
+import pytest
+
+from batchyard.kube.errors import TooManyRequests
+from batchyard.kube.resources import EVENTS, JOBS, PODS
+from fakes.cluster import NAMESPACE, Cluster, in_cluster
+
+
+async def furnish(cluster: Cluster, *, cpu: str = "2", minimum: int = 0, **definition: Any) -> None:
+    """Two queues on one environment; the urgent one may displace work of the other."""
+    cluster.furnish(cpu=cpu, **definition)
+    cluster.put("JobQueue", "urgent", priority=9, preemption={"policy": "LowerPriority", "minimumRunSeconds": minimum})
+    cluster.put("JobQueue", "low", priority=1)
+    await cluster.start_operator()
+
+
+async def run(cluster: Cluster, *names: str, queue: str = "low") -> None:
+    for name in names:
+        cluster.submit(name, jobQueue=queue)
+        await cluster.pass_time(1)
+        cluster.jobs.start(cluster.kube_job(f"{name}-1"))
+        await cluster.pass_time(1)
+
+
+def evicted(cluster: Cluster) -> list[str]:
+    return [name.removesuffix("/eviction") for _, kind, name in cluster.api.writes if kind == PODS]
+
+
+def warnings(cluster: Cluster, name: str) -> dict[str, str]:
+    found = cluster.store.objects(EVENTS, NAMESPACE)
+    return {event["reason"]: event["message"] for event in found if event["involvedObject"]["name"] == name}
+
+
+@in_cluster()
+async def test_what_started_last_goes_back_to_its_queue_at_no_cost(cluster: Cluster) -> None:
+    await furnish(cluster)
+    await run(cluster, "old", "new")
+    cluster.submit("now")
+    await cluster.pass_time(3)
+    assert cluster.state("now") == ("Starting", "CreatingPod")
+    assert cluster.state("old") == ("Running", "ContainerRunning")
+    assert cluster.state("new")[0] == "Runnable"
+    assert cluster.status("new")["interruptions"] == 1
+    assert cluster.status("new")["attempts"][0]["reason"] == "Interrupted"
+    assert warnings(cluster, "new")["Preempted"] == (
+        f"it makes room for BatchJob {NAMESPACE}/now of queue urgent, which has a higher priority"
+    )
+    cluster.jobs.finish(cluster.kube_job("now-1"))
+    await cluster.pass_time(3)
+    assert cluster.state("new") == ("Starting", "CreatingPod")
+    assert cluster.status("new")["attempts"][-1]["attempt"] == 1
+    assert len(evicted(cluster)) == 1
+
+
+@in_cluster()
+async def test_an_array_shrinks_and_its_indexes_lose_nothing(cluster: Cluster) -> None:
+    await furnish(cluster, cpu="4")
+    await run(cluster, "single")
+    cluster.submit("array", jobQueue="low", array={"size": 10})
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.start(NAMESPACE, "array-1", 0, 1, 2)
+    cluster.submit("now", containerOverrides=[{"name": "main", "resources": {"requests": {"cpu": "2"}}}])
+    await cluster.pass_time(3)
+    assert cluster.state("now") == ("Starting", "CreatingPod")
+    assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == [0]
+    assert cluster.status("array")["array"]["failed"] == 0
+    assert cluster.status("array")["interruptions"] == 0
+    assert cluster.state("single") == ("Running", "ContainerRunning")
+    assert evicted(cluster) == []
+    assert "Preempted" in warnings(cluster, "array")
+    cluster.jobs.finish(cluster.kube_job("now-1"))
+    await cluster.pass_time(3)
+    assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == [0, 1, 2]
+
+
+@in_cluster()
+async def test_a_minimum_of_time_protects_singles_and_arrays(cluster: Cluster) -> None:
+    await furnish(cluster, cpu="3", minimum=60)
+    cluster.submit("array", jobQueue="low", array={"size": 10, "maxConcurrency": 2})
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.start(NAMESPACE, "array-1", 0, 1)
+    await cluster.pass_time(15)
+    await run(cluster, "single")
+    await cluster.pass_time(5)
+    cluster.submit("now")
+    await cluster.pass_time(20)
+    assert cluster.state("now") == ("Runnable", "InsufficientCapacity")
+    assert len(cluster.jobs.indexed.active(NAMESPACE, "array-1")) == 2
+    cluster.jobs.indexed.finish(NAMESPACE, "array-1", 0)
+    cluster.submit("later")
+    await cluster.pass_time(15)  # what the first index gave back
+    assert cluster.state("now") == ("Starting", "CreatingPod")
+    assert cluster.state("later") == ("Runnable", "InsufficientCapacity")
+    await cluster.pass_time(15)
+    assert cluster.state("later") == ("Starting", "CreatingPod")
+    assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == []
+    assert cluster.state("single") == ("Running", "ContainerRunning")
+
+
+@in_cluster()
+async def test_a_disruption_budget_is_respected_and_others_are_asked(cluster: Cluster) -> None:
+    await furnish(cluster)
+    await run(cluster, "old", "guarded")
+    refusal = TooManyRequests(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's budget.")
+    cluster.api.fail_next("evict", PODS, refusal)
+    cluster.submit("now")
+    await cluster.pass_time(3)
+    assert cluster.state("guarded") == ("Running", "ContainerRunning")
+    assert cluster.state("old")[0] == "Runnable"
+    assert cluster.state("now") == ("Starting", "CreatingPod")
+
+
+@in_cluster(graceful=True)
+async def test_what_takes_its_time_to_stop_is_waited_for_also_by_the_next_operator(cluster: Cluster) -> None:
+    await furnish(cluster)
+    await run(cluster, "old", "new")
+    cluster.submit("now")
+    await cluster.pass_time(15)
+    assert cluster.state("now") == ("Runnable", "InsufficientCapacity")
+    assert cluster.status("now")["message"].endswith("; work of lower priority makes room for it")
+    assert len(evicted(cluster)) == 1
+    await cluster.processes[-1].kill()
+    await cluster.start_operator()
+    await cluster.pass_time(30)
+    assert evicted(cluster) == []
+    job = cluster.kube_job("new-1")
+    cluster.jobs.disrupt(job, "EvictionByEvictionAPI")
+    await cluster.pass_time(3)
+    assert cluster.state("now") == ("Starting", "CreatingPod")
+    assert cluster.state("old") == ("Running", "ContainerRunning")
+
+
+@pytest.mark.parametrize("change", [{"priority": 9}, {"priority": 1, "preemption": {"policy": "Never"}}])
+@in_cluster()
+async def test_nobody_is_displaced_by_equals_or_without_leave(cluster: Cluster, change: dict[str, Any]) -> None:
+    await furnish(cluster)
+    if change["priority"] == 9:
+        cluster.put("JobQueue", "low", **change)
+    else:
+        cluster.put("JobQueue", "urgent", **{**change, "priority": 9})
+    await run(cluster, "old", "new")
+    cluster.submit("now")
+    await cluster.pass_time(5)
+    assert cluster.state("now") == ("Runnable", "InsufficientCapacity")
+    assert evicted(cluster) == []
+    assert len(cluster.store.objects(JOBS, NAMESPACE)) == 2
