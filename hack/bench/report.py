@@ -35,10 +35,20 @@ class Round:
 
 @dataclass(frozen=True)
 class Array:
-    """One Indexed Job on its own, then the same as an array."""
+    """An Indexed Job on its own, and the same as an array."""
 
     indexes: int
-    round: Round
+    rounds: Sequence[Round]
+
+    @property
+    def ratio(self) -> float:
+        """The array's speed as a part of the bare Job's, over all rounds: as many begin with the one as the other."""
+        return sum(each.bare_seconds for each in self.rounds) / sum(each.batchyard_seconds for each in self.rounds)
+
+    @property
+    def own_writes(self) -> int:
+        """Of the operator, in the round with most."""
+        return max(each.own_writes for each in self.rounds)
 
 
 @dataclass(frozen=True)
@@ -60,8 +70,8 @@ def targets(rounds: Sequence[Round], array: Array, peak_bytes: int) -> list[Targ
         Target("speed against bare Jobs >= 0.7", f"{ratio:.2f}", ratio >= 0.7),
         Target("own API writes per job <= 4", f"{writes:.2f}", writes <= 4),
         Target("operator CPU per job <= 15 ms", f"{cpu:.1f} ms", cpu <= 15),
-        Target("array: speed against its Indexed Job >= 0.95", f"{array.round.ratio:.2f}", array.round.ratio >= 0.95),
-        Target("array: own API writes < 200", f"{array.round.own_writes}", array.round.own_writes < 200),
+        Target("array: speed against its Indexed Job >= 0.95", f"{array.ratio:.2f}", array.ratio >= 0.95),
+        Target("array: own API writes < 200", f"{array.own_writes}", array.own_writes < 200),
         Target("operator peak memory < 150 MB", f"{megabytes:.0f} MB", megabytes < 150),
     ]
 
@@ -90,13 +100,16 @@ def render(rounds: Sequence[Round], array: Array, peak_bytes: int, kubernetes: s
         )
     lines += [
         "",
-        f"An array of {array.indexes} indexes against the same Indexed Job:",
+        f"An array of {array.indexes} indexes against the same Indexed Job (same pods, labels and variables), created",
+        "without Batchyard; the array runs second in one round, and first in the other. What the labels and variables cost",
+        "is on both sides, so it is not in the ratio:",
         "",
-        "| bare indexes/s | Batchyard indexes/s | ratio | own writes | operator CPU s |",
-        "|---|---|---|---|---|",
+        "| round | bare indexes/s | Batchyard indexes/s | ratio | own writes | operator CPU s |",
+        "|---|---|---|---|---|---|",
     ]
-    speeds = f"| {array.indexes / array.round.bare_seconds:.1f} | {array.indexes / array.round.batchyard_seconds:.1f} "
-    lines.append(f"{speeds}| {array.round.ratio:.2f} | {array.round.own_writes} | {array.round.cpu_seconds:.1f} |")
+    for number, each in enumerate(array.rounds, start=1):
+        speeds = f"{array.indexes / each.bare_seconds:.1f} | {array.indexes / each.batchyard_seconds:.1f}"
+        lines.append(f"| {number} | {speeds} | {each.ratio:.2f} | {each.own_writes} | {each.cpu_seconds:.1f} |")
     lines += ["", "| to reach | reached (median) | |", "|---|---|---|"]
     for target in targets(rounds, array, peak_bytes):
         lines.append(f"| {target.text} | {target.reached} | {'yes' if target.met else '**no**'} |")

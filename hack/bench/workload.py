@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from batchyard.api import names
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import (
     BATCHJOBS,
@@ -25,6 +26,8 @@ from batchyard.kube.resources import (
 NAMESPACE = "bench"
 CREATORS = 16
 _TIMEOUT = 1200.0
+_OF_ONE_JOB = ("batch.kubernetes.io/", "controller-uid", "job-name")
+"""Labels that the API server gives to the pods of a Job."""
 
 _CONTAINER = {
     "name": "main",
@@ -41,6 +44,8 @@ class Side:
     """One side: what is created, and how its end is recognised."""
 
     name: str
+    prefix: str
+    """Of the names of its objects."""
     resource: Resource
     build: Callable[[str], Object]
     finished: Callable[[Object], bool]
@@ -74,16 +79,30 @@ def _batch_job(name: str) -> Object:
     }
 
 
-def indexed_job(size: int, at_once: int) -> Side:
-    """The bare side of an array."""
+def indexed_job(sample: Object, size: int, at_once: int) -> Side:
+    """The bare side of an array: the Job that an array of Batchyard's is, under labels that Batchyard does not know."""
+    spec = {**sample["spec"], "completions": size, "parallelism": at_once}
+    del spec["selector"]
+    template = spec["template"]
+    labels = {key: value for key, value in template["metadata"]["labels"].items() if not key.startswith(_OF_ONE_JOB)}
+    own = {key.replace("batchyard.dev/", "batchyard.bar/"): value for key, value in labels.items()}
+    spec["template"] = {"metadata": {"labels": own}, "spec": template["spec"]}
 
     def build(name: str) -> Object:
-        job = _bare_job(name)
-        spec = {key: value for key, value in job["spec"].items() if key != "backoffLimit"}
-        indexed = {"completionMode": "Indexed", "completions": size, "parallelism": at_once, "backoffLimitPerIndex": 0}
-        return {**job, "spec": {**spec, **indexed}}
+        return {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": name, "labels": {"bench": "true"}},
+            "spec": spec,
+        }
 
-    return Side("a bare Indexed Job", JOBS, build, _job_finished)
+    return Side("a bare Indexed Job", "bare", JOBS, build, _job_finished)
+
+
+async def indexed_job_of(api: KubeApi, array: str) -> Object:
+    """The Indexed Job that Batchyard has made for an array."""
+    found, _ = await api.list(JOBS, NAMESPACE, label_selector=f"{names.JOB}={array},{names.ARRAY}")
+    return found[0]
 
 
 def array(size: int, at_once: int) -> Side:
@@ -93,7 +112,7 @@ def array(size: int, at_once: int) -> Side:
         job = _batch_job(name)
         return {**job, "spec": {**job["spec"], "array": {"size": size, "maxConcurrency": at_once}}}
 
-    return Side("an array", BATCHJOBS, build, _batch_job_finished)
+    return Side("an array", "batch", BATCHJOBS, build, _batch_job_finished)
 
 
 def _job_finished(obj: Object) -> bool:
@@ -105,8 +124,8 @@ def _batch_job_finished(obj: Object) -> bool:
     return (obj.get("status") or {}).get("state") == "Succeeded"
 
 
-BARE = Side("bare Jobs", JOBS, _bare_job, _job_finished)
-BATCHYARD = Side("Batchyard", BATCHJOBS, _batch_job, _batch_job_finished)
+BARE = Side("bare Jobs", "bare", JOBS, _bare_job, _job_finished)
+BATCHYARD = Side("Batchyard", "batch", BATCHJOBS, _batch_job, _batch_job_finished)
 
 
 async def prepare(api: KubeApi) -> None:
