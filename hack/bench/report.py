@@ -101,7 +101,7 @@ def render(rounds: Sequence[Round], array: Array, peak_bytes: int, kubernetes: s
     lines += [
         "",
         f"An array of {array.indexes} indexes against the same Indexed Job (same pods, labels and variables), created",
-        "without Batchyard; the array runs second in one round, and first in the other. What the labels and variables cost",
+        "without Batchyard; the array runs second in one round, and first in the other. What labels and variables cost",
         "is on both sides, so it is not in the ratio:",
         "",
         "| round | bare indexes/s | Batchyard indexes/s | ratio | own writes | operator CPU s |",
