@@ -62,6 +62,10 @@ def test_a_waiting_job_says_for_what_and_where_it_stands(shared: Harness) -> Non
     assert (status["capacity"]["memory"], status["used"]["memory"]) == ("1Gi", "32Mi")
     status = shared.wait_shown("jobqueues", "line", lambda status: status.get("jobs", {}).get("runnable") == 3)
     assert status["jobs"]["running"] == 1
+    told = (shared.namespace, waiting[0], "InsufficientCapacity", head["message"])
+    assert tuple(status["head"][part] for part in ("namespace", "name", "reason", "message")) == told
+    assert [each["name"] for each in status["front"]] == waiting
+    assert status["front"][0]["since"] == status["head"]["since"]
 
     # Free capacity that is too small for the head is kept for it; places are renewed as the line moves on.
     shared.apply(shared.job("small-and-late", "second", "line"))

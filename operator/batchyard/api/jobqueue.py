@@ -8,6 +8,7 @@ from pydantic import Field
 from batchyard.api import names
 from batchyard.api.base import Integer, ListMap, Model, Name, Number, Rule, StatusModel, Timestamp, pattern
 from batchyard.api.meta import Condition, LabelSelector, ObjectMeta
+from batchyard.api.queuefront import BlockedQueue, QueueHead, WaitingJob
 
 
 class EnabledState(StrEnum):
@@ -26,6 +27,9 @@ class PolicyType(StrEnum):
 
 MAX_SHARES = 500
 """How many shares a queue's status lists at most."""
+
+SHOWN_AT_FRONT = 10
+"""How many waiting jobs a queue's status lists at most."""
 
 MAX_WEIGHTS = 400
 """How many entries the API server can compare with each other within its budget for rules."""
@@ -186,7 +190,7 @@ class JobQueueSpec(Model):
 
 
 class QueueCounts(StatusModel):
-    """Jobs of the queue by state."""
+    """Jobs of the queue by state. An array counts once, as the state of its indexes: running while any of them does."""
 
     submitted: Integer | None = None
     """Jobs not looked at yet."""
@@ -234,6 +238,12 @@ class JobQueueStatus(StatusModel):
     """Jobs of the queue by state."""
     fair_share: FairShareStatus | None = None
     """What the shares of a fair-share queue have used."""
+    head: QueueHead | None = None
+    """The job that goes next, and why it does not start; absent while none waits."""
+    front: Annotated[tuple[WaitingJob, ...], Field(max_length=SHOWN_AT_FRONT)] | None = None
+    """The first jobs that wait, in order; of a fair-share queue, the first job of each of the shares that go next."""
+    blocked: BlockedQueue | None = None
+    """Set once jobs wait and none could be placed for half a minute."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
     """Ready says whether the queue can start jobs, and if not, why."""
 

@@ -253,13 +253,16 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
     result.displacements, served = displace(snapshot, found, held, ledger, now)
     result.yielding = yielding(snapshot, held, ledger, allowances, now)
     position = _positions(snapshot, result.placements)
-    for key, hold in held:
+    for key, decided in held:
         status = snapshot.statuses[key]
-        message = f"{hold.message}; work of lower priority makes room for it" if key in served else hold.message
+        message = f"{decided.message}; work of lower priority makes room for it"
+        hold = replace(decided, message=message) if key in served else decided
+        if key not in found or key in snapshot.wants:
+            result.held.append((key, hold))
         if arrays.has_started(status):
-            status = arrays.held(status, message)
+            status = arrays.held(status, hold.message)
         elif key not in found:
-            status = _held(status, replace(hold, message=message), position(key))
+            status = _held(status, hold, position(key))
         if status != snapshot.statuses[key]:
             result.statuses[key] = status
     for key in fresh:

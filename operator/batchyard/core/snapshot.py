@@ -10,7 +10,7 @@ from batchyard.core.allowances import Name
 from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Charge, Pool
-from batchyard.core.placement import Placement
+from batchyard.core.placement import Hold, Placement
 from batchyard.core.records import (
     BatchJob,
     Definition,
@@ -82,7 +82,6 @@ class Snapshot:
     """The Indexed Jobs that have not ended, by the array."""
     templates: Templates = field(default_factory=Templates)
     """What revisions come to; the same whether it was asked before or not."""
-
     displacing: Mapping[Key, int] = field(default_factory=dict)
     """Places that Kubernetes Jobs, by namespace and name, are just being told to give up."""
     spared: Collection[Key] = ()
@@ -135,6 +134,8 @@ class Placed:
 
     placements: list[Placement] = field(default_factory=list)
     statuses: dict[Key, Status] = field(default_factory=dict)
+    held: list[tuple[Key, Hold]] = field(default_factory=list)
+    """The jobs that were looked at and do not start, or of which less starts than they ask for, and why."""
     yielding: set[Key] = field(default_factory=set)
     """Arrays that are to give places back as their indexes end."""
     displacements: list[Displacement] = field(default_factory=list)

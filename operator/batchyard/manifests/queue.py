@@ -20,13 +20,16 @@ def render_queue_status(
     previous: Mapping[str, Any],
     now: float,
     fair_share: Mapping[str, Any] | None = None,
+    front: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The whole status; `missing` are those of the queue's environments that do not exist."""
+    """The whole status; `missing` are those of the queue's environments that do not exist, `front` is what
+    `queuefront` says of the jobs that wait."""
     shares = {} if fair_share is None else {"fairShare": fair_share}
     return {
         "observedGeneration": queue.generation,
         "jobs": {state.value.lower(): counts.get(state, 0) for state in _COUNTED},
         **shares,
+        **(front or {}),
         "conditions": render_conditions(_verdict(queue, missing), queue.generation, previous, now),
     }
 

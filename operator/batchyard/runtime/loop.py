@@ -127,6 +127,7 @@ class Loop:
                 self._cache.grant(placement)
             for key, status in placed.statuses.items():
                 self._cache.set_status(key, status)
+        self._overview.fronts.note(placed, now)
         self._yields.want(placed.yielding)
         # 3. Write.
         self._hand_out(settled, now)

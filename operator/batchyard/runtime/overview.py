@@ -13,6 +13,7 @@ from batchyard.kube.resources import COMPUTEENVIRONMENTS, JOBQUEUES, Resource
 from batchyard.manifests.environment import render_environment_status
 from batchyard.manifests.queue import render_queue_status
 from batchyard.runtime.cache import Cache
+from batchyard.runtime.fronts import Fronts
 
 
 class Overview:
@@ -22,6 +23,7 @@ class Overview:
         self._api = api
         self._cache = cache
         self._clock = clock
+        self.fronts = Fronts(cache)
 
     def outdated(self) -> Iterator[tuple[str, str]]:
         """Kind and name of each object whose status says something else than the cache."""
@@ -55,7 +57,9 @@ class Overview:
             missing = [each for each in queue.environments if each not in catalogue.environments]
             waiting = {share: len(line) for share, line in cache.backlog.lines(name).items()}
             shares = cache.shares.count(name, waiting, previous)
-            return render_queue_status(queue, cache.counts[name], missing, previous, self._clock(), shares)
+            recount = shares != previous.get("fairShare")
+            front = self.fronts.render(name, previous, recount=recount, now=self._clock())
+            return render_queue_status(queue, cache.counts[name], missing, previous, self._clock(), shares, front)
         pool = catalogue.pools()[name]
         used = cache.used.get(name, {})
         return render_environment_status(

@@ -1,0 +1,36 @@
+"""What a JobQueue's status says of the jobs that wait in it: a part of `jobqueue`."""
+
+from batchyard.api.base import Name, StatusModel, Timestamp
+
+
+class WaitingJob(StatusModel):
+    """A job near the front of the queue."""
+
+    namespace: Name
+    """Namespace of the BatchJob."""
+    name: Name
+    """Name of the BatchJob."""
+    share_identifier: str | None = None
+    """The share that it counts for."""
+    since: Timestamp
+    """Since when it has been at this position."""
+
+
+class QueueHead(WaitingJob):
+    """The job that goes next."""
+
+    reason: str
+    """One word on why it does not start."""
+    message: str
+    """A sentence on why it does not start."""
+
+
+class BlockedQueue(StatusModel):
+    """Why nothing of the queue starts."""
+
+    since: Timestamp
+    """Since when jobs wait and none could be placed."""
+    reason: str
+    """One word on why the first job that could ever start does not."""
+    message: str
+    """The same in a sentence."""

@@ -1,0 +1,65 @@
+"""What the status of a JobQueue says of the jobs that wait in it.
+
+Called by `runtime.fronts`. The status that was written before tells since when a job has been at its position, and
+since when the queue has been blocked: so these times outlive the process that saw them.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any
+
+from batchyard.core.placement import Hold
+from batchyard.core.records import BatchJob, Key
+from batchyard.manifests.times import format_time, parse_time
+
+PARTS = ("head", "front", "blocked")
+"""The fields of a JobQueue's status that are about this."""
+
+
+def render_front(
+    waiting: Sequence[BatchJob],
+    head: tuple[str, str],
+    blocked: tuple[float, Hold] | None,
+    previous: Mapping[str, Any],
+    now: float,
+) -> dict[str, Any]:
+    """These parts. `head` is the reason of the first of those that wait, and a sentence."""
+    if not waiting:
+        return {}
+    shown = [*(previous.get("front") or ()), *([None] * len(waiting))]
+    front = [_render(job, before, now) for job, before in zip(waiting, shown, strict=False)]
+    reason, message = head
+    status: dict[str, Any] = {"head": {**front[0], "reason": reason, "message": message}, "front": front}
+    if blocked is not None:
+        since, hold = blocked
+        status["blocked"] = {"since": format_time(since), "reason": hold.reason, "message": hold.message}
+    return status
+
+
+def _render(job: BatchJob, before: Mapping[str, Any] | None, now: float) -> dict[str, Any]:
+    namespace, name = job.key
+    stays = before is not None and (before.get("namespace"), before.get("name")) == job.key
+    since = format_time(now)
+    if stays and before is not None and (shown := _time(before.get("since"))) >= job.created:
+        since = format_time(min(shown, now))
+    share = {"shareIdentifier": job.share} if job.share else {}
+    return {"namespace": namespace, "name": name, **share, "since": since}
+
+
+def shown_front(status: Mapping[str, Any]) -> list[Key]:
+    """The jobs that a status lists."""
+    return [(each.get("namespace", ""), each.get("name", "")) for each in status.get("front") or ()]
+
+
+def blocked_since(status: Mapping[str, Any]) -> float | None:
+    """Since when a queue was blocked when its status was written, if it was."""
+    since = _time((status.get("blocked") or {}).get("since"))
+    return since if since > -inf else None
+
+
+def _time(text: object) -> float:
+    """A time in a status, which can be written by hand; minus infinity where it is none."""
+    try:
+        return parse_time(str(text))
+    except ValueError:
+        return -inf
