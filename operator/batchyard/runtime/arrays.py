@@ -11,6 +11,7 @@ from itertools import islice
 
 from batchyard.api import names
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayGrant, ArrayPods, ArrayShape, IndexRun
+from batchyard.core.indexes import IndexSet
 from batchyard.core.records import BatchJob, Environment, Key, Pod, Resolved, Run
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object
@@ -94,8 +95,9 @@ class ArrayKeeper:
         main = self._main(job) if job is not None else None
         if job is None or status is None or status.array is None or main is None or main.indexed is None:
             return
-        settled = status.array.failed | status.array.succeeded
-        failed = main.indexed.failed - settled
+        others = self._cache.runs.indexes.get(job.uid, {}).values()
+        tried_again = IndexSet.of(run.index for run in others if run.index is not None)
+        failed = main.indexed.failed - status.array.failed - status.array.succeeded - tried_again
         known = self._cache.runs.looked.get(job.uid, ArrayPods()).ends
         ends = {index: pod for index, pod in known.items() if index in failed}
         unread = list(islice((index for index in failed if index not in ends), INDEXES_AT_ONCE))
