@@ -49,7 +49,7 @@ def _run(name: str, console: Console, *, live: bool) -> None:
     cluster = _cluster(name, console, live=live)
     display.text(console, cluster.kubectl("get", "nodes", "--label-columns", "batchyard.dev/node"))
 
-    display.heading(console, "Batchyard's four kinds, and its operator")
+    display.heading(console, "Batchyard's five kinds, and its operator")
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
     operator = restart(cluster)

@@ -1,6 +1,6 @@
 """Batchyard: AWS-Batch-style jobs on any Kubernetes cluster.
 
-This package is the operator. Read it from the inside out: `api` (the four kinds), `core` (every decision, pure),
+This package is the operator. Read it from the inside out: `api` (the five kinds), `core` (every decision, pure),
 `manifests` (what is created, pure), `kube` (the API server), `runtime` (cache, loop, executor), `handlers` (Kopf).
 """
 

@@ -55,13 +55,15 @@ async def test_a_job_replaced_unseen_is_another_job(cluster: Cluster) -> None:
         ("JobDefinition", "transcode", ("Pending", "JobDefinitionNotFound")),
         ("JobQueue", "urgent", ("Pending", "JobQueueNotFound")),
         ("ComputeEnvironment", "on-prem", ("Runnable", "ComputeEnvironmentNotFound")),
+        ("ConsumableResource", "licence", ("Runnable", "ConsumableResourceNotFound")),
     ],
 )
 @in_cluster(sweep_seconds=60)
 async def test_what_jobs_refer_to_is_missed_when_it_is_gone(
     cluster: Cluster, kind: str, name: str, state: tuple[str, str]
 ) -> None:
-    cluster.furnish()
+    cluster.put("ConsumableResource", "licence")
+    cluster.furnish(consumableResources=[{"name": "licence"}])
     process = await cluster.start_operator()
     process.deafen()
     cluster.delete(kind, name)

@@ -67,7 +67,7 @@ def _create_with_kind(request: pytest.FixtureRequest, name: str, keep: bool) -> 
 
 @pytest.fixture(scope="session")
 def crds(cluster: Cluster) -> None:
-    """Batchyard's four kinds."""
+    """Batchyard's five kinds."""
     folder = str(REPOSITORY / "crds")
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", folder)
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", folder)

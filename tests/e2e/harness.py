@@ -19,7 +19,7 @@ TERMINAL = ("Succeeded", "Failed")
 WAIT_SECONDS = 90.0
 """Far more than anything takes on an idle machine: a test that fails has time, one that passes never waits."""
 
-_CLUSTER_SCOPED = (names.JOB_QUEUE, names.COMPUTE_ENVIRONMENT)
+_CLUSTER_SCOPED = (names.JOB_QUEUE, names.COMPUTE_ENVIRONMENT, names.CONSUMABLE_RESOURCE)
 
 
 class Harness:
@@ -38,7 +38,7 @@ class Harness:
     def end(self) -> None:
         """Delete all of it, without waiting."""
         self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
-        kinds = "jobqueues,computeenvironments"
+        kinds = "jobqueues,computeenvironments,consumableresources"
         self.cluster.kubectl("delete", kinds, "-l", f"batchyard.dev/e2e={self.namespace}", "--wait=false")
 
     # Making objects
@@ -64,7 +64,7 @@ class Harness:
         return self.cluster.kubectl("--namespace", self.namespace, *args, input=input, check=check)
 
     def object(self, kind: str, name: str, spec: Json) -> Json:
-        """Return an object of one of the four kinds."""
+        """Return an object of one of the five kinds."""
         metadata: Json = {"name": name}
         if kind in _CLUSTER_SCOPED:
             metadata = {"name": self.named(name), "labels": {"batchyard.dev/e2e": self.namespace}}

@@ -173,6 +173,7 @@ def test_all_kinds_answer_to_the_category(cluster: Cluster, namespace: str) -> N
     assert kinds == [
         "batchjobs.batchyard.dev",
         "computeenvironments.batchyard.dev",
+        "consumableresources.batchyard.dev",
         "jobdefinitions.batchyard.dev",
         "jobqueues.batchyard.dev",
     ]

@@ -18,6 +18,7 @@ from batchyard.kube.protocol import Object
 from batchyard.kube.resources import (
     BATCHJOBS,
     COMPUTEENVIRONMENTS,
+    CONSUMABLERESOURCES,
     JOBDEFINITIONS,
     JOBQUEUES,
     JOBS,
@@ -46,6 +47,7 @@ RESOURCES: dict[str, Resource] = {
     "JobDefinition": JOBDEFINITIONS,
     "JobQueue": JOBQUEUES,
     "ComputeEnvironment": COMPUTEENVIRONMENTS,
+    "ConsumableResource": CONSUMABLERESOURCES,
 }
 
 

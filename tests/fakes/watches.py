@@ -15,7 +15,14 @@ import kopf
 from batchyard.handlers import kinds
 from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
-from batchyard.kube.resources import BATCHJOBS, COMPUTEENVIRONMENTS, JOBDEFINITIONS, JOBQUEUES, Resource
+from batchyard.kube.resources import (
+    BATCHJOBS,
+    COMPUTEENVIRONMENTS,
+    CONSUMABLERESOURCES,
+    JOBDEFINITIONS,
+    JOBQUEUES,
+    Resource,
+)
 from batchyard.runtime.cache import Cache
 
 _log = logging.getLogger(__name__)
@@ -37,10 +44,10 @@ def handlers() -> dict[str, Handler]:
 
 
 async def follow_all(api: KubeApi, cache: Cache) -> None:
-    """Follow Batchyard's four kinds until cancelled."""
+    """Follow Batchyard's five kinds until cancelled."""
     by_plural = handlers()
     async with asyncio.TaskGroup() as group:
-        for resource in (BATCHJOBS, JOBDEFINITIONS, JOBQUEUES, COMPUTEENVIRONMENTS):
+        for resource in (BATCHJOBS, JOBDEFINITIONS, JOBQUEUES, COMPUTEENVIRONMENTS, CONSUMABLERESOURCES):
             group.create_task(_follow(api, resource, by_plural[resource.plural], SimpleNamespace(cache=cache)))
 
 

@@ -1,1 +1,1 @@
-"""Good and bad objects of the four kinds, shared by unit and end-to-end tests."""
+"""Good and bad objects of the five kinds, shared by unit and end-to-end tests."""

@@ -1,4 +1,4 @@
-"""Good objects of the four kinds, and bad ones with the words that must tell people what is wrong.
+"""Good objects of the five kinds, and bad ones with the words that must tell people what is wrong.
 
 The unit tests feed the bad ones to the models, the end-to-end tests to a real API server: both must refuse.
 """
@@ -15,6 +15,7 @@ GOOD_SPECS: dict[str, Json] = {
     "BatchJob": {"jobQueue": "urgent", "jobDefinition": "transcode"},
     "JobQueue": {"computeEnvironments": ["on-prem"]},
     "ComputeEnvironment": {"unmanaged": {}},
+    "ConsumableResource": {"total": 10},
 }
 
 
@@ -77,6 +78,10 @@ def _share(identifier: str, weight: float = 1) -> Json:
 
 def _environment(id: str, server: str, operator: str = "", *, name: str = "sample", **fields: Any) -> Bad:  # noqa: A002
     return Bad(id, "ComputeEnvironment", fields, server, operator, name)
+
+
+def _consumable(id: str, server: str, operator: str = "", *, name: str = "sample", **fields: Any) -> Bad:  # noqa: A002
+    return Bad(id, "ConsumableResource", fields, server, operator, name)
 
 
 STOPPED = {"indexes": "1", "reason": "bad input"}
@@ -279,6 +284,15 @@ BAD_DEFINITIONS = (
         consumableResources=[{"name": "licence"}, {"name": "licence"}],
     ),
     _definition(
+        "consumable-quantity-0",
+        "greater than or equal to 1",
+        "at least 1, not 0",
+        consumableResources=[{"name": "licence", "quantity": 0}],
+    ),
+    _definition(
+        "consumable-name", "must be the name of an object: lower case", consumableResources=[{"name": "Licence!"}]
+    ),
+    _definition(
         "main-node",
         "mainNode must be less than numNodes",
         container=None,
@@ -410,11 +424,19 @@ BAD_ENVIRONMENTS = (
     _environment("unknown-field", "unknown field", "did you mean maxVcpus?", maxVCpus=4),
 )
 
-BAD = (*BAD_JOBS, *BAD_DEFINITIONS, *BAD_QUEUES, *BAD_ENVIRONMENTS)
+BAD_CONSUMABLES = (
+    _consumable("name-too-long", "at most 63 characters", name="a" * 64),
+    _consumable("no-total", "spec.total: Required value", "spec.total is required", total=None),
+    _consumable("total-negative", "greater than or equal to 0", "at least 0, not -1", total=-1),
+    _consumable("total-fraction", "must be of type integer", "must be a whole number", total=1.5),
+    _consumable("type", 'supported values: "NonReplenishable", "Replenishable"', "must be one of", type="Leased"),
+    _consumable("unknown-field", 'unknown field "spec.totl"', "did you mean total?", totl=3),
+)
+
+BAD = (*BAD_JOBS, *BAD_DEFINITIONS, *BAD_QUEUES, *BAD_ENVIRONMENTS, *BAD_CONSUMABLES)
 
 # What the API describes but this version refuses.
 REFUSED = (
-    _definition("consumables", f"consumable resources are {NOT_YET}", consumableResources=[{"name": "licence"}]),
     _queue("time-limits", NOT_YET, jobStateTimeLimits=[{"reason": "Capacity", "maxTimeSeconds": 600}]),
     _environment("managed", f"managed compute environments are {NOT_YET}", type="Managed", managed={}, unmanaged=None),
 )

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from batchyard.api.batchjob import JobState
-from batchyard.core.allowances import Allowances
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool, pool
 from batchyard.core.placement import Hold, Placement, place_all
@@ -263,6 +262,6 @@ def decisions_of(snapshot: Snapshot) -> Iterator[tuple[Key, Placement | Hold]]:
         resolved=snapshot.resolved,
         ledger=Ledger(snapshot.pools, snapshot.used),
         usage=snapshot.usage,
-        allowances=Allowances(snapshot.held),
+        allowances=snapshot.allowances(),
         now=NOW,
     )

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from batchyard.api import names
 from batchyard.api.batchjob import BatchJob
 from batchyard.api.computeenvironment import ComputeEnvironment
+from batchyard.api.consumableresource import ConsumableResource
 from batchyard.api.jobdefinition import JobDefinition
 from batchyard.api.jobqueue import JobQueue
 from batchyard.api.schema import structural_schema
@@ -107,6 +108,20 @@ KINDS = (
             _column("Nodes", ".status.nodes", "integer", "Nodes that can take pods."),
             _column("vCPU", ".status.capacity.cpu", description="What jobs may use together."),
             _column("Used", ".status.used.cpu", description="vCPU granted to jobs."),
+            _READY,
+            _AGE,
+        ),
+    ),
+    Kind(
+        ConsumableResource,
+        "cr",
+        namespaced=False,
+        columns=(
+            _column("Type", ".spec.type", description="Whether jobs give it back."),
+            _column("Total", ".spec.total", "integer", "How much there is in all."),
+            _column("In use", ".status.inUse", "integer", "What jobs hold."),
+            _column("Consumed", ".status.consumption.consumed", "integer", "What was used up.", priority=1),
+            _column("Available", ".status.available", "integer", "What further jobs may take."),
             _READY,
             _AGE,
         ),

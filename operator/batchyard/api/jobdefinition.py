@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from batchyard.api import names
-from batchyard.api.base import FreeForm, Integer, ListMap, ListSet, Model, Rule, StatusModel, Timestamp, pattern
+from batchyard.api.base import FreeForm, Integer, ListMap, ListSet, Model, Name, Rule, StatusModel, Timestamp, pattern
 from batchyard.api.container import Container
 from batchyard.api.meta import Condition, ObjectMeta
 from batchyard.api.strategy import RetryStrategy, Timeout
@@ -58,13 +58,13 @@ class MultiNode(Model):
     )
 
 
-class ConsumableResource(Model):
-    """An amount of something that jobs hold while they run, such as licences."""
+class ConsumableNeed(Model):
+    """An amount of a ConsumableResource, such as licences."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)]
-    """Name of the resource."""
+    name: Name
+    """Name of the ConsumableResource."""
     quantity: Annotated[Integer, Field(ge=1)] = 1
-    """Amount that each job holds."""
+    """Amount that each run takes: a single job, a multi-node job as a whole, each index of an array."""
 
 
 def _one_form(spec: "JobDefinitionSpec") -> bool:
@@ -90,8 +90,8 @@ class JobDefinitionSpec(Model):
     """How long an attempt may be unable to start (image that cannot be pulled, missing Secret) before it fails."""
     scheduling_priority: Annotated[Integer, Field(ge=0, le=9999)] | None = None
     """Order inside one share of a fair-share queue, higher first; left out, 0. Other queues pass it over."""
-    consumable_resources: Annotated[tuple[ConsumableResource, ...], Field(max_length=32), ListMap("name")] = ()
-    """Licences and the like that each job holds while it runs."""
+    consumable_resources: Annotated[tuple[ConsumableNeed, ...], Field(max_length=32), ListMap("name")] = ()
+    """Licences and the like without which no run starts."""
     inactive_revisions: Annotated[
         tuple[Annotated[Integer, Field(ge=1)], ...],
         Field(max_length=1000),

@@ -1,4 +1,4 @@
-"""Parts of Kubernetes' own API that the four kinds use: metadata, conditions, selectors, tolerations."""
+"""Parts of Kubernetes' own API that the five kinds use: metadata, conditions, selectors, tolerations."""
 
 from typing import Annotated, Literal
 

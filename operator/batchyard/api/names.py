@@ -14,12 +14,14 @@ JOB_DEFINITION: Final = "JobDefinition"
 BATCH_JOB: Final = "BatchJob"
 JOB_QUEUE: Final = "JobQueue"
 COMPUTE_ENVIRONMENT: Final = "ComputeEnvironment"
+CONSUMABLE_RESOURCE: Final = "ConsumableResource"
 
 PLURALS: Final = {
     JOB_DEFINITION: "jobdefinitions",
     BATCH_JOB: "batchjobs",
     JOB_QUEUE: "jobqueues",
     COMPUTE_ENVIRONMENT: "computeenvironments",
+    CONSUMABLE_RESOURCE: "consumableresources",
 }
 
 # Labels of Kubernetes Jobs, their pods and ControllerRevisions.
@@ -35,10 +37,12 @@ NODE: Final = f"{GROUP}/node-index"
 # Of arrays: on an Indexed Job and its pods, which nobody watches; and on the Job of a single index.
 ARRAY: Final = f"{GROUP}/array"
 INDEX: Final = f"{GROUP}/array-index"
-# Annotations of Kubernetes Jobs: the attempt that the run belongs to, and the share that it counts for; of multi-node
-# jobs also what all nodes ask for together and, where it is not the main node's, the uid of the main node's Job.
+# Annotations of Kubernetes Jobs: the attempt that the run belongs to, the share that it counts for, and the consumable
+# resources that each of its places holds; of multi-node jobs also what all nodes ask for together and, where it is not
+# the main node's, the uid of the main node's Job.
 ATTEMPT: Final = f"{GROUP}/attempt"
 SHARE: Final = f"{GROUP}/share"
+CONSUMABLES: Final = f"{GROUP}/consumable-resources"
 GANG_REQUEST: Final = f"{GROUP}/gang-request"
 MAIN_UID: Final = f"{GROUP}/main-uid"
 

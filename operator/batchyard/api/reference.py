@@ -1,4 +1,4 @@
-"""Writes the reference page of the four kinds: `python -m batchyard.api.reference docs/reference.md`.
+"""Writes the reference page of the five kinds: `python -m batchyard.api.reference docs/reference.md`.
 
 Generated from the models like the CRDs, so that what it says about a field is what the API server enforces.
 """
@@ -19,7 +19,7 @@ INTRODUCTION = """\
 <!-- Generated from operator/batchyard/api by `make generate`; do not edit. -->
 # API reference
 
-Batchyard adds four kinds to Kubernetes, all in `{api_version}` and in the category `{category}`:
+Batchyard adds five kinds to Kubernetes, all in `{api_version}` and in the category `{category}`:
 `kubectl get {category}` lists them, `kubectl explain {example}` shows this page's words in the terminal.
 The API server refuses unknown fields, wrong types and broken rules when an object is applied.
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchyard.api.names import COMPUTE_ENVIRONMENT, JOB_DEFINITION, JOB_QUEUE
+from batchyard.api.names import COMPUTE_ENVIRONMENT, JOB_QUEUE
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,6 @@ class Unsupported:
 
 
 UNSUPPORTED = (
-    Unsupported(
-        JOB_DEFINITION,
-        ("consumableResources",),
-        "consumable resources are",
-        "remove spec.consumableResources",
-    ),
     Unsupported(
         JOB_QUEUE,
         ("jobStateTimeLimits",),

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from batchyard.api.base import Model
 from batchyard.api.batchjob import BatchJob
 from batchyard.api.computeenvironment import ComputeEnvironment
+from batchyard.api.consumableresource import ConsumableResource
 from batchyard.api.jobdefinition import JobDefinition
 from batchyard.api.jobqueue import JobQueue
 
@@ -75,6 +76,11 @@ def parse_jobqueue(obj: Mapping[str, Any]) -> JobQueue:
 def parse_computeenvironment(obj: Mapping[str, Any]) -> ComputeEnvironment:
     """The ComputeEnvironment without its status, or InvalidObject."""
     return parse(ComputeEnvironment, obj)
+
+
+def parse_consumableresource(obj: Mapping[str, Any]) -> ConsumableResource:
+    """The ConsumableResource without its status, or InvalidObject."""
+    return parse(ConsumableResource, obj)
 
 
 def parse(model: type[M], obj: Mapping[str, Any]) -> M:

@@ -64,7 +64,7 @@ def backfill(
         return
     reservations = _Reservations(fronts, resolved, ledger, decided, running, now)
     for front in set(fronts.values()):
-        allowances.reserve(by_name[backlog.queue_of(front)], backlog.share_of(front))
+        allowances.reserve(by_name[backlog.queue_of(front)], backlog.share_of(front), resolved[front])
     for queue in queues:
         names = [name for name in queue.environments if name in gaps]
         if not names or not queue.enabled:
@@ -75,7 +75,7 @@ def backfill(
             for name in names:
                 if (
                     key not in wants
-                    and allowances.refusal(queue, turns.share) is None
+                    and allowances.refusal(queue, turns.share, job) is None
                     and ledger.fits(name, job.request)
                     and pools[name].could_hold(job.request, job.gang)
                     and turns.may_use(name, pools[name].capacity, job.request)
@@ -83,7 +83,7 @@ def backfill(
                 ):
                     ledger.charge(name, job.request)
                     turns.charge(name, job.request)
-                    allowances.charge(queue, turns.share)
+                    allowances.charge(queue, turns.share, job)
                     yield Placement(key, name, job.request)
                     break
 

@@ -1,16 +1,19 @@
 """Which indexes of an array may run, where not all may, or where they wait for single ones, of their own or another's.
 
 Called by the planner for arrays that are past the other dependencies. An array with such a gate has no Indexed Job,
-whose indexes could not be held back one by one: each index gets a Job of its own when its turn has come.
+whose indexes could not be held back one by one: each index gets a Job of its own when its turn has come. So does an
+array of which each index uses something up.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from batchyard.api.batchjob import DependencyType, JobState
 from batchyard.core.arrayrecords import ArrayShape
+from batchyard.core.consumables import Consumable
 from batchyard.core.dependencies import Jobs, counting_end
 from batchyard.core.indexes import IndexSet
-from batchyard.core.records import BatchJob, Dependency, EndedDependency, Status
+from batchyard.core.records import BatchJob, Dependency, EndedDependency, Resolved, Status
 
 
 @dataclass(slots=True, frozen=True)
@@ -41,6 +44,14 @@ def gate(job: BatchJob, shape: ArrayShape, status: Status, objects: Jobs) -> tup
     if shape.sequential:
         found = _both(found, _of_own(shape, status))
     return status, replace(found, never=found.never & chosen)
+
+
+def of_consumables(shape: ArrayShape, resolved: Resolved, resources: Mapping[str, Consumable]) -> Gate | None:
+    """The gate of an array that uses something up: its Indexed Job would start indexes for which nothing is left."""
+    known = (resources.get(name) for name in resolved.consumables)
+    if any(resource is not None and not resource.replenishable for resource in known):
+        return Gate(IndexSet.below(shape.size))
+    return None
 
 
 def _of_partner(

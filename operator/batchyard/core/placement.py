@@ -3,8 +3,8 @@
 Called by the planner once per pass. The order within a queue is first come, first served, or that of `fairshare`; what
 follows holds for both. The first job of a queue that finds its environments full closes them to everything behind it
 and to every queue of lower priority, so no stream of small jobs can starve a large one. A job that no
-environment could hold even when empty closes nothing: it waits aside and delays nobody. A queue or a share that is at
-its limit (`allowances`) closes nothing either: its jobs wait, all others go on.
+environment could hold even when empty closes nothing: it waits aside and delays nobody. Who is held back by a limit of
+its queue or its share, or for lack of a consumable resource (`allowances`), closes nothing either.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -56,7 +56,9 @@ class Hold:
     environments: tuple[str, ...] = ()
     """The environments that are full for it, of a job that goes before all others that wait for them."""
     lacks: Name | None = None
-    """The allowance that is used up, which holds its line back."""
+    """The allowance that is used up, of a job that goes before all others that wait for it."""
+    ends_line: bool = False
+    """Whether nobody behind the job in its line may start either."""
 
 
 def scheduling_order(queues: Iterable[Queue]) -> list[Queue]:
@@ -212,21 +214,25 @@ def place_all(
         for key in turns:
             decision = (
                 blocked
-                or _disallowed(allowances, queue, turns.share)
+                or _disallowed(allowances, queue, turns.share, resolved[key])
                 or this_pass.place(queue, turns, key, resolved[key], enabled)
             )
             yield key, decision
             if isinstance(decision, Placement):
-                allowances.charge(queue, turns.share)
+                allowances.charge(queue, turns.share, resolved[key])
                 if this_pass.growth.grant(key, decision.environment):
                     turns.stay()
-            elif blocked or decision.lacks or all(name in this_pass.closed for name in enabled):
+            elif blocked or decision.ends_line or all(name in this_pass.closed for name in enabled):
                 turns.leave()
+            elif decision.environments:
+                allowances.waits(queue, resolved[key])
 
 
-def _disallowed(allowances: Allowances, queue: Queue, share: str) -> Hold | None:
-    refusal = allowances.refusal(queue, share)
-    return Hold(refusal.reason, refusal.message, lacks=refusal.name) if refusal else None
+def _disallowed(allowances: Allowances, queue: Queue, share: str, job: Resolved) -> Hold | None:
+    found = allowances.refusal(queue, share, job)
+    if found is None:
+        return None
+    return Hold(found.reason, found.message, found.stalled, lacks=found.lacks, ends_line=found.ends_line)
 
 
 def _blocked(queue: Queue, known: list[Environment], enabled: list[str]) -> Hold | None:

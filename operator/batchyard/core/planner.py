@@ -19,7 +19,7 @@ from batchyard.core.arrayprogress import observe as observe_array
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape
 from batchyard.core.backfill import Decided, backfill
 from batchyard.core.capacity import Ledger
-from batchyard.core.explain import queued_behind
+from batchyard.core.explain import queued_behind, worth_renewing
 from batchyard.core.placement import Hold, Placement, place_all
 from batchyard.core.preemption import displace
 from batchyard.core.reasons import Reason
@@ -153,6 +153,8 @@ def _array_moved_on(
     gate: indexgate.Gate | None = None
     if status.state in _ASKING:
         status, gate = indexgate.gate(job, shape, status, snapshot)
+        if gate is None and seen.main is None and resolved is not None:
+            gate = indexgate.of_consumables(shape, resolved, snapshot.consumables)
     observed = observe_array(job, shape, status, resolved, seen, now, gate)
     result.wants[job.key] = observed.want
     result.stop.extend(arrays.strays(observed.status, seen.runs, terminate=stopping.termination(job) is not None))
@@ -246,7 +248,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
     `fresh` are the jobs that came into the backlog since the last pass: they are told their place once, here;
     the places of the others are refreshed by `explain`.
     """
-    ledger, allowances = Ledger(snapshot.pools, snapshot.used), Allowances(snapshot.held)
+    ledger, allowances = Ledger(snapshot.pools, snapshot.used), snapshot.allowances()
     found, held = _granted(snapshot, ledger, allowances, now)
     result = Placed()
     result.placements.extend(found.values())
@@ -337,12 +339,14 @@ def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[
 
 
 def _held(status: Status, hold: Hold, position: int) -> Status:
+    """The status of a job that was looked at in vain. A place that has hardly changed is no reason to write it anew."""
+    moved = status.reason != hold.reason or worth_renewing(status.queue_position, position)
     return replace(
         status,
         state=JobState.RUNNABLE,
         reason=hold.reason,
         message=hold.message,
-        queue_position=position,
+        queue_position=position if moved else status.queue_position,
         stalled=hold.stalled,
         not_before=None,
     )

@@ -81,27 +81,27 @@ class _Pass:
         """Make room for the jobs of a queue in their order, up to the first for which there is none to make."""
         snapshot = self._snapshot
         turns = Turns(queue, snapshot.backlog, snapshot.resolved, snapshot.usage.get(queue.name), self._now)
-        allowances = self._allowances(queue, placements)
+        allowances = self._allowances(placements)
         for key in behind(turns, placements):
             if not self._able(key, environments):
                 continue  # it waits aside, for something that no end of a run brings
             want = snapshot.wants.get(key)
             bound = (want.environment,) if want is not None and want.environment else environments
             for _ in range(want.total if want is not None else 1):
-                if allowances.refusal(queue, turns.share) is not None:
+                if allowances.refusal(queue, turns.share, snapshot.resolved[key]) is not None:
                     break
                 if self._left <= 0 or not self._make_room(queue, key, bound):
                     return
-                allowances.charge(queue, turns.share)
+                allowances.charge(queue, turns.share, snapshot.resolved[key])
                 self.served.add(key)
 
-    def _allowances(self, queue: Queue, placements: Mapping[Key, Placement]) -> Allowances:
-        """What the queue may still start, once what was placed in this pass has."""
-        allowances = Allowances(self._snapshot.held)
+    def _allowances(self, placements: Mapping[Key, Placement]) -> Allowances:
+        """What may still start, once what was placed in this pass has."""
+        allowances = self._snapshot.allowances()
         for placement in placements.values():
-            job = self._snapshot.jobs[placement.key]
-            for _ in range(placement.count if job.queue == queue.name else 0):
-                allowances.charge(queue, job.share)
+            job, resolved = self._snapshot.jobs[placement.key], self._snapshot.resolved[placement.key]
+            for _ in range(placement.count):
+                allowances.charge(self._snapshot.queues[job.queue], job.share, resolved)
         return allowances
 
     def displacements(self) -> list[Displacement]:

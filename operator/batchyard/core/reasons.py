@@ -31,6 +31,9 @@ class Reason(StrEnum):
     RESERVED_FOR_OTHER_SHARES = "ReservedForOtherShares"
     QUEUE_LIMIT_REACHED = "QueueLimitReached"
     SHARE_LIMIT_REACHED = "ShareLimitReached"
+    CONSUMABLE_RESOURCE_UNAVAILABLE = "ConsumableResourceUnavailable"
+    CONSUMABLE_RESOURCE_NOT_FOUND = "ConsumableResourceNotFound"
+    EXCEEDS_CONSUMABLE_RESOURCE = "ExceedsConsumableResource"
     EXCEEDS_CAPACITY = "ExceedsCapacity"
     NO_NODES = "NoNodes"
     COMPUTE_ENVIRONMENT_NOT_FOUND = "ComputeEnvironmentNotFound"
@@ -90,6 +93,9 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.RESERVED_FOR_OTHER_SHARES: "First in its share; the rest is kept back for shares that are not active.",
     Reason.QUEUE_LIMIT_REACHED: "As many jobs of its queue run as `limits.maxRunningJobs` allows.",
     Reason.SHARE_LIMIT_REACHED: "As many jobs of its share run as the queue's limits allow.",
+    Reason.CONSUMABLE_RESOURCE_UNAVAILABLE: "Too little of a consumable resource is left, or kept for jobs before it.",
+    Reason.CONSUMABLE_RESOURCE_NOT_FOUND: "A ConsumableResource that it needs does not exist (yet).",
+    Reason.EXCEEDS_CONSUMABLE_RESOURCE: "It needs more of a consumable resource than there is in all.",
     Reason.EXCEEDS_CAPACITY: "No environment of the queue could hold the job even when empty. Others go past it.",
     Reason.NO_NODES: "No environment of the queue has a ready node.",
     Reason.COMPUTE_ENVIRONMENT_NOT_FOUND: "None of the queue's environments exists (yet).",

@@ -214,6 +214,8 @@ class Resolved:
     gang: Gang | None = None
     priority: int = 0
     """Order inside its share; means nothing in a queue without fair share."""
+    consumables: Mapping[str, int] = field(default_factory=dict)
+    """What each of its places takes of consumable resources."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -246,6 +248,8 @@ class Run:
     main_uid: str = ""
     """Of a multi-node job's other nodes: the uid of the main node's Job, which is the run that they belong to."""
     share: str = ""
+    consumables: Mapping[str, int] = field(default_factory=dict)
+    """What it takes of consumable resources; of an array each of its places."""
     indexed: IndexedJob | None = None
     """Of an array: what its Indexed Job shows. `request` is that of one pod."""
     index: int | None = None

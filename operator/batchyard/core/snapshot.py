@@ -6,10 +6,11 @@ Made by the runtime's cache (and by anything that replays a workload), entered i
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 
-from batchyard.core.allowances import Name
+from batchyard.core.allowances import Allowances, Name
 from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Charge, Pool
+from batchyard.core.consumables import Consumable
 from batchyard.core.placement import Hold, Placement
 from batchyard.core.records import (
     BatchJob,
@@ -67,7 +68,10 @@ class Snapshot:
     children: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
     """Kubernetes Jobs of the other nodes of multi-node jobs by name, under the uid of their job."""
     held: Mapping[Name, int] = field(default_factory=dict)
-    """What they hold of the allowances of queues and shares."""
+    """What they hold of the allowances of queues and shares, and of consumable resources."""
+    consumables: Mapping[str, Consumable] = field(default_factory=dict)
+    used_up: Mapping[str, int] = field(default_factory=dict)
+    """What was taken of those that jobs do not give back."""
     usage: Mapping[str, Usage] = field(default_factory=dict)
     """What the shares have used, per fair-share queue."""
     indexes: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
@@ -86,6 +90,10 @@ class Snapshot:
     """Places that Kubernetes Jobs, by namespace and name, are just being told to give up."""
     spared: Collection[Key] = ()
     """Kubernetes Jobs whose pods turned out to be protected for now."""
+
+    def allowances(self) -> Allowances:
+        """Return what is left beside capacity, for one pass."""
+        return Allowances(self.held, self.consumables, self.used_up)
 
 
 @dataclass(slots=True)

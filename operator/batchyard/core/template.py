@@ -88,6 +88,7 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         startup_grace_seconds=content.get("startupGraceSeconds", DEFAULT_STARTUP_GRACE_SECONDS),
         gang=gang,
         priority=_priority(job.spec, content),
+        consumables={each["name"]: each.get("quantity", 1) for each in content.get("consumableResources") or ()},
     )
 
 

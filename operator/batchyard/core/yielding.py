@@ -59,13 +59,13 @@ def _overdrawn(snapshot: Snapshot, run: Run, ledger: Ledger) -> bool:
 def _above_limits(snapshot: Snapshot, run: Run, allowances: Allowances) -> bool:
     """Whether a limit was lowered below what runs."""
     queue = snapshot.queues.get(run.queue)
-    return queue is not None and allowances.overdrawn(queue, run.share)
+    return queue is not None and allowances.overdrawn(queue, run.share, run.consumables)
 
 
 def _helps(snapshot: Snapshot, front: Key, hold: Hold, run: Run, ledger: Ledger) -> bool:
     """Whether what the array gives back is what the other one lacks."""
     if hold.lacks is not None:
-        return hold.lacks in needs(run.queue, run.share)
+        return hold.lacks in needs(run.queue, run.share, run.consumables)
     if run.environment not in hold.environments:
         return False
     lacking = shortfall(with_pods(snapshot.resolved[front].request), ledger.free(run.environment))

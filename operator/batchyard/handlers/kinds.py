@@ -49,3 +49,11 @@ def register(registry: kopf.OperatorRegistry) -> None:
             catalogue.remove_environment(event["object"]["metadata"]["name"])
         else:
             catalogue.put_environment(event["object"])
+
+    @kopf.on.event(names.GROUP, names.VERSION, "consumableresources", registry=registry)
+    async def consumableresource(event: Any, memo: Any, **_: Any) -> None:
+        catalogue = memo.cache.catalogue
+        if event["type"] == "DELETED":
+            catalogue.remove_consumable(event["object"]["metadata"]["name"])
+        else:
+            catalogue.put_consumable(event["object"])

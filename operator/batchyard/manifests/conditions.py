@@ -1,4 +1,4 @@
-"""Conditions in the form that kstatus, Argo CD and Flux read, shared by the statuses of all four kinds.
+"""Conditions in the form that kstatus, Argo CD and Flux read, shared by the statuses of all five kinds.
 
 `Ready` is always there. `Stalled` and `Failed` are there only while they are true: a condition of that kind
 says that something is wrong by being there.

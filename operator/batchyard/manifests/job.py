@@ -6,6 +6,7 @@ included), so that waiting for a node costs no time, which is as close to AWS Ba
 Kubernetes comes.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,7 +47,7 @@ def build_job(
             "name": job_name(name, run),
             "namespace": namespace,
             "labels": labels,
-            "annotations": _annotations(job, attempt),
+            "annotations": _annotations(job, resolved, attempt),
             "ownerReferences": [owner_reference(names.BATCH_JOB, name, job.uid)],
         },
         "spec": job_spec(_pod_template(job, resolved, environment, injected, labels)),
@@ -78,9 +79,16 @@ def owner_reference(kind: str, name: str, uid: str) -> dict[str, Any]:
     }
 
 
-def _annotations(job: BatchJob, attempt: int) -> dict[str, str]:
+def _annotations(job: BatchJob, resolved: Resolved, attempt: int) -> dict[str, str]:
     share = {names.SHARE: job.share} if job.share else {}
-    return {names.ATTEMPT: str(attempt), **share}
+    consumables = {names.CONSUMABLES: json.dumps(dict(sorted(resolved.consumables.items())))}
+    return {names.ATTEMPT: str(attempt), **share, **(consumables if resolved.consumables else {})}
+
+
+def read_consumables(annotations: Mapping[str, str]) -> dict[str, int]:
+    """What each place of a run takes of consumable resources, as its Job tells it."""
+    text = annotations.get(names.CONSUMABLES)
+    return json.loads(text) if text else {}
 
 
 def _labels(job: BatchJob, resolved: Resolved, environment: Environment, run: int) -> dict[str, str]:

@@ -23,6 +23,7 @@ from batchyard.manifests.status import read_status
 from batchyard.runtime import readers
 from batchyard.runtime.catalogue import Catalogue
 from batchyard.runtime.charges import Charges
+from batchyard.runtime.dependents import Dependents
 from batchyard.runtime.runs import Runs
 from batchyard.runtime.shares import Shares
 
@@ -47,8 +48,7 @@ class Cache:
         self.backlog = Backlog()
         self.counts: defaultdict[str, Counter[JobState]] = defaultdict(Counter)
         """Jobs per queue and state."""
-        self.dependents: defaultdict[Key, set[Key]] = defaultdict(set)
-        """Jobs by each job that they depend on, whether that one exists or not."""
+        self.dependents = Dependents()
         self.catalogue = Catalogue(self._catalogue_changed)
         self.shares = Shares(clock)
         self.changed = asyncio.Event()
@@ -60,8 +60,6 @@ class Cache:
         """Warnings that the loop has not handed out yet."""
         self.unconfirmed: defaultdict[Key, set[Key]] = defaultdict(set)
         """New jobs that ask for the latest revision, by definition: not settled before that was read after them."""
-        self.newcomers: set[Key] = set()
-        """Jobs with dependencies that were not yet part of a search for circles."""
         self.unstored: set[Key] = set()
         """Jobs whose end the API server does not hold yet."""
         self.sole_witnesses: set[Key] = set()
@@ -94,6 +92,8 @@ class Cache:
             used=self.used,
             charges=self.charges.charges,
             held=self.charges.holdings.held,
+            consumables=self.catalogue.consumables,
+            used_up=self.charges.used_up(self.catalogue),
             definitions=self.catalogue.definitions,
             revisions=self.catalogue.revisions,
             namespaces=self.catalogue.namespaces,
@@ -171,7 +171,7 @@ class Cache:
         """Assume a placement before its Kubernetes Job is written."""
         self.granted[placement.key], job = placement, self.jobs[placement.key]
         self._unqueue(placement.key)
-        self.charges.grant(job, placement)
+        self.charges.grant(job, self.resolved.get(job.key), placement)
         self.shares.granted(job, placement)
 
     def _unqueue(self, key: Key) -> None:
@@ -255,8 +255,8 @@ class Cache:
             job = known
         self.jobs[key] = job
         if known is not None:
-            self._remove_dependent(known)
-        self._add_dependent(job)
+            self.dependents.leave(known)
+        self.dependents.enter(job)
         if known is None or fresh_status:
             if known is not None:
                 self.counts[known.queue][self.statuses[key].state] -= 1
@@ -284,19 +284,6 @@ class Cache:
         if self.statuses[job.key].state in TERMINAL:
             self.written[job.key] = written
 
-    def _add_dependent(self, job: BatchJob) -> None:
-        for dependency in job.depends_on:
-            self.dependents[job.key[0], dependency.job].add(job.key)
-            self.newcomers.add(job.key)
-
-    def _remove_dependent(self, job: BatchJob) -> None:
-        for dependency in job.depends_on:
-            key = (job.key[0], dependency.job)
-            self.dependents[key].discard(job.key)
-            if not self.dependents[key]:
-                del self.dependents[key]
-        self.newcomers.discard(job.key)
-
     def remove_batchjob(self, key: Key, uid: str) -> None:
         """Forget a BatchJob that is gone; its runs are charged until they are gone too."""
         job = self.jobs.get(key)
@@ -311,7 +298,7 @@ class Cache:
         self.written.pop(key, None)
         self.unstopped.discard(key)
         self.unconfirmed[key[0], job.definition].discard(key)
-        self._remove_dependent(job)
+        self.dependents.leave(job)
         self.runs.looked.pop(uid, None)
         waiting = self.waiting_for(key)
         if key not in self.unstored:  # only those that depend on it know its end from now on

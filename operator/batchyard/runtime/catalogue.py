@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from batchyard.core.capacity import Pool, pool
+from batchyard.core.consumables import Consumable
 from batchyard.core.records import Definition, Environment, Key, Node, Queue, Revision
 from batchyard.core.template import Templates
 from batchyard.manifests.revision import read_revision
@@ -23,6 +24,7 @@ class Catalogue:
     def __init__(self, on_change: Callable[[bool], None]) -> None:
         self.queues: dict[str, Queue] = {}
         self.environments: dict[str, Environment] = {}
+        self.consumables: dict[str, Consumable] = {}
         self.nodes: dict[str, Node] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.definitions: dict[Key, Definition] = {}
@@ -102,6 +104,20 @@ class Catalogue:
         if self.environments.pop(name, None) is not None:
             self.statuses.pop(("ComputeEnvironment", "", name), None)
             self._capacity_changed()
+
+    def put_consumable(self, obj: Object) -> None:
+        """Take a ConsumableResource in."""
+        consumable = readers.consumable(obj)
+        self._keep_status("ConsumableResource", obj)
+        if self.consumables.get(consumable.name) != consumable:
+            self.consumables[consumable.name] = consumable
+            self._on_change(True)
+
+    def remove_consumable(self, name: str) -> None:
+        """Forget a ConsumableResource."""
+        if self.consumables.pop(name, None) is not None:
+            self.statuses.pop(("ConsumableResource", "", name), None)
+            self._on_change(True)
 
     def put_definition(self, obj: Object) -> None:
         """Take a JobDefinition in."""

@@ -6,15 +6,18 @@ for the places that it takes up as its indexes end.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 
 from batchyard.core import arrays
 from batchyard.core.allowances import needs
 from batchyard.core.capacity import Charge, places
+from batchyard.core.consumables import Consumption
 from batchyard.core.placement import Placement
-from batchyard.core.records import BatchJob, Key, Run
+from batchyard.core.records import BatchJob, Key, Resolved, Run
 from batchyard.core.resources import add, subtract
+from batchyard.runtime.catalogue import Catalogue
+from batchyard.runtime.consumption import Consumptions
 from batchyard.runtime.holdings import Holdings
 from batchyard.runtime.runs import Runs
 
@@ -26,6 +29,7 @@ class Charges:
         self.used: defaultdict[str, dict[str, int]] = defaultdict(dict)
         """Requests of the runs that have not ended and of what is granted, per environment."""
         self.holdings = Holdings()
+        self.consumptions = Consumptions()
         self._runs = runs
         self._freed = freed
         self.charges: dict[Hashable, Charge] = {}
@@ -33,18 +37,30 @@ class Charges:
         self._starting: Counter[Hashable] = Counter()
         """How many nodes of a run are being created."""
 
-    def grant(self, job: BatchJob, placement: Placement) -> None:
+    def grant(self, job: BatchJob, resolved: Resolved | None, placement: Placement) -> None:
         """Charge a placement whose Kubernetes Job does not exist yet."""
-        self.holdings.hold(job.key, needs(job.queue, job.share), placement.count)
+        consumables = resolved.consumables if resolved is not None else {}
+        self.holdings.hold(job.key, needs(job.queue, job.share, consumables), placement.count)
+        self.consumptions.granted(placement, consumables)
         amount = places(placement.request, placement.count)
         self._charge(placement.key, Charge(placement.environment, amount, placement.key))
 
+    def used_up(self, catalogue: Catalogue) -> Mapping[str, int]:
+        """Return what runs and grants have taken of each resource that jobs do not give back."""
+        return {name: book.taken for name, book in self.books(catalogue).items()}
+
+    def books(self, catalogue: Catalogue) -> Mapping[str, Consumption]:
+        """Return the books of these resources, by name."""
+        return self.consumptions.books(catalogue, self._runs.all())
+
     def withdraw(self, key: Key) -> None:
         """Credit a job's placement."""
+        self.consumptions.withdrawn(key)
         self._credit(key)
 
     def account(self, run: Run) -> None:
         """Charge or credit a run as it is now; the Job of a multi-node job's other node stands for its run."""
+        self.consumptions.follow(run)
         item = _item(run)
         if not self._lives(run, item):
             self._credit(item)
@@ -56,7 +72,7 @@ class Charges:
                 self._credit(item)
             if item not in self.charges:
                 self._charge(item, charge)
-                self.holdings.hold(item, needs(run.queue, run.share), count)
+                self.holdings.hold(item, needs(run.queue, run.share, run.consumables), count)
 
     @contextmanager
     def starting(self, main: Run) -> Iterator[None]:

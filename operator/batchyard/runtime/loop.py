@@ -145,10 +145,10 @@ class Loop:
 
     def _find_circles(self, now: float) -> dict[Key, str]:
         """Look for circles that jobs which came have closed. Nothing is lost by doing so later: they only wait."""
-        if not self._cache.newcomers or now < self._next_search <= now + MAX_SEARCH_PAUSE_SECONDS:
+        if not self._cache.dependents.newcomers or now < self._next_search <= now + MAX_SEARCH_PAUSE_SECONDS:
             return {}
         began = time.perf_counter()
-        newcomers, self._cache.newcomers = self._cache.newcomers, set()
+        newcomers, self._cache.dependents.newcomers = self._cache.dependents.newcomers, set()
         circles = dependencies.cycles(newcomers, self._cache.snapshot())
         pause = (time.perf_counter() - began) / SEARCH_SHARE
         self._next_search = now + min(pause, MAX_SEARCH_PAUSE_SECONDS)

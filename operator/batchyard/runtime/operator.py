@@ -156,6 +156,7 @@ class Operator:
         # Only now: a status may speak of a run that a watch has not shown yet, and such a run would count as lost.
         await asyncio.gather(*(feed.resync() for feed in self._feeds))
         self.cache.shares.reset()
+        self.cache.charges.consumptions.reset()
         _log.info("Acting on %d BatchJobs", len(self.cache.jobs))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._loop.run())

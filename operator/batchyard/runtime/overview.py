@@ -4,12 +4,15 @@ Written through the work queue at most every few seconds and only when something
 starts or ends changes the counts.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from batchyard.core.consumables import Consumable
+from batchyard.core.records import Environment, Queue
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi
-from batchyard.kube.resources import COMPUTEENVIRONMENTS, JOBQUEUES, Resource
+from batchyard.kube.resources import COMPUTEENVIRONMENTS, CONSUMABLERESOURCES, JOBQUEUES, Resource
+from batchyard.manifests.consumable import render_consumable_status
 from batchyard.manifests.environment import render_environment_status
 from batchyard.manifests.queue import render_queue_status
 from batchyard.runtime.cache import Cache
@@ -30,6 +33,7 @@ class Overview:
         catalogue = self._cache.catalogue
         everything = [("JobQueue", name) for name in catalogue.queues]
         everything += [("ComputeEnvironment", name) for name in catalogue.environments]
+        everything += [("ConsumableResource", name) for name in catalogue.consumables]
         for kind, name in everything:
             if self._render(kind, name) != catalogue.statuses.get((kind, "", name), {}):
                 yield kind, name
@@ -37,7 +41,7 @@ class Overview:
     async def write(self, kind: str, name: str) -> None:
         """Write one status, if the object is still there and its status still differs."""
         catalogue = self._cache.catalogue
-        obj = (catalogue.queues if kind == "JobQueue" else catalogue.environments).get(name)
+        obj = self._records(kind).get(name)
         if obj is None:
             return
         new = self._render(kind, name)
@@ -48,6 +52,12 @@ class Overview:
         except (NotFound, Conflict):
             return
         catalogue.statuses[kind, "", name] = new
+
+    def _records(self, kind: str) -> Mapping[str, Queue | Environment | Consumable]:
+        catalogue = self._cache.catalogue
+        if kind == "JobQueue":
+            return catalogue.queues
+        return catalogue.environments if kind == "ComputeEnvironment" else catalogue.consumables
 
     def _render(self, kind: str, name: str) -> dict[str, Any]:
         cache, catalogue = self._cache, self._cache.catalogue
@@ -60,6 +70,17 @@ class Overview:
             recount = shares != previous.get("fairShare")
             front = self.fronts.render(name, previous, recount=recount, now=self._clock())
             return render_queue_status(queue, cache.counts[name], missing, previous, self._clock(), shares, front)
+        if kind == "ConsumableResource":
+            consumable = catalogue.consumables[name]
+            book, in_use = cache.charges.books(catalogue).get(name), cache.charges.holdings.held["consumable", name]
+            return render_consumable_status(
+                consumable,
+                in_use=in_use,
+                taken=in_use if book is None else book.taken,
+                count=None if book is None else book.count(),
+                previous=previous,
+                now=self._clock(),
+            )
         pool = catalogue.pools()[name]
         used = cache.used.get(name, {})
         return render_environment_status(
@@ -73,4 +94,8 @@ class Overview:
         )
 
 
-_RESOURCES: dict[str, Resource] = {"JobQueue": JOBQUEUES, "ComputeEnvironment": COMPUTEENVIRONMENTS}
+_RESOURCES: dict[str, Resource] = {
+    "JobQueue": JOBQUEUES,
+    "ComputeEnvironment": COMPUTEENVIRONMENTS,
+    "ConsumableResource": CONSUMABLERESOURCES,
+}

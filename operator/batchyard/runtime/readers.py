@@ -12,17 +12,20 @@ from typing import Any
 from batchyard.api import names
 from batchyard.api.arrays import INDEXES
 from batchyard.api.batchjob import DependencyType, StopMode
+from batchyard.api.consumableresource import ConsumableType
 from batchyard.api.jobqueue import PolicyType
 from batchyard.api.unsupported import refusals
 from batchyard.api.validation import (
     InvalidObject,
     parse_batchjob,
     parse_computeenvironment,
+    parse_consumableresource,
     parse_jobdefinition,
     parse_jobqueue,
 )
 from batchyard.core import revisions
 from batchyard.core.arrayrecords import ArrayShape, IndexStop, Rerun
+from batchyard.core.consumables import Consumable
 from batchyard.core.indexes import IndexSet
 from batchyard.core.queuerecords import FairShare, Limits
 from batchyard.core.records import (
@@ -253,6 +256,21 @@ def _ceilings(spec: Mapping[str, Any]) -> dict[str, int]:
         "nvidia.com/gpu": spec.get("maxGpus"),
     }
     return parse_resources({name: str(limit) for name, limit in limits.items() if limit is not None})
+
+
+def consumable(obj: Object) -> Consumable:
+    """Read a ConsumableResource; of a refused one there is none, but its type stays what it was."""
+    metadata, spec = obj["metadata"], obj.get("spec") or {}
+    refusal = _refusal(names.CONSUMABLE_RESOURCE, obj, parse_consumableresource)
+    return Consumable(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 1),
+        created=created_at(obj),
+        total=0 if refusal else spec["total"],
+        replenishable=spec.get("type") != ConsumableType.NON_REPLENISHABLE,
+        refusal=refusal,
+    )
 
 
 def node(obj: Object) -> Node:

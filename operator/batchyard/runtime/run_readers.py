@@ -12,6 +12,7 @@ from batchyard.core.indexes import IndexSet
 from batchyard.core.records import Pod, Run
 from batchyard.core.resources import pod_requests
 from batchyard.manifests.gang import read_request
+from batchyard.manifests.job import read_consumables
 from batchyard.runtime.readers import Object, created_at, timestamp
 
 
@@ -54,6 +55,7 @@ def run(obj: Object, known: Run | None = None) -> Run | None:
         node=int(labels[names.NODE]) if names.NODE in labels else None,
         main_uid=annotations.get(names.MAIN_UID, ""),
         share=annotations.get(names.SHARE, ""),
+        consumables=known.consumables if known else read_consumables(annotations),
         indexed=_indexed(obj, known) if names.ARRAY in labels else None,
         index=int(labels[names.INDEX]) if names.INDEX in labels else None,
     )

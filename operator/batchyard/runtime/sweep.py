@@ -13,7 +13,14 @@ from typing import Any
 from batchyard.api import names
 from batchyard.kube.errors import ApiError, NotFound
 from batchyard.kube.protocol import KubeApi
-from batchyard.kube.resources import BATCHJOBS, COMPUTEENVIRONMENTS, JOBDEFINITIONS, JOBQUEUES, JOBS
+from batchyard.kube.resources import (
+    BATCHJOBS,
+    COMPUTEENVIRONMENTS,
+    CONSUMABLERESOURCES,
+    JOBDEFINITIONS,
+    JOBQUEUES,
+    JOBS,
+)
 from batchyard.runtime import readers
 from batchyard.runtime.cache import Cache
 
@@ -89,7 +96,7 @@ class Sweep:
             _log.exception("%s %s could not be taken in; it is skipped until it changes", kind, name)
 
     async def _catalogue(self) -> None:
-        """The three kinds of which there are few are read in full."""
+        """The kinds of which there are few are read in full."""
         catalogue = self._cache.catalogue
         kinds: tuple[tuple[Any, Callable[[Any], None], Callable[[], set[Any]], Callable[[Any], None]], ...] = (
             (
@@ -109,6 +116,12 @@ class Sweep:
                 catalogue.put_environment,
                 lambda: {("", name) for name in catalogue.environments},
                 _by_name(catalogue.remove_environment),
+            ),
+            (
+                CONSUMABLERESOURCES,
+                catalogue.put_consumable,
+                lambda: {("", name) for name in catalogue.consumables},
+                _by_name(catalogue.remove_consumable),
             ),
         )
         for resource, put, known_keys, remove in kinds:

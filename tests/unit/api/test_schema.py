@@ -117,6 +117,7 @@ def test_schema_has_the_fields_of_the_model(kind: crds.Kind) -> None:
         ("BatchJob", "bj", "Namespaced"),
         ("JobQueue", "jq", "Cluster"),
         ("ComputeEnvironment", "ce", "Cluster"),
+        ("ConsumableResource", "cr", "Cluster"),
     ],
 )
 def test_names_and_scope(name: str, short_name: str, scope: str) -> None:

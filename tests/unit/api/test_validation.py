@@ -10,6 +10,7 @@ from batchyard.api.validation import (
     InvalidObject,
     parse_batchjob,
     parse_computeenvironment,
+    parse_consumableresource,
     parse_jobdefinition,
     parse_jobqueue,
 )
@@ -21,6 +22,7 @@ PARSERS: dict[str, Callable[..., Any]] = {
     "BatchJob": parse_batchjob,
     "JobQueue": parse_jobqueue,
     "ComputeEnvironment": parse_computeenvironment,
+    "ConsumableResource": parse_consumableresource,
 }
 
 

@@ -12,7 +12,13 @@ import yaml
 from batchyard import settings
 from batchyard.api import names
 from batchyard.api.unsupported import UNSUPPORTED, refusals
-from batchyard.api.validation import parse_batchjob, parse_computeenvironment, parse_jobdefinition, parse_jobqueue
+from batchyard.api.validation import (
+    parse_batchjob,
+    parse_computeenvironment,
+    parse_consumableresource,
+    parse_jobdefinition,
+    parse_jobqueue,
+)
 from batchyard.core.reasons import DOCUMENTATION, Reason
 from batchyard.runtime.metrics import Metrics, gauges
 
@@ -25,6 +31,7 @@ PARSERS: dict[str, Any] = {
     names.BATCH_JOB: parse_batchjob,
     names.JOB_QUEUE: parse_jobqueue,
     names.COMPUTE_ENVIRONMENT: parse_computeenvironment,
+    names.CONSUMABLE_RESOURCE: parse_consumableresource,
 }
 
 

@@ -248,10 +248,10 @@ def test_who_depends_on_whom_is_forgotten_with_the_job(cache: Cache) -> None:
     changed["metadata"]["generation"] = 2
     cache.put_batchjob(changed)
     assert cache.dependents == {FETCH: {MERGE, ("media", "report")}}
-    assert cache.newcomers == {MERGE, ("media", "report")}
+    assert cache.dependents.newcomers == {MERGE, ("media", "report")}
     cache.put_batchjob(depending("merge", uid="another"))
     cache.remove_batchjob(("media", "report"), "report")
-    assert (cache.dependents, cache.newcomers) == ({}, set())
+    assert (cache.dependents, cache.dependents.newcomers) == ({}, set())
 
 
 def test_a_pod_is_remembered_for_as_long_as_its_job_exists(cache: Cache) -> None:
