@@ -429,7 +429,7 @@ BAD_CONSUMABLES = (
     _consumable("no-total", "spec.total: Required value", "spec.total is required", total=None),
     _consumable("total-negative", "greater than or equal to 0", "at least 0, not -1", total=-1),
     _consumable("total-fraction", "must be of type integer", "must be a whole number", total=1.5),
-    _consumable("type", 'supported values: "NonReplenishable", "Replenishable"', "must be one of", type="Leased"),
+    _consumable("type", 'Unsupported value: "Leased"', "must be one of", type="Leased"),
     _consumable("unknown-field", 'unknown field "spec.totl"', "did you mean total?", totl=3),
 )
 
