@@ -12,7 +12,13 @@ from batchyard.kube.resources import BATCHJOBS, JOBS, NODES, PODS
 from fakes.cluster import NAMESPACE, RESOURCES, Cluster, in_cluster
 from objects.api import BAD, NOT_YET, REFUSED, Bad, manifest
 
-GOOD = {"JobDefinition": "transcode", "JobQueue": "urgent", "ComputeEnvironment": "on-prem"}
+GOOD = {
+    "ConsumableResource": "licence",
+    "JobDefinition": "transcode",
+    "JobQueue": "urgent",
+    "ComputeEnvironment": "on-prem",
+}
+REFERS = {"JobDefinition": {"consumableResources": [{"name": "licence"}]}}
 
 
 async def still_works(cluster: Cluster) -> None:
@@ -68,7 +74,7 @@ async def test_jobs_that_refer_to_a_bad_object_do_not_run(cluster: Cluster, bad:
     apply(cluster, bad)
     for kind, name in GOOD.items():
         if kind != bad.kind:
-            cluster.put(kind, name)
+            cluster.put(kind, name, **REFERS.get(kind, {}))
     await cluster.start_operator()
     cluster.submit("sample")
     await cluster.pass_time(5)
