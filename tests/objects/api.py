@@ -388,7 +388,19 @@ BAD_QUEUES = (
         "time-limit",
         "greater than or equal to 600",
         "at least 600",
-        jobStateTimeLimits=[{"reason": "Capacity", "maxTimeSeconds": 5}],
+        jobStateTimeLimits=[{"reason": "NoNodes", "maxTimeSeconds": 5}],
+    ),
+    _queue(
+        "time-limit-reason",
+        'Unsupported value: "Capacity"',
+        "must be one of",
+        jobStateTimeLimits=[{"reason": "Capacity", "maxTimeSeconds": 600}],
+    ),
+    _queue(
+        "time-limit-twice",
+        'Duplicate value: {"reason":"NoNodes"}',
+        'two entries have the reason "NoNodes"',
+        jobStateTimeLimits=[{"reason": "NoNodes", "maxTimeSeconds": 600}, {"reason": "NoNodes", "maxTimeSeconds": 900}],
     ),
     _queue("running-0", "greater than or equal to 1", "at least 1", limits={"maxRunningJobs": 0}),
     _queue(
@@ -437,6 +449,5 @@ BAD = (*BAD_JOBS, *BAD_DEFINITIONS, *BAD_QUEUES, *BAD_ENVIRONMENTS, *BAD_CONSUMA
 
 # What the API describes but this version refuses.
 REFUSED = (
-    _queue("time-limits", NOT_YET, jobStateTimeLimits=[{"reason": "Capacity", "maxTimeSeconds": 600}]),
     _environment("managed", f"managed compute environments are {NOT_YET}", type="Managed", managed={}, unmanaged=None),
 )

@@ -307,6 +307,9 @@ class BatchJobStatus(StatusModel):
     """How often a run was lost with its node or evicted, at no cost of attempts."""
     not_before: Timestamp | None = None
     """When the next attempt may start, while the job waits after a failed one."""
+    held_since: Timestamp | None = None
+    """Since when a Runnable job, looked at in each pass, cannot start for its reason. Time limits of its queue count
+    from here."""
     dependencies: tuple[EndedDependency, ...] | None = None
     """The dependencies that have ended. Each counts from then on, whatever becomes of a BatchJob of that name."""
     attempts: tuple[Attempt, ...] = ()

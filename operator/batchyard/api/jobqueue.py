@@ -106,15 +106,34 @@ class SchedulingPolicy(Model):
 _SHARES_FAIRLY = "has({0}.schedulingPolicy) && {0}.schedulingPolicy.type == 'FairShare'"
 
 
-class JobStateTimeLimit(Model):
-    """Cancels the job at the head of the queue when it cannot be placed for too long."""
+class WaitingReason(StrEnum):
+    """What a job may show that is looked at and cannot be placed (`status.reason`)."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=256)]
-    """The reason of waiting that the limit is for."""
+    INSUFFICIENT_CAPACITY = "InsufficientCapacity"
+    WAITING_FOR_HIGHER_PRIORITY = "WaitingForHigherPriority"
+    RESERVED_FOR_OTHER_SHARES = "ReservedForOtherShares"
+    QUEUE_LIMIT_REACHED = "QueueLimitReached"
+    SHARE_LIMIT_REACHED = "ShareLimitReached"
+    CONSUMABLE_RESOURCE_UNAVAILABLE = "ConsumableResourceUnavailable"
+    CONSUMABLE_RESOURCE_NOT_FOUND = "ConsumableResourceNotFound"
+    EXCEEDS_CONSUMABLE_RESOURCE = "ExceedsConsumableResource"
+    EXCEEDS_CAPACITY = "ExceedsCapacity"
+    NO_NODES = "NoNodes"
+    COMPUTE_ENVIRONMENT_NOT_FOUND = "ComputeEnvironmentNotFound"
+    COMPUTE_ENVIRONMENT_DISABLED = "ComputeEnvironmentDisabled"
+    JOB_QUEUE_DISABLED = "JobQueueDisabled"
+
+
+class JobStateTimeLimit(Model):
+    """Cancels a job that cannot be placed for too long: the first of its queue or share, or one that waits aside."""
+
+    reason: WaitingReason
+    """The reason of waiting that the limit is for, as the job's status shows it. Jobs behind others show
+    WaitingInQueue, and have no limit."""
     state: Literal["Runnable"] = "Runnable"
     """The state the limit is for."""
     max_time_seconds: Annotated[Integer, Field(ge=600, le=86400)]
-    """How long the job may wait for this reason."""
+    """How long the job may show this reason without a break."""
     action: Literal["Cancel"] = "Cancel"
     """What is done then."""
 
@@ -172,7 +191,7 @@ class JobQueueSpec(Model):
     """Compute environments in the order in which they are tried."""
     scheduling_policy: SchedulingPolicy = SchedulingPolicy()
     """The order in which the jobs of the queue start."""
-    job_state_time_limits: Annotated[tuple[JobStateTimeLimit, ...], Field(max_length=16)] = ()
+    job_state_time_limits: Annotated[tuple[JobStateTimeLimit, ...], Field(max_length=16), ListMap("reason")] = ()
     """Cancels jobs that cannot be placed for too long."""
     preemption: Preemption | None = None
     """Whether jobs may displace running ones of queues with a lower priority."""

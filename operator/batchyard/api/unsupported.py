@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchyard.api.names import COMPUTE_ENVIRONMENT, JOB_QUEUE
+from batchyard.api.names import COMPUTE_ENVIRONMENT
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,6 @@ class Unsupported:
 
 
 UNSUPPORTED = (
-    Unsupported(
-        JOB_QUEUE,
-        ("jobStateTimeLimits",),
-        "limits on the time in a state are",
-        "remove spec.jobStateTimeLimits",
-    ),
     Unsupported(
         COMPUTE_ENVIRONMENT,
         ("type",),

@@ -12,7 +12,18 @@ from functools import cache
 from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import arrays, dependencies, gang, indexgate, lifecycle, memory, references, retries, stopping
+from batchyard.core import (
+    arrays,
+    dependencies,
+    gang,
+    indexgate,
+    lifecycle,
+    memory,
+    references,
+    retries,
+    stopping,
+    timelimits,
+)
 from batchyard.core.allowances import Allowances
 from batchyard.core.arrayprogress import Seen
 from batchyard.core.arrayprogress import observe as observe_array
@@ -264,7 +275,8 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
         if arrays.has_started(status):
             status = arrays.held(status, hold.message)
         elif key not in found:
-            status = _held(status, hold, position(key))
+            status = _held(status, hold, position(key), now)
+            status = timelimits.limited(snapshot.queues[snapshot.jobs[key].queue], status, now)
         if status != snapshot.statuses[key]:
             result.statuses[key] = status
     for key in fresh:
@@ -338,7 +350,7 @@ def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[
     return position
 
 
-def _held(status: Status, hold: Hold, position: int) -> Status:
+def _held(status: Status, hold: Hold, position: int, now: float) -> Status:
     """The status of a job that was looked at in vain. A place that has hardly changed is no reason to write it anew."""
     moved = status.reason != hold.reason or worth_renewing(status.queue_position, position)
     return replace(
@@ -349,4 +361,5 @@ def _held(status: Status, hold: Hold, position: int) -> Status:
         queue_position=position if moved else status.queue_position,
         stalled=hold.stalled,
         not_before=None,
+        held=timelimits.held_since(status, hold.reason, now),
     )

@@ -1,6 +1,7 @@
 """The parts of a JobQueue's record that its policies read: how it shares, and what it limits.
 
-Parts of `records.Queue`; read by `fairshare` and `allowances`.
+Parts of `records.Queue`, and of `records.Status` what a time limit is about. Read by `fairshare`, `allowances` and
+`timelimits`.
 """
 
 from collections.abc import Mapping
@@ -44,3 +45,11 @@ class Limits:
         """How many jobs of one share may run."""
         own = entry_for(self.shares, share)
         return self.running_per_share if own is None else own
+
+
+@dataclass(slots=True, frozen=True)
+class Held:
+    """What a job waits for that could start otherwise, and since when."""
+
+    reason: str
+    since: float

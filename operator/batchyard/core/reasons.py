@@ -63,6 +63,7 @@ class Reason(StrEnum):
     JOB_DELETED = "JobDeleted"
     CANCELLED = "Cancelled"
     TERMINATED = "Terminated"
+    STATE_TIME_LIMIT_EXCEEDED = "StateTimeLimitExceeded"
     POD_FAILED = "PodFailed"
     INVALID_SPEC = "InvalidSpec"
     MISSING_PARAMETER = "MissingParameter"
@@ -121,6 +122,7 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.JOB_DELETED: "Somebody deleted the Kubernetes Job of the run. Costs no attempt.",
     Reason.CANCELLED: "Ended by `spec.stop` with mode Cancel, before it started or instead of another attempt.",
     Reason.TERMINATED: "Ended by `spec.stop` with mode Terminate. It is not retried.",
+    Reason.STATE_TIME_LIMIT_EXCEEDED: "Cancelled by the queue's `jobStateTimeLimits`: it could not start for too long.",
     Reason.POD_FAILED: "The pod failed without an exit code; Kubernetes' reason is in the message.",
     Reason.INVALID_SPEC: "What the job, its definition, queue or environment asks for cannot be; the message says why.",
     Reason.MISSING_PARAMETER: "A `Ref::` names a parameter that neither the job nor its definition sets.",

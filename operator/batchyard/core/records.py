@@ -11,7 +11,7 @@ from typing import Any
 from batchyard.api.batchjob import DependencyType, JobState, StopMode
 from batchyard.api.strategy import ExitAction
 from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, IndexedJob
-from batchyard.core.queuerecords import FairShare, Limits
+from batchyard.core.queuerecords import FairShare, Held, Limits
 from batchyard.core.resources import Resources, add
 
 Key = tuple[str, str]
@@ -87,6 +87,7 @@ class Status:
     not_before: float | None = None
     dependencies: tuple[EndedDependency, ...] = ()
     array: ArrayStatus | None = None
+    held: Held | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -350,6 +351,8 @@ class Queue:
     fair_share: FairShare | None = None
     """None: first come, first served."""
     limits: Limits | None = None
+    time_limits: Mapping[str, int] = field(default_factory=dict)
+    """How long a job may wait, in seconds, by reason."""
     displaces_after: int | None = None
     """Seconds that work of lower priority runs before it may be displaced; None where it never may."""
     refusal: str = ""

@@ -9,6 +9,7 @@ from typing import Any
 
 from batchyard.api.batchjob import JobState
 from batchyard.api.quantities import format_bytes, parse_bytes
+from batchyard.core.queuerecords import Held
 from batchyard.core.records import TERMINAL, Attempt, BatchJob, EndedDependency, Status
 from batchyard.manifests.arraystatus import read_array, render_array
 from batchyard.manifests.conditions import STALLED, Verdict, render_conditions
@@ -35,6 +36,7 @@ def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], no
         "startedAt": _rendered_time(status.started_at),
         "stoppedAt": _rendered_time(status.stopped_at),
         "notBefore": _rendered_time(status.not_before),
+        "heldSince": _held_since(status),
         "interruptions": status.interruptions,
         "dependencies": [_render_dependency(each) for each in status.dependencies] or None,
         "attempts": [_render_attempt(attempt) for attempt in _kept(status.attempts)],
@@ -68,7 +70,16 @@ def read_status(status: Mapping[str, Any]) -> Status:
         stalled=stalled and state is not JobState.FAILED,
         dependencies=tuple(_read_dependency(each) for each in status.get("dependencies") or ()),
         array=array,
+        held=Held(status.get("reason", ""), parse_time(status["heldSince"])) if "heldSince" in status else None,
     )
+
+
+def _held_since(status: Status) -> str | None:
+    """Of a job that waits for the reason it shows: since when."""
+    held = status.held
+    if held is None or status.state is not JobState.RUNNABLE or held.reason != status.reason:
+        return None
+    return format_time(held.since)
 
 
 def _shown_state(status: Status) -> JobState:

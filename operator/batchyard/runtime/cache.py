@@ -163,6 +163,7 @@ class Cache:
         self._decided.add(key)
         self.changed.set()
         if status.state in TERMINAL:
+            self._unqueue(key)
             self.resolved.pop(key, None)
             self.unstored.add(key)
             self._dirty |= self.waiting_for(key)

@@ -182,6 +182,7 @@ def queue(obj: Object) -> Queue:
         namespaces=None if selector is None else _selector(selector),
         fair_share=_fair_share(spec.get("schedulingPolicy") or {}),
         limits=_limits(spec),
+        time_limits={each["reason"]: each["maxTimeSeconds"] for each in spec.get("jobStateTimeLimits") or ()},
         displaces_after=_displaces_after(spec.get("preemption") or {}),
         refusal=refusal,
     )
