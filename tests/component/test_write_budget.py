@@ -1,6 +1,9 @@
 """What a job costs the API server: counted, not promised."""
 
+from math import inf
 from typing import Any
+
+import pytest
 
 from batchyard.kube.resources import BATCHJOBS, COMPUTEENVIRONMENTS, CONTROLLER_REVISIONS, JOBQUEUES, JOBS, PODS
 from fakes.cluster import Cluster, Process, in_cluster
@@ -147,3 +150,39 @@ async def test_a_job_that_waits_long_is_written_seldom(cluster: Cluster) -> None
     before = len(cost(process))
     await cluster.pass_time(24 * 60)
     assert len(cost(process)) == before
+
+
+@in_cluster()
+async def test_estimates_of_the_start_cost_a_job_that_waits_long_little(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A queue of a hundred that moves on every ten minutes, with durations that vary."""
+
+    async def writes(name: str) -> tuple[int, int]:
+        process = cluster.processes[-1]
+        before = len(process.writes(BATCHJOBS)), len(process.writes(JOBQUEUES))
+        cluster.submit(f"{name}-0")
+        await cluster.pass_time(2)
+        for number in range(1, 101):
+            cluster.submit(f"{name}-{number}")
+            await cluster.pass_time(1)
+        for number, each in enumerate(durations):
+            cluster.jobs.start(cluster.kube_job(f"{name}-{number}-1"))
+            await cluster.pass_time(each)
+            cluster.jobs.finish(cluster.kube_job(f"{name}-{number}-1"))
+            await cluster.pass_time(5)
+        after = len(process.writes(BATCHJOBS)), len(process.writes(JOBQUEUES))
+        for job in cluster.store.objects(BATCHJOBS):
+            cluster.delete("BatchJob", job["metadata"]["name"])
+        await cluster.pass_time(60)
+        return after[0] - before[0], after[1] - before[1]
+
+    durations = (600, 300, 800, 700, 500, 600, 850, 400, 600, 600)
+    cluster.furnish(cpu="1", timeout={"attemptDurationSeconds": 900})
+    await cluster.start_operator()
+    monkeypatch.setattr("batchyard.core.explain.LEAST_PAUSE_SECONDS", inf)
+    jobs_without, queue_without = await writes("silent")
+    monkeypatch.undo()
+    jobs_with, queue_with = await writes("told")
+    assert jobs_with - jobs_without <= 2 * 100, "of jobs that wait for up to one and a half hours"
+    assert queue_with - queue_without <= 15

@@ -1,6 +1,7 @@
 """Queues and environments, on simulated nodes: who starts when, who waits for what, and who may submit at all."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
@@ -73,6 +74,22 @@ def test_a_waiting_job_says_for_what_and_where_it_stands(shared: Harness) -> Non
     shared.kubectl("delete", "batchjob", "holder")
     statuses = shared.wait_finished([*waiting, "small-and-late"])
     assert started_in_order(statuses, [*waiting, "small-and-late"])
+
+
+def test_a_waiting_job_is_told_about_when_it_starts(shared: Harness) -> None:
+    shared.apply(
+        shared.simulated_environment("foreseen", maxVcpus=1),
+        shared.queue("foreseen", "foreseen"),
+        shared.job("an-hour", "endless", "foreseen", timeout={"attemptDurationSeconds": 3600}),
+    )
+    shared.wait_state("an-hour", "Running")
+    shared.apply(shared.job("after-it", "second", "foreseen"))
+    status = shared.wait_status("after-it", lambda status: "estimatedStartAt" in status)
+    running = shared.statuses()["an-hour"]
+    until = datetime.fromisoformat(status["estimatedStartAt"]) - datetime.fromisoformat(running["startedAt"])
+    assert abs(until.total_seconds() - 3600) <= 2
+    shared.kubectl("delete", "batchjob", "an-hour")
+    assert "estimatedStartAt" not in shared.wait_state("after-it", "Succeeded")
 
 
 def test_a_job_that_delays_nobody_goes_before_a_large_one_that_waits(shared: Harness) -> None:

@@ -295,6 +295,9 @@ class BatchJobStatus(StatusModel):
     """The definition and revision the job got, such as transcode:3."""
     queue_position: Integer | None = None
     """Place among the waiting jobs of its queue, or of its share in a fair-share queue, from 1."""
+    estimated_start_at: Timestamp | None = None
+    """About when a job that waits for room will start, going by how long runs took lately, or by timeouts. Absent where
+    that is not known. It is no promise, and renewed seldom."""
     compute_environment: str | None = None
     """The compute environment the job was placed in."""
     job_name: str | None = None

@@ -77,6 +77,7 @@ KINDS = (
             _column("Indexes", ".status.array.progress", description="Of an array: indexes that have ended, of all."),
             _column("Definition", ".status.jobDefinition", description="Definition and revision.", priority=1),
             _column("Position", ".status.queuePosition", "integer", "Place in the queue.", priority=1),
+            _column("Starts", ".status.estimatedStartAt", description="About when it will start.", priority=1),
             _column("Exit code", ".status.attempts[-1:].exitCode", "integer", "Of the last run.", priority=1),
             _AGE,
         ),

@@ -23,6 +23,8 @@ class QueueHead(WaitingJob):
     """One word on why it does not start."""
     message: str
     """A sentence on why it does not start."""
+    estimated_start_at: Timestamp | None = None
+    """About when it will start, where that is known."""
 
 
 class BlockedQueue(StatusModel):

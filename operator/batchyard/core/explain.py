@@ -2,20 +2,33 @@
 
 Called by the planner for jobs that come into a queue, and by the loop now and then for all that wait. A place is a
 reading, so the message carries its time; it is renewed when it has changed enough to matter (halved, or among the
-first ten), which keeps the number of writes of a waiting job logarithmic in the length of its queue.
+first ten), which keeps the number of writes of a waiting job logarithmic in the length of its queue. The estimate of
+its start goes along; for its own sake it is told seldom, and only when it has changed by much.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
+from batchyard.core import arrays
 from batchyard.core.backlog import Backlog, key_of
 from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Key, Status
 
 _EXACT_UP_TO = 10
+
+LEAST_MOVE_SECONDS = 30.0
+LEAST_MOVE_SHARE = 0.2
+"""How far an estimate must have moved to be told: so many seconds, and this share of the time that remains."""
+
+LEAST_PAUSE_SECONDS = 30.0
+LEAST_PAUSE_SHARE = 0.25
+"""How long after it was last told: so many seconds, and this share of the time that the job has waited."""
+
+_NO_ESTIMATES: Mapping[Key, float] = MappingProxyType({})
 
 _SAID_OF_THE_FIRST = frozenset(
     {
@@ -28,7 +41,7 @@ _SAID_OF_THE_FIRST = frozenset(
 )
 
 
-def queued_behind(job: BatchJob, status: Status, position: int, now: float) -> Status:
+def queued_behind(job: BatchJob, status: Status, position: int, now: float, estimate: float | None = None) -> Status:
     """Status of a job with others ahead of it in its queue, or in its share of a fair-share queue."""
     ahead = position - 1
     at = _clock(now)
@@ -45,6 +58,7 @@ def queued_behind(job: BatchJob, status: Status, position: int, now: float) -> S
         queue_position=position,
         stalled=False,
         not_before=None,
+        estimated_start=estimate,
     )
 
 
@@ -71,6 +85,25 @@ def worth_renewing(shown: int | None, position: int) -> bool:
     return position != shown and (position <= _EXACT_UP_TO or position * 2 <= shown or position > shown * 2)
 
 
+def unestimated(status: Status, *, waits: bool) -> Status:
+    """Take the estimate back from a job that has started, or does not wait for room."""
+    if status.estimated_start is None or (waits and not arrays.has_started(status)):
+        return status
+    return replace(status, estimated_start=None)
+
+
+def estimate_moved(shown: float | None, estimate: float | None, now: float) -> bool:
+    """Whether an estimate differs by more than half a minute and a fifth of the time that remains."""
+    if shown is None or estimate is None:
+        return shown is not estimate
+    return abs(estimate - shown) > max(LEAST_MOVE_SECONDS, LEAST_MOVE_SHARE * (estimate - now))
+
+
+def estimate_due(told_at: float, waits_since: float, now: float) -> bool:
+    """Whether a job may be told of its estimate alone again: the longer it waits, the more seldom."""
+    return now - told_at >= max(LEAST_PAUSE_SECONDS, LEAST_PAUSE_SHARE * (now - waits_since))
+
+
 def renewals(
     jobs: Mapping[Key, BatchJob],
     statuses: Mapping[Key, Status],
@@ -78,15 +111,24 @@ def renewals(
     *,
     limit: int,
     now: float,
+    estimates: Mapping[Key, float] = _NO_ESTIMATES,
+    told_at: Mapping[Key, float] = _NO_ESTIMATES,
 ) -> dict[Key, Status]:
-    """Statuses of the waiting jobs whose shown place is out of date, at most `limit` per call, front first."""
+    """Statuses of the waiting jobs whose shown place or estimate is out of date, at most `limit`, front first.
+
+    `told_at` says when those that were told an estimate were.
+    """
     found: dict[Key, Status] = {}
     for queue in backlog.names():
         for _, line in sorted(backlog.lines(queue).items()):
             for position, key in enumerate(map(key_of, line), start=1):
-                status = statuses[key]
+                status, estimate = statuses[key], estimates.get(key)
                 if outdated(status, position):
-                    if len(found) >= limit:
-                        return found
-                    found[key] = queued_behind(jobs[key], status, position, now)
+                    found[key] = queued_behind(jobs[key], status, position, now, estimate)
+                elif estimate != status.estimated_start and estimate_moved(status.estimated_start, estimate, now):
+                    since = jobs[key].created
+                    if not arrays.has_started(status) and estimate_due(told_at.get(key, since), since, now):
+                        found[key] = replace(status, estimated_start=estimate)
+                if len(found) >= limit:
+                    return found
     return found

@@ -30,7 +30,7 @@ from batchyard.core.arrayprogress import observe as observe_array
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape
 from batchyard.core.backfill import Decided, backfill
 from batchyard.core.capacity import Ledger
-from batchyard.core.explain import queued_behind, worth_renewing
+from batchyard.core.explain import queued_behind, unestimated, worth_renewing
 from batchyard.core.placement import Hold, Placement, place_all
 from batchyard.core.preemption import displace
 from batchyard.core.reasons import Reason
@@ -102,6 +102,8 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, resu
     if waits and resolved is not None and (rests_until := retries.rests_until(status, resolved.retry, now)):
         waits, wake_at = False, rests_until
     (result.queued if waits else result.unqueued).append(key)
+
+    status = unestimated(status, waits=waits or granted)
 
     # 5. A finished job expires, once its end could be seen.
     expires = expires_at(job, status)

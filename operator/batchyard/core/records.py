@@ -77,6 +77,8 @@ class Status:
     message: str = ""
     revision: int | None = None
     queue_position: int | None = None
+    estimated_start: float | None = None
+    """Of a job that waits for room, where it is known how long what goes before it takes."""
     environment: str = ""
     job_name: str = ""
     started_at: float | None = None

@@ -19,17 +19,21 @@ PARTS = ("head", "front", "blocked")
 def render_front(
     waiting: Sequence[BatchJob],
     head: tuple[str, str],
+    estimated_start: float | None,
     blocked: tuple[float, Hold] | None,
     previous: Mapping[str, Any],
     now: float,
 ) -> dict[str, Any]:
-    """These parts. `head` is the reason of the first of those that wait, and a sentence."""
+    """These parts. `head` is the reason of the first of those that wait, and a sentence; `estimated_start` is its
+    own."""
     if not waiting:
         return {}
     shown = [*(previous.get("front") or ()), *([None] * len(waiting))]
     front = [_render(job, before, now) for job, before in zip(waiting, shown, strict=False)]
-    reason, message = head
-    status: dict[str, Any] = {"head": {**front[0], "reason": reason, "message": message}, "front": front}
+    first = {**front[0], "reason": head[0], "message": head[1]}
+    if estimated_start is not None:
+        first["estimatedStartAt"] = format_time(estimated_start)
+    status: dict[str, Any] = {"head": first, "front": front}
     if blocked is not None:
         since, hold = blocked
         status["blocked"] = {"since": format_time(since), "reason": hold.reason, "message": hold.message}

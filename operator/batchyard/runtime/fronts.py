@@ -60,7 +60,8 @@ class Fronts:
             head = (hold.reason, hold.message)
         if front is not None and stuck_since is not None and now - stuck_since >= fronts.BLOCKED_AFTER_SECONDS:
             blocked = (stuck_since, front.blocking)
-        return render_front([self._cache.jobs[key] for key in waiting], head, blocked, previous, now)
+        jobs = [self._cache.jobs[key] for key in waiting]
+        return render_front(jobs, head, status.estimated_start, blocked, previous, now)
 
     def _waiting(
         self, queue: str, front: fronts.Front | None, previous: Mapping[str, Any], *, recount: bool

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 
-from batchyard.core import dependencies, explain
+from batchyard.core import dependencies
 from batchyard.core.planner import place, settle
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, Key, Status
 from batchyard.core.snapshot import Settled
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.displacements import Displacements
+from batchyard.runtime.forecast import Forecast
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.overview import Overview
 from batchyard.runtime.workqueue import Urgency, WorkQueue
@@ -80,6 +81,7 @@ class Loop:
         self._cache = cache
         self._work = work
         self._overview = overview
+        self._forecast = Forecast(cache)
         self._yields = yields
         self._displacements = displacements
         self._metrics = metrics
@@ -128,6 +130,7 @@ class Loop:
             for key, status in placed.statuses.items():
                 self._cache.set_status(key, status)
         self._overview.fronts.note(placed, now)
+        self._forecast.note(placed)
         self._yields.want(placed.yielding)
         # 3. Write.
         self._hand_out(settled, now)
@@ -222,6 +225,7 @@ class Loop:
             if status is None:
                 continue
             if status.state in TERMINAL:
+                self._forecast.ended(key)
                 self._metrics.finished.labels(self._cache.jobs[key].queue, status.state.value).inc()
                 self._work.add(("status", *key), Urgency.FINAL_STATUS)
             else:
@@ -242,9 +246,6 @@ class Loop:
             self._work.add(("announce", *key, announcement), Urgency.FINAL_STATUS)
 
     def _renew_places(self, now: float) -> None:
-        renewals = explain.renewals(
-            self._cache.jobs, self._cache.statuses, self._cache.backlog, limit=RENEWALS, now=now
-        )
-        for key, status in renewals.items():
+        for key, status in self._forecast.renewals(RENEWALS, now).items():
             self._cache.set_status(key, status)
         self._write_statuses()

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from batchyard.api.batchjob import JobState
+from batchyard.core.arrayrecords import ArrayStatus
 from batchyard.core.backlog import Backlog
-from batchyard.core.explain import queued_behind, renewals, worth_renewing
+from batchyard.core.explain import estimate_due, estimate_moved, queued_behind, renewals, unestimated, worth_renewing
 from batchyard.core.records import BatchJob, Status
 from unit.samples import NOW, make_job
 
@@ -93,3 +94,70 @@ def test_only_outdated_places_are_renewed_front_first_and_not_too_many_at_once()
         ("job-4", 5),
     ]
     assert len(renewals(jobs, statuses, backlog, limit=99, now=NOW)) == 4
+
+
+@pytest.mark.parametrize(
+    ("shown", "estimate", "moved"),
+    [
+        (None, None, False),
+        (None, 100, True),
+        (100, None, True),
+        (100, 130, False),
+        (100, 131, True),
+        (130, 100, False),
+        (1000, 1200, False),
+        (1000, 1251, True),
+        (1000, 832, True),
+        (1000, 840, False),
+        (-500, 20, True),
+    ],
+)
+def test_an_estimate_has_moved_when_it_differs_by_much_of_what_remains(
+    shown: float | None, estimate: float | None, moved: bool
+) -> None:
+    times = [None if each is None else NOW + each for each in (shown, estimate)]
+    assert estimate_moved(times[0], times[1], NOW) is moved
+
+
+def test_the_longer_a_job_waits_the_more_seldom_it_is_told() -> None:
+    assert not estimate_due(NOW, NOW, NOW + 29)
+    assert estimate_due(NOW, NOW, NOW + 30)
+    assert not estimate_due(NOW + 1000, NOW, NOW + 1300)
+    assert estimate_due(NOW + 1000, NOW, NOW + 1400)
+
+
+def test_estimates_that_change_all_the_time_are_told_seldom() -> None:
+    """A job that waits for a day, always another hour."""
+    told_at, shown, told = NOW, None, 0
+    for now in range(int(NOW), int(NOW) + 86_400, 10):
+        if estimate_due(told_at, NOW, now) and estimate_moved(shown, now + 3600, now):
+            told_at, shown, told = now, now + 3600, told + 1
+    assert told <= 30
+
+
+def test_an_estimate_goes_with_a_place_or_by_itself_when_it_is_due() -> None:
+    jobs = [replace(make_job(f"job-{number}"), created=NOW - 60 + number) for number in range(3)]
+    backlog = Backlog()
+    for job in jobs:
+        backlog.add(job)
+    statuses = {job.key: replace(WAITING, queue_position=number) for number, job in enumerate(jobs, start=1)}
+    statuses[jobs[1].key] = replace(WAITING, queue_position=9, estimated_start=NOW + 5)
+    statuses[jobs[2].key] = replace(WAITING, queue_position=3, estimated_start=NOW + 500)
+    estimates = {jobs[0].key: NOW + 100, jobs[1].key: NOW + 200}
+    by_key = {job.key: job for job in jobs}
+
+    def told(told_at: dict[tuple[str, str], float]) -> dict[str, tuple[int | None, float | None]]:
+        found = renewals(by_key, statuses, backlog, limit=9, now=NOW, estimates=estimates, told_at=told_at)
+        return {key[1]: (status.queue_position, status.estimated_start) for key, status in found.items()}
+
+    assert told({}) == {"job-0": (1, NOW + 100), "job-1": (2, NOW + 200), "job-2": (3, None)}
+    assert told({job.key: NOW - 5 for job in jobs}) == {"job-1": (2, NOW + 200)}
+
+
+def test_who_has_started_or_waits_for_something_else_has_no_estimate() -> None:
+    status = replace(WAITING, estimated_start=NOW)
+    assert unestimated(status, waits=True) is status
+    assert unestimated(status, waits=False) == WAITING
+    assert unestimated(replace(status, environment="pool"), waits=True).estimated_start == NOW, "not an array"
+    started = replace(status, environment="pool", array=ArrayStatus(5))
+    assert unestimated(started, waits=True).estimated_start is None

@@ -18,7 +18,7 @@ HOLD = Hold(*WHY)
 
 
 def render(*jobs: BatchJob, previous: dict[str, Any] | None = None, after: float = 0.0) -> dict[str, Any]:
-    return render_front(jobs, WHY, None, previous or {}, NOW + after)
+    return render_front(jobs, WHY, None, None, previous or {}, NOW + after)
 
 
 def times(status: dict[str, Any]) -> list[str]:
@@ -26,7 +26,7 @@ def times(status: dict[str, Any]) -> list[str]:
 
 
 def test_head_front_and_blocked(golden: Golden) -> None:
-    status = render_front([FIRST, SECOND], WHY, (NOW - 60, HOLD), {}, NOW)
+    status = render_front([FIRST, SECOND], WHY, NOW + 90, (NOW - 60, HOLD), {}, NOW)
     JobQueueStatus.model_validate(status)
     golden("queuefront", status)
     assert shown_front(status) == [FIRST.key, SECOND.key]

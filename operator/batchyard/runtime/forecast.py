@@ -1,0 +1,84 @@
+"""Estimates of when waiting jobs start: told by the loop what happens, asked by it now and then what is to be said.
+
+What runs took is learnt from the statuses of jobs that have succeeded. So a process that begins to act learns it anew
+from the jobs that are still there.
+"""
+
+import time
+from collections.abc import Mapping
+
+from batchyard.api.batchjob import JobState
+from batchyard.core import explain
+from batchyard.core.durations import Durations, last_run, revision_of
+from batchyard.core.estimates import Seen, estimates
+from batchyard.core.records import Key, Status
+from batchyard.core.snapshot import Placed
+from batchyard.runtime.cache import Cache
+
+SHARE = 0.01
+MAX_PAUSE_SECONDS = 60.0
+"""The share of time that estimates may take, and how long they serve at most where they take long."""
+
+
+class Forecast:
+    """How long runs take, what the last pass decided, and when jobs were told their estimates."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._durations: Durations | None = None
+        self._placed = Placed()
+        self._told_at: dict[Key, float] = {}
+        self._estimates: Mapping[Key, float] = {}
+        self._next_estimates = 0.0
+
+    def note(self, placed: Placed) -> None:
+        """Take in what a pass has decided."""
+        self._placed = placed
+
+    def ended(self, key: Key) -> None:
+        """Take in that a job has ended."""
+        if self._durations is not None:
+            self._learn(self._durations, key)
+
+    def _learn(self, durations: Durations, key: Key) -> None:
+        status = self._cache.statuses[key]
+        run = last_run(status)
+        if status.state is not JobState.SUCCEEDED or status.revision is None or run is None:
+            return
+        if run.started_at is not None and run.stopped_at is not None:
+            durations.note(revision_of(self._cache.jobs[key], status.revision), run.stopped_at - run.started_at)
+
+    def _known(self) -> Durations:
+        if self._durations is None:
+            self._durations = Durations()
+            statuses = self._cache.statuses
+            for key in sorted(statuses, key=lambda key: statuses[key].stopped_at or 0.0):
+                self._learn(self._durations, key)
+        return self._durations
+
+    def renewals(self, limit: int, now: float) -> Mapping[Key, Status]:
+        """Return the statuses of the waiting jobs to be told their place or estimate anew, at most so many."""
+        cache = self._cache
+        if not len(cache.backlog):
+            return {}
+        if not now < self._next_estimates <= now + MAX_PAUSE_SECONDS:
+            self._estimates = self._estimated(now)
+        renewed = explain.renewals(
+            cache.jobs,
+            cache.statuses,
+            cache.backlog,
+            limit=limit,
+            now=now,
+            estimates=self._estimates,
+            told_at=self._told_at,
+        )
+        self._told_at = {key: at for key, at in self._told_at.items() if key in cache.backlog}
+        self._told_at.update((key, now) for key, status in renewed.items() if status.estimated_start is not None)
+        return renewed
+
+    def _estimated(self, now: float) -> dict[Key, float]:
+        began = time.perf_counter()
+        seen = Seen(dict(self._placed.held), frozenset(self._placed.yielding), self._known())
+        found = estimates(self._cache.snapshot(), seen, now)
+        self._next_estimates = now + min((time.perf_counter() - began) / SHARE, MAX_PAUSE_SECONDS)
+        return {key: float(int(at)) for key, at in found.items()}

@@ -1,0 +1,120 @@
+"""When waiting jobs are said to start: only where that is known, about right, and seldom written."""
+
+from datetime import datetime
+from typing import Any
+
+from batchyard.kube.resources import BATCHJOBS
+from fakes.cluster import START, Cluster, in_cluster
+
+
+def starts(cluster: Cluster, name: str) -> float | None:
+    """Seconds from the beginning of the test."""
+    shown = cluster.status(name).get("estimatedStartAt")
+    return None if shown is None else datetime.fromisoformat(shown).timestamp() - START
+
+
+async def learn(cluster: Cluster, *, seconds: float = 600) -> None:
+    """Let a job of the definition run, so that it is known how long that takes; ends where the next one starts."""
+    cluster.submit("earlier")
+    await cluster.pass_time(1)
+    cluster.jobs.start(cluster.kube_job("earlier-1"))
+    await cluster.pass_time(seconds)
+    cluster.jobs.finish(cluster.kube_job("earlier-1"))
+    await cluster.pass_time(2)
+    cluster.submit("first")
+    await cluster.pass_time(1)
+    cluster.jobs.start(cluster.kube_job("first-1"))
+
+
+def submit(cluster: Cluster, *numbers: int, **fields: Any) -> None:
+    for number in numbers:
+        cluster.submit(f"job-{number}", **fields)
+
+
+@in_cluster()
+async def test_waiting_jobs_are_told_about_when_they_start(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1")
+    await cluster.start_operator()
+    await learn(cluster)
+    submit(cluster, 1, 2)
+    await cluster.pass_time(60)
+    first, second = starts(cluster, "job-1"), starts(cluster, "job-2")
+    assert first is not None
+    assert second is not None
+    assert abs(first - 1204) <= 3
+    assert abs(second - first - 600) <= 3
+    head = cluster.get("JobQueue", "urgent")["status"]["head"]
+    assert (head["name"], head["estimatedStartAt"]) == ("job-1", cluster.status("job-1")["estimatedStartAt"])
+    cluster.jobs.finish(cluster.kube_job("first-1"))
+    await cluster.pass_time(5)
+    assert cluster.state("job-1")[0] == "Starting"
+    assert starts(cluster, "job-1") is None
+    cluster.jobs.start(cluster.kube_job("job-1-1"))
+    await cluster.pass_time(200)
+    sooner = starts(cluster, "job-2")
+    assert sooner is not None
+    assert sooner < second - 400, "what goes before it has started earlier"
+
+
+@in_cluster()
+async def test_timeouts_stand_in_for_what_is_not_known(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1", timeout={"attemptDurationSeconds": 3600})
+    await cluster.start_operator()
+    submit(cluster, 0)
+    await cluster.pass_time(1)
+    cluster.jobs.start(cluster.kube_job("job-0-1"))
+    submit(cluster, 1)
+    await cluster.pass_time(60)
+    told = starts(cluster, "job-1")
+    assert told is not None
+    assert abs(told - 3601) <= 2
+
+
+@in_cluster()
+async def test_nothing_is_said_where_nothing_is_known(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1")
+    await cluster.start_operator()
+    submit(cluster, 0)
+    await cluster.pass_time(5)
+    submit(cluster, 1, 2)
+    await cluster.pass_time(3600)
+    assert starts(cluster, "job-1") is None
+    assert "estimatedStartAt" not in cluster.get("JobQueue", "urgent")["status"]["head"]
+
+
+@in_cluster()
+async def test_an_estimate_that_is_known_no_more_is_taken_back(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1")
+    await cluster.start_operator()
+    await learn(cluster)
+    submit(cluster, 1)
+    await cluster.pass_time(60)
+    assert starts(cluster, "job-1") is not None
+    await cluster.pass_time(1200)
+    assert starts(cluster, "job-1") is None, "the run takes longer than any before"
+    submit(cluster, 2)
+    job = cluster.get("BatchJob", "job-2")
+    cluster.store.update(BATCHJOBS, {**job, "spec": {**job["spec"], "suspend": True}})
+    await cluster.pass_time(60)
+    assert starts(cluster, "job-2") is None
+
+
+@in_cluster()
+async def test_a_restarted_operator_learns_from_the_jobs_that_are_there(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1")
+    process = await cluster.start_operator()
+    await learn(cluster)
+    submit(cluster, 1)
+    await cluster.pass_time(60)
+    before = starts(cluster, "job-1")
+    assert before is not None
+    await process.kill()
+    await cluster.pass_time(30)
+    again = await cluster.start_operator()
+    submit(cluster, 2)
+    await cluster.pass_time(60)
+    assert starts(cluster, "job-1") == before
+    later = starts(cluster, "job-2")
+    assert later is not None
+    assert abs(later - before - 600) <= 3
+    assert len(again.writes(BATCHJOBS)) <= 3
