@@ -67,6 +67,11 @@ async def _bench(cluster: localcluster.Cluster, jobs: int, rounds: int, indexes:
             sides = (bare, workload.array(indexes, PLACES))
             arrays.append(await _round(api, cluster, operator.pid, sides, 1, f"array-{number}", swapped=swapped))
             print(f"array {number} of 2: ratio {arrays[-1].ratio:.2f}, own writes {arrays[-1].own_writes}", flush=True)
+        queues = []
+        for number, swapped in ((1, False), (2, True)):
+            sides = (workload.DEEP, workload.SPREAD)
+            queues.append(await _round(api, cluster, operator.pid, sides, jobs, f"queues-{number}", swapped=swapped))
+            print(f"queues {number} of 2: {queues[-1].ratio:.2f} of one queue's speed", flush=True)
         peak = measure.usage(operator.pid).peak_bytes
     finally:
         operator.terminate()
@@ -74,8 +79,8 @@ async def _bench(cluster: localcluster.Cluster, jobs: int, rounds: int, indexes:
         await api.close()
     version = cluster.kubectl("version").rpartition("Server Version: ")[2].strip()
     array = report.Array(indexes, arrays)
-    page = report.render(done, array, peak, version)
-    return page, all(each.met for each in report.targets(done, array, peak))
+    page = report.render(done, array, queues, peak, version)
+    return page, all(each.met for each in report.targets(done, array, queues, peak))
 
 
 def _start_operator(cluster: localcluster.Cluster) -> subprocess.Popen[bytes]:

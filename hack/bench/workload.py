@@ -25,6 +25,9 @@ from batchyard.kube.resources import (
 
 NAMESPACE = "bench"
 CREATORS = 16
+QUEUES = 30
+AT_ONCE = 50
+"""Jobs of the comparison of queues that run at the same time, so that most of them wait."""
 _TIMEOUT = 1200.0
 _OF_ONE_JOB = ("batch.kubernetes.io/", "controller-uid", "job-name")
 """Labels that the API server gives to the pods of a Job."""
@@ -79,6 +82,18 @@ def _batch_job(name: str) -> Object:
     }
 
 
+def _narrow(queue: Callable[[str], str]) -> Callable[[str], Object]:
+    def build(name: str) -> Object:
+        job = _batch_job(name)
+        return {**job, "spec": {**job["spec"], "jobQueue": queue(name)}}
+
+    return build
+
+
+def _dealt_out(name: str) -> str:
+    return f"narrow-{int(name.rpartition('-')[2]) % QUEUES + 1}"
+
+
 def indexed_job(sample: Object, size: int, at_once: int) -> Side:
     """The bare side of an array: the Job that an array of Batchyard's is, under labels that Batchyard does not know."""
     spec = {**sample["spec"], "completions": size, "parallelism": at_once}
@@ -126,11 +141,21 @@ def _batch_job_finished(obj: Object) -> bool:
 
 BARE = Side("bare Jobs", "bare", JOBS, _bare_job, _job_finished)
 BATCHYARD = Side("Batchyard", "batch", BATCHJOBS, _batch_job, _batch_job_finished)
+DEEP = Side("one queue", "deep", BATCHJOBS, _narrow(lambda _: "narrow-0"), _batch_job_finished)
+SPREAD = Side("many queues", "spread", BATCHJOBS, _narrow(_dealt_out), _batch_job_finished)
 
 
 async def prepare(api: KubeApi) -> None:
     """Create the namespace and what the BatchJobs refer to."""
+    unmanaged = {"nodeSelector": _SELECTOR, "tolerations": [_TOLERATION]}
+    narrow: Object = {"unmanaged": unmanaged, "maxVcpus": AT_ONCE / 10}
+    queues: Object = {"computeEnvironments": ["narrow"]}
     objects: list[tuple[Resource, str, Object]] = [
+        (COMPUTEENVIRONMENTS, "", {"kind": "ComputeEnvironment", "metadata": {"name": "narrow"}, "spec": narrow}),
+        *(
+            (JOBQUEUES, "", {"kind": "JobQueue", "metadata": {"name": f"narrow-{number}"}, "spec": queues})
+            for number in range(QUEUES + 1)
+        ),
         (NAMESPACES, "", {"metadata": {"name": NAMESPACE}}),
         (
             COMPUTEENVIRONMENTS,
@@ -138,7 +163,7 @@ async def prepare(api: KubeApi) -> None:
             {
                 "kind": "ComputeEnvironment",
                 "metadata": {"name": "bench"},
-                "spec": {"unmanaged": {"nodeSelector": _SELECTOR, "tolerations": [_TOLERATION]}},
+                "spec": {"unmanaged": unmanaged},
             },
         ),
         (
