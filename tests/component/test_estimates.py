@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from batchyard.kube.resources import BATCHJOBS
 from fakes.cluster import START, Cluster, in_cluster
 
@@ -118,3 +120,21 @@ async def test_a_restarted_operator_learns_from_the_jobs_that_are_there(cluster:
     assert later is not None
     assert abs(later - before - 600) <= 3
     assert len(again.writes(BATCHJOBS)) <= 3
+
+
+@in_cluster()
+async def test_jobs_go_on_should_estimates_break(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("batchyard.runtime.forecast.estimates", broken)
+    cluster.furnish(cpu="1", timeout={"attemptDurationSeconds": 900})
+    await cluster.start_operator()
+    submit(cluster, 1)
+    await cluster.pass_time(1)
+    submit(cluster, 2)
+    await cluster.pass_time(60)
+    assert starts(cluster, "job-2") is None
+    cluster.jobs.finish(cluster.kube_job("job-1-1"))
+    await cluster.pass_time(5)
+    assert cluster.state("job-2")[0] == "Starting"

@@ -4,6 +4,7 @@ What runs took is learnt from the statuses of jobs that have succeeded. So a pro
 from the jobs that are still there.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 
@@ -14,6 +15,8 @@ from batchyard.core.estimates import Seen, estimates
 from batchyard.core.records import Key, Status
 from batchyard.core.snapshot import Placed
 from batchyard.runtime.cache import Cache
+
+_log = logging.getLogger(__name__)
 
 SHARE = 0.01
 MAX_PAUSE_SECONDS = 60.0
@@ -79,6 +82,10 @@ class Forecast:
     def _estimated(self, now: float) -> dict[Key, float]:
         began = time.perf_counter()
         seen = Seen(dict(self._placed.held), frozenset(self._placed.yielding), self._known())
-        found = estimates(self._cache.snapshot(), seen, now)
+        try:
+            found = estimates(self._cache.snapshot(), seen, now)
+        except Exception:
+            _log.exception("The starts of waiting jobs cannot be estimated; everything else goes on")
+            found = {}
         self._next_estimates = now + min((time.perf_counter() - began) / SHARE, MAX_PAUSE_SECONDS)
         return {key: float(int(at)) for key, at in found.items()}
