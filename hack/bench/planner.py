@@ -188,8 +188,8 @@ def _render(rows: list[Row], throughputs: list[Throughput], replays: list[Replay
         lines.append(f"| {row.text} | {row.shape} | {row.figures} | {limit} | {verdict} |")
     lines += [
         "",
-        f"How fast 10,000 waiting jobs go through {SLOTS} places, each to run for {JOB_SECONDS:.0f} s and only the",
-        f"planner to take time on top. With 30 queues that is to be at least {LEAST_RATIO} of one queue's speed:",
+        f"How fast 10,000 waiting jobs go through {SLOTS} places if each runs for {JOB_SECONDS:.0f} s, and only the",
+        f"planner takes time on top. With 30 queues that is to be at least {LEAST_RATIO} of one queue's speed:",
         "",
         "| jobs in | jobs per second | against one queue |",
         "|---|---|---|",
