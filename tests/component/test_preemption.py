@@ -77,6 +77,24 @@ async def test_an_array_shrinks_and_its_indexes_lose_nothing(cluster: Cluster) -
 
 
 @in_cluster()
+async def test_after_an_array_has_shrunk_its_indexes_can_still_be_terminated(cluster: Cluster) -> None:
+    await furnish(cluster, cpu="3")
+    cluster.submit("array", jobQueue="low", array={"size": 10})
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.start(NAMESPACE, "array-1", 1, 2)
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.start(NAMESPACE, "array-1", 0)
+    cluster.submit("now")
+    await cluster.pass_time(3)
+    assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == [1, 2]
+    stops = [{"indexes": "2", "reason": "bad input"}]
+    cluster.submit("array", jobQueue="low", array={"size": 10}, stopIndexes=stops)
+    await cluster.pass_time(3)
+    assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == [0, 1]
+    assert cluster.status("array")["array"]["failedIndexes"] == "2"
+
+
+@in_cluster()
 async def test_a_minimum_of_time_protects_singles_and_arrays(cluster: Cluster) -> None:
     await furnish(cluster, cpu="3", minimum=60)
     cluster.submit("array", jobQueue="low", array={"size": 10, "maxConcurrency": 2})

@@ -35,7 +35,7 @@ class IndexedController:
         return names.COMPLETION_INDEX in pod["metadata"]["labels"]
 
     def sync(self, namespace: str, name: str) -> None:
-        """Bring pods and status in line with the spec. With too many pods, those that do not run are deleted first."""
+        """Bring pods and status in line with the spec. Of too many pods, those that do not run go, then the newest."""
         if self._busy:
             return
         self._busy = True
@@ -122,7 +122,9 @@ class IndexedController:
             return
         left = [index for index in range(job["spec"]["completions"]) if index not in completed and index not in failed]
         wanted = min(job["spec"]["parallelism"], len(left))
-        surplus = sorted(active.values(), key=lambda pod: (pod["status"].get("phase") == "Running", -_index(pod)))
+        surplus = sorted(active.values(), key=_index, reverse=True)
+        surplus.sort(key=_started_at, reverse=True)
+        surplus.sort(key=lambda pod: pod["status"].get("phase") == "Running")
         for pod in surplus[: max(len(active) - wanted, 0)]:
             self._delete(active.pop(_index(pod)))
             self.deleted += 1
@@ -204,6 +206,11 @@ class IndexedController:
 
 def _index(pod: Object) -> int:
     return int(pod["metadata"]["labels"][names.COMPLETION_INDEX])
+
+
+def _started_at(pod: Object) -> str:
+    states = [each["state"] for each in pod["status"].get("containerStatuses", ())]
+    return max((state.get("running", {}).get("startedAt", "") for state in states), default="")
 
 
 def _has_ended(pod: Object) -> bool:

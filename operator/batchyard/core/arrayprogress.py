@@ -70,7 +70,7 @@ class Observed:
     stop: list[Run] = field(default_factory=list)
     """Jobs of single indexes that are to be deleted."""
     halt: bool = False
-    """Whether the Indexed Job has pods of indexes that are to end."""
+    """Whether the Indexed Job may have pods of indexes that are to end."""
     wake_at: float | None = None
 
 
@@ -142,7 +142,7 @@ class _Observation:
             ended = replace(status, state=state, reason=reason, message=message, stopped_at=self._now, not_before=None)
             return Observed(closed(ended))
         self._look_at_starts()
-        halt = bool(self._of_main & self._stopped)
+        halt = bool(self._of_main) and bool(self._stopped - array.succeeded - array.failed)
         return Observed(status, self._want(), self._look, self._stop, halt, min(self._wakes, default=None))
 
     # Single indexes.

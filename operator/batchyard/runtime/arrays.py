@@ -107,13 +107,21 @@ class ArrayKeeper:
         self._cache.look_at(key, job.uid, ArrayPods(ends, waiting, self._clock()))
 
     async def halt(self, key: Key) -> None:
-        """Delete the pods of indexes that are to end: the Job controller counts them as failed."""
+        """Delete the pods of indexes that are to end: the Job controller counts them as failed.
+
+        Which indexes have pods is asked anew: after the array has shrunk, these are not the lowest any more.
+        """
         job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
         if job is None or job.array is None or status is None or status.array is None:
             return
-        wished = list(islice(status.array.active & job.array.stopped, INDEXES_AT_ONCE))
-        for pod in await self._pods_of_indexes(job, wished, NOT_ENDED) if wished else ():
-            if "deletionTimestamp" not in pod["metadata"]:
+        wished = job.array.stopped - status.array.succeeded - status.array.failed
+        if len(wished) <= INDEXES_AT_ONCE:
+            found = await self._pods_of_indexes(job, list(wished), NOT_ENDED) if wished else []
+        else:
+            found, _ = await self._api.list(PODS, key[0], label_selector=pods_of(job.uid), field_selector=NOT_ENDED)
+        for pod in found:
+            index = int(pod["metadata"]["labels"][names.COMPLETION_INDEX])
+            if index in wished and "deletionTimestamp" not in pod["metadata"]:
                 with suppress(NotFound, Conflict):
                     await self._api.delete(PODS, pod["metadata"]["name"], key[0], uid=pod["metadata"]["uid"])
 

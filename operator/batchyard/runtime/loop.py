@@ -45,7 +45,7 @@ ARRAY_HOLD_SHARE = 0.03
 that the number of its writes grows with the logarithm of that time."""
 
 LOOK_HOLD_SECONDS = 0.5
-"""How long failed indexes are gathered before their pods are read."""
+"""How long indexes that have failed or are to end are gathered before their pods are read."""
 
 MEMORY_SECONDS = 0.5
 """How soon an expired job is looked at again while jobs that depend on it have yet to write down how it ended."""
@@ -203,7 +203,7 @@ class Loop:
                 self._cache.unstopped.add(run.owner)
                 self._work.add(("status", *run.owner), Urgency.FINAL_STATUS)
         for key in settled.halts:
-            self._work.add(("halt", *key), Urgency.STOP)
+            self._work.add(("halt", *key), Urgency.STOP, LOOK_HOLD_SECONDS)
         for key in settled.looks:
             self._work.add(("look", *key), Urgency.OVERVIEW, LOOK_HOLD_SECONDS)
         for key, node in settled.nodes:
