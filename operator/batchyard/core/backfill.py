@@ -72,11 +72,16 @@ def backfill(
         turns = Turns(queue, backlog, resolved, usage.get(queue.name), now)
         for key in behind(turns, decided.placements):
             job = resolved[key]
+            # Where nothing can be promised, nobody goes first: seen once somebody would fit, and not looked at again.
+            gaps -= {name for name in names if ledger.fits(name, job.request) and not reservations.made(name)}
+            names = [name for name in names if name in gaps]
+            if not names:
+                break
             for name in names:
                 if (
                     key not in wants
-                    and allowances.refusal(queue, turns.share, job) is None
                     and ledger.fits(name, job.request)
+                    and allowances.refusal(queue, turns.share, job) is None
                     and pools[name].could_hold(job.request, job.gang)
                     and turns.may_use(name, pools[name].capacity, job.request)
                     and reservations.allow(name, job)
@@ -136,11 +141,15 @@ class _Reservations:
         self._now = now
         self._made: dict[str, Reservation | None] = {}
 
-    def allow(self, environment: str, job: Resolved) -> bool:
-        """Whether the job delays nobody there; what it takes beside the front is noted."""
+    def made(self, environment: str) -> Reservation | None:
+        """What is promised to the front of an environment; None where that cannot be said."""
         if environment not in self._made:
             self._made[environment] = self._reserve(environment)
-        reservation = self._made[environment]
+        return self._made[environment]
+
+    def allow(self, environment: str, job: Resolved) -> bool:
+        """Whether the job delays nobody there; what it takes beside the front is noted."""
+        reservation = self.made(environment)
         if reservation is None:
             return False
         if latest_end(job, None, self._now) <= reservation.at:
