@@ -102,7 +102,8 @@ def counting_end(key: Key, dependency: Dependency, objects: Jobs) -> EndedDepend
     end = _end(dependency.job, other) if other is not None else None
     if other is None or end is None or key not in objects.unstored:
         return end
-    return end if not other.attempts and not _meets(dependency.type, end.state) else None
+    never_ran = not other.attempts and other.started_at is None  # arrays have no attempts
+    return end if never_ran and not _meets(dependency.type, end.state) else None
 
 
 def _end(name: str, other: Status) -> EndedDependency | None:

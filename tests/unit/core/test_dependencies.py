@@ -94,6 +94,13 @@ def test_what_never_ran_fails_its_chain_at_once_but_starts_nothing() -> None:
     assert isinstance(check(cleanup, Status(), objects)[1], Waits)
 
 
+def test_an_array_that_ran_has_no_attempts_and_counts_once_its_end_is_stored() -> None:
+    job, ran = needs("c", "a"), replace(FAILED, started_at=NOW)
+    objects = replace(snapshot(job, A, a=ran), unstored={A.key})
+    assert isinstance(check(job, Status(), objects)[1], Waits)
+    assert isinstance(check(job, Status(), replace(objects, unstored=()))[1], Never)
+
+
 def test_what_does_not_exist_is_waited_for_and_said_so() -> None:
     _, verdict = judged(needs("d", "a", "b", "c"), A)
     assert isinstance(verdict, Waits)
