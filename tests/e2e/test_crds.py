@@ -149,7 +149,7 @@ def test_status_is_shown_and_selectable(cluster: Cluster, namespace: str) -> Non
         "transcode:3",
         "7",
         "137",
-    ]  # of no array, and it starts no more
+    ]
 
 
 def test_jobs_are_selected_by_queue_definition_and_state(cluster: Cluster, namespace: str) -> None:
