@@ -77,19 +77,29 @@ def names_of_tests(file: str) -> frozenset[str]:
     return frozenset(each.name for each in functions if each.name.startswith("test_"))
 
 
+def assert_shown_by_tests(row: list[str]) -> None:
+    """The last cell names one test or two that exist."""
+    shown_by = row[-1].split(", ")
+    assert 1 <= len(shown_by) <= 2, f"{row[0]}: one test or two, or a dash"
+    for test in shown_by:
+        file, _, name = code(test).partition("::")
+        assert test == f"`{file}::{name}`", f"{row[0]}: write `file::test`, not {test}"
+        assert name in names_of_tests(file), f"{row[0]}: there is no {name} in tests/{file}"
+
+
 def test_all_behaviour_is_shown_by_tests_that_exist() -> None:
     behaviour = rows("coming-from-aws-batch.md", "subject")
     assert behaviour
     for row in behaviour:
         assert len(row) == 5, f"{row[0]}: the columns are subject, AWS Batch, Batchyard, difference, test"
-        if row[-1] == "-":
-            continue
-        shown_by = row[-1].split(", ")
-        assert 1 <= len(shown_by) <= 2, f"{row[0]}: one test or two, or a dash"
-        for test in shown_by:
-            file, _, name = code(test).partition("::")
-            assert test == f"`{file}::{name}`", f"{row[0]}: write `file::test`, not {test}"
-            assert name in names_of_tests(file), f"{row[0]}: there is no {name} in tests/{file}"
+        if row[-1] != "-":
+            assert_shown_by_tests(row)
+
+
+def test_all_that_can_go_wrong_is_shown_by_tests_that_exist() -> None:
+    for row in rows("failure-modes.md", "what goes wrong"):
+        assert len(row) == 4, f"{row[0]}: the columns are what goes wrong, Batchyard says, Batchyard does, test"
+        assert_shown_by_tests(row)
 
 
 def test_the_readme_names_everything_that_is_refused() -> None:
