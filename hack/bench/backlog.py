@@ -9,21 +9,11 @@ from dataclasses import replace
 
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import pool, with_pods
+from batchyard.core.environmentrecords import Environment, Node
 from batchyard.core.placement import Placement
 from batchyard.core.planner import place, settle
-from batchyard.core.queuerecords import FairShare
-from batchyard.core.records import (
-    BatchJob,
-    Definition,
-    Environment,
-    Key,
-    Node,
-    Queue,
-    Resolved,
-    Revision,
-    Run,
-    Status,
-)
+from batchyard.core.queuerecords import FairShare, Queue
+from batchyard.core.records import BatchJob, Definition, Key, Resolved, Revision, Run, Status
 from batchyard.core.resources import Resources, add, subtract
 from batchyard.core.snapshot import Placed, Settled, Snapshot
 from batchyard.core.usage import Usage, vcpus_of

@@ -11,7 +11,8 @@ from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import POD_SLOT, Ledger, Pool
 from batchyard.core.placement import Placement, scheduling_order
 from batchyard.core.planner import place
-from batchyard.core.records import BatchJob, Key, Queue
+from batchyard.core.queuerecords import Queue
+from batchyard.core.records import BatchJob, Key
 from batchyard.core.resources import Resources, add, fits, subtract
 from batchyard.core.snapshot import Placed, Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, make_queue, waiting

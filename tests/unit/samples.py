@@ -7,21 +7,10 @@ from typing import Any
 from batchyard.api.batchjob import JobState
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool, pool
+from batchyard.core.environmentrecords import Environment, Node
 from batchyard.core.placement import Hold, Placement, place_all
-from batchyard.core.records import (
-    Attempt,
-    BatchJob,
-    Definition,
-    Environment,
-    Key,
-    Node,
-    Pod,
-    Queue,
-    Resolved,
-    Revision,
-    Run,
-    Status,
-)
+from batchyard.core.queuerecords import Queue
+from batchyard.core.records import Attempt, BatchJob, Definition, Key, Pod, Resolved, Revision, Run, Status
 from batchyard.core.resources import Resources, parse_resources
 from batchyard.core.revisions import digest
 from batchyard.core.snapshot import Snapshot

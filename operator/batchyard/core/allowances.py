@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from batchyard.core.consumables import Consumable
-from batchyard.core.queuerecords import Limits
+from batchyard.core.queuerecords import Limits, Queue
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Queue, Resolved
+from batchyard.core.records import Resolved
 
 Name = tuple[str, ...]
 """What an allowance is for: ("queue", name), ("share", queue, name) or ("consumable", name)."""

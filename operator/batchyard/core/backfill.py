@@ -17,8 +17,9 @@ from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool, places, with_pods
 from batchyard.core.fairshare import Turns
 from batchyard.core.placement import Hold, Placement, scheduling_order
+from batchyard.core.queuerecords import Queue
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Key, Queue, Resolved
+from batchyard.core.records import Key, Resolved
 from batchyard.core.reservation import End, Reservation, latest_end, reserve
 from batchyard.core.resources import fits, subtract
 from batchyard.core.usage import Usage

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from batchyard.core.records import Environment, Gang, Key, Node, Run
+from batchyard.core.environmentrecords import Environment, Node
+from batchyard.core.records import Gang, Key, Run
 from batchyard.core.resources import Resources, add, fits, subtract
 from batchyard.core.selectors import usable
 

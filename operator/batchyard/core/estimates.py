@@ -16,8 +16,9 @@ from batchyard.core.capacity import Charge, Ledger, places, with_pods
 from batchyard.core.durations import Durations, revision_of
 from batchyard.core.fairshare import Turns
 from batchyard.core.placement import Hold, scheduling_order
+from batchyard.core.queuerecords import Queue
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BatchJob, Key, Queue, Resolved, Run
+from batchyard.core.records import BatchJob, Key, Resolved, Run
 from batchyard.core.reservation import time_limit
 from batchyard.core.resources import Resources
 from batchyard.core.snapshot import Snapshot

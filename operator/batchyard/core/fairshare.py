@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from heapq import heappop, heappush
 
 from batchyard.core.backlog import Backlog, Entry, key_of
-from batchyard.core.queuerecords import FairShare, entry_for
-from batchyard.core.records import Key, Queue, Resolved
+from batchyard.core.queuerecords import FairShare, Queue, entry_for
+from batchyard.core.records import Key, Resolved
 from batchyard.core.resources import Resources
 from batchyard.core.usage import Usage, vcpus_of
 

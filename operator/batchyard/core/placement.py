@@ -15,10 +15,12 @@ from batchyard.core.allowances import Allowances, Name
 from batchyard.core.arrayrecords import ArrayGrant, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
+from batchyard.core.environmentrecords import Environment
 from batchyard.core.fairshare import Turns
 from batchyard.core.growth import Growth
+from batchyard.core.queuerecords import Queue
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Environment, Gang, Key, Queue, Resolved
+from batchyard.core.records import Gang, Key, Resolved
 from batchyard.core.resources import Resources, describe
 from batchyard.core.usage import Usage
 

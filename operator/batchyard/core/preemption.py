@@ -15,7 +15,8 @@ from batchyard.core.backfill import behind
 from batchyard.core.capacity import Charge, Ledger, with_pods
 from batchyard.core.fairshare import Turns
 from batchyard.core.placement import Hold, Placement, scheduling_order
-from batchyard.core.records import Key, Queue, Run
+from batchyard.core.queuerecords import Queue
+from batchyard.core.records import Key, Run
 from batchyard.core.resources import Resources, add, fits, shortfall, subtract
 from batchyard.core.snapshot import Displacement, Snapshot
 

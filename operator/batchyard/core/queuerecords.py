@@ -1,6 +1,6 @@
-"""The parts of a JobQueue's record that its policies read: how it shares, and what it limits.
+"""JobQueues: their records, and the parts of them that policies read: how a queue shares, and what it limits.
 
-Parts of `records.Queue`, and of `records.Status` what a time limit is about. Read by `fairshare`, `allowances` and
+`Held` is a part of `records.Status`. Read by placement and the policies, `fairshare`, `allowances` and
 `timelimits`.
 """
 
@@ -53,3 +53,33 @@ class Held:
 
     reason: str
     since: float
+
+
+@dataclass(slots=True, frozen=True)
+class Selector:
+    """A Kubernetes label selector; the empty selector matches everything."""
+
+    match_labels: tuple[tuple[str, str], ...] = ()
+    expressions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class Queue:
+    """A JobQueue. `namespaces` is None when every namespace may submit."""
+
+    name: str
+    uid: str
+    generation: int
+    created: float
+    priority: int
+    enabled: bool
+    environments: tuple[str, ...]
+    namespaces: Selector | None = None
+    fair_share: FairShare | None = None
+    """None: first come, first served."""
+    limits: Limits | None = None
+    time_limits: Mapping[str, int] = field(default_factory=dict)
+    """How long a job may wait, in seconds, by reason."""
+    displaces_after: int | None = None
+    """Seconds that work of lower priority runs before it may be displaced; None where it never may."""
+    refusal: str = ""

@@ -11,7 +11,7 @@ from typing import Any
 from batchyard.api.batchjob import DependencyType, JobState, StopMode
 from batchyard.api.strategy import ExitAction
 from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, IndexedJob
-from batchyard.core.queuerecords import FairShare, Held, Limits
+from batchyard.core.queuerecords import Held
 from batchyard.core.resources import Resources, add
 
 Key = tuple[str, str]
@@ -328,72 +328,3 @@ class Definition:
     inactive: frozenset[int] = frozenset()
     history_limit: int = 10
     refusal: str = ""
-
-
-@dataclass(slots=True, frozen=True)
-class Selector:
-    """A Kubernetes label selector; the empty selector matches everything."""
-
-    match_labels: tuple[tuple[str, str], ...] = ()
-    expressions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
-
-
-@dataclass(slots=True, frozen=True)
-class Queue:
-    """A JobQueue. `namespaces` is None when every namespace may submit."""
-
-    name: str
-    uid: str
-    generation: int
-    created: float
-    priority: int
-    enabled: bool
-    environments: tuple[str, ...]
-    namespaces: Selector | None = None
-    fair_share: FairShare | None = None
-    """None: first come, first served."""
-    limits: Limits | None = None
-    time_limits: Mapping[str, int] = field(default_factory=dict)
-    """How long a job may wait, in seconds, by reason."""
-    displaces_after: int | None = None
-    """Seconds that work of lower priority runs before it may be displaced; None where it never may."""
-    refusal: str = ""
-
-
-@dataclass(slots=True, frozen=True)
-class Toleration:
-    """A toleration with the defaults of the Kubernetes API filled in."""
-
-    key: str = ""
-    operator: str = "Equal"
-    value: str = ""
-    effect: str = ""
-    seconds: int | None = None
-
-
-@dataclass(slots=True, frozen=True)
-class Environment:
-    """An unmanaged ComputeEnvironment: the nodes it selects, and ceilings on what jobs may use of them."""
-
-    name: str
-    uid: str
-    generation: int
-    created: float
-    enabled: bool
-    node_selector: Mapping[str, str] = field(default_factory=dict)
-    tolerations: tuple[Toleration, ...] = ()
-    ceilings: Resources = field(default_factory=dict)
-    refusal: str = ""
-
-
-@dataclass(slots=True, frozen=True)
-class Node:
-    """A cluster node, reduced to what decides whether jobs may use it."""
-
-    name: str
-    labels: Mapping[str, str]
-    allocatable: Resources
-    taints: tuple[tuple[str, str, str], ...] = ()
-    """Key, value and effect of each taint with effect NoSchedule or NoExecute."""
-    ready: bool = True
-    schedulable: bool = True

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from batchyard.core.queuerecords import Queue
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BatchJob, Definition, Key, Queue, Resolved, Revision
+from batchyard.core.records import BatchJob, Definition, Key, Resolved, Revision
 from batchyard.core.revisions import Missing, select
 from batchyard.core.selectors import matches
 from batchyard.core.template import TemplateError, Templates

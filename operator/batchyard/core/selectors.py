@@ -5,7 +5,8 @@ Called by `capacity` (which nodes an environment has) and `references` (which na
 
 from collections.abc import Iterable, Mapping
 
-from batchyard.core.records import Environment, Node, Selector, Toleration
+from batchyard.core.environmentrecords import Environment, Node, Toleration
+from batchyard.core.queuerecords import Selector
 
 
 def matches(selector: Selector, labels: Mapping[str, str]) -> bool:

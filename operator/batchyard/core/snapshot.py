@@ -11,19 +11,10 @@ from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Charge, Pool
 from batchyard.core.consumables import Consumable
+from batchyard.core.environmentrecords import Environment
 from batchyard.core.placement import Hold, Placement
-from batchyard.core.records import (
-    BatchJob,
-    Definition,
-    Environment,
-    Key,
-    Pod,
-    Queue,
-    Resolved,
-    Revision,
-    Run,
-    Status,
-)
+from batchyard.core.queuerecords import Queue
+from batchyard.core.records import BatchJob, Definition, Key, Pod, Resolved, Revision, Run, Status
 from batchyard.core.resources import Resources
 from batchyard.core.template import Templates
 from batchyard.core.usage import Usage

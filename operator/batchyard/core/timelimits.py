@@ -6,9 +6,9 @@ first showed the reason that it still shows; it is in the job's status, so it ou
 
 from batchyard.api.batchjob import JobState
 from batchyard.core import arrays, lifecycle
-from batchyard.core.queuerecords import Held
+from batchyard.core.queuerecords import Held, Queue
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Queue, Status
+from batchyard.core.records import Status
 
 
 def held_since(status: Status, reason: str, now: float) -> Held:

@@ -8,7 +8,8 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayShape, IndexRun
-from batchyard.core.records import BatchJob, Environment, Resolved
+from batchyard.core.environmentrecords import Environment
+from batchyard.core.records import BatchJob, Resolved
 from batchyard.manifests.job import build_job
 
 _FROM_ANNOTATION = {"fieldRef": {"fieldPath": f"metadata.annotations['{names.COMPLETION_INDEX}']"}}

@@ -6,7 +6,7 @@ Called by the executor when nodes or grants have changed.
 from collections.abc import Mapping
 from typing import Any
 
-from batchyard.core.records import Environment
+from batchyard.core.environmentrecords import Environment
 from batchyard.core.resources import Resources, subtract, to_resource_list
 from batchyard.manifests.conditions import Verdict, render_conditions
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from batchyard.api import names
-from batchyard.core.records import BatchJob, Environment, Gang, Resolved, Run
+from batchyard.core.environmentrecords import Environment
+from batchyard.core.records import BatchJob, Gang, Resolved, Run
 from batchyard.core.resources import Resources
 from batchyard.manifests.job import build_job, job_name, owner_reference
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchyard.api import names
+from batchyard.core.environmentrecords import Environment, Toleration
 from batchyard.core.podfailure import RULES
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BatchJob, Environment, Resolved, Toleration
+from batchyard.core.records import BatchJob, Resolved
 from batchyard.core.reservation import time_limit
 from batchyard.core.template import TemplateError
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchyard.api.batchjob import JobState
-from batchyard.core.records import TERMINAL, Queue
+from batchyard.core.queuerecords import Queue
+from batchyard.core.records import TERMINAL
 from batchyard.manifests.conditions import Verdict, render_conditions
 
 _COUNTED = tuple(state for state in JobState if state not in TERMINAL)

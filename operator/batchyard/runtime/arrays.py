@@ -11,8 +11,9 @@ from itertools import islice
 
 from batchyard.api import names
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayGrant, ArrayPods, ArrayShape, IndexRun
+from batchyard.core.environmentrecords import Environment
 from batchyard.core.indexes import IndexSet
-from batchyard.core.records import BatchJob, Environment, Key, Pod, Resolved, Run
+from batchyard.core.records import BatchJob, Key, Pod, Resolved, Run
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, PODS

@@ -10,7 +10,9 @@ from typing import Any
 
 from batchyard.core.capacity import Pool, pool
 from batchyard.core.consumables import Consumable
-from batchyard.core.records import Definition, Environment, Key, Node, Queue, Revision
+from batchyard.core.environmentrecords import Environment, Node
+from batchyard.core.queuerecords import Queue
+from batchyard.core.records import Definition, Key, Revision
 from batchyard.core.template import Templates
 from batchyard.manifests.revision import read_revision
 from batchyard.runtime import readers

@@ -6,8 +6,9 @@ Like all writes, each may be repeated at any time: names are deterministic, and 
 import logging
 
 from batchyard.core import gang
+from batchyard.core.environmentrecords import Environment
 from batchyard.core.placement import Placement
-from batchyard.core.records import BatchJob, Environment, Gang, Key, Resolved, Run
+from batchyard.core.records import BatchJob, Gang, Key, Resolved, Run
 from batchyard.kube.errors import AlreadyExists
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, SERVICES

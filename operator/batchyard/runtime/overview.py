@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from batchyard.core.consumables import Consumable
-from batchyard.core.records import Environment, Queue
+from batchyard.core.environmentrecords import Environment
+from batchyard.core.queuerecords import Queue
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import COMPUTEENVIRONMENTS, CONSUMABLERESOURCES, JOBQUEUES, Resource

@@ -26,20 +26,10 @@ from batchyard.api.validation import (
 from batchyard.core import revisions
 from batchyard.core.arrayrecords import ArrayShape, IndexStop, Rerun
 from batchyard.core.consumables import Consumable
+from batchyard.core.environmentrecords import Environment, Node, Toleration
 from batchyard.core.indexes import IndexSet
-from batchyard.core.queuerecords import FairShare, Limits
-from batchyard.core.records import (
-    BatchJob,
-    Definition,
-    Dependency,
-    Environment,
-    Key,
-    Node,
-    Queue,
-    Selector,
-    Stop,
-    Toleration,
-)
+from batchyard.core.queuerecords import FairShare, Limits, Queue, Selector
+from batchyard.core.records import BatchJob, Definition, Dependency, Key, Stop
 from batchyard.core.resources import parse_resources
 from batchyard.manifests.times import parse_time
 

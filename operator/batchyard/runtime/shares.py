@@ -9,7 +9,8 @@ from math import inf
 
 from batchyard.core import arrays
 from batchyard.core.placement import Placement
-from batchyard.core.records import BatchJob, Key, Queue, Run
+from batchyard.core.queuerecords import Queue
+from batchyard.core.records import BatchJob, Key, Run
 from batchyard.core.usage import Usage, vcpus_of
 from batchyard.manifests.fairshare import read_count, render_count, shown_waiting
 from batchyard.runtime.catalogue import Catalogue, Object

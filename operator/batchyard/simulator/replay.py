@@ -16,7 +16,8 @@ from batchyard.core.backfill import Decided, backfill
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool, with_pods
 from batchyard.core.placement import Hold, Placement, place_all
-from batchyard.core.records import BatchJob, Key, Queue, Resolved
+from batchyard.core.queuerecords import Queue
+from batchyard.core.records import BatchJob, Key, Resolved
 from batchyard.core.reservation import End, latest_end
 from batchyard.core.resources import Resources, add, subtract
 from batchyard.core.usage import Usage, vcpus_of

@@ -17,8 +17,8 @@ from batchyard.api.jobqueue import LIMITS_OF_SHARES, PolicyType, QueueLimits, Sc
 from batchyard.api.jobqueue import FairShare as FairShareSpec
 from batchyard.api.validation import InvalidObject, parse
 from batchyard.core.capacity import Pool, pool
-from batchyard.core.queuerecords import FairShare, Limits
-from batchyard.core.records import Environment, Node, Queue
+from batchyard.core.environmentrecords import Environment, Node
+from batchyard.core.queuerecords import FairShare, Limits, Queue
 from batchyard.core.resources import parse_resources
 from batchyard.simulator.submission import Amounts, LeftOut, Submission
 from batchyard.simulator.swf import Trace, read_trace

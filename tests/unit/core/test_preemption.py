@@ -10,8 +10,8 @@ from batchyard.core.arrayrecords import ArrayShape, IndexedJob, Want
 from batchyard.core.capacity import Charge, with_pods
 from batchyard.core.planner import place
 from batchyard.core.preemption import AT_ONCE
-from batchyard.core.queuerecords import Limits
-from batchyard.core.records import Pod, Queue, Run
+from batchyard.core.queuerecords import Limits, Queue
+from batchyard.core.records import Pod, Run
 from batchyard.core.resources import Resources, add
 from batchyard.core.snapshot import Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.queuerecords import FairShare
-from batchyard.core.records import BatchJob, Resolved, Selector
+from batchyard.core.queuerecords import FairShare, Selector
+from batchyard.core.records import BatchJob, Resolved
 from batchyard.core.references import Never, Waits, check
 from unit.samples import make_definition, make_job, make_queue, make_resolved, make_revision, make_snapshot
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.records import Selector, Toleration
+from batchyard.core.environmentrecords import Toleration
+from batchyard.core.queuerecords import Selector
 from batchyard.core.selectors import matches, usable
 from unit.samples import make_environment, make_node
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from batchyard.core.records import BatchJob, Environment, Toleration
+from batchyard.core.environmentrecords import Environment, Toleration
+from batchyard.core.records import BatchJob
 from batchyard.core.template import TemplateError
 from batchyard.manifests.job import build_job
 from unit.manifests.conftest import Golden

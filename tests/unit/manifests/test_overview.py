@@ -10,7 +10,8 @@ from batchyard.api.batchjob import JobState
 from batchyard.api.computeenvironment import ComputeEnvironmentStatus
 from batchyard.api.jobdefinition import JobDefinitionStatus
 from batchyard.api.jobqueue import JobQueueStatus
-from batchyard.core.records import Environment, Queue
+from batchyard.core.environmentrecords import Environment
+from batchyard.core.queuerecords import Queue
 from batchyard.manifests.definition import render_definition_status
 from batchyard.manifests.environment import render_environment_status
 from batchyard.manifests.queue import render_queue_status
