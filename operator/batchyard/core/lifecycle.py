@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import gang, memory, retries, stopping
+from batchyard.core import attempts, gang, stopping
 from batchyard.core.outcome import Outcome, Verdict, of_run
 from batchyard.core.reasons import Reason
-from batchyard.core.records import TERMINAL, Attempt, BatchJob, Gang, Pod, Resolved, RetryPolicy, Run, Status, Stop
+from batchyard.core.records import TERMINAL, BatchJob, Gang, Pod, Resolved, Run, Status, Stop
 from batchyard.core.startup import gives_up_at
 
 POD_GRACE_SECONDS = 2.0
@@ -42,7 +42,7 @@ def observe(
 
     `children` are the Jobs of a multi-node job's other nodes, by name.
     """
-    seen = _Seen(job.uid, resolved, stopping.termination(job), children or {}, now)
+    seen = _Seen(attempts.Terms(job.uid, resolved, now), stopping.termination(job), children or {})
     while status.state not in TERMINAL:
         last = status.attempts[-1] if status.attempts else None
         newer = min((number for number in runs if last is None or number > last.run), default=None)
@@ -54,7 +54,7 @@ def observe(
             status = progress.status
         if newer is None:
             break
-        status = _adopted(status, runs[newer])
+        status = attempts.adopted(status, runs[newer])
     return Progress(status)
 
 
@@ -62,15 +62,17 @@ def observe(
 class _Seen:
     """What all steps of one observation share."""
 
-    job_uid: str
-    resolved: Resolved | None
+    terms: attempts.Terms
     termination: Stop | None
     children: Mapping[str, Run]
-    now: float
 
     @property
-    def policy(self) -> RetryPolicy:
-        return self.resolved.retry if self.resolved else RetryPolicy()
+    def now(self) -> float:
+        return self.terms.now
+
+    @property
+    def resolved(self) -> Resolved | None:
+        return self.terms.resolved
 
     @property
     def grace_seconds(self) -> int:
@@ -89,14 +91,14 @@ def _moved_on(status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _S
         if stopped is not None:
             return stopped
     if run is None:
-        return Progress(_lost(status, seen, superseded=superseded))
+        return Progress(attempts.lost(status, seen.terms, superseded=superseded))
     if not run.ended:
         if seen.children or seen.gang is not None:
             return _together(status, run, pods, seen)
         return _under_way(status, run, pod, seen)
     if not superseded and (due := last_word_due(run, pod, seen.now)) is not None:
         return Progress(status, wake_at=due)
-    return _ended(status, of_run(run, pod), run, pod, seen, superseded=superseded)
+    return Progress(attempts.closed(status, of_run(run, pod), run, pod, seen.terms, superseded=superseded))
 
 
 def last_word_due(run: Run, pod: Pod | None, now: float) -> float | None:
@@ -119,34 +121,16 @@ def _stopped(
     pod = pods.get(name)
     halted = stopping.halted(run, pod)
     if halted and not gang.lingers(name, seen.children, pods):
-        return _ended(status, stopping.outcome(termination, run, pod), run, pod, seen)
+        return Progress(attempts.closed(status, stopping.outcome(termination, run, pod), run, pod, seen.terms))
     if halted or run is None or not run.ended:
-        return Progress(stopping.announced(_with_pod(status, pod) if pod else status, termination))
+        return Progress(stopping.announced(attempts.with_pod(status, pod) if pod else status, termination))
     return None
-
-
-def _adopted(status: Status, run: Run) -> Status:
-    """Enter a run into the attempt list that the status does not know yet (new, or the status write was lost)."""
-    entry = Attempt(run.number, run.attempt, run.name, run.environment, memory=run.request.get("memory"))
-    return replace(
-        status,
-        state=JobState.STARTING,
-        reason=Reason.CREATING_POD,
-        message=f"Kubernetes Job {run.name} was created in environment {run.environment}",
-        revision=run.revision,
-        environment=run.environment,
-        job_name=run.name,
-        attempts=(*status.attempts, entry),
-        queue_position=None,
-        stalled=False,
-        not_before=None,
-    )
 
 
 def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progress:
     if pod is None:
         return Progress(status)
-    status = _with_pod(status, pod)
+    status = attempts.with_pod(status, pod)
     if pod.started_at is not None and not pod.waiting_reason:
         return Progress(
             replace(
@@ -167,17 +151,12 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progre
     return Progress(status)
 
 
-def _with_pod(status: Status, pod: Pod) -> Status:
-    attempt = replace(status.attempts[-1], pod_name=pod.name, node_name=pod.node_name, started_at=pod.started_at)
-    return replace(status, attempts=(*status.attempts[:-1], attempt))
-
-
 def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Seen) -> Progress:
     """The main node of a multi-node job moves it on, unless trouble with another one ends the run."""
     main, children = pods.get(run.name), gang.of_main(run, seen.children)
     outcome, wake_at = gang.trouble(children, pods, seen.grace_seconds, seen.now)
     if outcome is not None:
-        return _ended(status, outcome, run, main, seen)
+        return Progress(attempts.closed(status, outcome, run, main, seen.terms))
     progress = _under_way(status, run, main, seen)
     status = progress.status
     if main is not None and seen.gang is not None and status.reason == Reason.CONTAINER_RUNNING:
@@ -191,87 +170,11 @@ def _cannot_start(status: Status, run: Run, pod: Pod, due: float, seen: _Seen) -
     if seen.now < due:
         return Progress(_starting(status, pod.waiting_reason, message), wake_at=due)
     outcome = Outcome(Verdict.FAILED, Reason.CANNOT_START, message, cause=pod.waiting_reason)
-    return _ended(status, outcome, run, pod, seen)
+    return Progress(attempts.closed(status, outcome, run, pod, seen.terms))
 
 
 def _starting(status: Status, reason: str, message: str) -> Status:
     return replace(status, state=JobState.STARTING, reason=reason, message=message)
-
-
-def _ended(
-    status: Status, outcome: Outcome, run: Run | None, pod: Pod | None, seen: _Seen, *, superseded: bool = False
-) -> Progress:
-    """Close the open attempt and decide what follows."""
-    stopped_at = (pod.stopped_at if pod else None) or (run.ended_at if run else None) or seen.now
-    open_attempt = status.attempts[-1]
-    started_at = (pod.started_at if pod else None) or open_attempt.started_at
-    if started_at is None and run is not None and outcome.verdict is Verdict.SUCCEEDED:
-        started_at = run.started_at
-    closed = replace(
-        open_attempt,
-        pod_name=pod.name if pod else open_attempt.pod_name,
-        node_name=(pod.node_name if pod else "") or open_attempt.node_name,
-        started_at=started_at,
-        stopped_at=stopped_at,
-        exit_code=outcome.exit_code,
-        reason=outcome.reason,
-        message=outcome.message,
-        out_of_memory=pod.out_of_memory if pod and outcome.reason == Reason.OUT_OF_MEMORY else (),
-    )
-    status = replace(
-        status,
-        attempts=(*status.attempts[:-1], closed),
-        started_at=status.started_at if status.started_at is not None else started_at,
-    )
-    return Progress(_decided(status, outcome, stopped_at, seen, superseded=superseded))
-
-
-def _lost(status: Status, seen: _Seen, *, superseded: bool) -> Status:
-    """Close an attempt whose Kubernetes Job is gone: deleted by somebody, which says nothing about the work."""
-    attempt = status.attempts[-1]
-    message = f"Kubernetes Job {attempt.job_name} was deleted before it ended"
-    outcome = Outcome(Verdict.INTERRUPTED, Reason.JOB_DELETED, message)
-    closed = replace(attempt, stopped_at=seen.now, reason=outcome.reason, message=outcome.message)
-    status = replace(status, attempts=(*status.attempts[:-1], closed))
-    return _decided(status, outcome, seen.now, seen, superseded=superseded)
-
-
-def _decided(status: Status, outcome: Outcome, stopped_at: float, seen: _Seen, *, superseded: bool) -> Status:
-    attempt = status.attempts[-1]
-    follows: retries.Fail | retries.Again | None
-    if superseded:
-        follows = retries.Again(seen.now, outcome.reason, outcome.message)
-    else:
-        follows = retries.after(
-            outcome,
-            attempt=attempt.attempt,
-            interruptions=status.interruptions,
-            policy=seen.policy,
-            now=seen.now,
-            chance=retries.chance_of(seen.job_uid, attempt.attempt),
-            memory=memory.outlook(seen.resolved, status.attempts) if seen.resolved else "",
-        )
-    interrupted = outcome.verdict is Verdict.INTERRUPTED
-    status = replace(status, interruptions=status.interruptions + interrupted)
-    if isinstance(follows, retries.Again):
-        return replace(
-            status,
-            state=JobState.RUNNABLE,
-            reason=follows.reason,
-            message=follows.message,
-            not_before=follows.not_before,
-            environment="",
-            job_name="",
-        )
-    failed = follows is not None
-    return replace(
-        status,
-        state=JobState.FAILED if failed else JobState.SUCCEEDED,
-        reason=follows.reason if follows is not None else outcome.reason,
-        message=follows.message if follows is not None else outcome.message,
-        stopped_at=stopped_at,
-        not_before=None,
-    )
 
 
 def strays(status: Status, runs: Mapping[int, Run], *, terminate: bool = False) -> list[Run]:

@@ -25,12 +25,12 @@ from batchyard.core import (
     timelimits,
 )
 from batchyard.core.allowances import Allowances
-from batchyard.core.arrayprogress import Seen
 from batchyard.core.arrayprogress import observe as observe_array
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape
 from batchyard.core.backfill import Decided, backfill
 from batchyard.core.capacity import Ledger
 from batchyard.core.explain import queued_behind, unestimated, worth_renewing
+from batchyard.core.indexruns import Seen
 from batchyard.core.placement import Hold, Placement, place_all
 from batchyard.core.preemption import displace
 from batchyard.core.reasons import Reason

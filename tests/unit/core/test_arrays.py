@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from batchyard.api.batchjob import JobState
-from batchyard.core.arrayprogress import Observed, Seen, observe
+from batchyard.core.arrayprogress import Observed, observe
 from batchyard.core.arrayrecords import ArrayGrant, ArrayPods, ArrayShape, ArrayStatus, IndexedJob, IndexRun, Want
 from batchyard.core.arrays import closed, granted, held, strays, taken
 from batchyard.core.indexes import IndexSet
+from batchyard.core.indexruns import Seen
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Pod, Resolved, RetryPolicy, Run, Status
 from unit.samples import NOW, exited, interrupted, make_job, make_pod, make_resolved, make_run, succeeded

@@ -1,0 +1,190 @@
+"""The indexes of an array one by one: which have ended for good, which run, and which are due to run again.
+
+A part of `arrayprogress`, which decides on the array as a whole.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from batchyard.core import retries
+from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape, ArrayStatus, FailedIndex, IndexRun
+from batchyard.core.indexes import IndexSet
+from batchyard.core.indexgate import Gate
+from batchyard.core.lifecycle import last_word_due
+from batchyard.core.outcome import Outcome, Verdict, of_pod, of_run
+from batchyard.core.reasons import Reason
+from batchyard.core.records import BatchJob, Pod, Resolved, RetryPolicy, Run
+
+
+@dataclass(slots=True, frozen=True)
+class Seen:
+    """What the API server shows of one array."""
+
+    main: Run | None
+    """The Job that goes through all indexes."""
+    others: Iterable[Run] = ()
+    """The Jobs of single indexes."""
+    pods: Mapping[str, Pod] = field(default_factory=dict)
+    """Pods of the Jobs of single indexes, by the name of their Job."""
+    looked: ArrayPods = field(default_factory=ArrayPods)
+
+    @property
+    def runs(self) -> list[Run]:
+        """All Jobs of the array."""
+        return [self.main, *self.others] if self.main is not None else list(self.others)
+
+
+class IndexRuns:
+    """One look at the indexes of an array that has started, and what was found."""
+
+    def __init__(
+        self,
+        job: BatchJob,
+        shape: ArrayShape,
+        before: ArrayStatus,
+        resolved: Resolved | None,
+        seen: Seen,
+        now: float,
+        gate: Gate | None,
+    ) -> None:
+        self._job = job
+        self._shape = shape
+        self._before = before
+        self._policy = resolved.retry if resolved else RetryPolicy()
+        self._seen = seen
+        self._now = now
+        self._gate = gate
+        self._shown = seen.main.indexed if seen.main is not None and seen.main.indexed else None
+        self._interrupted: list[int] = []
+        self.chains = _chains(seen.others)
+        """The Jobs of each single index, in their order."""
+        self.stopped = shape.stopped & before.indexes
+        """The indexes that are to end."""
+        self.failures: dict[int, FailedIndex] = {}
+        """The indexes that have failed for good, beyond those of which the status knows."""
+        self.due: list[IndexRun] = []
+        """The runs that may start now."""
+        self.live: list[int] = []
+        """The indexes that have a Job of their own which has not ended."""
+        self.stop: list[Run] = []
+        """Jobs of single indexes that are to be deleted."""
+        self.look = False
+        """Whether pods of the Indexed Job must be read to know more."""
+        self.wakes: list[float] = []
+        """When to look again without being told to."""
+        self.succeeded = self._succeeded()
+        """The indexes that have succeeded."""
+        self.never = IndexSet()
+        """The indexes that are never to run."""
+        if gate is not None:
+            self.never = gate.never - self.succeeded - before.failed - IndexSet.of(self.chains)
+        for index in self._in_question(self.succeeded) - self.never:
+            self._judge(index)
+
+    def started(self) -> int:
+        """How many of the indexes with a Job of their own have got past their start."""
+        return sum(self._has_started(self.chains[index][-1]) for index in self.live)
+
+    def _has_started(self, run: Run) -> bool:
+        pod = self._seen.pods.get(run.name)
+        return pod is not None and pod.live and pod.started_at is not None and not pod.waiting_reason
+
+    def _succeeded(self) -> IndexSet:
+        alone = (index for index, chain in self.chains.items() if any(run.condition == "Complete" for run in chain))
+        completed = self._shown.completed if self._shown else IndexSet()
+        return self._before.succeeded | completed | IndexSet.of(alone)
+
+    def _in_question(self, succeeded: IndexSet) -> IndexSet:
+        """The indexes that have not succeeded and that the Indexed Job does not care for any more."""
+        if self._gate is not None:
+            left = self._gate.ready | IndexSet.of(self.chains) | self.stopped
+        elif self._shown is None or (self._seen.main is not None and self._seen.main.ended):
+            left = self._before.indexes
+        else:
+            left = self._shown.failed | IndexSet.of(self.chains)
+        return left - succeeded - self._before.failed
+
+    def _judge(self, index: int) -> None:
+        """Decide what follows the last run of an index: another one, now or later, or its failure."""
+        chain = self.chains.get(index, [])
+        if chain and not chain[-1].ended:
+            self.live.append(index)
+            if index in self.stopped and not chain[-1].deleting:
+                self.stop.append(chain[-1])
+            return
+        if index in self.stopped:
+            reason = next(stop.reason for stop in self._shape.stops if index in stop.indexes)
+            attempt = chain[-1].attempt if chain else int(self._shown is not None)
+            message = f"terminated: {reason}"
+            self.failures[index] = FailedIndex(index, attempt, None, Reason.TERMINATED, message)
+            return
+        if not chain and self._gate is not None:
+            self.due.append(IndexRun(index, MAIN_RUN, 1))
+            return
+        attempt = chain[-1].attempt if chain else 1
+        number = chain[-1].number if chain else MAIN_RUN
+        ended = self._last_end(index, chain[-1] if chain else None)
+        if ended is None:
+            return
+        outcome, pod, ended_at = ended
+        if outcome.verdict is Verdict.INTERRUPTED:
+            self._interrupted.append(index)
+        follows = retries.after(
+            outcome,
+            attempt=attempt,
+            interruptions=number - attempt,
+            policy=self._policy,
+            now=ended_at,
+            chance=retries.chance_of(f"{self._job.uid}/{index}", attempt),
+        )
+        if isinstance(follows, retries.Again):
+            if follows.not_before > self._now:
+                self.wakes.append(follows.not_before)
+            else:
+                again = attempt if outcome.verdict is Verdict.INTERRUPTED else attempt + 1
+                self.due.append(IndexRun(index, number + 1, again))
+        elif follows is not None:
+            where = (pod.name, pod.node_name) if pod else ("", "")
+            self.failures[index] = FailedIndex(
+                index, attempt, outcome.exit_code, follows.reason, follows.message, *where
+            )
+
+    def _last_end(self, index: int, run: Run | None) -> tuple[Outcome, Pod | None, float] | None:
+        """How the last run of an index ended, and when; None as long as that has yet to be read."""
+        if run is not None:
+            pod = self._seen.pods.get(run.name)
+            if (due := last_word_due(run, pod, self._now)) is not None:
+                self.wakes.append(due)
+                return None
+            return of_run(run, pod), pod, run.ended_at or self._now
+        if self._shown is None or index not in self._shown.failed:
+            message = f"the Kubernetes Job of the array was deleted before index {index} had ended"
+            return Outcome(Verdict.INTERRUPTED, Reason.JOB_DELETED, message), None, self._now
+        if index not in self._seen.looked.ends:
+            self.look = True
+            return None
+        pod = self._seen.looked.ends[index]
+        return of_pod(pod), pod, (pod.stopped_at if pod else None) or self._now
+
+    def interruptions(self, before: int) -> int:
+        """How often runs were interrupted: the number of a run grows each time, that of its attempt then does not.
+
+        A status may be behind the Jobs, or know of indexes that were interrupted once too often and have no Job.
+        """
+        lost = sum(index in self.failures for index in self._interrupted)
+        shown = len(self._interrupted)
+        for index, chain in self.chains.items():
+            last = chain[-1]
+            shown += last.number - last.attempt
+            if index in self._before.failed and last.ended:
+                shown += of_run(last, self._seen.pods.get(last.name)).verdict is Verdict.INTERRUPTED
+        return max(before + lost, shown)
+
+
+def _chains(others: Iterable[Run]) -> dict[int, list[Run]]:
+    """The runs of single indexes, in their order."""
+    chains: dict[int, list[Run]] = {}
+    for run in sorted(others, key=lambda run: run.number):
+        if run.index is not None:
+            chains.setdefault(run.index, []).append(run)
+    return chains
