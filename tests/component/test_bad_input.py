@@ -168,3 +168,36 @@ async def test_a_quota_holds_up_only_the_job_it_is_about(cluster: Cluster) -> No
     await still_works(cluster)
     await cluster.pass_time(10)
     assert cluster.state("sample") == ("Starting", "CreatingPod")
+
+
+GRACE = "spec.template.spec.terminationGracePeriodSeconds must be a whole number from 0 to 2147483647"
+
+
+@pytest.mark.parametrize(
+    ("grace", "state", "message"),
+    [(None, ("Starting", "CreatingPod"), ""), ("30s", ("Failed", "InvalidSpec"), GRACE)],
+)
+@in_cluster()
+async def test_an_odd_grace_period_concerns_its_job_alone(
+    cluster: Cluster, grace: Any, state: tuple[str, str], message: str
+) -> None:
+    """It is read when a job might go before another one, which waits for room."""
+    cluster.furnish(cpu="4", timeout={"attemptDurationSeconds": 3600})
+    container = {"name": "main", "image": "busybox", "resources": {"requests": {"cpu": "1"}}}
+    pod = {"spec": {"terminationGracePeriodSeconds": grace, "containers": [container]}}
+    cluster.put("JobDefinition", "odd", container=None, template=pod, timeout={"attemptDurationSeconds": 60})
+    process = await cluster.start_operator()
+    cluster.submit("running", containerOverrides=[{"resources": {"requests": {"cpu": "2"}}}])
+    await cluster.pass_time(1)
+    cluster.jobs.start(cluster.kube_job("running-1"))
+    cluster.submit("large", containerOverrides=[{"resources": {"requests": {"cpu": "4"}}}])
+    await cluster.pass_time(1)
+    cluster.submit("small", jobDefinition="odd")
+    await cluster.pass_time(5)
+    assert process.stopped == []
+    assert cluster.state("small") == state
+    assert message in cluster.status("small").get("message", "")
+    cluster.jobs.finish(cluster.kube_job("running-1"))
+    cluster.delete("BatchJob", "small")
+    await cluster.pass_time(5)
+    assert cluster.state("large") == ("Starting", "CreatingPod")

@@ -46,7 +46,7 @@ def latest_end(resolved: Resolved, started_at: float | None, now: float) -> floa
         return inf
     grace = resolved.template.get("spec", {}).get("terminationGracePeriodSeconds", KUBERNETES_GRACE_SECONDS)
     begins = now + PLACING_SECONDS if started_at is None else started_at
-    return max(begins + limit + int(grace), now)
+    return max(begins + limit + grace, now)
 
 
 def reserve(request: Resources, free: Resources, ends: Iterable[End]) -> Reservation | None:

@@ -2,7 +2,7 @@
 
 The CRD lets `spec.template` of a JobDefinition hold anything, and the API server judges it only in the dry
 run. The merge of a job into its definition asks here first, so that a wrong shape ends in a sentence, not in
-an exception.
+an exception. Whatever is read of a template anywhere later is checked here.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,14 @@ class _MapOf:
     """An object with any keys."""
 
     values: Any
+
+
+@dataclass(slots=True, frozen=True)
+class _Between:
+    """A whole number within the bounds that Kubernetes sets."""
+
+    least: int
+    most: int
 
 
 _AMOUNTS = _MapOf((str, int, float))
@@ -35,14 +43,19 @@ _POD_TEMPLATE = {
         "tolerations": [{}],
         "overhead": _AMOUNTS,
         "resources": _RESOURCES,
-        "activeDeadlineSeconds": int,
+        "activeDeadlineSeconds": _Between(1, 2**31 - 1),
+        "terminationGracePeriodSeconds": _Between(0, 2**31 - 1),
     },
 }
-_NAMES = {str: "a string", int: "a whole number", (str, int, float): "a quantity"}
+_NAMES = {str: "a string", (str, int, float): "a quantity"}
+_DEEPEST = 50
+"""How deep a template may be nested; what Kubernetes knows in a pod is half as deep."""
 
 
 def misshapen(template: Any) -> str:
     """One sentence about the first thing that is wrong, or nothing."""
+    if _is_deeper(template, _DEEPEST):
+        return f"spec.template is nested more than {_DEEPEST} levels deep, which no pod is: take out what is not of a pod"
     problem = _problem(template, _POD_TEMPLATE, "spec.template")
     if problem:
         return problem
@@ -57,6 +70,25 @@ def misshapen(template: Any) -> str:
             if any(not entry.get("name") for entry in container.get("env") or ()):
                 return f"{path}.env has an entry without a name: give it one"
     return ""
+
+
+def without_nulls(value: Any) -> Any:
+    """The same without the fields that are null, which to Kubernetes are not set; itself where there are none."""
+    if isinstance(value, Mapping):
+        kept = {name: without_nulls(entry) for name, entry in value.items() if entry is not None}
+        same = len(kept) == len(value) and all(kept[name] is value[name] for name in kept)
+        return value if same else kept
+    if isinstance(value, list):
+        entries = [without_nulls(entry) for entry in value]
+        return value if all(new is old for new, old in zip(entries, value, strict=True)) else entries
+    return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, Mapping | list):
+        return False
+    parts = value.values() if isinstance(value, Mapping) else value
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in parts)
 
 
 def _problem(value: Any, shape: Any, path: str) -> str:
@@ -74,6 +106,10 @@ def _problem(value: Any, shape: Any, path: str) -> str:
             if not isinstance(value, Mapping):
                 return f"{path} must be an object"
             parts = ((value[name], shape[name], f"{path}.{name}") for name in shape if value.get(name) is not None)
+        case _Between():
+            if isinstance(value, int) and not isinstance(value, bool) and shape.least <= value <= shape.most:
+                return ""
+            return f"{path} must be a whole number from {shape.least} to {shape.most}"
         case _:
             fits = isinstance(value, shape) and not isinstance(value, bool)
             return "" if fits else f"{path} must be {_NAMES[shape]}"

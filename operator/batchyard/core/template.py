@@ -26,7 +26,7 @@ from batchyard.core.records import (
     Revision,
 )
 from batchyard.core.resources import Resources, describe, parse_resources, pod_requests
-from batchyard.core.shape import misshapen
+from batchyard.core.shape import misshapen, without_nulls
 
 DEFAULT_STARTUP_GRACE_SECONDS = 300
 
@@ -175,6 +175,7 @@ def pod_template(content: Mapping[str, Any]) -> dict[str, Any]:
     if template := content.get("template"):
         if problem := misshapen(template):
             raise TemplateError(Reason.INVALID_SPEC, problem)
+        template = without_nulls(template)
         return {**template, "spec": {**(template.get("spec") or {}), "restartPolicy": "Never"}}
     raise TemplateError(
         Reason.INVALID_SPEC, "the JobDefinition has neither spec.container nor spec.template: give one of them"

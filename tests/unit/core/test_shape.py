@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.core.shape import misshapen
+from batchyard.core.shape import misshapen, without_nulls
 from batchyard.core.template import TemplateError, resolve
 from unit.samples import make_job, make_revision
 
 OK = {"name": "a", "image": "b"}
+NESTED: list[Any] = []
+for _ in range(60):
+    NESTED = [NESTED]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,23 @@ OK = {"name": "a", "image": "b"}
         ),
         (
             {"spec": {"containers": [OK], "activeDeadlineSeconds": "1h"}},
-            "spec.template.spec.activeDeadlineSeconds must be a whole number",
+            "spec.template.spec.activeDeadlineSeconds must be a whole number from 1 to 2147483647",
+        ),
+        (
+            {"spec": {"containers": [OK], "activeDeadlineSeconds": 0}},
+            "spec.template.spec.activeDeadlineSeconds must be a whole number from 1 to 2147483647",
+        ),
+        (
+            {"spec": {"containers": [OK], "terminationGracePeriodSeconds": "30s"}},
+            "spec.template.spec.terminationGracePeriodSeconds must be a whole number from 0 to 2147483647",
+        ),
+        (
+            {"spec": {"containers": [OK], "terminationGracePeriodSeconds": True}},
+            "spec.template.spec.terminationGracePeriodSeconds must be a whole number from 0 to 2147483647",
+        ),
+        (
+            {"spec": {"containers": [OK], "volumes": NESTED}},
+            "spec.template is nested more than 50 levels deep, which no pod is: take out what is not of a pod",
         ),
         (
             {"metadata": {"labels": ["a"]}, "spec": {"containers": [OK]}},
@@ -66,6 +85,30 @@ def test_the_first_problem_is_named(template: Any, sentence: str) -> None:
 
 def test_what_batchyard_does_not_look_at_is_left_to_the_api_server() -> None:
     assert not misshapen({"metadata": None, "spec": {"containers": [OK], "volumes": 7, "initContainers": None}})
+
+
+def test_a_null_is_a_field_that_is_not_set() -> None:
+    template = {
+        "spec": {
+            "containers": [{**OK, "env": None, "resources": {"limits": None}}],
+            "terminationGracePeriodSeconds": None,
+            "volumes": [None, {"name": "a", "emptyDir": {}}],
+        }
+    }
+    assert not misshapen(template)
+    resolved = resolve(make_job(), make_revision(container=None, template=template))
+    assert resolved.template == {
+        "spec": {
+            "containers": [{**OK, "resources": {}}],
+            "volumes": [None, {"name": "a", "emptyDir": {}}],
+            "restartPolicy": "Never",
+        }
+    }
+
+
+def test_a_template_without_nulls_stays_the_same_object() -> None:
+    template = {"spec": {"containers": [OK], "volumes": [{"name": "a"}]}}
+    assert without_nulls(template) is template
 
 
 json = st.recursive(
