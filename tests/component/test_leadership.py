@@ -2,9 +2,10 @@
 
 import pytest
 
-from batchyard.kube.resources import BATCHJOBS, LEASES, NAMESPACES
+from batchyard.kube.errors import ApiError, Gone
+from batchyard.kube.resources import BATCHJOBS, JOBQUEUES, JOBS, LEASES, NAMESPACES, Resource
 from batchyard.runtime.operator import NotLeadingError
-from fakes.cluster import Cluster, in_cluster
+from fakes.cluster import DOWN, Cluster, in_cluster
 
 LEASE_SECONDS = 15
 
@@ -145,3 +146,29 @@ async def test_stopping_ends_every_task_even_in_the_middle_of_work(cluster: Clus
         process = await cluster.start_operator()
     await cluster.pass_time(5)
     assert len(cluster.kube_jobs()) == 4
+
+
+@pytest.mark.parametrize("error", [DOWN, Gone(410, "Expired", "The provided continue parameter is too old")])
+@pytest.mark.parametrize("resource", [BATCHJOBS, JOBQUEUES, JOBS])
+@in_cluster()
+async def test_a_new_leader_reads_everything_however_long_that_takes(
+    cluster: Cluster, resource: Resource, error: ApiError
+) -> None:
+    """An API server that is overloaded, or being replaced, when the lease is taken over."""
+    cluster.furnish()
+    first = await cluster.start_operator()
+    standby = await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(5)
+    standby.api.fail_next("list", resource, error, times=8)
+    await first.stop()
+    await cluster.pass_time(20)
+    assert standby.election.is_leader
+    assert standby.operator.ready() != ""
+    assert standby.writes(BATCHJOBS, JOBS) == []
+    await cluster.pass_time(120)
+    assert standby.operator.ready() == ""
+    assert standby.stopped == []
+    cluster.jobs.finish(cluster.kube_job("job-1"))
+    await cluster.pass_time(5)
+    assert cluster.state() == ("Succeeded", "Completed")

@@ -44,7 +44,7 @@ def latest_end(resolved: Resolved, started_at: float | None, now: float) -> floa
     limit = time_limit(resolved)
     if limit is None:
         return inf
-    grace = resolved.template.get("spec", {}).get("terminationGracePeriodSeconds", KUBERNETES_GRACE_SECONDS)
+    grace: int = resolved.template.get("spec", {}).get("terminationGracePeriodSeconds", KUBERNETES_GRACE_SECONDS)
     begins = now + PLACING_SECONDS if started_at is None else started_at
     return max(begins + limit + grace, now)
 

@@ -55,7 +55,7 @@ _DEEPEST = 50
 def misshapen(template: Any) -> str:
     """One sentence about the first thing that is wrong, or nothing."""
     if _is_deeper(template, _DEEPEST):
-        return f"spec.template is nested more than {_DEEPEST} levels deep, which no pod is: take out what is not of a pod"
+        return f"spec.template is nested more than {_DEEPEST} levels deep: take out what is not of a pod"
     problem = _problem(template, _POD_TEMPLATE, "spec.template")
     if problem:
         return problem
@@ -107,9 +107,8 @@ def _problem(value: Any, shape: Any, path: str) -> str:
                 return f"{path} must be an object"
             parts = ((value[name], shape[name], f"{path}.{name}") for name in shape if value.get(name) is not None)
         case _Between():
-            if isinstance(value, int) and not isinstance(value, bool) and shape.least <= value <= shape.most:
-                return ""
-            return f"{path} must be a whole number from {shape.least} to {shape.most}"
+            fits = isinstance(value, int) and not isinstance(value, bool) and shape.least <= value <= shape.most
+            return "" if fits else f"{path} must be a whole number from {shape.least} to {shape.most}"
         case _:
             fits = isinstance(value, shape) and not isinstance(value, bool)
             return "" if fits else f"{path} must be {_NAMES[shape]}"

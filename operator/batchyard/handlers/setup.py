@@ -4,6 +4,8 @@ Called once by the app. Each setting replaces a default of Kopf that costs write
 correctness here.
 """
 
+from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import Any
 
 import kopf
@@ -44,6 +46,13 @@ class _NoProgress(kopf.ProgressStorage):
         return essence
 
 
+class _ForEver:
+    """Seconds between the tries of a request, without an end: Kopf ends the process after the last one."""
+
+    def __iter__(self) -> Iterator[float]:
+        return chain((1.0, 2.0, 4.0, 8.0, 15.0), repeat(30.0))
+
+
 def configure() -> kopf.OperatorSettings:
     """Return Kopf's settings."""
     settings = kopf.OperatorSettings()
@@ -53,6 +62,7 @@ def configure() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 0.1  # a worker per object lives on for this long: memory during bursts
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = _ForEver()
     settings.persistence.finalizer = f"{names.GROUP}/unused"
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.persistence.progress_storage = _NoProgress()

@@ -11,6 +11,7 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.retries import LONGEST_POSTPONEMENT
+from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS, Resource
 from batchyard.runtime.backoff import Backoff
@@ -90,6 +91,8 @@ class Operator:
         self._feeds = self._make_feeds(api)
         self._tasks: list[asyncio.Task[None]] = []
         self._acting: asyncio.Task[None] | None = None
+        self._unread = False
+        """Whether this process leads, and has yet to read what it is to decide on."""
         metrics.show(self._gauges)
 
     def _make_feeds(self, api: KubeApi) -> list[Feed]:
@@ -150,18 +153,34 @@ class Operator:
 
     async def _act(self) -> None:
         """Decide and write. What this process saw before it led may be behind what the last leader wrote."""
+        self._unread = True
         for feed in self._feeds:
             await feed.synced.wait()
-        await self._sweep.prime()
+        await self._read_all()
         # Only now: a status may speak of a run that a watch has not shown yet, and such a run would count as lost.
         await asyncio.gather(*(feed.resync() for feed in self._feeds))
         self.cache.shares.reset()
         self.cache.charges.consumptions.reset()
+        self._unread = False
         _log.info("Acting on %d BatchJobs", len(self.cache.jobs))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._loop.run())
             group.create_task(self._work.run())
             group.create_task(self._sweep.run(self._sweep_seconds))
+
+    async def _read_all(self) -> None:
+        """Read everything, as often as it takes: an API server that cannot answer now will do so later."""
+        backoff, failures = Backoff(), 0
+        while True:
+            try:
+                await self._sweep.prime()
+            except ApiError as error:
+                failures += 1
+                delay = backoff.delay(failures)
+                _log.warning("Reading all BatchJobs failed, again in %.1f s: %s", delay, error.message)
+                await asyncio.sleep(delay)
+            else:
+                return
 
     async def _do(self, item: Item) -> None:
         if not self._election.is_leader:
@@ -208,7 +227,9 @@ class Operator:
 
     def ready(self) -> str:
         """What this process still waits for, if anything."""
-        return "" if all(feed.synced.is_set() for feed in self._feeds) else "the first LIST is not through yet"
+        if not all(feed.synced.is_set() for feed in self._feeds):
+            return "the first LIST is not through yet"
+        return "the BatchJobs are not read yet" if self._unread else ""
 
     def _gauges(self) -> Any:
         cache = self.cache

@@ -71,7 +71,7 @@ for _ in range(60):
         ),
         (
             {"spec": {"containers": [OK], "volumes": NESTED}},
-            "spec.template is nested more than 50 levels deep, which no pod is: take out what is not of a pod",
+            "spec.template is nested more than 50 levels deep: take out what is not of a pod",
         ),
         (
             {"metadata": {"labels": ["a"]}, "spec": {"containers": [OK]}},
