@@ -118,7 +118,8 @@ class ContainerOverride(Model):
     args: Words | None = None
     """Replaces the arguments as a whole."""
     env: Environment = ()
-    """Variables added to those of the definition; the same name replaces."""
+    """Variables added before those of the definition; the same name replaces. Values arrive as they are: `$(VAR)` is
+    not expanded in them."""
     resources: Resources = Resources()
     """Amounts that replace the definition's, resource by resource."""
 

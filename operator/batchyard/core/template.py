@@ -12,7 +12,7 @@ from batchyard.api.names import DEFAULT_CONTAINER
 from batchyard.api.quantities import InvalidQuantity, parse_bytes
 from batchyard.api.strategy import ExitAction
 from batchyard.core import multinode
-from batchyard.core.parameters import MissingParameterError, field_path, substitute
+from batchyard.core.parameters import MissingParameterError, field_path, literal, substitute
 from batchyard.core.reasons import Reason
 from batchyard.core.records import (
     BatchJob,
@@ -208,18 +208,28 @@ def _overridden(spec: Mapping[str, Any], overrides: Iterable[Mapping[str, Any]])
 
 
 def _merged(container: Container, override: Mapping[str, Any]) -> dict[str, Any]:
-    """AWS Batch's merge: image, command and args replace, env merges by name, resources per resource."""
+    """AWS Batch's merge: image, command and args replace, env merges by name, resources per resource.
+
+    The job's variables come before those of the definition, which may refer to them.
+    """
     merged = {
         **container,
         **{field: override[field] for field in _REPLACED if override.get(field) is not None},
     }
     if override.get("env"):
-        env = {entry["name"]: entry for entry in (*(container.get("env") or ()), *override["env"])}
-        merged["env"] = list(env.values())
+        replaced = {entry["name"] for entry in override["env"]}
+        kept = (entry for entry in container.get("env") or () if entry["name"] not in replaced)
+        merged["env"] = [*map(_as_it_is, override["env"]), *kept]
     if override.get("resources"):
         own = container.get("resources") or {}
         merged["resources"] = {**own, **_merged_resources(own, override["resources"])}
     return merged
+
+
+def _as_it_is(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A variable of the job, whose value the program sees unchanged."""
+    value = entry.get("value")
+    return {**entry, "value": literal(value)} if value and "$" in value else entry
 
 
 def _merged_resources(own: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

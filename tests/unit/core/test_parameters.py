@@ -1,10 +1,13 @@
 """`Ref::name` in commands."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.core.parameters import MissingParameterError, field_path, substitute
+from batchyard.core.parameters import MissingParameterError, field_path, literal, substitute
+from fakes.expansion import expand
 
 
 @pytest.mark.parametrize(
@@ -61,4 +64,49 @@ def test_words_without_placeholders_never_change(command: list[str], parameters:
 
 @given(st.dictionaries(st.from_regex(r"[A-Za-z0-9_.-]+", fullmatch=True), st.text(), min_size=1))
 def test_every_name_that_aws_batch_allows_is_found(parameters: dict[str, str]) -> None:
-    assert substitute([f"Ref::{name}" for name in parameters], parameters) == list(parameters.values())
+    words = substitute([f"Ref::{name}" for name in parameters], parameters)
+    assert [expand(word, {}) for word in words] == list(parameters.values())
+
+
+VARIABLES = {"HOME": "/home", "x": "<x>", "a b": "spaced", "": "empty"}
+
+
+@pytest.mark.parametrize(
+    ("word", "seen"),
+    [
+        ("Ref::v", "$(HOME)$$"),
+        ("$Ref::v", "$$(HOME)$$"),
+        ("$$Ref::v", "$$(HOME)$$"),
+        ("$$$Ref::v", "$$$(HOME)$$"),
+        ("$(HOME)/Ref::v", "/home/$(HOME)$$"),
+        ("Ref::v$(HOME)", "$(HOME)$$/home"),
+        ("$(x$(HOME) Ref::v)", "$(x$(HOME) $(HOME)$$)"),
+        ("x=$(date); y=$(cat Ref::v | wc) $1", "x=$(date); y=$(cat $(HOME)$$ | wc) $1"),
+        ("$(Ref::v", "$($(HOME)$$"),
+        ("$(Ref::name)", "$(HOME)"),
+        ("$Ref::bracketed", "$(HOME)"),
+        ("$(Ref::closing", "$(HOME)"),
+    ],
+)
+def test_the_program_sees_values_unchanged_beside_what_the_definition_has_expanded(word: str, seen: str) -> None:
+    parameters = {"v": "$(HOME)$$", "name": "HOME", "bracketed": "(HOME)", "closing": "HOME)"}
+    assert [expand(each, VARIABLES) for each in substitute([word], parameters)] == [seen]
+
+
+texts = st.lists(st.sampled_from(["$", "$$", "$(", "(", ")", "é", " ", "日", "\n", "$(é)"])).map("".join)
+words = st.lists(texts | st.sampled_from(["Ref::p", "Ref::q"]), max_size=8).map("".join)
+
+
+@given(words, texts, texts)
+def test_a_value_is_to_kubernetes_a_text_without_meaning(word: str, first: str, second: str) -> None:
+    """What the program sees is the definition's own words expanded, and the values put in after that."""
+    values = {"Ref::p": first, "Ref::q": second}
+    variables = {"é": "<é>", "": "empty", "é é": "spaced", "日": "$(é)"}
+    [sent] = substitute([word], {"p": first, "q": second})
+    seen = re.sub("Ref::[pq]", lambda match: values[match[0]], expand(word, variables))
+    assert expand(sent, variables) == seen
+
+
+@given(texts)
+def test_a_literal_arrives_as_it_was(text: str) -> None:
+    assert expand(literal(text), VARIABLES) == text

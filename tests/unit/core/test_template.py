@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from batchyard.api.strategy import ExitAction
 from batchyard.core.records import BatchJob, ExitRule, MemoryGrowth, Resolved, RetryPolicy
 from batchyard.core.template import TemplateError, Templates, pod_template, resolve
+from fakes.expansion import variables_of
 from unit.samples import CONTAINER, make_content, make_job, make_revision
 
 GI = 1024**3
@@ -129,9 +130,9 @@ def test_variables_merge_by_name_and_the_override_wins() -> None:
     ]
     override = [{"name": "B", "value": "2"}, {"name": "C", "value": "3"}]
     assert merged({"name": "main", "env": override}, env=own)["env"] == [
-        {"name": "A", "value": "1"},
         {"name": "B", "value": "2"},
         {"name": "C", "value": "3"},
+        {"name": "A", "value": "1"},
     ]
 
 
@@ -283,10 +284,35 @@ def test_after_the_merge_each_variable_is_there_once_with_the_last_word(
     own: list[dict[str, str]], override: list[dict[str, str]]
 ) -> None:
     merged_env = merged({"name": "main", "env": override}, env=own)["env"]
-    assert {entry["name"]: entry["value"] for entry in merged_env} == {
-        entry["name"]: entry["value"] for entry in (*own, *override)
-    }
     assert len({entry["name"] for entry in merged_env}) == len(merged_env)
+    jobs = {entry["name"]: entry["value"] for entry in override}
+    assert variables_of({"env": merged_env}).items() >= jobs.items()
+    definitions = {entry["name"]: entry["value"] for entry in own if entry["name"] not in jobs}
+    assert {entry["name"]: entry["value"] for entry in merged_env if entry["name"] not in jobs} == definitions
+
+
+def test_a_variable_of_the_job_can_be_referred_to_and_refers_to_nothing() -> None:
+    own = [{"name": "URL", "value": "s3://$(BUCKET)/$(KEY)"}, {"name": "KEY", "value": "of the definition"}]
+    override = [{"name": "BUCKET", "value": "pa$$word"}, {"name": "KEY", "value": "$(BUCKET)"}]
+    variables = variables_of(merged({"env": override}, env=own))
+    assert variables == {"URL": "s3://pa$$word/$(BUCKET)", "BUCKET": "pa$$word", "KEY": "$(BUCKET)"}
+
+
+def test_a_definitions_variables_stay_in_their_order_even_twice() -> None:
+    containers = [
+        {
+            "name": "main",
+            "env": [
+                {"name": "A", "value": "1"},
+                {"name": "B", "value": "$(A)"},
+                {"name": "A", "value": "2$(A)"},
+                {"name": "C", "value": "3"},
+            ],
+        }
+    ]
+    job = make_job(containerOverrides=[{"env": [{"name": "C", "value": "4"}]}])
+    resolved = resolve(job, make_revision(template={"spec": {"containers": containers}}))
+    assert variables_of(container_of(resolved)) == {"C": "4", "A": "21", "B": "1"}
 
 
 @pytest.mark.parametrize(
