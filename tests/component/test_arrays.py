@@ -126,8 +126,8 @@ async def test_a_failed_index_is_tried_again_by_itself(cluster: Cluster) -> None
     indexed.finish(NAMESPACE, "job-1", 1, 2)
     indexed.finish(NAMESPACE, "job-1", 3)
     await cluster.pass_time(7)
-    assert cluster.kube_jobs() == ["job-1", "job-i0-2"]
-    again = cluster.kube_job("job-i0-2")
+    assert cluster.kube_jobs() == ["job-1", "job-2-i0"]
+    again = cluster.kube_job("job-2-i0")
     env = {each["name"]: each.get("value") for each in again["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert env["AWS_BATCH_JOB_ATTEMPT"] == "2"
     assert again["spec"]["template"]["metadata"]["annotations"][names.COMPLETION_INDEX] == "0"
@@ -148,7 +148,7 @@ async def test_failures_are_counted_listed_and_final(cluster: Cluster) -> None:
     cluster.jobs.indexed.finish(NAMESPACE, "job-1", 1, exit_code=3)
     cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, 2)
     await cluster.pass_time(12)
-    cluster.jobs.finish(cluster.kube_job("job-i1-2"), 4)
+    cluster.jobs.finish(cluster.kube_job("job-2-i1"), 4)
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "IndexesFailed")
     message = "container main ended with exit code 4"
@@ -168,7 +168,7 @@ async def test_exit_rules_count_for_each_index(cluster: Cluster) -> None:
     cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, exit_code=3)
     cluster.jobs.indexed.finish(NAMESPACE, "job-1", 1, exit_code=4)
     await cluster.pass_time(15)
-    assert cluster.kube_jobs() == ["job-1", "job-i1-2"]
+    assert cluster.kube_jobs() == ["job-1", "job-2-i1"]
     assert array(cluster)["failedIndexes"] == "0"
 
 
@@ -197,9 +197,9 @@ async def test_a_disrupted_index_run_costs_no_attempt(cluster: Cluster) -> None:
     cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, exit_code=1)
     cluster.jobs.indexed.finish(NAMESPACE, "job-1", 1)
     await cluster.pass_time(12)
-    cluster.jobs.disrupt(cluster.kube_job("job-i0-2"))
+    cluster.jobs.disrupt(cluster.kube_job("job-2-i0"))
     await cluster.pass_time(2)
-    third = cluster.kube_job("job-i0-3")
+    third = cluster.kube_job("job-3-i0")
     assert third["metadata"]["annotations"][names.ATTEMPT] == "2"
     cluster.jobs.finish(third)
     await cluster.pass_time(3)
@@ -217,16 +217,16 @@ async def test_disrupted_indexes_run_again_by_themselves_at_no_cost(cluster: Clu
     indexed.disrupt(NAMESPACE, "job-1", 0)
     indexed.disrupt(NAMESPACE, "job-1", 2, gone=False)
     await cluster.pass_time(3)
-    assert cluster.kube_jobs() == ["job-1", "job-i0-2", "job-i2-2"]
-    assert cluster.kube_job("job-i0-2")["metadata"]["annotations"][names.ATTEMPT] == "1"
+    assert cluster.kube_jobs() == ["job-1", "job-2-i0", "job-2-i2"]
+    assert cluster.kube_job("job-2-i0")["metadata"]["annotations"][names.ATTEMPT] == "1"
     assert (cluster.status()["interruptions"], array(cluster)["retries"]) == (2, 0)
     (event,) = cluster.store.objects(EVENTS)
     assert (event["reason"], event["message"].split(";")[0]) == ("Interrupted", "indexes were interrupted")
     indexed.finish(NAMESPACE, "job-1", 1)
-    cluster.jobs.finish(cluster.kube_job("job-i0-2"))
-    cluster.jobs.disrupt(cluster.kube_job("job-i2-2"))
+    cluster.jobs.finish(cluster.kube_job("job-2-i0"))
+    cluster.jobs.disrupt(cluster.kube_job("job-2-i2"))
     await cluster.pass_time(3)
-    cluster.jobs.finish(cluster.kube_job("job-i2-3"))
+    cluster.jobs.finish(cluster.kube_job("job-3-i2"))
     await cluster.pass_time(3)
     assert cluster.state() == ("Succeeded", "Completed")
     assert (cluster.status()["interruptions"], array(cluster)["retries"]) == (3, 0)
@@ -243,7 +243,7 @@ async def test_an_index_that_is_interrupted_too_often_fails(cluster: Cluster, mo
     await cluster.pass_time(3)
     if most:
         await cluster.processes[-1].kill()
-        cluster.jobs.disrupt(cluster.kube_job("job-i1-2"), "EvictionByEvictionAPI")
+        cluster.jobs.disrupt(cluster.kube_job("job-2-i1"), "EvictionByEvictionAPI")
         await cluster.start_operator()
         await cluster.pass_time(20)
     assert array(cluster)["failedIndexes"] == "1"
@@ -266,8 +266,8 @@ async def test_what_was_interrupted_while_no_operator_looked_runs_again(cluster:
     cluster.jobs.indexed.disrupt(NAMESPACE, "job-1", 0, 1)
     await cluster.start_operator()
     await cluster.pass_time(20)
-    assert cluster.kube_jobs() == ["job-1", "job-i0-2", "job-i1-2"]
-    for name in ("job-i0-2", "job-i1-2"):
+    assert cluster.kube_jobs() == ["job-1", "job-2-i0", "job-2-i1"]
+    for name in ("job-2-i0", "job-2-i1"):
         cluster.jobs.finish(cluster.kube_job(name))
     await cluster.pass_time(3)
     assert cluster.state() == ("Succeeded", "Completed")
@@ -284,7 +284,7 @@ async def test_a_deleted_kubernetes_job_is_made_up_for_index_by_index(cluster: C
     await cluster.pass_time(3)
     cluster.store.delete(JOBS, "job-1", NAMESPACE, propagation="Foreground")
     await cluster.pass_time(3)
-    assert cluster.kube_jobs() == ["job-i1-2", "job-i3-2"]
+    assert cluster.kube_jobs() == ["job-2-i1", "job-2-i3"]
     for name in cluster.kube_jobs():
         cluster.jobs.finish(cluster.kube_job(name))
     await cluster.pass_time(3)
@@ -368,7 +368,7 @@ async def test_a_killed_operator_changes_nothing(cluster: Cluster, moment: float
             cluster.jobs.finish(cluster.kube_job(name))
     await live(5)
     assert cluster.state() == ("Succeeded", "Completed")
-    retried = ["job-i0-2"] if moment > 2 else []
+    retried = ["job-2-i0"] if moment > 2 else []
     assert cluster.kube_jobs() == ["job-1", *retried]
 
 
@@ -561,13 +561,13 @@ async def test_an_index_that_is_tried_again_is_terminated_across_a_dead_operator
     indexed.finish(NAMESPACE, "job-1", 2, 4, exit_code=1)
     indexed.finish(NAMESPACE, "job-1", 0, 1, 3, 5)
     await cluster.pass_time(12)
-    assert cluster.kube_jobs() == ["job-1", "job-i2-2", "job-i4-2"]
+    assert cluster.kube_jobs() == ["job-1", "job-2-i2", "job-2-i4"]
     await cluster.processes[-1].kill()
     terminate(cluster, "2")
     await cluster.start_operator()
     await cluster.pass_time(30)
-    assert cluster.kube_jobs() == ["job-1", "job-i4-2"]
-    cluster.jobs.finish(cluster.kube_job("job-i4-2"))
+    assert cluster.kube_jobs() == ["job-1", "job-2-i4"]
+    cluster.jobs.finish(cluster.kube_job("job-2-i4"))
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "IndexesFailed")
     assert array(cluster)["failedIndexes"] == "2"
@@ -585,7 +585,7 @@ async def test_an_index_that_waits_for_another_is_terminated_before_it_starts(cl
     await cluster.pass_time(2)
     cluster.jobs.indexed.finish(NAMESPACE, "first-1", *range(6))
     await cluster.pass_time(3)
-    assert [name for name in cluster.kube_jobs() if name.startswith("second")] == ["second-i5-1"]
-    cluster.jobs.finish(cluster.kube_job("second-i5-1"))
+    assert [name for name in cluster.kube_jobs() if name.startswith("second")] == ["second-1-i5"]
+    cluster.jobs.finish(cluster.kube_job("second-1-i5"))
     await cluster.pass_time(3)
     assert array(cluster, "second")["failedIndexes"] == "0-4"

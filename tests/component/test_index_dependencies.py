@@ -40,12 +40,12 @@ async def test_each_index_starts_when_its_partner_has_succeeded(cluster: Cluster
     assert cluster.status("second")["message"] == "every index waits for the same index of BatchJob first"
     cluster.jobs.indexed.finish(NAMESPACE, "first-1", 1)
     await cluster.pass_time(2)
-    assert jobs_of(cluster, "second") == ["second-i1-1"]
+    assert jobs_of(cluster, "second") == ["second-1-i1"]
     assert cluster.status("second")["message"].endswith("3 wait: for the same index of BatchJob first")
     cluster.jobs.indexed.finish(NAMESPACE, "first-1", 0, 2)
     cluster.jobs.indexed.finish(NAMESPACE, "first-1", 3)
     await cluster.pass_time(3)
-    assert jobs_of(cluster, "second") == [f"second-i{index}-1" for index in range(4)]
+    assert jobs_of(cluster, "second") == [f"second-1-i{index}" for index in range(4)]
     await finish_all(cluster, "second")
     assert cluster.state("second") == ("Succeeded", "Completed")
     assert array(cluster, "second")["retries"] == 0
@@ -63,7 +63,7 @@ async def test_an_index_whose_partner_failed_never_runs(cluster: Cluster) -> Non
     await cluster.pass_time(4)
     assert cluster.state("first") == ("Failed", "IndexesFailed")
     await finish_all(cluster, "second")
-    assert jobs_of(cluster, "second") == ["second-i0-1", "second-i2-1"]
+    assert jobs_of(cluster, "second") == ["second-1-i0", "second-1-i2"]
     assert cluster.state("second") == ("Failed", "IndexesFailed")
     (failure,) = array(cluster, "second")["firstFailures"]
     assert (failure["index"], failure["attempt"], failure["reason"]) == (1, 0, "DependencyNotMet")
@@ -77,8 +77,8 @@ async def test_a_sequence_runs_one_index_at_a_time(cluster: Cluster) -> None:
     cluster.submit("steps", array={"size": 3}, **SEQUENTIAL)
     for index in range(3):
         await cluster.pass_time(2)
-        assert jobs_of(cluster, "steps") == [f"steps-i{before}-1" for before in range(index + 1)]
-        cluster.jobs.finish(cluster.kube_job(f"steps-i{index}-1"))
+        assert jobs_of(cluster, "steps") == [f"steps-1-i{before}" for before in range(index + 1)]
+        cluster.jobs.finish(cluster.kube_job(f"steps-1-i{index}"))
     await cluster.pass_time(3)
     assert cluster.state("steps") == ("Succeeded", "Completed")
 
@@ -89,9 +89,9 @@ async def test_a_sequence_ends_with_its_first_failure(cluster: Cluster) -> None:
     await cluster.start_operator()
     cluster.submit("steps", array={"size": 4}, **SEQUENTIAL)
     await cluster.pass_time(2)
-    cluster.jobs.finish(cluster.kube_job("steps-i0-1"))
+    cluster.jobs.finish(cluster.kube_job("steps-1-i0"))
     await cluster.pass_time(2)
-    cluster.jobs.finish(cluster.kube_job("steps-i1-1"), 1)
+    cluster.jobs.finish(cluster.kube_job("steps-1-i1"), 1)
     await cluster.pass_time(3)
     assert cluster.state("steps") == ("Failed", "IndexesFailed")
     assert (array(cluster, "steps")["succeededIndexes"], array(cluster, "steps")["failedIndexes"]) == ("0", "1-3")
@@ -156,9 +156,9 @@ async def test_a_killed_operator_starts_no_index_twice(cluster: Cluster) -> None
     await cluster.processes[-1].kill()
     await cluster.start_operator()
     await cluster.pass_time(30)
-    assert jobs_of(cluster, "second") == ["second-i0-1", "second-i1-1"]
+    assert jobs_of(cluster, "second") == ["second-1-i0", "second-1-i1"]
     cluster.jobs.indexed.finish(NAMESPACE, "first-1", 2, 3)
     await cluster.pass_time(3)
     await finish_all(cluster, "second")
     assert cluster.state("second") == ("Succeeded", "Completed")
-    assert jobs_of(cluster, "second") == [f"second-i{index}-1" for index in range(4)]
+    assert jobs_of(cluster, "second") == [f"second-1-i{index}" for index in range(4)]

@@ -41,18 +41,18 @@ async def test_failed_indexes_run_again(cluster: Cluster) -> None:
     await end_old(cluster, 1, 3)
     new = cluster.submit("new", array=FAILED)
     await cluster.pass_time(3)
-    assert jobs_of(cluster, "new") == ["new-i1-1", "new-i3-1"]
+    assert jobs_of(cluster, "new") == ["new-1-i1", "new-1-i3"]
     assert cluster.status("new")["message"] == "0 of 2 chosen indexes run, 2 start, 0 succeeded, 0 failed"
     shown = array(cluster, "new")
     assert (shown["size"], shown["chosenIndexes"], shown["succeededBeforeIndexes"]) == (5, "1,3", "0,2,4")
-    pod = cluster.kube_job("new-i3-1")["spec"]["template"]
+    pod = cluster.kube_job("new-1-i3")["spec"]["template"]
     env = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
     assert (env["AWS_BATCH_JOB_ARRAY_SIZE"], env["AWS_BATCH_JOB_ATTEMPT"]) == ("5", "1")
     assert env["AWS_BATCH_JOB_ID"] == f"{new['metadata']['uid']}:$(AWS_BATCH_JOB_ARRAY_INDEX)"
     assert pod["metadata"]["annotations"][names.COMPLETION_INDEX] == "3"
-    await finish(cluster, "new-i1-1")
+    await finish(cluster, "new-1-i1")
     assert array(cluster, "new")["progress"] == "1/2"
-    await finish(cluster, "new-i3-1")
+    await finish(cluster, "new-1-i3")
     assert cluster.state("new") == ("Succeeded", "Completed")
     assert cluster.status("new")["message"] == "all 2 chosen indexes succeeded"
     assert "failedIndexes" not in array(cluster, "new")
@@ -70,10 +70,10 @@ async def test_given_indexes_run_again_with_retries_and_ends_of_their_own(cluste
     cluster.submit("new", array=chosen)
     await cluster.pass_time(3)
     cluster.submit("new", array=chosen, stopIndexes=[{"indexes": "3-4", "reason": "bad input"}])
-    await finish(cluster, "new-i0-1")
-    await finish(cluster, "new-i2-1", exit_code=1)
-    assert jobs_of(cluster, "new") == ["new-i0-1", "new-i2-1", "new-i2-2"]
-    await finish(cluster, "new-i2-2", exit_code=1)
+    await finish(cluster, "new-1-i0")
+    await finish(cluster, "new-1-i2", exit_code=1)
+    assert jobs_of(cluster, "new") == ["new-1-i0", "new-1-i2", "new-2-i2"]
+    await finish(cluster, "new-2-i2", exit_code=1)
     assert cluster.state("new") == ("Failed", "IndexesFailed")
     assert cluster.status("new")["message"].startswith("2 of 3 chosen indexes failed: 2-3; first seen: index 3: ")
     assert (array(cluster, "new")["succeededIndexes"], array(cluster, "new")["failedIndexes"]) == ("0", "2-3")
@@ -95,14 +95,14 @@ async def test_the_earlier_one_is_waited_for_and_may_then_go(cluster: Cluster) -
     cluster.jobs.indexed.finish(NAMESPACE, "old-1", 1, exit_code=1)
     await cluster.pass_time(5)
     assert cluster.state("old") == ("Failed", "TooManyFailedIndexes")
-    assert jobs_of(cluster, "new") == ["new-i1-1"]
+    assert jobs_of(cluster, "new") == ["new-1-i1"]
     cluster.delete("BatchJob", "old")
     await cluster.pass_time(2)
     await cluster.processes[-1].kill()
     await cluster.start_operator()
     await cluster.pass_time(20)
     for index in range(1, 5):
-        await finish(cluster, f"new-i{index}-1")
+        await finish(cluster, f"new-1-i{index}")
     assert cluster.state("new") == ("Succeeded", "Completed")
     assert (array(cluster, "new")["succeededIndexes"], array(cluster, "new")["progress"]) == ("1-4", "4/4")
 
@@ -146,7 +146,7 @@ async def test_all_of_an_array_that_never_started_can_run_again(cluster: Cluster
     assert cluster.state("old") == ("Failed", "ShareIdentifierNotAllowed")
     cluster.submit("new", array={"size": 2, "rerun": {"job": "old"}})
     await cluster.pass_time(3)
-    assert jobs_of(cluster, "new") == ["new-i0-1", "new-i1-1"]
+    assert jobs_of(cluster, "new") == ["new-1-i0", "new-1-i1"]
 
 
 @in_cluster()
@@ -157,16 +157,16 @@ async def test_those_that_wait_for_single_indexes_see_the_earlier_ones_too(clust
     cluster.submit("new", array={"size": 5, "rerun": {"job": "old", "indexes": "1"}})
     cluster.submit("next", array={"size": 5}, dependsOn=[{"job": "new", "type": "NToN"}])
     await cluster.pass_time(3)
-    assert jobs_of(cluster, "next") == [f"next-i{index}-1" for index in (0, 2, 4)]
+    assert jobs_of(cluster, "next") == [f"next-1-i{index}" for index in (0, 2, 4)]
     assert array(cluster, "next")["failedIndexes"] == "3"
-    await finish(cluster, "new-i1-1")
+    await finish(cluster, "new-1-i1")
     assert cluster.state("new") == ("Succeeded", "Completed")
-    assert "next-i1-1" in jobs_of(cluster, "next")
+    assert "next-1-i1" in jobs_of(cluster, "next")
     cluster.submit("late", array={"size": 5}, dependsOn=[{"job": "new", "type": "NToN"}])
     cluster.submit("newer", array={"size": 5, "rerun": {"job": "new"}})
     await cluster.pass_time(3)
-    assert jobs_of(cluster, "late") == [f"late-i{index}-1" for index in (0, 1, 2, 4)]
-    assert jobs_of(cluster, "newer") == ["newer-i3-1"]
+    assert jobs_of(cluster, "late") == [f"late-1-i{index}" for index in (0, 1, 2, 4)]
+    assert jobs_of(cluster, "newer") == ["newer-1-i3"]
 
 
 @in_cluster()
@@ -176,13 +176,13 @@ async def test_the_rest_of_a_sequence_runs_on_where_it_broke(cluster: Cluster) -
     in_turn = [{"type": "Sequential"}]
     cluster.submit("old", array={"size": 4}, dependsOn=in_turn)
     await cluster.pass_time(2)
-    await finish(cluster, "old-i0-1")
-    await finish(cluster, "old-i1-1", exit_code=1)
+    await finish(cluster, "old-1-i0")
+    await finish(cluster, "old-1-i1", exit_code=1)
     cluster.submit("new", array={"size": 4, "rerun": {"job": "old"}}, dependsOn=in_turn)
     for index in (1, 2, 3):
         await cluster.pass_time(2)
-        assert jobs_of(cluster, "new") == [f"new-i{each}-1" for each in range(1, index + 1)]
-        await finish(cluster, f"new-i{index}-1")
+        assert jobs_of(cluster, "new") == [f"new-1-i{each}" for each in range(1, index + 1)]
+        await finish(cluster, f"new-1-i{index}")
     assert cluster.state("new") == ("Succeeded", "Completed")
 
 

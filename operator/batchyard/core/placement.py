@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from batchyard.core.allowances import Allowances, Name
-from batchyard.core.arrayrecords import ArrayGrant, Want
+from batchyard.core.arrayrecords import MAIN_RUN, ArrayGrant, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.fairshare import Turns
 from batchyard.core.growth import Growth
+from batchyard.core.objectnames import index_run_name, run_name
 from batchyard.core.queuerecords import Queue
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Gang, Key, Resolved
@@ -41,6 +42,15 @@ class Placement:
     attempt: int = 1
     """The run to create, decided once: creating it again after a lost answer must mean the same run."""
     array: ArrayGrant | None = None
+
+    @property
+    def job_names(self) -> list[str]:
+        """The Kubernetes Jobs that it stands for; of a multi-node job that of the main node."""
+        name = self.key[1]
+        if self.array is None:
+            return [run_name(name, self.run)]
+        main = [run_name(name, MAIN_RUN)] if self.array.slots else []
+        return main + [index_run_name(name, each.run, each.index) for each in self.array.retries]
 
     @property
     def count(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from batchyard.api import names
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayShape, IndexRun
 from batchyard.core.environmentrecords import Environment
+from batchyard.core.objectnames import index_run_name
 from batchyard.core.records import BatchJob, Resolved
 from batchyard.manifests.job import build_job
 
@@ -43,18 +44,13 @@ def build_index_job(
     """The Job of another run of one index. Raises TemplateError where no node of the environment can be right."""
     variables = {**_variables(job, shape), "JOB_COMPLETION_INDEX": _FROM_ANNOTATION}  # Kubernetes' own, elsewhere
     body = build_job(job, resolved, environment, run.run, run.attempt, variables)
-    body["metadata"]["name"] = index_job_name(job.key[1], run)
+    body["metadata"]["name"] = index_run_name(job.key[1], run.run, run.index)
     index = str(run.index)
     template = body["spec"]["template"]["metadata"]
     for metadata in (body["metadata"], template):
         metadata["labels"] = {**metadata["labels"], names.INDEX: index}
     template["annotations"] = {**(template.get("annotations") or {}), names.COMPLETION_INDEX: index}
     return body
-
-
-def index_job_name(job: str, run: IndexRun) -> str:
-    """The name of an index's Job: always the same, so that creating it twice is one creation."""
-    return f"{job}-i{run.index}-{run.run}"
 
 
 def _variables(job: BatchJob, shape: ArrayShape) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """The Event that warns about a job, shown by `kubectl describe` and `kubectl events`.
 
-Called by the executor. The name follows from what it says, so that the same warning is written once, also by an
-operator that was restarted in between.
+Called by the executor.
 """
 
 from typing import Any
 
 from batchyard.api import names
 from batchyard.core.announcements import Announcement
+from batchyard.core.objectnames import event_name
 from batchyard.core.records import BatchJob
 from batchyard.manifests.times import format_time
 
@@ -23,7 +23,7 @@ def build_event(job: BatchJob, announcement: Announcement, now: float) -> dict[s
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{name}.{job.uid[:8]}.{announcement.run}.{announcement.reason.lower()}",
+            "name": event_name(name, job.uid, announcement.run, announcement.reason),
             "namespace": namespace,
         },
         "involvedObject": {

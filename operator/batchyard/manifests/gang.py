@@ -11,19 +11,10 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.environmentrecords import Environment
+from batchyard.core.objectnames import node_run_name, service_name
 from batchyard.core.records import BatchJob, Gang, Resolved, Run
 from batchyard.core.resources import Resources
-from batchyard.manifests.job import build_job, job_name, owner_reference
-
-
-def service_name(job: str) -> str:
-    """The name of the Service: names of Services, unlike those of jobs, may not begin with a digit."""
-    return f"nodes-{job}"
-
-
-def node_job_name(job: str, run: int, node: int) -> str:
-    """The name of a node's Job; the letter keeps it apart from the runs of a job that is named like this one's run."""
-    return f"{job_name(job, run)}-n{node}"
+from batchyard.manifests.job import build_job, owner_reference
 
 
 def build_service(job: BatchJob) -> dict[str, Any]:
@@ -65,7 +56,7 @@ def build_node(
     }
     own = replace(resolved, template=gang.group(node).template, timeout_seconds=None)
     body = build_job(job, own, environment, main.number, main.attempt, variables)
-    body["metadata"]["name"] = node_job_name(job.key[1], main.number, node)
+    body["metadata"]["name"] = node_run_name(job.key[1], main.number, node)
     annotations = {names.GANG_REQUEST: _rendered(main.request), names.MAIN_UID: main.uid}
     return _placed(body, job.key[1], node, annotations)
 

@@ -12,16 +12,12 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.environmentrecords import Environment, Toleration
+from batchyard.core.objectnames import run_name
 from batchyard.core.podfailure import RULES
 from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Resolved
 from batchyard.core.reservation import time_limit
 from batchyard.core.template import TemplateError
-
-
-def job_name(job: str, run: int) -> str:
-    """The name of a run's Job: always the same, so that creating it twice is one creation."""
-    return f"{job}-{run}"
 
 
 def build_job(
@@ -45,7 +41,7 @@ def build_job(
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": job_name(name, run),
+            "name": run_name(name, run),
             "namespace": namespace,
             "labels": labels,
             "annotations": _annotations(job, resolved, attempt),

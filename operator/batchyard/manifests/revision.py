@@ -8,14 +8,10 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core import revisions
+from batchyard.core.objectnames import revision_name
 from batchyard.core.records import Definition, Revision
 from batchyard.manifests.job import owner_reference
 from batchyard.manifests.times import parse_time
-
-
-def revision_name(definition: str, number: int) -> str:
-    """The ControllerRevision's name: deterministic, so that creating it twice is one creation."""
-    return f"{definition}-{number}"
 
 
 def build_revision(definition: Definition, number: int, content: Mapping[str, Any], digest: str) -> dict[str, Any]:

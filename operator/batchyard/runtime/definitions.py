@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 
 from batchyard.core import revisions
+from batchyard.core.objectnames import revision_name
 from batchyard.core.records import TERMINAL, Definition, Key
 from batchyard.core.template import TemplateError
 from batchyard.kube.errors import (
@@ -24,7 +25,7 @@ from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS
 from batchyard.manifests.definition import render_definition_status
 from batchyard.manifests.probe import build_probes
-from batchyard.manifests.revision import build_revision, read_revision, revision_name
+from batchyard.manifests.revision import build_revision, read_revision
 from batchyard.runtime.cache import Cache
 
 _log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict,
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
 from batchyard.manifests.event import build_event
-from batchyard.manifests.job import build_job, job_name
+from batchyard.manifests.job import build_job
 from batchyard.manifests.status import render_status
 from batchyard.runtime import run_readers
 from batchyard.runtime.arrays import ArrayKeeper
@@ -105,15 +105,15 @@ class Executor:
 
     async def _give_up(self, placement: Placement, job: BatchJob) -> None:
         """Start nothing for a job that was held or stopped since its grant, unless an earlier try has done so."""
-        namespace, name = placement.key
-        try:
-            found = await self._api.get(JOBS, job_name(name, placement.run), namespace)
-        except NotFound:
-            _log.debug("BatchJob %s/%s is not started any more", namespace, name)
-        else:
-            run = run_readers.run(found)
-            if run is not None and run.owner_uid == job.uid:
-                self._cache.put_run(found)
+        for name in placement.job_names:
+            try:
+                found = await self._api.get(JOBS, name, placement.key[0])
+            except NotFound:
+                _log.debug("Kubernetes Job %s of BatchJob %s/%s is not made any more", name, *placement.key)
+            else:
+                run = run_readers.run(found)
+                if run is not None and run.owner_uid == job.uid:
+                    self._cache.put_run(found)
         if self._cache.granted.get(placement.key) is placement:
             self._cache.withdraw(placement.key)
 

@@ -35,7 +35,7 @@ def ended(completed: str = "", failed: str = "") -> Run:
 
 def alone(index: int, run: Run) -> Run:
     """The run as that of a single index."""
-    return replace(run, index=index, name=f"videos-i{index}-{run.number}", uid=f"uid-{index}-{run.number}")
+    return replace(run, index=index, name=f"videos-{run.number}-i{index}", uid=f"uid-{index}-{run.number}")
 
 
 def failed_pod(index: int, **fields: Any) -> Pod:

@@ -86,8 +86,8 @@ def test_of_a_multi_node_job_the_main_nodes_pod_counts() -> None:
 
 def test_nobody_knows_when_an_array_ends_but_single_indexes_do() -> None:
     array = replace(make_job(), array=ArrayShape(5))
-    alone = make_run(2, name="videos-i3-2", index=3)
-    pods = [make_pod(run="videos-i3-2", started_at=NOW)]
+    alone = make_run(2, name="videos-2-i3", index=3)
+    pods = [make_pod(run="videos-2-i3", started_at=NOW)]
     assert ends(make_run(), jobs=[array]) == [(inf, {"cpu": 2})]
     assert ends(None, jobs=[array]) == [(inf, {"cpu": 2})]
     assert ends(alone, jobs=[array], pods=pods) == [(NOW + 130, {"cpu": 2})]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from batchyard.api import names
 from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, FailedIndex, IndexRun
 from batchyard.core.indexes import IndexSet
-from batchyard.manifests.array import build_index_job, build_indexed_job, index_job_name
+from batchyard.manifests.array import build_index_job, build_indexed_job
 from batchyard.manifests.arraystatus import read_array, render_array
 from unit.manifests.conftest import Golden
 from unit.samples import make_environment, make_job, make_resolved
@@ -37,11 +37,6 @@ def test_only_the_pods_of_the_indexed_job_are_left_out_of_the_feed() -> None:
     alone = build_index_job(make_job(), make_resolved(), SHAPE, make_environment(), RUN)
     assert names.ARRAY in indexed["spec"]["template"]["metadata"]["labels"]
     assert names.ARRAY not in alone["spec"]["template"]["metadata"]["labels"]
-
-
-def test_names_of_the_longest_array_are_still_labels() -> None:
-    longest = index_job_name("x" * names.MAX_BATCH_JOB_NAME, IndexRun(99_999, 10, 10))
-    assert len(longest) <= names.MAX_LABEL_VALUE
 
 
 def test_the_status_is_read_back_as_it_was_rendered() -> None:

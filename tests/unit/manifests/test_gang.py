@@ -5,8 +5,7 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.records import Gang, NodeGroup, Resolved
-from batchyard.manifests.gang import build_main, build_node, build_service, node_job_name, read_request
-from batchyard.manifests.job import job_name
+from batchyard.manifests.gang import build_main, build_node, build_service, read_request
 from unit.manifests.conftest import Golden
 from unit.samples import make_environment, make_job, make_resolved, make_run
 
@@ -80,13 +79,3 @@ def test_every_job_tells_what_all_ask_for() -> None:
     for job in (main_job(), node_job()):
         assert read_request(job["metadata"]["annotations"]) == REQUEST
     assert read_request({names.ATTEMPT: "1"}) is None
-
-
-def test_no_node_is_named_like_a_run_of_another_job() -> None:
-    assert node_job_name("a", 1, 2) != job_name("a-1", 2)
-
-
-def test_the_longest_names_fit() -> None:
-    longest = "1" * names.MAX_BATCH_JOB_NAME
-    assert len(node_job_name(longest, 1010, 999)) <= 63
-    assert len(build_service(make_job(longest))["metadata"]["name"]) <= 63
