@@ -184,6 +184,9 @@ class FakeApi:
         """Mark a pod as disrupted, and delete it."""
         self.writes.append(("create", resource, f"{name}/eviction"))
         failure = await self._arrive("evict", resource)
+        if name in self.store.guarded:
+            message = "Cannot evict pod as it would violate the pod's disruption budget."
+            raise errors.TooManyRequests(429, "TooManyRequests", message)
         pod = self.store.get(resource, name, namespace)
         if pod["metadata"]["uid"] != uid:
             raise errors.Conflict(409, "Conflict", f"pod {name} is another one")

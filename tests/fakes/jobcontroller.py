@@ -96,6 +96,12 @@ class JobController:
         """End the grace period of a pod that is being deleted (only when `graceful`)."""
         self._release(self.pod(job))
 
+    def stop_evicted(self, job: Object) -> None:
+        """End the containers of an evicted pod, and with it the grace period (only when `graceful`)."""
+        pod = self.pod(job)
+        self._end_evicted(pod)
+        self._release(pod)
+
     def _on_change(self, change: Change) -> None:
         resource, old, new = change
         if new is None:

@@ -35,6 +35,8 @@ class Store:
         """Changes up to this version can no longer be watched from."""
         self.history: list[tuple[int, Change]] = []
         self.listeners: list[Callable[[Change], None]] = []
+        self.guarded: set[str] = set()
+        """Names of pods that a PodDisruptionBudget keeps from being evicted."""
         self._now = now
         self._objects: dict[Resource, dict[Key, Object]] = defaultdict(dict)
         self._validators: dict[Resource, list[Validator]] = defaultdict(list)

@@ -65,7 +65,12 @@ def taken(run: Run) -> int:
     """How many places the Job of a run takes up: of an Indexed Job as many as it has pods, or may start at once."""
     if run.ended:
         return 0
-    shown = run.indexed
-    if shown is None:
+    if run.indexed is None:
         return 1
-    return max(run.active + shown.terminating, min(shown.parallelism, shown.unfinished))
+    return max(run.active + run.indexed.terminating, places_of(run))
+
+
+def places_of(run: Run) -> int:
+    """How many indexes an Indexed Job may run at the same time, going by its parallelism and by what is left."""
+    shown = run.indexed
+    return 0 if shown is None else min(shown.parallelism, shown.unfinished)

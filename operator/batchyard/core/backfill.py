@@ -1,14 +1,17 @@
 """Which jobs may start before a larger one that waits, since they do not delay it.
 
-Called once per pass after placement, by the planner and by the simulator. The first job that an environment is full for
-holds a reservation there: the moment at which it fits at the latest. What came later, or waits in a queue of lower
-priority, may use what is free until then if it has ended by that time, or fits beside it then. This is EASY backfill
-(Lifka, "The ANL/IBM SP Scheduling System", 1995) with time limits in the place of users' estimates. Arrays wait for
-their turn: an index of theirs that ends is followed by the next one.
+Called once per pass after placement and preemption, by the planner and by the simulator. The first job that an
+environment is full for holds a reservation there: the moment at which it fits at the latest. What came later, or waits
+in a queue of lower priority, may use what is free until then if it has ended by that time, or fits beside it then. This
+is EASY backfill (Lifka, "The ANL/IBM SP Scheduling System", 1995) with time limits in the place of users' estimates.
+Arrays wait for their turn: an index of theirs that ends is followed by the next one.
+
+Where others make room for somebody (`promises`), he may have it earlier than that; what is on its way out is lent to
+nobody, as it may come at any moment.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 from batchyard.core.allowances import Allowances
@@ -17,6 +20,7 @@ from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool, places, with_pods
 from batchyard.core.fairshare import Turns
 from batchyard.core.placement import Hold, Placement, scheduling_order
+from batchyard.core.promises import Promise
 from batchyard.core.queuerecords import Queue
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Key, Resolved
@@ -38,6 +42,8 @@ class Decided:
     placements: Mapping[Key, Placement]
     """With all places of an array in one."""
     held: Iterable[tuple[Key, Hold]]
+    promises: Mapping[str, Promise] = field(default_factory=dict)
+    """What others make room for, by environment."""
 
 
 def backfill(
@@ -85,7 +91,7 @@ def backfill(
                     and allowances.refusal(queue, turns.share, job) is None
                     and pools[name].could_hold(job.request, job.gang)
                     and turns.may_use(name, pools[name].capacity, job.request)
-                    and reservations.allow(name, job)
+                    and reservations.allow(name, key, job)
                 ):
                     ledger.charge(name, job.request)
                     turns.charge(name, job.request)
@@ -138,6 +144,7 @@ class _Reservations:
         self._resolved = resolved
         self._ledger = ledger
         self._placements = decided.placements
+        self._promises = decided.promises
         self._running = running
         self._now = now
         self._made: dict[str, Reservation | None] = {}
@@ -148,11 +155,13 @@ class _Reservations:
             self._made[environment] = self._reserve(environment)
         return self._made[environment]
 
-    def allow(self, environment: str, job: Resolved) -> bool:
+    def allow(self, environment: str, key: Key, job: Resolved) -> bool:
         """Whether the job delays nobody there; what it takes beside the front is noted."""
-        reservation = self.made(environment)
+        reservation, promise = self.made(environment), self._promises.get(environment)
         if reservation is None:
             return False
+        if promise is not None and key in promise.to:
+            return True
         if latest_end(job, None, self._now) <= reservation.at:
             return True
         amount = with_pods(job.request)
@@ -169,4 +178,10 @@ class _Reservations:
                 end = inf if placement.array is not None else latest_end(job, None, self._now)
                 ends.append((end, places(placement.request, placement.count)))
         front = with_pods(self._resolved[self._fronts[environment]].request)
-        return reserve(front, self._ledger.free(environment), ends)
+        by_ends, promise = reserve(front, self._ledger.free(environment), ends), self._promises.get(environment)
+        if promise is None:
+            return by_ends
+        if by_ends is None or by_ends.at >= promise.at:
+            return Reservation(promise.at, promise.spare)
+        spare = {name: min(amount, promise.spare.get(name, 0)) for name, amount in by_ends.spare.items()}
+        return Reservation(by_ends.at, spare)

@@ -11,7 +11,7 @@ from typing import Self
 
 from batchyard.core.environmentrecords import Environment, Node
 from batchyard.core.records import Gang, Key, Run
-from batchyard.core.resources import Resources, add, fits, subtract
+from batchyard.core.resources import Resources, add, fits, subtract, times
 from batchyard.core.selectors import usable
 
 POD_SLOT: Resources = {"pods": 1}
@@ -25,7 +25,7 @@ def with_pods(request: Resources) -> Resources:
 
 def places(request: Resources, count: int) -> Resources:
     """What a request takes so many times over, pod slots included."""
-    return {name: amount * count for name, amount in with_pods(request).items()}
+    return times(with_pods(request), count)
 
 
 @dataclass(slots=True, frozen=True)

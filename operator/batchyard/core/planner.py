@@ -44,7 +44,7 @@ from batchyard.core.records import (
     Status,
 )
 from batchyard.core.rerun import choose
-from batchyard.core.reservation import ends_of
+from batchyard.core.reservation import End, ends_of
 from batchyard.core.retention import SHOWN_SECONDS, expires_at
 from batchyard.core.snapshot import Placed, Settled, Snapshot
 from batchyard.core.yielding import yielding
@@ -262,16 +262,20 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
     the places of the others are refreshed by `explain`.
     """
     ledger, allowances = Ledger(snapshot.pools, snapshot.used), snapshot.allowances()
-    found, held = _granted(snapshot, ledger, allowances, now)
+    found, held = _in_turn(snapshot, ledger, allowances, now)
+    running = ends_of(snapshot, now)
+    preempted = displace(snapshot, found, held, ledger, now)
+    gives_way = yielding(snapshot, held, ledger, allowances, preempted, running, now)
+    decided = Decided(found, held, gives_way.promises)
+    found = found | _early(snapshot, ledger, allowances, decided, running, now)
     result = Placed()
     result.placements.extend(found.values())
-    result.displacements, served = displace(snapshot, found, held, ledger, now)
-    result.yielding = yielding(snapshot, held, ledger, allowances, now)
+    result.displacements, result.yielding = preempted.displacements, gives_way.arrays
     position = _positions(snapshot, result.placements)
-    for key, decided in held:
+    for key, told in held:
         status = snapshot.statuses[key]
-        message = f"{decided.message}; work of lower priority makes room for it"
-        hold = replace(decided, message=message) if key in served else decided
+        message = f"{told.message}; work of lower priority makes room for it"
+        hold = replace(told, message=message) if key in preempted.served else told
         if key not in found or key in snapshot.wants:
             result.held.append((key, hold))
         if arrays.has_started(status):
@@ -289,13 +293,12 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
     return result
 
 
-def _granted(
+def _in_turn(
     snapshot: Snapshot, ledger: Ledger, allowances: Allowances, now: float
 ) -> tuple[dict[Key, Placement], list[tuple[Key, Hold]]]:
-    """Who starts now, and what those are told that were looked at and do not."""
+    """Who starts now as it is his turn, and what those are told that were looked at and do not."""
     held: list[tuple[Key, Hold]] = []
     found: dict[Key, Placement] = {}
-    early: dict[Key, Placement] = {}
     for key, decision in place_all(
         queues=snapshot.queues.values(),
         environments=snapshot.environments,
@@ -316,6 +319,19 @@ def _granted(
         else:
             run, attempt = lifecycle.next_run(snapshot.statuses[key])
             found[key] = decision if run == 1 else replace(decision, run=run, attempt=attempt)
+    return found, held
+
+
+def _early(
+    snapshot: Snapshot,
+    ledger: Ledger,
+    allowances: Allowances,
+    decided: Decided,
+    running: Callable[[str], list[End]],
+    now: float,
+) -> dict[Key, Placement]:
+    """Who starts before his turn, as that delays nobody."""
+    early: dict[Key, Placement] = {}
     for placement in backfill(
         queues=snapshot.queues.values(),
         pools=snapshot.pools,
@@ -325,13 +341,13 @@ def _granted(
         usage=snapshot.usage,
         allowances=allowances,
         ledger=ledger,
-        decided=Decided(found, held),
-        running=ends_of(snapshot, now),
+        decided=decided,
+        running=running,
         now=now,
     ):
         run, attempt = lifecycle.next_run(snapshot.statuses[placement.key])
         early[placement.key] = replace(placement, run=run, attempt=attempt)
-    return found | early, held
+    return early
 
 
 def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[[Key], int]:

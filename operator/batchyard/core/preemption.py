@@ -1,27 +1,45 @@
 """Which running work makes room for a job of a queue that may displace lower priorities.
 
-Called by the planner at the end of a pass. Whoever waits first in such a queue, and those behind it, get room made for
-them if what runs for queues of lower priority suffices, else nothing is stopped for them. Arrays shrink first, then
+Called by the planner once placement is through. Whoever waits first in such a queue, and those behind it, get room made
+for them if what runs for queues of lower priority suffices, else nothing is stopped for them. Arrays shrink first, then
 what started last ends; nothing that has run for less than the queue's minimum. What is on its way out counts as room
-that comes: a pass that sees it asks for no more.
+that comes: a pass that sees it asks for no more. All that room is promised to those it is made for: backfill, which
+comes after this, gives none of it to others.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from batchyard.core.allowances import Allowances
+from batchyard.core.arrays import places_of
 from batchyard.core.backfill import behind
 from batchyard.core.capacity import Charge, Ledger, with_pods
+from batchyard.core.departures import current, is_leaving, leaving, name_of
 from batchyard.core.fairshare import Turns
 from batchyard.core.placement import Hold, Placement, scheduling_order
+from batchyard.core.promises import Promise, beside
 from batchyard.core.queuerecords import Queue
 from batchyard.core.records import Key, Run
-from batchyard.core.resources import Resources, add, fits, shortfall, subtract
+from batchyard.core.reservation import reserve
+from batchyard.core.resources import Resources, add, fits, shortfall, subtract, times
 from batchyard.core.snapshot import Displacement, Snapshot
 
 AT_ONCE = 100
 """How many places one pass takes from others at most."""
+
+
+@dataclass(slots=True)
+class Preempted:
+    """What is to be displaced, and for whom."""
+
+    displacements: list[Displacement] = field(default_factory=list)
+    served: set[Key] = field(default_factory=set)
+    """The waiting jobs for which room is made by that or is coming already."""
+    unserved: set[Key] = field(default_factory=set)
+    """Those for which there was none to make; an array may be both, as it asks for many places."""
+    promises: dict[str, Promise] = field(default_factory=dict)
+    """What is kept for those served, by environment."""
 
 
 def displace(
@@ -30,16 +48,16 @@ def displace(
     held: Iterable[tuple[Key, Hold]],
     ledger: Ledger,
     now: float,
-) -> tuple[list[Displacement], set[Key]]:
-    """Return what is to be displaced, and the waiting jobs for which room is made by that or is coming already."""
+) -> Preempted:
+    """Decide what is to be displaced for those who wait."""
     fronts = _fronts(snapshot, held)
     if not fronts:
-        return [], set()
+        return Preempted()
     pass_ = _Pass(snapshot, ledger, now)
     for queue in scheduling_order(snapshot.queues.values()):
         if queue.name in fronts:
             pass_.serve(queue, placements, fronts[queue.name])
-    return pass_.displacements(), pass_.served
+    return pass_.result()
 
 
 def _fronts(snapshot: Snapshot, held: Iterable[tuple[Key, Hold]]) -> dict[str, tuple[str, ...]]:
@@ -76,7 +94,10 @@ class _Pass:
         self._room: dict[str, Resources] = {}
         self._victims: dict[str, list[_Victim]] = {}
         self._left = AT_ONCE
-        self.served: set[Key] = set()
+        self._unserved: set[Key] = set()
+        self._served: dict[str, set[Key]] = {}
+        """By the environment in which they have room made for them."""
+        self._awaited: dict[str, Promise] = {}
 
     def serve(self, queue: Queue, placements: Mapping[Key, Placement], environments: tuple[str, ...]) -> None:
         """Make room for the jobs of a queue in their order, up to the first for which there is none to make."""
@@ -91,10 +112,13 @@ class _Pass:
             for _ in range(want.total if want is not None else 1):
                 if allowances.refusal(queue, turns.share, snapshot.resolved[key]) is not None:
                     break
-                if self._left <= 0 or not self._make_room(queue, key, bound):
+                environment = self._make_room(queue, key, bound) if self._left > 0 else None
+                if environment is None:
+                    self._unserved.add(key)
+                    self._await(queue, key, bound)
                     return
                 allowances.charge(queue, turns.share, snapshot.resolved[key])
-                self.served.add(key)
+                self._served.setdefault(environment, set()).add(key)
 
     def _allowances(self, placements: Mapping[Key, Placement]) -> Allowances:
         """What may still start, once what was placed in this pass has."""
@@ -105,21 +129,40 @@ class _Pass:
                 allowances.charge(self._snapshot.queues[job.queue], job.share, resolved)
         return allowances
 
-    def displacements(self) -> list[Displacement]:
+    def result(self) -> Preempted:
         """What it came to."""
-        return [
+        displacements = [
             Displacement(victim.run, victim.taken, victim.by)
             for victim in chain.from_iterable(self._victims.values())
             if victim.taken
         ]
+        promises = {name: Promise(self._now, self._room[name], keys) for name, keys in self._served.items()}
+        served = set[Key]().union(*self._served.values())
+        return Preempted(displacements, served, self._unserved, self._awaited | promises)
 
-    def _make_room(self, queue: Queue, key: Key, environments: tuple[str, ...]) -> bool:
+    def _await(self, queue: Queue, key: Key, environments: tuple[str, ...]) -> None:
+        """Promise a job the moment from which on what now runs has run for long enough to be displaced for it.
+
+        Else those who go first could be the ones that have not, when it comes to that.
+        """
+        amount, minimum = with_pods(self._snapshot.resolved[key].request), queue.displaces_after or 0
+        for name in self._able(key, environments):
+            ends = [
+                (max(victim.started_at + minimum, self._now), times(victim.request, victim.places - victim.taken))
+                for victim in self._candidates(name)
+                if victim.priority < queue.priority
+            ]
+            if (reservation := reserve(amount, self._free(name), ends)) is not None:
+                self._awaited[name] = Promise(reservation.at, beside(amount, self._free(name)), {key})
+
+    def _make_room(self, queue: Queue, key: Key, environments: tuple[str, ...]) -> str | None:
+        """Have room for one place of a job; returns in which environment."""
         amount = with_pods(self._snapshot.resolved[key].request)
         able = self._able(key, environments)
         for name in able:
             if fits(amount, self._free(name)):
                 self._room[name] = subtract(self._room[name], amount)
-                return True
+                return name
         for name in able:
             if chosen := self._choose(queue, amount, name):
                 for victim in chosen:
@@ -128,8 +171,8 @@ class _Pass:
                     self._room[name] = add(self._room[name], victim.request)
                 self._left -= len(chosen)
                 self._room[name] = subtract(self._room[name], amount)
-                return True
-        return False
+                return name
+        return None
 
     def _able(self, key: Key, environments: tuple[str, ...]) -> list[str]:
         """The environments that could hold the job if nothing else ran there."""
@@ -165,7 +208,7 @@ class _Pass:
         if environment not in self._room:
             room = self._ledger.free(environment)
             for charge in self._charges(environment):
-                room = add(room, _leaving(self._snapshot, charge))
+                room = add(room, leaving(self._snapshot, charge))
             self._room[environment] = room
         return self._room[environment]
 
@@ -173,7 +216,7 @@ class _Pass:
         if environment not in self._victims:
             found = [_victim(self._snapshot, charge, self._now) for charge in self._charges(environment)]
             victims = [victim for victim in found if victim is not None]
-            victims.sort(key=lambda it: (it.priority, it.run.indexed is None, -it.started_at, _name(it.run)))
+            victims.sort(key=lambda it: (it.priority, it.run.indexed is None, -it.started_at, name_of(it.run)))
             self._victims[environment] = victims
         return self._victims[environment]
 
@@ -185,44 +228,15 @@ def _victim(snapshot: Snapshot, charge: Charge, now: float) -> _Victim | None:
     """What of a charge may be displaced, priority left aside."""
     if charge.run is None:
         return None
-    run = _current(snapshot, charge.run)
+    run = current(snapshot, charge.run)
     queue = snapshot.queues.get(run.queue)
-    if queue is None or run.deleting or _name(run) in snapshot.spared:
+    if queue is None or run.deleting or name_of(run) in snapshot.spared:
         return None
     if run.indexed is not None:
-        places = min(run.indexed.parallelism, run.indexed.unfinished) - snapshot.displacing.get(_name(run), 0)
+        places = places_of(run) - snapshot.displacing.get(name_of(run), 0)
         started_at = now if run.started_at is None else run.started_at
         return _Victim(run, with_pods(run.request), places, queue.priority, started_at) if places > 0 else None
     pod = snapshot.pods.get(run.owner_uid, {}).get(run.name)
-    if pod is None or not pod.live or _is_leaving(snapshot, run):
+    if pod is None or not pod.live or is_leaving(snapshot, run):
         return None
     return _Victim(run, charge.amount, 1, queue.priority, now if pod.started_at is None else pod.started_at)
-
-
-def _leaving(snapshot: Snapshot, charge: Charge) -> Resources:
-    """What of a charge is on its way out."""
-    if charge.run is None:
-        return {}
-    run = _current(snapshot, charge.run)
-    if run.indexed is None:
-        return charge.amount if _is_leaving(snapshot, run) else {}
-    one = with_pods(run.request)
-    staying = min(run.indexed.parallelism, run.indexed.unfinished) * one["pods"]
-    places = charge.amount["pods"] - staying + snapshot.displacing.get(_name(run), 0)
-    return {name: amount * places for name, amount in one.items()}
-
-
-def _is_leaving(snapshot: Snapshot, run: Run) -> bool:
-    pod = snapshot.pods.get(run.owner_uid, {}).get(run.name)
-    return run.deleting or _name(run) in snapshot.displacing or (pod is not None and bool(pod.disruption))
-
-
-def _current(snapshot: Snapshot, run: Run) -> Run:
-    """The run as it is now; of a multi-node job the main node's, whose pod decides."""
-    if run.index is not None:
-        return snapshot.indexes.get(run.owner_uid, {}).get(run.name, run)
-    return snapshot.runs.get(run.owner_uid, {}).get(run.number, run)
-
-
-def _name(run: Run) -> Key:
-    return (run.owner[0], run.name)

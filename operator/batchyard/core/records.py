@@ -294,6 +294,8 @@ class Pod:
     disruption: str = ""
     """The reason of the pod's DisruptionTarget condition, when it has one."""
     address: str = ""
+    deleting: bool = False
+    """Told to go: somebody has deleted it, or it was evicted."""
     gone: bool = False
     """Deleted from the API server; the record is kept for what it tells about the run's end."""
 

@@ -1,6 +1,7 @@
 """When a job that waits for room will find it at the latest, going by the time limits of what runs.
 
-Called by backfill. What runs without a time limit may run for ever: a job that needs its room cannot be promised any.
+Called by backfill and yielding. What runs without a time limit may run for ever: a job that needs its room cannot be
+promised any. What is on its way out counts as gone: its room is kept for who waits for it, however long that takes.
 """
 
 from collections import defaultdict
@@ -11,6 +12,7 @@ from math import inf
 from operator import itemgetter
 
 from batchyard.core.capacity import Charge
+from batchyard.core.departures import leaving
 from batchyard.core.records import Resolved
 from batchyard.core.resources import Resources, add, fits, subtract
 from batchyard.core.snapshot import Snapshot
@@ -67,7 +69,12 @@ def ends_of(snapshot: Snapshot, now: float) -> Callable[[str], list[End]]:
     def by_environment() -> dict[str, list[End]]:
         found: defaultdict[str, list[End]] = defaultdict(list)
         for charge in snapshot.charges.values():
-            found[charge.environment].append((_end_of(snapshot, charge, now), charge.amount))
+            ends, gone = found[charge.environment], leaving(snapshot, charge)
+            if gone:
+                ends.append((now, gone))
+            if gone is not charge.amount:
+                staying = subtract(charge.amount, gone) if gone else charge.amount
+                ends.append((_end_of(snapshot, charge, now), staying))
         return found
 
     return lambda environment: by_environment().get(environment, [])

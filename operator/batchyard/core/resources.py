@@ -53,6 +53,11 @@ def subtract(a: Resources, b: Resources) -> dict[str, int]:
     return rest
 
 
+def times(a: Resources, count: int) -> dict[str, int]:
+    """So many times as much of each resource."""
+    return {name: amount * count for name, amount in a.items()}
+
+
 def fits(request: Resources, free: Resources) -> bool:
     """Whether `free` covers every amount asked for. Asking for nothing of a resource always fits."""
     for name, amount in request.items():  # noqa: SIM110 - three times as fast as all(), and asked for each waiting job

@@ -1,43 +1,170 @@
 """Which arrays are to give places back, one by one as their indexes end, because somebody else goes first.
 
-Called by the planner at the end of a pass. The Job controller starts an array's next index as soon as one has ended, so
-an array would keep its places for good; the runtime lowers the parallelism of those named here, never below what runs.
-Once nobody goes before it any more, an array asks for places again as it did at first.
+Called by the planner after placement and preemption. The Job controller starts an array's next index as soon as one has
+ended, so an array would keep its places for good; the runtime lowers the parallelism of those named here, never below
+what runs. Once nobody goes before it any more, an array asks for places again as it did at first.
+
+What arrays give back is promised to the one that they make way for. They do so only where that can start by it: while
+others keep the rest of what it needs, an array would stop in vain.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from math import inf
 
 from batchyard.core import fairshare, stopping
-from batchyard.core.allowances import Allowances, needs
+from batchyard.core.allowances import Allowances, Name, needs
+from batchyard.core.arrays import places_of
 from batchyard.core.backlog import Entry, entry_of
-from batchyard.core.capacity import Ledger, with_pods
+from batchyard.core.capacity import Ledger, places, with_pods
 from batchyard.core.placement import Hold, scheduling_order
+from batchyard.core.preemption import Preempted
+from batchyard.core.promises import Promise, beside
 from batchyard.core.records import BatchJob, Key, Run
-from batchyard.core.resources import shortfall
+from batchyard.core.reservation import End, reserve, time_limit
+from batchyard.core.resources import Resources, add, fits, shortfall
 from batchyard.core.snapshot import Snapshot
 from batchyard.core.usage import vcpus_of
 
 
+@dataclass(slots=True)
+class Yielding:
+    """Which arrays give way, and what of an environment is kept for whom by that."""
+
+    arrays: set[Key] = field(default_factory=set)
+    promises: dict[str, Promise] = field(default_factory=dict)
+
+
 def yielding(
-    snapshot: Snapshot, held: Iterable[tuple[Key, Hold]], ledger: Ledger, allowances: Allowances, now: float
-) -> set[Key]:
-    """Return the arrays that give way to what a pass has found to wait, or that may not go on at all."""
+    snapshot: Snapshot,
+    held: Iterable[tuple[Key, Hold]],
+    ledger: Ledger,
+    allowances: Allowances,
+    preempted: Preempted,
+    running: Callable[[str], list[End]],
+    now: float,
+) -> Yielding:
+    """Decide which arrays give way to what a pass has found to wait, or may not go on at all.
+
+    `preempted` are those for whom room is made otherwise; `running` tells the ends of what runs in an environment.
+    """
     if not snapshot.arrays:
-        return set()
-    fronts = [(key, hold) for key, hold in held if hold.environments or hold.lacks]
-    order = {queue.name: place for place, queue in enumerate(scheduling_order(snapshot.queues.values()))}
-    return {
-        key
-        for key, run in snapshot.arrays.items()
-        if _must_stop(snapshot, key)
-        or _overdrawn(snapshot, run, ledger)
-        or _above_limits(snapshot, run, allowances)
-        or any(
-            _helps(snapshot, front, hold, run, ledger) and _goes_before(snapshot, order, front, key, now)
-            for front, hold in fronts
-            if front != key
-        )
-    }
+        return Yielding()
+    return _Pass(snapshot, held, ledger, allowances, preempted, running, now).result()
+
+
+class _Pass:
+    """One look at all arrays that run."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        held: Iterable[tuple[Key, Hold]],
+        ledger: Ledger,
+        allowances: Allowances,
+        preempted: Preempted,
+        running: Callable[[str], list[End]],
+        now: float,
+    ) -> None:
+        self._snapshot = snapshot
+        self._ledger = ledger
+        self._allowances = allowances
+        self._running = running
+        self._now = now
+        self._order = {queue.name: place for place, queue in enumerate(scheduling_order(snapshot.queues.values()))}
+        self._provided = preempted.served - preempted.unserved
+        self._promises = dict(preempted.promises)
+        self._lacking: list[tuple[Key, Name]] = []
+        self._fronts: defaultdict[str, list[Key]] = defaultdict(list)
+        """Who waits for an environment, in the order of their turns."""
+        for key, hold in held:
+            if hold.lacks is not None:
+                self._lacking.append((key, hold.lacks))
+            for name in hold.environments:
+                self._fronts[name].append(key)
+        self._starts: dict[tuple[Key, str], float] = {}
+
+    def result(self) -> Yielding:
+        snapshot, arrays = self._snapshot, set[Key]()
+        for key, run in snapshot.arrays.items():
+            front = self._front(key, run)
+            if (
+                (front is not None and self._in_time(key, front, run))
+                or _must_stop(snapshot, key)
+                or _overdrawn(snapshot, run, self._ledger)
+                or _above_limits(snapshot, run, self._allowances)
+                or self._holds_what_is_lacked(key, run)
+            ):
+                arrays.add(key)
+        return Yielding(arrays, self._promises)
+
+    def _holds_what_is_lacked(self, key: Key, run: Run) -> bool:
+        held = needs(run.queue, run.share, run.consumables)
+        return any(lacks in held and self._goes_before(front, key) for front, lacks in self._lacking)
+
+    def _front(self, key: Key, run: Run) -> Key | None:
+        """The first that waits for what the array has and goes before it, unless room is made for it otherwise."""
+        for front in self._fronts.get(run.environment, ()):
+            if front != key and self._goes_before(front, key) and self._helps(front, run):
+                return None if front in self._provided else front
+        return None
+
+    def _helps(self, front: Key, run: Run) -> bool:
+        """Whether what the array gives back is what the other one lacks."""
+        lacking = shortfall(self._asks(front), self._ledger.free(run.environment))
+        return any(with_pods(run.request).get(name, 0) > 0 for name in lacking)
+
+    def _in_time(self, key: Key, front: Key, run: Run) -> bool:
+        """Whether the front can start with what arrays give back, before an index that starts now has ended."""
+        at = self._starts.get((front, run.environment))
+        if at is None:
+            at = self._starts[front, run.environment] = self._start(front, run.environment)
+        resolved = self._snapshot.resolved.get(key)
+        limit = time_limit(resolved) if resolved is not None else None
+        return at <= self._now + (limit or 0)
+
+    def _start(self, front: Key, environment: str) -> float:
+        """When the front can start at the latest, once all arrays that it goes before have given back what they have.
+
+        It may never come to that, while others have the rest of what it needs: no array stops for it in vain then.
+        """
+        asked, room = self._asks(front), self._ledger.free(environment)
+        for key, run in self._snapshot.arrays.items():
+            if run.environment == environment and key != front and self._goes_before(front, key):
+                room = add(room, places(run.request, places_of(run)))
+        if fits(asked, room):
+            self._promise(front, environment, self._now)
+            return self._now
+        reservation = reserve(asked, room, self._running(environment))
+        if reservation is None:
+            return inf
+        self._promise(front, environment, reservation.at)
+        return reservation.at
+
+    def _promise(self, front: Key, environment: str, at: float) -> None:
+        """Keep all that the front needs until it has it: only what it has more than enough of is left to others."""
+        if (promise := self._promises.get(environment)) is not None:
+            kept = front in promise.to and front not in self._snapshot.wants
+            spare = promise.spare if kept else beside(self._asks(front), promise.spare)
+            self._promises[environment] = Promise(min(promise.at, at), spare, promise.to | {front})
+            return
+        room = self._ledger.free(environment)
+        for end, amount in self._running(environment):
+            room = add(room, amount) if end <= at else room
+        self._promises[environment] = Promise(at, beside(self._asks(front), room), {front})
+
+    def _asks(self, key: Key) -> Resources:
+        return with_pods(self._snapshot.resolved[key].request)
+
+    def _goes_before(self, front: Key, array: Key) -> bool:
+        snapshot, order = self._snapshot, self._order
+        one, other = snapshot.jobs[front], snapshot.jobs[array]
+        if one.queue != other.queue:
+            return order.get(one.queue, len(order)) < order.get(other.queue, len(order))
+        if one.share != other.share:
+            return _has_had_less(snapshot, one, other, self._now)
+        return _entry(snapshot, one) < _entry(snapshot, other)
 
 
 def _must_stop(snapshot: Snapshot, key: Key) -> bool:
@@ -60,25 +187,6 @@ def _above_limits(snapshot: Snapshot, run: Run, allowances: Allowances) -> bool:
     """Whether a limit was lowered below what runs."""
     queue = snapshot.queues.get(run.queue)
     return queue is not None and allowances.overdrawn(queue, run.share, run.consumables)
-
-
-def _helps(snapshot: Snapshot, front: Key, hold: Hold, run: Run, ledger: Ledger) -> bool:
-    """Whether what the array gives back is what the other one lacks."""
-    if hold.lacks is not None:
-        return hold.lacks in needs(run.queue, run.share, run.consumables)
-    if run.environment not in hold.environments:
-        return False
-    lacking = shortfall(with_pods(snapshot.resolved[front].request), ledger.free(run.environment))
-    return any(with_pods(run.request).get(name, 0) > 0 for name in lacking)
-
-
-def _goes_before(snapshot: Snapshot, order: dict[str, int], front: Key, array: Key, now: float) -> bool:
-    one, other = snapshot.jobs[front], snapshot.jobs[array]
-    if one.queue != other.queue:
-        return order.get(one.queue, len(order)) < order.get(other.queue, len(order))
-    if one.share != other.share:
-        return _has_had_less(snapshot, one, other, now)
-    return _entry(snapshot, one) < _entry(snapshot, other)
 
 
 def _entry(snapshot: Snapshot, job: BatchJob) -> Entry:

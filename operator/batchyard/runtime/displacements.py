@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 HOLD_SECONDS = 10.0
 """How long an eviction may take to be seen; after that, the place may be asked for again."""
 
+LONGEST_SPARE_SECONDS = 600.0
+"""What is protected is asked again after twice the time each time, and after this long at most."""
+
 PREEMPTED = "Preempted"
 """Reason of the Event that names the job which takes the place."""
 
@@ -38,20 +41,31 @@ class Displacements:
         self._ongoing: dict[Key, Displacement] = {}
         self._spared: set[Key] = set()
         self._until: dict[Key, float] = {}
+        self._refusals: dict[Key, int] = {}
+        """How often in a row what was to go turned out to be protected."""
 
     def enter(self, snapshot: Snapshot, now: float) -> Snapshot:
         """Return the snapshot with what is known here."""
-        for name in [name for name, until in self._until.items() if not now < until <= now + HOLD_SECONDS]:
+        for name in [name for name, until in self._until.items() if not now < until <= now + LONGEST_SPARE_SECONDS]:
             self._forget(name)
+        for name in [name for name in self._refusals if self._cache.runs.find(name) is None]:
+            del self._refusals[name]
         displacing = {name: each.places for name, each in self._ongoing.items()}
         return replace(snapshot, displacing=displacing, spared=self._spared)
 
-    def want(self, displacement: Displacement, now: float) -> Key:
-        """Note what is to go; returns the namespace and name by which `carry_out` does it."""
-        name = (displacement.run.owner[0], displacement.run.name)
-        self._ongoing[name] = displacement
-        self._until[name] = now + HOLD_SECONDS
-        return name
+    def want(self, displacements: list[Displacement], now: float) -> list[Key]:
+        """Note what is to go; returns the namespaces and names by which `carry_out` does it.
+
+        What was protected before may be so again, and the others would go in vain: so it goes first, and they stay
+        until it has.
+        """
+        wishes = {(each.run.owner[0], each.run.name): each for each in displacements}
+        doubtful = {each.by for name, each in [*self._ongoing.items(), *wishes.items()] if name in self._refusals}
+        told = [name for name, each in wishes.items() if each.by not in doubtful or name in self._refusals]
+        for name in told:
+            self._ongoing[name] = wishes[name]
+            self._until[name] = now + HOLD_SECONDS
+        return told
 
     async def carry_out(self, name: Key) -> None:
         """Take the places away. Nothing happens where the run has ended meanwhile."""
@@ -67,10 +81,18 @@ class Displacements:
         elif gone := await self._arrays.shrink(run, wish.places, queue.displaces_after):
             self._forget(name)  # the answer has told the cache
         if gone:
+            self._refusals.pop(name, None)
             self._announce(run, winner)
         else:
             self._ongoing.pop(name, None)
-            self._spared.add(name)
+            self._spare(name, run)
+
+    def _spare(self, name: Key, run: Run) -> None:
+        """Leave alone what is protected now; an array is not for longer than its newest pod is young."""
+        refusals = self._refusals[name] = self._refusals.get(name, 0) + 1
+        seconds = HOLD_SECONDS if run.indexed is not None else HOLD_SECONDS * 2 ** min(refusals - 1, 10)
+        self._spared.add(name)
+        self._until[name] = self._clock() + min(seconds, LONGEST_SPARE_SECONDS)
 
     async def _evict(self, run: Run) -> bool:
         pod = self._cache.runs.pods.get(run.owner_uid, {}).get(run.name)

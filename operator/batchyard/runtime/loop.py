@@ -137,8 +137,8 @@ class Loop:
         for placement in placed.placements:
             self._work.add(("create", *placement.key), Urgency.CREATE)
             self._metrics.wait_seconds.observe(now - self._cache.jobs[placement.key].created)
-        for displacement in placed.displacements:
-            self._work.add(("displace", *self._displacements.want(displacement, now)), Urgency.CREATE)
+        for name in self._displacements.want(placed.displacements, now):
+            self._work.add(("displace", *name), Urgency.CREATE)
         self._write_statuses()
         self._announce()
         for key in self._cache.unconfirmed:

@@ -125,6 +125,7 @@ def pod(obj: Object) -> Pod | None:
         waiting_message=waiting.get("message", ""),
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         address=status.get("podIP", ""),
+        deleting="deletionTimestamp" in metadata,
         disruption=_disruption(disruption) if disruption.get("status") == "True" else "",
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.arrayrecords import ArrayShape
+from batchyard.core.arrayrecords import ArrayShape, IndexedJob
 from batchyard.core.capacity import Charge
 from batchyard.core.records import Resolved, Run
 from batchyard.core.reservation import PLACING_SECONDS, Reservation, ends_of, latest_end, reserve, time_limit
@@ -95,3 +95,18 @@ def test_nobody_knows_when_an_array_ends_but_single_indexes_do() -> None:
 
 def test_nobody_knows_when_the_run_of_a_deleted_job_ends() -> None:
     assert ends(make_run(), jobs=[]) == [(inf, {"cpu": 2})]
+
+
+def test_what_is_on_its_way_out_counts_as_gone() -> None:
+    gone = [(NOW, {"cpu": 2})]
+    for pod in (make_pod(deleting=True), make_pod(disruption="EvictionByEvictionAPI"), make_pod(phase="Failed")):
+        assert ends(make_run(), limited(None), pods=[pod]) == gone
+    assert ends(make_run(deleting=True), limited(None)) == gone
+    assert ends(make_run(), limited(None), displacing={("media", make_run().name): 1}) == gone
+
+
+def test_of_an_array_the_places_that_it_has_lost_count_as_gone() -> None:
+    run = make_run(request={"cpu": 1}, indexed=IndexedJob(100, 3), active=5)
+    charges = {"it": Charge("pool", {"cpu": 5, "pods": 5}, KEY, run)}
+    found = ends_of(make_snapshot(runs=[run], charges=charges), NOW)("pool")
+    assert found == [(NOW, {"cpu": 2, "pods": 2}), (inf, {"cpu": 3, "pods": 3})]

@@ -8,11 +8,12 @@ import pytest
 
 from batchyard.api.batchjob import StopMode
 from batchyard.core.arrayrecords import ArrayShape, IndexedJob
+from batchyard.core.capacity import Charge
 from batchyard.core.planner import place
 from batchyard.core.queuerecords import FairShare, Limits
-from batchyard.core.records import BatchJob, Key, Stop
+from batchyard.core.records import BatchJob, Key, Resolved, Stop
 from batchyard.core.usage import Usage
-from unit.samples import NOW, make_environment, make_job, make_node, make_queue, make_run, waiting
+from unit.samples import NOW, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
 
 ARRAY: Key = ("media", "array")
 QUEUES = (make_queue("high", priority=5), make_queue("low", priority=1), make_queue("mine", priority=1))
@@ -22,8 +23,15 @@ def array(**fields: Any) -> BatchJob:
     return replace(make_job("array"), array=ArrayShape(100), **{"queue": "low", **fields})
 
 
-def yielding(*others: BatchJob, mine: BatchJob | None = None, cpu: str = "4", **fields: Any) -> set[Key]:
-    """The arrays that yield when one has four vCPUs and the others wait."""
+def yielding(
+    *others: BatchJob,
+    mine: BatchJob | None = None,
+    cpu: str = "4",
+    known: Mapping[Key, Resolved] | None = None,
+    further: Mapping[Key, BatchJob] | None = None,
+    **fields: Any,
+) -> set[Key]:
+    """The arrays that yield when one has four vCPUs and the others wait; `further` jobs run, `known` tells of what."""
     mine = mine or array()
     run = make_run(
         1,
@@ -39,7 +47,8 @@ def yielding(*others: BatchJob, mine: BatchJob | None = None, cpu: str = "4", **
     snapshot = waiting(
         *others, **{"queues": QUEUES, "used": taken, "nodes": [make_node(cpu=cpu)], "arrays": {ARRAY: run}, **fields}
     )
-    return place(replace(snapshot, jobs={**snapshot.jobs, ARRAY: mine}), [], NOW).yielding
+    jobs, resolved = {**snapshot.jobs, ARRAY: mine, **(further or {})}, {**snapshot.resolved, **(known or {})}
+    return place(replace(snapshot, jobs=jobs, resolved=resolved), [], NOW).yielding
 
 
 def job(queue: str, **fields: Any) -> BatchJob:
@@ -122,3 +131,33 @@ def test_it_makes_way_for_another_share_that_the_limit_of_the_queue_keeps_out() 
     held = {("queue", "low"): 4, ("share", "low", "red"): 4}
     mine, other = array(share="red"), job("low", share="blue", created=NOW + 1)
     assert yielding(other, mine=mine, queues=queues, held=held, usage={"low": usage}, cpu="8") == {ARRAY}
+
+
+def test_it_does_not_stop_for_whom_it_cannot_help() -> None:
+    large: dict[str, Any] = {
+        "requests": {job("high").key: {"cpu": 6000}},
+        "cpu": "8",
+        "used": {"pool": {"cpu": 8000, "pods": 5}},
+    }
+    other = make_run(name="other-1", owner=("media", "other"), owner_uid="other", request={"cpu": 4000})
+    charges = {"other": Charge("pool", {"cpu": 4000, "pods": 1}, other.owner, other)}
+    assert not yielding(job("high"), charges=charges, runs=[other], **large)
+    leaving = [make_pod(run="other-1", owner_uid="other", deleting=True)]
+    assert yielding(job("high"), charges=charges, runs=[other], pods=leaving, **large) == {ARRAY}
+    assert yielding(job("high"), charges=charges, runs=[replace(other, deleting=True)], **large) == {ARRAY}
+
+
+def test_with_a_time_limit_it_stops_early_enough() -> None:
+    """An index that starts now would run beyond the moment at which the rest becomes free."""
+    one = job("high")
+    fields: dict[str, Any] = {"cpu": "8", "used": {"pool": {"cpu": 8000, "pods": 5}}}
+    other = make_run(name="other-1", owner=("media", "other"), owner_uid="other", request={"cpu": 4000})
+    fields["charges"] = {"other": Charge("pool", {"cpu": 4000, "pods": 1}, other.owner, other)}
+    fields["pods"] = [make_pod(run="other-1", owner_uid="other", started_at=NOW - 100)]
+    fields["requests"] = {one.key: {"cpu": 6000}}
+    some = waiting(one).resolved[one.key]
+    ends_in_100 = replace(some, timeout_seconds=170)
+    for limit, yields in ((90, False), (110, True), (None, False)):
+        known = {other.owner: ends_in_100, ARRAY: replace(some, timeout_seconds=limit)}
+        jobs = {other.owner: replace(make_job("other"), uid="other")}
+        assert yielding(one, runs=[other], known=known, further=jobs, **fields) == ({ARRAY} if yields else set())
