@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import pytest
+
+from batchyard.api import names
+from batchyard.kube.resources import EVENTS
 from fakes.cluster import Cluster, in_cluster
 from fakes.expansion import variables_of, words_of
 
@@ -81,3 +85,78 @@ async def test_a_command_of_the_job_may_refer_to_variables_and_parameters(cluste
     cluster.submit(containerOverrides=[{"command": ["echo", "$(PRICE)", "Ref::a", "$$5"], "args": []}])
     await cluster.pass_time(1)
     assert words_of(container(cluster, "job-1")) == ["echo", "1$2", "$(PRICE)", "$5"]
+
+
+TINY = {"limits": {"memory": "2048"}, "requests": {"cpu": "1"}}
+
+
+@in_cluster()
+async def test_memory_in_bytes_is_doubted_and_the_job_runs(cluster: Cluster) -> None:
+    cluster.furnish(container={"image": "busybox", "resources": TINY})
+    await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(2)
+    doubt = "resources.limits.memory of container main is 2048 bytes: did you mean 2048Mi?"
+    assert cluster.condition("JobDefinition", "transcode", "Doubtful") == ("True", "DoubtfulMemory", doubt)
+    assert cluster.condition("JobDefinition", "transcode")[0] == "True"
+    assert cluster.state() == ("Starting", "CreatingPod")
+    assert events(cluster) == []
+    cluster.define()
+    await cluster.pass_time(2)
+    assert cluster.condition("JobDefinition", "transcode", "Doubtful")[0] == ""
+
+
+@in_cluster()
+async def test_memory_in_bytes_that_a_job_asks_for_is_an_event(cluster: Cluster) -> None:
+    cluster.furnish()
+    await cluster.start_operator()
+    cluster.submit(containerOverrides=[{"resources": {"limits": {"memory": "400m"}}}])
+    cluster.submit("fine", containerOverrides=[{"resources": {"limits": {"memory": "400M"}}}])
+    await cluster.pass_time(2)
+    doubt = "resources.limits.memory of container main is 400m, which is 0.4 bytes: did you mean 400M?"
+    assert events(cluster) == [("job", "DoubtfulMemory", doubt)]
+    assert cluster.state() == cluster.state("fine") == ("Starting", "CreatingPod")
+
+
+def events(cluster: Cluster) -> list[tuple[str, str, str]]:
+    found = cluster.store.objects(EVENTS)
+    return [(each["involvedObject"]["name"], each["reason"], each["message"]) for each in found]
+
+
+@pytest.mark.parametrize("field", ["containers", "initContainers"])
+@in_cluster()
+async def test_a_template_that_sets_a_reserved_variable_is_refused_in_words(cluster: Cluster, field: str) -> None:
+    sound = {"name": "main", "image": "busybox", "resources": {"requests": {"cpu": "1"}}}
+    forged = {**sound, "name": "forger", "env": [{"name": "A"}, {"name": "AWS_BATCH_JOB_ID", "value": "mine"}]}
+    spec = {"containers": [sound], field: [forged]}
+    cluster.furnish(container=None, template={"spec": spec})
+    await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(2)
+    sentence = (
+        "spec.template: container forger sets AWS_BATCH_JOB_ID, but names beginning with AWS_BATCH are set by"
+        " Batchyard; choose another name"
+    )
+    assert cluster.condition("JobDefinition", "transcode") == ("False", "InvalidSpec", sentence)
+    assert cluster.state() == ("Failed", "InvalidSpec")
+    assert cluster.status()["message"] == f"JobDefinition transcode: {sentence}"
+
+
+@in_cluster()
+async def test_a_job_that_had_its_revision_before_variables_were_refused_goes_on(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older operators took such templates, and left the variables out."""
+    forged = {**SHOW, "name": "main", "env": [{"name": "AWS_BATCH_JOB_ID", "value": "mine"}], "args": []}
+    cluster.furnish(container=None, template={"spec": {"containers": [forged]}}, parameters={"a": ""})
+    with monkeypatch.context() as older:
+        older.setattr(names, "RESERVED_ENV_PREFIX", "NONE")
+        process = await cluster.start_operator()
+        job = cluster.submit(retryStrategy={"attempts": 2, "backoff": {"initialSeconds": 1}})
+        await cluster.pass_time(2)
+        await process.kill()
+    await cluster.start_operator()
+    await cluster.pass_time(20)
+    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    await cluster.pass_time(5)
+    assert variables_of(container(cluster, "job-2"))["AWS_BATCH_JOB_ID"] == job["metadata"]["uid"]

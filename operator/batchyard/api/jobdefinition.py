@@ -1,8 +1,9 @@
 """JobDefinition: a versioned template of jobs, every change of which becomes a new, immutable revision."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from batchyard.api import names
 from batchyard.api.base import FreeForm, Integer, ListMap, ListSet, Model, Name, Rule, StatusModel, Timestamp, pattern
@@ -10,6 +11,31 @@ from batchyard.api.container import Container
 from batchyard.api.meta import Condition, ObjectMeta
 from batchyard.api.strategy import RetryStrategy, Timeout
 
+
+def _without_reserved_variables(template: FreeForm) -> FreeForm:
+    """Refuse variables that Batchyard sets; all else of a template is left to the API server."""
+    spec = template.get("spec")
+    for field in ("initContainers", "containers"):
+        for container in _objects(spec.get(field) if isinstance(spec, dict) else None):
+            for entry in _objects(container.get("env")):
+                if (name := str(entry.get("name"))).startswith(names.RESERVED_ENV_PREFIX):
+                    raise PydanticCustomError(
+                        "rule",
+                        "{message}",
+                        {
+                            "message": f"container {container.get('name')} sets {name}, but names beginning with"
+                            f" {names.RESERVED_ENV_PREFIX} are set by Batchyard; choose another name",
+                            "field": "",
+                        },
+                    )
+    return template
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+PodTemplate = Annotated[FreeForm, AfterValidator(_without_reserved_variables)]
 Parameters = Annotated[dict[str, Annotated[str, Field(max_length=32768)]], Field(max_length=256)]
 
 NodeRangeText = Annotated[
@@ -26,7 +52,7 @@ class NodeRange(Model):
     """Node indexes, such as `0`, `1:3`, `1:` or `:3`. Where ranges overlap, the narrower one counts."""
     container: Container | None = None
     """The container of these nodes."""
-    template: FreeForm | None = None
+    template: PodTemplate | None = None
     """The pod of these nodes: a whole PodTemplateSpec."""
 
     rules = (
@@ -78,7 +104,7 @@ class JobDefinitionSpec(Model):
     """Default values of the parameters that `Ref::name` in command and args refers to."""
     container: Container | None = None
     """Short form: one container. Exactly one of container, template and multiNode is set."""
-    template: FreeForm | None = None
+    template: PodTemplate | None = None
     """Full form: a whole PodTemplateSpec. Its containers may be overridden by name."""
     multi_node: MultiNode | None = None
     """Several nodes at once."""

@@ -7,8 +7,9 @@ Event per step would cost more writes than the job itself.
 from dataclasses import dataclass
 
 from batchyard.api.batchjob import JobState
+from batchyard.core.memoryunits import DOUBTFUL_MEMORY, doubts_about_job
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Status
+from batchyard.core.records import BEFORE_THE_QUEUE, BatchJob, Status
 
 _WANTED = frozenset({Reason.STOPPING, Reason.CANCELLED, Reason.TERMINATED})
 """What a person asked for is no news to them."""
@@ -41,6 +42,13 @@ def announcement(before: Status, after: Status) -> Announcement | None:
     stalls = after.stalled and not before.stalled
     if stalls or after.reason == Reason.CREATE_FAILED != before.reason:
         return Announcement(after.reason, after.message, run)
+    return None
+
+
+def doubt(job: BatchJob, before: Status, after: Status) -> Announcement | None:
+    """Return what to announce of a job that comes into its queue with overrides that were hardly meant as they are."""
+    if after.state is JobState.RUNNABLE and before.state in BEFORE_THE_QUEUE and (doubts := doubts_about_job(job.spec)):
+        return Announcement(DOUBTFUL_MEMORY, doubts, 0)
     return None
 
 

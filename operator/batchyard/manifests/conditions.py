@@ -1,7 +1,7 @@
 """Conditions in the form that kstatus, Argo CD and Flux read, shared by the statuses of all five kinds.
 
-`Ready` is always there. `Stalled` and `Failed` are there only while they are true: a condition of that kind
-says that something is wrong by being there.
+`Ready` is always there. `Stalled`, `Failed` and `Doubtful` are there only while they are true: a condition of that kind
+says that something is wrong by being there. One that is only doubtful is used all the same.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from batchyard.manifests.times import format_time
 READY = "Ready"
 STALLED = "Stalled"
 FAILED = "Failed"
+DOUBTFUL = "Doubtful"
 
 _MAX_MESSAGE = 32_768
 """What the CRDs allow; an API server's verdict on a pod template can be longer."""
@@ -27,6 +28,8 @@ class Verdict:
     message: str = ""
     stalled: bool = False
     failed: bool = False
+    doubt: tuple[str, str] | None = None
+    """Reason and message of what was hardly meant as it stands."""
 
 
 def render_conditions(
@@ -34,18 +37,20 @@ def render_conditions(
 ) -> list[dict[str, Any]]:
     """The `conditions` of a status; where nothing turned, the transition time is the `previous` one."""
     before = {condition["type"]: condition for condition in previous.get("conditions") or ()}
-    wanted = [(READY, verdict.ready)]
-    wanted += [(kind, True) for kind, holds in ((FAILED, verdict.failed), (STALLED, verdict.stalled)) if holds]
+    said = (verdict.reason, verdict.message)
+    wanted = [(READY, verdict.ready, said)]
+    wanted += [(kind, True, said) for kind, holds in ((FAILED, verdict.failed), (STALLED, verdict.stalled)) if holds]
+    wanted += [(DOUBTFUL, True, verdict.doubt)] if verdict.doubt is not None else []
     return [
         {
             "type": kind,
             "status": str(holds),
-            "reason": verdict.reason,
-            "message": _clipped(verdict.message),
+            "reason": reason,
+            "message": _clipped(message),
             "observedGeneration": generation,
             "lastTransitionTime": _transition_time(before.get(kind), str(holds), now),
         }
-        for kind, holds in wanted
+        for kind, holds, (reason, message) in wanted
     ]
 
 

@@ -5,8 +5,10 @@ template.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
+from batchyard.core.memoryunits import DOUBTFUL_MEMORY, doubts_about_definition
 from batchyard.core.records import Definition, Revision
 from batchyard.core.revisions import latest_active
 from batchyard.manifests.conditions import Verdict, render_conditions
@@ -23,6 +25,8 @@ def render_definition_status(
     """The whole status; `rejection` is what the API server has against the pod template, empty if nothing."""
     latest = latest_active(revisions, definition.inactive)
     verdict = _verdict(definition, revisions, latest, rejection)
+    if doubts := "" if definition.refusal else doubts_about_definition(definition.spec):
+        verdict = replace(verdict, doubt=(DOUBTFUL_MEMORY, doubts))
     status = {
         "observedGeneration": definition.generation,
         "revisions": [

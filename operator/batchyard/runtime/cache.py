@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from batchyard.api.batchjob import JobState
-from batchyard.core.announcements import Announcement, announcement
+from batchyard.core.announcements import Announcement, announcement, doubt
 from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.dependencies import remember
@@ -148,8 +148,9 @@ class Cache:
     def set_status(self, key: Key, status: Status) -> None:
         """Record a job's status as decided; counts per queue follow, and what is to be announced about the turn."""
         before = self.statuses.get(key)
-        if said := announcement(before or Status(), status):
-            self.announcements.append((key, said))
+        for said in (announcement(before or Status(), status), doubt(self.jobs[key], before or Status(), status)):
+            if said is not None:
+                self.announcements.append((key, said))
         if before is not None and before.state is not status.state:
             counts = self.counts[self.jobs[key].queue]
             counts[before.state] -= 1
