@@ -15,6 +15,7 @@ FIRST, SECOND = "1", "2"
 _SECOND = {
     "test_bad_input",
     "test_cluster_life",
+    "test_container",
     "test_crds",
     "test_demo",
     "test_dependencies",
