@@ -112,3 +112,19 @@ async def test_a_retry_whose_creation_had_no_answer_is_known_when_the_array_is_c
     cluster.jobs.finish(cluster.kube_job("sweep-2-i0"))
     await cluster.pass_time(5)
     assert cluster.state("sweep") == ("Succeeded", "Completed")
+
+
+@in_cluster()
+async def test_the_longest_names_are_taken_by_the_api_server(cluster: Cluster) -> None:
+    longest = "j" * 51
+    ranges = [{"targetNodes": "0:", "container": {"image": "mpi", "resources": {"limits": {"cpu": "1"}}}}]
+    cluster.furnish(cpu="8", retryStrategy=RETRIES)
+    cluster.put("JobDefinition", "together", container=None, multiNode={"numNodes": 2, "nodeRanges": ranges})
+    await cluster.start_operator()
+    cluster.submit(f"{longest}a", array={"size": 100_000, "maxConcurrency": 2})
+    cluster.submit(f"{longest}b", array={"size": 100_000, "maxConcurrency": 2}, **SEQUENTIAL)
+    cluster.submit(f"{longest}c", jobDefinition="together")
+    await cluster.pass_time(2)
+    cluster.jobs.start(cluster.kube_job(f"{longest}c-1"))
+    await cluster.pass_time(2)
+    assert cluster.kube_jobs() == [f"{longest}{end}" for end in ("a-1", "b-1-i0", "c-1", "c-1-n1")]

@@ -34,6 +34,7 @@ from batchyard.runtime.operator import Operator
 from fakes.api import FakeApi
 from fakes.clock import run_virtual
 from fakes.jobcontroller import JobController
+from fakes.namerules import hold_to_name_rules
 from fakes.store import Store
 from fakes.watches import follow_all
 from objects.api import manifest
@@ -157,6 +158,7 @@ class Cluster:
     def __init__(self, *, graceful: bool = False, sweep_seconds: float = 300.0) -> None:
         loop = asyncio.get_running_loop()
         self.store = Store(now=lambda: datetime.fromtimestamp(START + loop.time(), UTC))
+        hold_to_name_rules(self.store)
         self.jobs = JobController(self.store, graceful=graceful)
         self._sweep_seconds = sweep_seconds
         self.store.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})

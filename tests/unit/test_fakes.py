@@ -8,10 +8,12 @@ import pytest
 
 from batchyard.kube import errors
 from batchyard.kube.protocol import KubeApi, Object
-from batchyard.kube.resources import BATCHJOBS, JOBS, PODS
+from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, EVENTS, JOBS, PODS, SERVICES, Resource
 from fakes.api import FakeApi
 from fakes.jobcontroller import JobController
+from fakes.namerules import hold_to_name_rules
 from fakes.selectors import field_matcher, label_matcher
+from fakes.store import Store
 
 NS = "media"
 
@@ -302,3 +304,30 @@ def test_field_selectors() -> None:
     assert not field_matcher("status.phase=Running")(pod)
     with pytest.raises(ValueError, match="unable to parse"):
         field_matcher("a=b=c,(")
+
+
+@pytest.mark.parametrize(
+    ("resource", "good", "bad"),
+    [
+        (JOBS, {"name": "1" * 63}, {"name": "x" * 64}),
+        (JOBS, {"name": "a-1"}, {"name": "a.1"}),
+        (SERVICES, {"name": "nodes-1"}, {"name": "1-nodes"}),
+        (EVENTS, {"name": "a.6f1c1f7e.1.interrupted"}, {"name": "a..b"}),
+        (CONTROLLER_REVISIONS, {"name": "a.b-1"}, {"name": "a-1-"}),
+    ],
+)
+def test_names_that_kubernetes_refuses_are_refused(resource: Resource, good: Object, bad: Object) -> None:
+    store = Store()
+    hold_to_name_rules(store)
+    store.create(resource, {"metadata": good}, NS)
+    with pytest.raises(errors.Invalid, match=r"metadata\.name"):
+        store.create(resource, {"metadata": bad}, NS)
+
+
+def test_the_hosts_of_an_indexed_job_have_valid_names() -> None:
+    store = Store()
+    hold_to_name_rules(store)
+    spec = {"completionMode": "Indexed", "completions": 100_000}
+    store.create(JOBS, {"metadata": {"name": "x" * 57}, "spec": spec}, NS)
+    with pytest.raises(errors.Invalid, match="-99999"):
+        store.create(JOBS, {"metadata": {"name": "x" * 58}, "spec": spec}, NS)
