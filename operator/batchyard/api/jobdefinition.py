@@ -157,7 +157,8 @@ class JobDefinitionStatus(StatusModel):
     revisions: tuple[RevisionStatus, ...] = ()
     """The revisions that exist, newest first."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
-    """Ready says whether the API server accepts the pod template; if not, in the API server's words."""
+    """Ready says whether the API server accepts the pod template; if not, in the API server's words. Doubtful is there
+    where something was hardly meant as it stands."""
 
 
 class JobDefinition(Model):

@@ -19,6 +19,9 @@ _OPEN = rf"{_PLACEHOLDER.pattern}|\$\$|\$\(|\$(?=Ref::{_NAME})"
 _AFTER_LAST_CLOSER = re.compile(_OPEN)
 _UP_TO_LAST_CLOSER = re.compile(rf"\$\([^)]*\)|{_OPEN}")
 
+MAX_LENGTH = 1024**2
+"""Characters of values in the commands of one pod: the API server takes no larger objects, Linux no longer commands."""
+
 
 class MissingParameterError(Exception):
     """A command refers to a parameter that has no value."""
@@ -28,30 +31,56 @@ class MissingParameterError(Exception):
         self.name = name
 
 
-def substitute(command: Sequence[str], parameters: Mapping[str, str]) -> list[str]:
-    """The command with placeholders replaced; raises MissingParameterError for the first without a value."""
+class TooLongError(Exception):
+    """With the values of its parameters a command is longer than any program could be given."""
 
-    def value(match: re.Match[str]) -> str:
-        written = match[1]
-        name = _longest_known(written, parameters)
-        if name is None:
-            raise MissingParameterError(written.rstrip(".-") or written)
-        return parameters[name] + written[len(name) :]
 
-    def piece(match: re.Match[str]) -> str:
+class Substitution:
+    """Puts the values of parameters into the commands of one pod."""
+
+    def __init__(self, parameters: Mapping[str, str]) -> None:
+        self._parameters = parameters
+        self._lengths = sorted({len(name) for name in parameters}, reverse=True)
+        self._room = MAX_LENGTH
+
+    def words(self, command: Sequence[str]) -> list[str]:
+        """Return the command with placeholders replaced.
+
+        Raises MissingParameterError for the first without a value, TooLongError when values come to too much.
+        """
+        return [self._word(word) if "Ref::" in word else word for word in command]
+
+    def _word(self, word: str) -> str:
+        # In two parts, so that no `$(` is looked for a `)` in vain: time stays linear.
+        head, closer, tail = word.rpartition(")")
+        return _UP_TO_LAST_CLOSER.sub(self._piece, head + closer) + _AFTER_LAST_CLOSER.sub(self._piece, tail)
+
+    def _piece(self, match: re.Match[str]) -> str:
         text = match[0]
         if text == "$$":
             return text
-        with_values, found = _PLACEHOLDER.subn(value, text)
+        with_values, found = _PLACEHOLDER.subn(self._value, text)
         # A `$` or `$(` that is none of a variable's would swallow what a value begins with.
         return literal(with_values) if found or text in ("$", "$(") else text
 
-    def word_with_values(word: str) -> str:
-        # In two parts, so that no `$(` is looked for a `)` in vain: time stays linear.
-        head, closer, tail = word.rpartition(")")
-        return _UP_TO_LAST_CLOSER.sub(piece, head + closer) + _AFTER_LAST_CLOSER.sub(piece, tail)
+    def _value(self, match: re.Match[str]) -> str:
+        written = match[1]
+        name = self._longest_known(written)
+        if name is None:
+            raise MissingParameterError(written.rstrip(".-") or written)
+        value = self._parameters[name]
+        self._room -= len(value)
+        if self._room < 0:
+            raise TooLongError
+        return value + written[len(name) :]
 
-    return [word_with_values(word) if "Ref::" in word else word for word in command]
+    def _longest_known(self, written: str) -> str | None:
+        if written in self._parameters:
+            return written
+        for length in self._lengths:
+            if 0 < length < len(written) and written[length] in ".-" and written[:length] in self._parameters:
+                return written[:length]
+        return None
 
 
 def literal(text: str) -> str:
@@ -62,12 +91,3 @@ def literal(text: str) -> str:
 def field_path(name: str) -> str:
     """Where a person sets this parameter in a BatchJob."""
     return f"spec.parameters.{name}" if name.isidentifier() else f'spec.parameters["{name}"]'
-
-
-def _longest_known(written: str, parameters: Mapping[str, str]) -> str | None:
-    if written in parameters:
-        return written
-    for end in range(len(written) - 1, 0, -1):
-        if written[end] in ".-" and written[:end] in parameters:
-            return written[:end]
-    return None

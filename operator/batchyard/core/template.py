@@ -12,7 +12,14 @@ from batchyard.api.names import DEFAULT_CONTAINER
 from batchyard.api.quantities import InvalidQuantity, parse_bytes
 from batchyard.api.strategy import ExitAction
 from batchyard.core import multinode
-from batchyard.core.parameters import MissingParameterError, field_path, literal, substitute
+from batchyard.core.parameters import (
+    MAX_LENGTH,
+    MissingParameterError,
+    Substitution,
+    TooLongError,
+    field_path,
+    literal,
+)
 from batchyard.core.reasons import Reason
 from batchyard.core.records import (
     BatchJob,
@@ -241,10 +248,10 @@ def _merged_resources(own: Mapping[str, Any], override: Mapping[str, Any]) -> di
 
 
 def _substituted(spec: Mapping[str, Any], parameters: Mapping[str, str], revision: Revision) -> Mapping[str, Any]:
+    substitution = Substitution(parameters)
+
     def substituted(container: Container) -> Container:
-        words = {
-            field: substitute(container[field], parameters) for field in ("command", "args") if container.get(field)
-        }
+        words = {field: substitution.words(container[field]) for field in ("command", "args") if container.get(field)}
         return {**container, **words}
 
     try:
@@ -255,6 +262,12 @@ def _substituted(spec: Mapping[str, Any], parameters: Mapping[str, str], revisio
             Reason.MISSING_PARAMETER,
             f"parameter {error.name!r} of JobDefinition {namespace}/{name} revision {revision.number}"
             f" has no value: set {field_path(error.name)}",
+        ) from error
+    except TooLongError as error:
+        raise TemplateError(
+            Reason.INVALID_SPEC,
+            f"the values of parameters in command and args come to more than {MAX_LENGTH:,} characters: shorten"
+            " spec.parameters, or hand long texts over in a ConfigMap",
         ) from error
 
 

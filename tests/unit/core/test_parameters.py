@@ -6,8 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.core.parameters import MissingParameterError, field_path, literal, substitute
+from batchyard.core.parameters import (
+    MAX_LENGTH,
+    MissingParameterError,
+    Substitution,
+    TooLongError,
+    field_path,
+    literal,
+)
 from fakes.expansion import expand
+
+
+def substitute(command: list[str], parameters: dict[str, str]) -> list[str]:
+    return Substitution(parameters).words(command)
 
 
 @pytest.mark.parametrize(
@@ -110,3 +121,26 @@ def test_a_value_is_to_kubernetes_a_text_without_meaning(word: str, first: str, 
 @given(texts)
 def test_a_literal_arrives_as_it_was(text: str) -> None:
     assert expand(literal(text), VARIABLES) == text
+
+
+def test_values_come_to_no_more_than_an_object_holds() -> None:
+    parameters = {"a": "x" * (MAX_LENGTH // 4)}
+    substitution = Substitution(parameters)
+    assert len(substitution.words(["Ref::a", "Ref::aRef::a"])[1]) == MAX_LENGTH // 2
+    substitution.words(["Ref::a"])
+    with pytest.raises(TooLongError):
+        substitution.words(["Ref::a"])
+
+
+names = st.text("ab.-", min_size=1, max_size=6)
+
+
+@given(names, st.sets(names, max_size=5))
+def test_a_name_is_cut_back_at_its_dots_and_dashes_to_the_longest_that_is_known(written: str, known: set[str]) -> None:
+    cuts = [len(written), *(at for at, letter in enumerate(written) if letter in ".-")]
+    found = [written[:cut] for cut in sorted(cuts, reverse=True) if written[:cut] in known]
+    if found:
+        assert substitute([f"Ref::{written}"], dict.fromkeys(known, "v")) == ["v" + written[len(found[0]) :]]
+    else:
+        with pytest.raises(MissingParameterError):
+            substitute([f"Ref::{written}"], dict.fromkeys(known, "v"))

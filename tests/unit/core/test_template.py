@@ -104,6 +104,16 @@ def test_a_missing_parameter_is_named_with_its_remedy() -> None:
     )
 
 
+def test_parameters_that_would_blow_a_pod_up_are_refused() -> None:
+    containers = [{"name": name, "command": ["Ref::codec" * 20] * 20} for name in "ab"]
+    error = refusal(make_job(parameters={"codec": "x" * 2000}), template={"spec": {"containers": containers}})
+    assert error.reason == "InvalidSpec"
+    assert error.message == (
+        "the values of parameters in command and args come to more than 1,048,576 characters: shorten spec.parameters,"
+        " or hand long texts over in a ConfigMap"
+    )
+
+
 @pytest.mark.parametrize("field", ["command", "args"])
 def test_words_are_replaced_as_a_whole(field: str) -> None:
     assert merged({"name": "main", field: ["other"]}, args=["a", "b"])[field] == ["other"]
