@@ -90,6 +90,8 @@ class Status:
     dependencies: tuple[EndedDependency, ...] = ()
     array: ArrayStatus | None = None
     held: Held | None = None
+    refusals: int = 0
+    """How often in a row the API server has not taken what the job needs. Not stored: a wait starts small again."""
 
 
 @dataclass(slots=True, frozen=True)

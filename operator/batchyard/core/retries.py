@@ -14,7 +14,7 @@ from batchyard.core.outcome import Outcome, Verdict
 from batchyard.core.reasons import Reason
 from batchyard.core.records import RetryPolicy, Status
 
-LONGEST_POSTPONEMENT = 60.0
+LONGEST_POSTPONEMENT = 300.0
 """Seconds for which a run that the API server does not take is put off at most."""
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from batchyard.api import names
 from batchyard.kube import credentials, watch_decode
-from batchyard.kube.errors import Conflict, Invalid
+from batchyard.kube.errors import Conflict, Denied, Invalid
 from batchyard.kube.protocol import Object, Objects, PatchType, Propagation, WatchEvent
 from batchyard.kube.resources import Resource
 from batchyard.kube.transport import OnRequest, Transport
@@ -115,8 +115,8 @@ class KubeClient:
             answer: Object = await self._transport.request(
                 "patch", str(resource), "PATCH", path, body=body, headers=_JSON_PATCH, repeatable=True
             )
-        except Invalid:
-            # A failed test and an invalid status are answered alike.
+        except (Invalid, Denied):
+            # A failed test is answered with the code of an invalid status.
             found = (await self.get(resource, name, namespace))["metadata"]["uid"]
             if found != uid:
                 message = f"{resource} {name} is not the one of uid {uid} any more, but of {found}"

@@ -4,6 +4,7 @@ Raised by every `KubeApi`. Callers decide by class (`except AlreadyExists`) and 
 """
 # ruff: noqa: N818 - the class names are the API server's own words
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,9 +23,18 @@ class ApiError(Exception):
         self.retry_after = retry_after
         """Seconds the API server asks to wait before the next try, if it does."""
 
+    @property
+    def definite(self) -> bool:
+        """Whether this is the API server's last word for now: nothing happened, and asking again at once is no use."""
+        return True
+
 
 class BadRequest(ApiError):
     """400: the body does not make sense to the API server, such as an unknown field where that is checked."""
+
+
+class Denied(ApiError):
+    """4xx by an admission webhook or policy, or a 422 that names no field: nothing is said about the schema."""
 
 
 class Forbidden(ApiError):
@@ -48,20 +58,37 @@ class Gone(ApiError):
 
 
 class Invalid(ApiError):
-    """422: the object breaks its schema or a validation rule."""
+    """422 with the fields that are wrong: the object breaks its schema or a validation rule."""
 
 
 class TooManyRequests(ApiError):
     """429: the API server sheds load; `retry_after` says for how long."""
 
+    @property
+    def definite(self) -> bool:
+        """It is over in a moment."""
+        return False
+
 
 class Unavailable(ApiError):
-    """5xx, or no answer in time. Whether a write took effect is unknown."""
+    """5xx, or no answer in time. Whether a write took effect is unknown, unless it is `definite` that none did."""
+
+    @property
+    def definite(self) -> bool:
+        """Of these only what comes of a webhook: the API server asks it first, and cannot, or is told no."""
+        return _WEBHOOK_DOWN in self.message or _DENIAL.search(self.message) is not None
 
 
 class Unreachable(Unavailable):
     """No connection came about: nothing was sent, so nothing happened."""
 
+
+_WEBHOOK_DOWN = "failed calling webhook"
+_DENIAL = re.compile(
+    r"admission webhook \".+\" (denied the request|does not support dry run)"
+    r"|ValidatingAdmissionPolicy '.+' denied request"
+)
+"""How admission begins its own words, whatever code they come with: the webhook or policy chooses that."""
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     400: BadRequest,
@@ -79,11 +106,15 @@ def from_status(code: int, status: Mapping[str, Any], retry_after: float | None 
     reason = str(status.get("reason") or "Unknown")
     message = str(status.get("message") or f"the API server answered {code} {reason} without an explanation")
     causes = (status.get("details") or {}).get("causes") or ()
-    if reason == "AlreadyExists":
-        kind: type[ApiError] = AlreadyExists
+    if 400 <= code < 500 and _DENIAL.search(message):
+        kind: type[ApiError] = Denied
+    elif reason == "AlreadyExists":
+        kind = AlreadyExists
     elif code == 422 and any(cause.get("field") == "metadata.uid" for cause in causes):
         # A patch that names the uid it is meant for: the API server calls another one "immutable", not a conflict.
         kind = Conflict
+    elif code == 422 and not any(cause.get("field") for cause in causes):
+        kind = Denied
     elif code >= 500:
         kind = Unavailable
     else:

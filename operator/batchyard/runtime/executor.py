@@ -6,6 +6,7 @@ rendered from the cache when its turn comes. Nothing is written unless this proc
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,9 +14,10 @@ from batchyard.api import names
 from batchyard.api.batchjob import JobState
 from batchyard.core import arrays, lifecycle, stopping
 from batchyard.core.announcements import Announcement
+from batchyard.core.environmentrecords import Environment
 from batchyard.core.placement import Placement
 from batchyard.core.reasons import Reason
-from batchyard.core.records import TERMINAL, BatchJob, Key
+from batchyard.core.records import TERMINAL, BatchJob, Key, Resolved
 from batchyard.core.template import TemplateError
 from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
 from batchyard.kube.protocol import KubeApi, Object
@@ -30,6 +32,9 @@ from batchyard.runtime.cache import Cache
 from batchyard.runtime.nodes import InTheWayError, NodeStarter
 
 _log = logging.getLogger(__name__)
+
+TRIES_AT_ONCE = 3
+"""How often a Kubernetes Job is asked for, within seconds, while the API server does not clearly say no."""
 
 
 class Executor:
@@ -48,44 +53,47 @@ class Executor:
         self.arrays = ArrayKeeper(api, cache, clock, self._created)
         self._clock = clock
         self._backoff = backoff
-        self._refusals: dict[Key, int] = {}
-        """How often in a row the API server did not take a job's Kubernetes Job."""
+        self._faults: Counter[Key] = Counter()
+        """How often in a row creating the Kubernetes Job of a grant failed by what may be over in a moment."""
 
     async def create(self, key: Key) -> None:
         """Create the Kubernetes Job of a granted placement."""
         cache = self._cache
         placement, job = cache.granted.get(key), cache.jobs.get(key)
         if placement is None or job is None:
+            self._faults.pop(key, None)
             return
         resolved = cache.resolved.get(key)
         environment = cache.catalogue.environments.get(placement.environment)
         if resolved is None or environment is None or job.deleting:
-            cache.withdraw(key)
+            self._withdraw(placement)
             return
         if stopping.withheld(job):
-            await self._give_up(placement, job)
+            await self._find(placement, job)
+            self._withdraw(placement)
             return
         try:
-            if job.array is not None and placement.array is not None:
-                await self.arrays.grow(job, job.array, resolved, environment, placement.array)
-            elif resolved.gang is not None:
-                body = await self.nodes.prepare(job, resolved, resolved.gang, environment, placement)
-                cache.put_run(await self._created(job, body))
-            else:
-                body = build_job(job, resolved, environment, placement.run, placement.attempt)
-                cache.put_run(await self._created(job, body))
+            await self._start(placement, job, resolved, environment)
         except TemplateError as error:
             self._fail(placement, error.reason, error.message)
         except (Invalid, BadRequest) as error:
             self._fail(placement, Reason.JOB_REJECTED, f"the API server refused the Kubernetes Job: {error.message}")
-        except (Forbidden, NotFound) as error:
-            self._postpone(placement, error.message)
         except InTheWayError as error:
             self._postpone(placement, str(error))
+        except ApiError as error:
+            await self._refused(placement, job, error)
         else:
-            self._refusals.pop(key, None)
-            if cache.granted.get(key) is placement:
-                cache.withdraw(key)
+            self._taken(placement)
+
+    async def _start(self, placement: Placement, job: BatchJob, resolved: Resolved, environment: Environment) -> None:
+        if job.array is not None and placement.array is not None:
+            await self.arrays.grow(job, job.array, resolved, environment, placement.array)
+            return
+        if resolved.gang is not None:
+            body = await self.nodes.prepare(job, resolved, resolved.gang, environment, placement)
+        else:
+            body = build_job(job, resolved, environment, placement.run, placement.attempt)
+        self._cache.put_run(await self._created(job, body))
 
     async def _created(self, job: BatchJob, body: Object) -> Object:
         """The Kubernetes Job, made now or by an earlier try whose answer was lost."""
@@ -103,17 +111,42 @@ class Executor:
             )
         return created
 
-    async def _give_up(self, placement: Placement, job: BatchJob) -> None:
-        """Start nothing for a job that was held or stopped since its grant, unless an earlier try has done so."""
+    async def _refused(self, placement: Placement, job: BatchJob, error: ApiError) -> None:
+        """Give the place back for what will not change at once; a fault that may be over in a moment is tried again."""
+        if not error.definite:
+            self._faults[job.key] += 1
+            if self._faults[job.key] < TRIES_AT_ONCE:
+                raise error
+            # Nobody knows whether the last try has taken effect.
+            if await self._find(placement, job):
+                self._taken(placement)
+                return
+        self._postpone(placement, error.message)
+
+    async def _find(self, placement: Placement, job: BatchJob) -> bool:
+        """Look for the Jobs of a grant, which a try without an answer may have made; True if all are there."""
+        missing = False
         for name in placement.job_names:
             try:
                 found = await self._api.get(JOBS, name, placement.key[0])
             except NotFound:
-                _log.debug("Kubernetes Job %s of BatchJob %s/%s is not made any more", name, *placement.key)
+                missing = True
+                continue
+            run = run_readers.run(found)
+            if run is not None and run.owner_uid == job.uid:
+                self._cache.put_run(found)
             else:
-                run = run_readers.run(found)
-                if run is not None and run.owner_uid == job.uid:
-                    self._cache.put_run(found)
+                missing = True
+        return not missing
+
+    def _taken(self, placement: Placement) -> None:
+        """Note that the API server holds what was granted."""
+        if (status := self._cache.statuses.get(placement.key)) is not None and status.refusals:
+            self._cache.set_status(placement.key, replace(status, refusals=0))
+        self._withdraw(placement)
+
+    def _withdraw(self, placement: Placement) -> None:
+        self._faults.pop(placement.key, None)
         if self._cache.granted.get(placement.key) is placement:
             self._cache.withdraw(placement.key)
 
@@ -135,8 +168,8 @@ class Executor:
         key = placement.key
         if self._cache.granted.get(key) is placement:
             status = self._cache.statuses[key]
-            self._cache.set_status(key, lifecycle.failed(status, reason, message, self._clock()))
-            self._cache.withdraw(key)
+            self._cache.set_status(key, arrays.closed(lifecycle.failed(status, reason, message, self._clock())))
+        self._withdraw(placement)
 
     def _postpone(self, placement: Placement, message: str) -> None:
         """Give the place back, so that others may have it, and try this job again after a back-off.
@@ -144,18 +177,21 @@ class Executor:
         Unless the place is not held any more: the job is gone, or its Kubernetes Job turned out to exist.
         """
         key = placement.key
-        if self._cache.granted.get(key) is not placement:
-            return
-        failures = self._refusals[key] = self._refusals.get(key, 0) + 1
-        status = replace(
-            self._cache.statuses[key], not_before=self._clock() + self._backoff.delay(failures), queue_position=None
-        )
-        if arrays.has_started(status):
-            status = arrays.held(status, message)
-        else:
-            status = replace(status, state=JobState.RUNNABLE, reason=Reason.CREATE_FAILED, message=message)
-        self._cache.set_status(key, status)
-        self._cache.withdraw(key)
+        if self._cache.granted.get(key) is placement:
+            status = self._cache.statuses[key]
+            refusals = status.refusals + 1
+            status = replace(
+                status,
+                not_before=self._clock() + self._backoff.delay(refusals),
+                queue_position=None,
+                refusals=refusals,
+            )
+            if arrays.has_started(status):
+                status = arrays.held(status, message)
+            else:
+                status = replace(status, state=JobState.RUNNABLE, reason=Reason.CREATE_FAILED, message=message)
+            self._cache.set_status(key, status)
+        self._withdraw(placement)
 
     async def stop(self, key: Key, uid: str) -> None:
         """Delete a Kubernetes Job with its pods; it counts as running until it is gone."""
@@ -203,10 +239,11 @@ class Executor:
         except Conflict:
             _log.info("BatchJob %s/%s was replaced by another of the same name", *key)
             return
-        except Invalid as error:
-            raise ApiError(
-                error.status, error.reason, f"status of BatchJob {'/'.join(key)}: {error.message}"
-            ) from error
+        except ApiError as error:
+            if error.definite:
+                message = f"the status of BatchJob {'/'.join(key)} was refused: {error.message}"
+                raise ApiError(error.status, error.reason, message) from error
+            raise
         current = cache.jobs.get(key)
         if current is not None and current.uid == job.uid:
             if status.state in TERMINAL:

@@ -165,7 +165,7 @@ async def test_a_namespaced_object_without_namespace_is_a_mistake(api: KubeApi) 
         (409, "AlreadyExists", errors.AlreadyExists),
         (409, "Conflict", errors.Conflict),
         (410, "Expired", errors.Gone),
-        (422, "Invalid", errors.Invalid),
+        (422, "Invalid", errors.Denied),
         (400, "BadRequest", errors.BadRequest),
         (401, "Unauthorized", errors.ApiError),
     ],
@@ -213,7 +213,8 @@ async def test_a_patch_meant_for_another_uid_is_a_conflict(server: Server, api: 
 async def test_a_refused_status_is_of_another_object_or_invalid(
     server: Server, api: KubeApi, found: str, expected: type[errors.ApiError]
 ) -> None:
-    server.answer((422, _status(422, "Invalid")), (200, {"metadata": {"uid": found}}))
+    invalid = {**_status(422, "Invalid"), "details": {"causes": [{"field": "status.state"}]}}
+    server.answer((422, _status(422, "Invalid") if found == "new" else invalid), (200, {"metadata": {"uid": found}}))
 
     with pytest.raises(expected):
         await api.replace_status(BATCHJOBS, "b", {"state": "Running"}, "ns", uid="old")

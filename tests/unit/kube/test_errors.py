@@ -1,0 +1,46 @@
+"""What an answer of the API server means: whether it speaks of the object, and whether asking again is any use."""
+
+from typing import Any
+
+import pytest
+
+from batchyard.kube import errors
+from batchyard.kube.errors import from_status
+
+NAMED = {"causes": [{"field": "spec.template", "message": "Required value"}]}
+OF_POLICY = {"causes": [{"message": "ValidatingAdmissionPolicy 'freeze' with binding 'freeze' denied request: no"}]}
+BY_WEBHOOK = 'admission webhook "validate.example.org" denied the request: no label team'
+BY_POLICY = "jobs.batch \"job-1\" is forbidden: ValidatingAdmissionPolicy 'f' with binding 'g' denied request: freeze"
+NOT_ASKED = 'Internal error occurred: failed calling webhook "mutate.example.org": connection refused'
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "message", "details", "kind", "definite"),
+    [
+        (422, "Invalid", 'Job.batch "j" is invalid: spec.template: Required value', NAMED, errors.Invalid, True),
+        (400, "BadRequest", 'Job in version "v1" cannot be handled as a Job', {}, errors.BadRequest, True),
+        (400, "", BY_WEBHOOK, {}, errors.Denied, True),
+        (400, "BadRequest", 'admission webhook "x" does not support dry run', {}, errors.Denied, True),
+        (409, "AlreadyExists", BY_WEBHOOK, {}, errors.Denied, True),
+        (422, "Invalid", BY_WEBHOOK, NAMED, errors.Denied, True),
+        (422, "Invalid", BY_POLICY, OF_POLICY, errors.Denied, True),
+        (422, "Invalid", "the server rejected our request", {}, errors.Denied, True),
+        (403, "Forbidden", 'jobs.batch "j" is forbidden: exceeded quota: tight', {}, errors.Forbidden, True),
+        (413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", {}, errors.ApiError, True),
+        (500, "InternalError", NOT_ASKED, {}, errors.Unavailable, True),
+        (500, "", BY_WEBHOOK, {}, errors.Unavailable, True),
+        (500, "InternalError", "etcdserver: request timed out", {}, errors.Unavailable, False),
+        (503, "", "", {}, errors.Unavailable, False),
+        (429, "TooManyRequests", "", {}, errors.TooManyRequests, False),
+    ],
+)
+def test_an_answer(
+    code: int, reason: str, message: str, details: dict[str, Any], kind: type[errors.ApiError], definite: bool
+) -> None:
+    error = from_status(code, {"reason": reason, "message": message, "details": details})
+    assert type(error) is kind
+    assert error.definite is definite
+
+
+def test_no_answer_is_no_last_word() -> None:
+    assert not errors.Unreachable(0, "Unreachable", "cannot connect").definite
