@@ -4,6 +4,7 @@ A part of `jobcontroller`, for Jobs with `backoffLimitPerIndex: 0`; pods start a
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -23,8 +24,9 @@ BATCH_SECONDS = 1.0
 class IndexedController:
     """Creates, starts and ends the pods of Indexed Jobs."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, refuses: Callable[[Object], bool] = lambda _: False) -> None:
         self._store = store
+        self._refuses = refuses
         self._busy = False
         self.deleted = 0
         """How many pods were deleted because there were more than the parallelism allows."""
@@ -129,6 +131,8 @@ class IndexedController:
             self._delete(active.pop(_index(pod)))
             self.deleted += 1
         for index in [index for index in left if index not in active][: max(wanted - len(active), 0)]:
+            if self._refuses(job):
+                break
             active[index] = self._create(job, index)
         status: dict[str, Any] = {
             **(job.get("status") or {}),

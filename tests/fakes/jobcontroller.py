@@ -8,7 +8,7 @@ from typing import Any
 
 from batchyard.kube import errors
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import JOBS, PODS
+from batchyard.kube.resources import EVENTS, JOBS, PODS
 from fakes.indexed import IndexedController
 from fakes.store import Change, Store
 
@@ -21,7 +21,14 @@ class JobController:
     def __init__(self, store: Store, *, graceful: bool = False) -> None:
         self._store = store
         self._graceful = graceful
-        self.indexed = IndexedController(store)
+        self._events = 0
+        self.refusal = ""
+        """What the API server answers to the creation of pods, if it refuses them."""
+        self.refused = ""
+        """How the names of the Jobs begin whose pods are refused."""
+        self.silent = False
+        """Whether no Event says so."""
+        self.indexed = IndexedController(store, self._refuses)
         store.listeners.append(self._on_change)
 
     def job(self, namespace: str, name: str) -> Object:
@@ -39,6 +46,44 @@ class JobController:
         if not pods:
             raise errors.NotFound(404, "NotFound", f"job {name} has no pod")
         return max(pods, key=lambda pod: int(pod["metadata"]["labels"]["fakes/sequence"]))
+
+    def refuse_pods(self, message: str, of: str = "") -> None:
+        """From now on have the API server refuse the pods of Jobs whose names begin so."""
+        self.refusal, self.refused = message, of
+
+    def allow_pods(self) -> None:
+        """Have the Job controller try again, with success."""
+        self.refusal = ""
+        for job in self._store.objects(JOBS):
+            if job["spec"].get("completionMode") == "Indexed":
+                self.indexed.sync(*_key(job))
+            elif (job.get("status") or {}).get("active") == 0 and "deletionTimestamp" not in job["metadata"]:
+                try:
+                    self.pod(job)
+                except errors.NotFound:
+                    self._create_pod(job, sequence=1)
+
+    def suspend(self, job: Object) -> None:
+        """Suspend a Job that has no pod, as other controllers do."""
+        now = self.job(*_key(job))
+        self._store.update(JOBS, {**now, "spec": {**now["spec"], "suspend": True}})
+        condition = _condition("Suspended", "JobSuspended", "Job suspended", self._store.timestamp())
+        self._set_job(job, active=0, ready=0, startTime=None, conditions=[condition])
+
+    def _refuses(self, job: Object) -> bool:
+        """Refuse a pod, if that is so, and say it in an Event."""
+        namespace, name = _key(job)
+        if not self.refusal or not name.startswith(self.refused):
+            return False
+        if self.silent:
+            return True
+        self._events += 1
+        message = f'Error creating: pods "{name}-x{self._events}" is forbidden: {self.refusal}'
+        involved = {"kind": "Job", "namespace": namespace, "name": name, "uid": job["metadata"]["uid"]}
+        event = {"metadata": {"name": f"{name}.{self._events}"}, "involvedObject": involved, "type": "Warning"}
+        times = {"firstTimestamp": self._store.timestamp(), "lastTimestamp": self._store.timestamp()}
+        self._store.create(EVENTS, {**event, "reason": "FailedCreate", "message": message, **times}, namespace)
+        return True
 
     def schedule(self, job: Object, node: str = "node-1") -> Object:
         """Give the pod a node; its containers are being created."""
@@ -129,6 +174,9 @@ class JobController:
             )
 
     def _create_pod(self, job: Object, sequence: int) -> None:
+        if self._refuses(job):
+            self._set_job(job, active=0, ready=0, startTime=self._store.timestamp())
+            return
         namespace, name = _key(job)
         template = job["spec"]["template"]
         uid = job["metadata"]["uid"]

@@ -51,6 +51,9 @@ class ComputeEnvironmentSpec(Model):
     """Ceiling on the memory that jobs use together; left out, what the nodes have."""
     max_gpus: Annotated[Integer, Field(ge=0, le=1_000_000)] | None = None
     """Ceiling on the GPUs that jobs use together; left out, what the nodes have."""
+    unschedulable_seconds: Annotated[Integer, Field(ge=10, le=604_800)] = 300
+    """How long a pod may wait for a node before its job gives the place back and is tried again later, at no cost of
+    attempts."""
     unmanaged: Unmanaged | None = None
     """The nodes of the type Unmanaged."""
     managed: Managed | None = None

@@ -6,7 +6,7 @@ Called by `lifecycle`, which reads from runs and pods what has happened.
 from dataclasses import dataclass, replace
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import memory, retries
+from batchyard.core import memory, retries, takeback
 from batchyard.core.outcome import Outcome, Verdict
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Attempt, Pod, Resolved, RetryPolicy, Run, Status
@@ -96,6 +96,8 @@ def _decided(status: Status, outcome: Outcome, stopped_at: float, terms: Terms, 
     follows: retries.Fail | retries.Again | None
     if superseded:
         follows = retries.Again(terms.now, outcome.reason, outcome.message)
+    elif outcome.verdict is Verdict.TAKEN_BACK:
+        follows = takeback.again(status.attempts, terms.job_uid, outcome, terms.now)
     else:
         follows = retries.after(
             outcome,

@@ -14,12 +14,13 @@ Entry = tuple[int, float, str, str]
 """What a line is sorted by: priority (negated), creation time, namespace, name."""
 
 
-def entry_of(job: BatchJob, priority: int) -> Entry:
+def entry_of(job: BatchJob, priority: int, since: float | None = None) -> Entry:
     """First come, first served; namespace and name break ties of the API server's one-second creation times.
 
+    A job that gave its place back goes by the time `since` it waits anew.
     A priority orders jobs of one share only, so it means nothing to a job that has none.
     """
-    return (-priority if job.share else 0, job.created, *job.key)
+    return (-priority if job.share else 0, max(job.created, since or 0.0), *job.key)
 
 
 def key_of(entry: Entry) -> Key:
@@ -34,10 +35,10 @@ class Backlog:
         self._queues: dict[str, dict[str, list[Entry]]] = {}
         self._entries: dict[Key, tuple[str, str, Entry]] = {}
 
-    def add(self, job: BatchJob, priority: int = 0) -> None:
+    def add(self, job: BatchJob, priority: int = 0, since: float | None = None) -> None:
         """Put the job into its line; nothing happens when it is there already."""
         if job.key not in self._entries:
-            entry = entry_of(job, priority)
+            entry = entry_of(job, priority, since)
             self._entries[job.key] = (job.queue, job.share, entry)
             insort(self._queues.setdefault(job.queue, {}).setdefault(job.share, []), entry)
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from batchyard.core.resources import Resources
 
+UNSCHEDULABLE_SECONDS = 300
+"""How long a pod may wait for a node where no environment says otherwise."""
+
 
 @dataclass(slots=True, frozen=True)
 class Toleration:
@@ -33,6 +36,7 @@ class Environment:
     tolerations: tuple[Toleration, ...] = ()
     ceilings: Resources = field(default_factory=dict)
     refusal: str = ""
+    unschedulable_seconds: int = UNSCHEDULABLE_SECONDS
 
 
 @dataclass(slots=True, frozen=True)

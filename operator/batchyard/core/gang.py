@@ -9,10 +9,12 @@ was lost through no fault of its own, or which cannot start, ends the run as a w
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from batchyard.core import takeback
 from batchyard.core.outcome import Outcome, Verdict, of_run
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Gang, Pod, Run, Status
 from batchyard.core.startup import gives_up_at
+from batchyard.core.takeback import Holdup, Patience
 
 
 def of_main(main: Run, children: Mapping[str, Run]) -> list[Run]:
@@ -86,9 +88,25 @@ def trouble(
     return None, wake_at
 
 
-def described(main: Pod, others: int, children: Iterable[Run], pods: Mapping[str, Pod]) -> str:
+def holdups(main: Run, children: Iterable[Run], pods: Mapping[str, Pod], patience: Patience) -> list[Holdup]:
+    """What keeps other nodes from being made, or from getting a place, while the main node waits for them."""
+    found = [
+        replace(holdup, message=holdup.message and f"node {child.node}: {holdup.message}")
+        for child in children
+        if (holdup := takeback.holdup(child, pods.get(child.name), patience)) is not None
+    ]
+    refusal = main.refusal
+    if refusal is not None and refusal.node is not None and all(child.node != refusal.node for child in children):
+        found.append(takeback.refused(f"node {refusal.node}", refusal, patience))
+    return found
+
+
+def described(
+    main: Pod, others: int, children: Iterable[Run], pods: Mapping[str, Pod], holdups: Iterable[Holdup] = ()
+) -> str:
     """How many nodes run, and the first reason why one does not."""
-    running, ended, failed, why = 0, 0, 0, ""
+    running, ended, failed = 0, 0, 0
+    why = next((f"; {each.message}" for each in holdups if each.message), "")
     for child in children:
         pod = pods.get(child.name)
         if child.ended:
@@ -96,7 +114,7 @@ def described(main: Pod, others: int, children: Iterable[Run], pods: Mapping[str
             failed += child.condition == "Failed"
         elif pod is not None and pod.live and pod.started_at is not None and not pod.waiting_reason:
             running += 1
-        elif pod is not None and not why and (pod.waiting_reason or pod.unschedulable):
-            why = f"; node {child.node}: {pod.unschedulable or f'{pod.waiting_reason}: {pod.waiting_message}'}"
+        elif pod is not None and not why and pod.waiting_reason:
+            why = f"; node {child.node}: {pod.waiting_reason}: {pod.waiting_message}"
     ends = f", {ended} ended ({failed} failed)" if ended else ""
     return f"the main node runs on node {main.node_name}, {running} of {others} other nodes run{ends}{why}"

@@ -4,11 +4,14 @@ Called by the planner for each job that something happened to. Level-triggered: 
 arguments, so seeing the same objects again, in any order, after any crash, gives the same status.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import attempts, gang, stopping
+from batchyard.core import attempts, gang, stopping, takeback
+from batchyard.core.environmentrecords import UNSCHEDULABLE_SECONDS, Environment
 from batchyard.core.outcome import Outcome, Verdict, of_run
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Gang, Pod, Resolved, Run, Status, Stop
@@ -20,6 +23,8 @@ POD_GRACE_SECONDS = 2.0
 DEADLINE_GRACE_SECONDS = 10.0
 """The same, for the exit code of a pod that is known to have run into its deadline."""
 
+_NO_ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType({})
+
 
 @dataclass(slots=True, frozen=True)
 class Progress:
@@ -27,6 +32,8 @@ class Progress:
 
     status: Status
     wake_at: float | None = None
+    asks: bool = False
+    """Whether it must be asked why a pod is not made."""
 
 
 def observe(
@@ -37,12 +44,13 @@ def observe(
     pods: Mapping[str, Pod],
     now: float,
     children: Mapping[str, Run] | None = None,
+    environments: Mapping[str, Environment] = _NO_ENVIRONMENTS,
 ) -> Progress:
     """Bring the status up to date with the job's runs (by number) and their pods (by the name of their Job).
 
     `children` are the Jobs of a multi-node job's other nodes, by name.
     """
-    seen = _Seen(attempts.Terms(job.uid, resolved, now), stopping.termination(job), children or {})
+    seen = _Seen(attempts.Terms(job.uid, resolved, now), stopping.termination(job), children or {}, environments)
     while status.state not in TERMINAL:
         last = status.attempts[-1] if status.attempts else None
         newer = min((number for number in runs if last is None or number > last.run), default=None)
@@ -65,6 +73,7 @@ class _Seen:
     terms: attempts.Terms
     termination: Stop | None
     children: Mapping[str, Run]
+    environments: Mapping[str, Environment]
 
     @property
     def now(self) -> float:
@@ -77,6 +86,11 @@ class _Seen:
     @property
     def grace_seconds(self) -> int:
         return self.resolved.startup_grace_seconds if self.resolved else 0
+
+    def patience(self, run: Run) -> takeback.Patience:
+        environment = self.environments.get(run.environment)
+        seconds = environment.unschedulable_seconds if environment else UNSCHEDULABLE_SECONDS
+        return takeback.Patience(self.grace_seconds if self.resolved else math.inf, seconds)
 
     @property
     def gang(self) -> Gang | None:
@@ -128,6 +142,8 @@ def _stopped(
 
 
 def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progress:
+    if (holdup := takeback.holdup(run, pod, seen.patience(run))) is not None:
+        return _held_up(status, run, pod, holdup, seen)
     if pod is None:
         return Progress(status)
     status = attempts.with_pod(status, pod)
@@ -143,25 +159,38 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progre
         )
     if (due := gives_up_at(pod, seen.grace_seconds)) is not None:
         return _cannot_start(status, run, pod, due, seen)
-    if pod.unschedulable:
-        return Progress(_starting(status, Reason.UNSCHEDULABLE, pod.unschedulable))
     if pod.node_name:
         message = f"containers are being created on node {pod.node_name}"
         return Progress(_starting(status, Reason.STARTING_CONTAINER, message))
     return Progress(status)
 
 
+def _held_up(status: Status, run: Run, pod: Pod | None, holdup: takeback.Holdup, seen: _Seen) -> Progress:
+    """What keeps a run from starting is borne for a while; then its place is taken back."""
+    if holdup.due <= seen.now:
+        return Progress(attempts.closed(status, holdup.outcome(), run, pod, seen.terms))
+    status = attempts.with_pod(status, pod) if pod else status
+    if holdup.message:
+        status = _starting(status, holdup.reason, holdup.message)
+    return Progress(status, holdup.wake_at(seen.now), holdup.asks(seen.now))
+
+
 def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Seen) -> Progress:
     """The main node of a multi-node job moves it on, unless trouble with another one ends the run."""
     main, children = pods.get(run.name), gang.of_main(run, seen.children)
     outcome, wake_at = gang.trouble(children, pods, seen.grace_seconds, seen.now)
+    holdups = gang.holdups(run, children, pods, seen.patience(run))
+    if outcome is None and (overdue := next((each for each in holdups if each.due <= seen.now), None)):
+        outcome = overdue.outcome()
     if outcome is not None:
         return Progress(attempts.closed(status, outcome, run, main, seen.terms))
     progress = _under_way(status, run, main, seen)
     status = progress.status
     if main is not None and seen.gang is not None and status.reason == Reason.CONTAINER_RUNNING:
-        status = replace(status, message=gang.described(main, seen.gang.size - 1, children, pods))
-    return Progress(status, min(filter(None, (progress.wake_at, wake_at)), default=None))
+        status = replace(status, message=gang.described(main, seen.gang.size - 1, children, pods, holdups))
+    wakes = [progress.wake_at, wake_at, *(each.wake_at(seen.now) for each in holdups)]
+    asks = progress.asks or any(each.asks(seen.now) for each in holdups)
+    return Progress(status, min(filter(None, wakes), default=None), asks)
 
 
 def _cannot_start(status: Status, run: Run, pod: Pod, due: float, seen: _Seen) -> Progress:
@@ -203,10 +232,10 @@ def failed(status: Status, reason: str, message: str, now: float) -> Status:
 def next_run(status: Status) -> tuple[int, int]:
     """Number of the next run and of the attempt it belongs to.
 
-    An interrupted run does not use its attempt up, so the next run repeats the number.
+    An interrupted run, or one taken back, does not use its attempt up, so the next run repeats the number.
     """
     if not status.attempts:
         return 1, 1
     last = status.attempts[-1]
-    free = last.reason in (Reason.INTERRUPTED, Reason.JOB_DELETED)
+    free = last.reason in (Reason.INTERRUPTED, Reason.JOB_DELETED, *takeback.REASONS)
     return last.run + 1, last.attempt if free else last.attempt + 1

@@ -22,6 +22,8 @@ class Verdict(StrEnum):
     TIMED_OUT = "TimedOut"
     INTERRUPTED = "Interrupted"
     TERMINATED = "Terminated"
+    TAKEN_BACK = "TakenBack"
+    """It never got its pods, or no node for them: its place is given to others, and it costs nothing."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -137,8 +137,10 @@ def _moved_on(
     runs, pods = snapshot.runs.get(job.uid, {}), snapshot.pods.get(job.uid, {})
     children = snapshot.children.get(job.uid, {})
     terminate = stopping.termination(job) is not None
-    progress = lifecycle.observe(job, status, resolved, runs, pods, now, children)
+    progress = lifecycle.observe(job, status, resolved, runs, pods, now, children, snapshot.environments)
     status = progress.status
+    if progress.asks:
+        result.looks.append(job.key)
     result.stop.extend(lifecycle.strays(status, runs, terminate=terminate))
     result.stop.extend(gang.leftovers(runs, children))
     if resolved is not None and resolved.gang is not None and not terminate:

@@ -224,6 +224,20 @@ class Resolved:
 
 
 @dataclass(slots=True, frozen=True)
+class Refusal:
+    """What is known of why a run has no pod, or lacks the Job of another of its nodes."""
+
+    message: str
+    """The API server's words; empty where they were looked for in vain."""
+    since: float
+    looked_at: float = 0.0
+    definite: bool = True
+    """Whether it is the API server's last word for now."""
+    node: int | None = None
+    """Of a multi-node job: the node whose Job it is about."""
+
+
+@dataclass(slots=True, frozen=True)
 class Run:
     """The Kubernetes Job of one run, as the API server shows it."""
 
@@ -259,6 +273,9 @@ class Run:
     """Of an array: what its Indexed Job shows. `request` is that of one pod."""
     index: int | None = None
     """Of the Job of a single index of an array: that index."""
+    suspended_at: float | None = None
+    """Since when its Job is suspended, by somebody else than Batchyard."""
+    refusal: Refusal | None = None
 
     @property
     def ended(self) -> bool:

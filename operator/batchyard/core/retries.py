@@ -56,13 +56,13 @@ def after(
             return None
         case Verdict.TIMED_OUT | Verdict.TERMINATED:
             return Fail(outcome.reason, outcome.message)
-        case Verdict.INTERRUPTED:
-            if interruptions >= policy.max_interruptions:
-                return Fail(
-                    Reason.TOO_MANY_INTERRUPTIONS,
-                    f"interrupted {interruptions + 1} times, more than the {policy.max_interruptions} allowed; "
-                    f"last: {outcome.message}",
-                )
+        case Verdict.INTERRUPTED if interruptions >= policy.max_interruptions:
+            return Fail(
+                Reason.TOO_MANY_INTERRUPTIONS,
+                f"interrupted {interruptions + 1} times, more than the {policy.max_interruptions} allowed; "
+                f"last: {outcome.message}",
+            )
+        case Verdict.INTERRUPTED | Verdict.TAKEN_BACK:
             return Again(now, outcome.reason, outcome.message)
         case Verdict.FAILED:
             if (last_word := _last_word(outcome, attempt, policy)) is not None:

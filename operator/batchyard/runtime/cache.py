@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from batchyard.api.batchjob import JobState
+from batchyard.core import takeback
 from batchyard.core.announcements import Announcement, announcement, doubt
 from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.dependencies import remember
 from batchyard.core.placement import Placement
-from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Key, Resolved, Run, Status
+from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Key, Refusal, Resolved, Run, Status
 from batchyard.core.snapshot import Settled, Snapshot
 from batchyard.manifests.status import read_status
 from batchyard.runtime import readers
@@ -142,7 +143,8 @@ class Cache:
                 self.wants[key] = settled.wants[key]
         fresh = [key for key in settled.queued if key not in self.backlog]
         for key in fresh:
-            self.backlog.add(self.jobs[key], self.resolved[key].priority)
+            since = takeback.queued_since(self.statuses[key])
+            self.backlog.add(self.jobs[key], self.resolved[key].priority, since)
         return fresh
 
     def set_status(self, key: Key, status: Status) -> None:
@@ -361,6 +363,12 @@ class Cache:
         if self._exists(key, uid):
             self.runs.looked[uid] = pods
             self.mark(key)
+
+    def note_refusal(self, key: Key, uid: str, refusal: Refusal | None) -> None:
+        """Enter what is known of why a run has no pod, or lacks the Job of another of its nodes."""
+        run = self.runs.note_refusal(key, uid, refusal)
+        if run is not None:
+            self._mark_owner(run.owner, run.owner_uid)
 
     def remove_run(self, key: Key, uid: str) -> None:
         """Forget a Kubernetes Job that is gone."""

@@ -30,6 +30,7 @@ from batchyard.runtime.arrays import ArrayKeeper
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.nodes import InTheWayError, NodeStarter
+from batchyard.runtime.refusals import Refusals
 
 _log = logging.getLogger(__name__)
 
@@ -49,8 +50,9 @@ class Executor:
     ) -> None:
         self._api = api
         self._cache = cache
-        self.nodes = NodeStarter(api, cache)
+        self.nodes = NodeStarter(api, cache, clock)
         self.arrays = ArrayKeeper(api, cache, clock, self._created)
+        self._questions = Refusals(api, cache, clock)
         self._clock = clock
         self._backoff = backoff
         self._faults: Counter[Key] = Counter()
@@ -192,6 +194,11 @@ class Executor:
                 status = replace(status, state=JobState.RUNNABLE, reason=Reason.CREATE_FAILED, message=message)
             self._cache.set_status(key, status)
         self._withdraw(placement)
+
+    async def look(self, key: Key) -> None:
+        """Find out why pods of a job are not made, do not start, or have failed, where no feed tells it."""
+        await self._questions.ask(key)
+        await self.arrays.look(key)
 
     async def stop(self, key: Key, uid: str) -> None:
         """Delete a Kubernetes Job with its pods; it counts as running until it is gone."""

@@ -4,12 +4,14 @@ Like all writes, each may be repeated at any time: names are deterministic, and 
 """
 
 import logging
+from collections.abc import Callable
 
 from batchyard.core import gang
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.placement import Placement
-from batchyard.core.records import BatchJob, Gang, Key, Resolved, Run
-from batchyard.kube.errors import AlreadyExists
+from batchyard.core.records import BatchJob, Gang, Key, Pod, Refusal, Resolved, Run
+from batchyard.core.template import TemplateError
+from batchyard.kube.errors import AlreadyExists, ApiError
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, SERVICES
 from batchyard.manifests.gang import build_main, build_node, build_service
@@ -29,9 +31,10 @@ class InTheWayError(Exception):
 class NodeStarter:
     """The writes that only multi-node jobs need. Whatever is raised means: the same again, later."""
 
-    def __init__(self, api: KubeApi, cache: Cache) -> None:
+    def __init__(self, api: KubeApi, cache: Cache, clock: Callable[[], float]) -> None:
         self._api = api
         self._cache = cache
+        self._clock = clock
 
     async def prepare(
         self, job: BatchJob, resolved: Resolved, together: Gang, environment: Environment, placement: Placement
@@ -93,11 +96,36 @@ class NodeStarter:
         if pod is None or node not in gang.missing(resolved.gang, status, runs, children, pod):
             return
         main = runs[status.attempts[-1].run]
+        try:
+            await self._start(job, resolved, resolved.gang, main, node, pod)
+        except TemplateError as error:
+            self._note(main, node, error.message)
+        except InTheWayError as error:
+            self._note(main, node, str(error), definite=False)
+            raise
+        except ApiError as error:
+            self._note(main, node, error.message, definite=error.definite)
+            raise
+        else:
+            self._note(main, node, "")
+
+    def _note(self, main: Run, node: int, message: str, *, definite: bool = True) -> None:
+        """Note what keeps a node from being created, or that nothing does: others are not forgotten for it."""
+        found = self._cache.runs.find((main.owner[0], main.name))
+        known = found.refusal if found is not None else None
+        if known is not None and known.node != node:
+            return
+        since = known.since if known is not None else self._clock()
+        new = Refusal(message, since, self._clock(), definite, node) if message else None
+        self._cache.note_refusal((main.owner[0], main.name), main.uid, new)
+
+    async def _start(self, job: BatchJob, resolved: Resolved, together: Gang, main: Run, node: int, pod: Pod) -> None:
+        cache = self._cache
         environment = cache.catalogue.environments.get(main.environment)
         if environment is None:
             raise InTheWayError(f"environment {main.environment}, in which the main node runs, does not exist any more")
         with cache.charges.starting(main):
-            body = build_node(job, resolved, resolved.gang, environment, main, node, pod.address)
+            body = build_node(job, resolved, together, environment, main, node, pod.address)
             cache.put_run(await self._created(body, main))
 
     async def _created(self, body: Object, main: Run) -> Object:

@@ -196,7 +196,7 @@ class Operator:
             "node": lambda *key_and_node: executor.nodes.start(key_and_node[:2], key_and_node[2]),
             "displace": lambda *name: self._displacements.carry_out(name),
             "halt": lambda *key: executor.arrays.halt(key),
-            "look": lambda *key: executor.arrays.look(key),
+            "look": lambda *key: executor.look(key),
             "resize": lambda *key: self._yields.resize(key),
             "status": lambda *key: executor.write_status(key),
             "stop": lambda *key_and_uid: executor.stop(key_and_uid[:2], key_and_uid[2]),

@@ -26,7 +26,7 @@ from batchyard.api.validation import (
 from batchyard.core import revisions
 from batchyard.core.arrayrecords import ArrayShape, IndexStop, Rerun
 from batchyard.core.consumables import Consumable
-from batchyard.core.environmentrecords import Environment, Node, Toleration
+from batchyard.core.environmentrecords import UNSCHEDULABLE_SECONDS, Environment, Node, Toleration
 from batchyard.core.indexes import IndexSet
 from batchyard.core.queuerecords import FairShare, Limits, Queue, Selector
 from batchyard.core.records import BatchJob, Definition, Dependency, Key, Stop
@@ -227,6 +227,7 @@ def environment(obj: Object) -> Environment:
         tolerations=tuple(_toleration(each) for each in unmanaged.get("tolerations") or ()),
         ceilings=_ceilings(spec),
         refusal=refusal,
+        unschedulable_seconds=spec.get("unschedulableSeconds", UNSCHEDULABLE_SECONDS),
     )
 
 

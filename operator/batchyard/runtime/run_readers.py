@@ -58,7 +58,17 @@ def run(obj: Object, known: Run | None = None) -> Run | None:
         consumables=known.consumables if known else read_consumables(annotations),
         indexed=_indexed(obj, known) if names.ARRAY in labels else None,
         index=int(labels[names.INDEX]) if names.INDEX in labels else None,
+        suspended_at=_suspended_at(obj),
+        refusal=known.refusal if known else None,
     )
+
+
+def _suspended_at(obj: Object) -> float | None:
+    if not obj["spec"].get("suspend"):
+        return None
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    since = (each.get("lastTransitionTime") for each in conditions if each["type"] == "Suspended")
+    return timestamp(next(since, None)) or created_at(obj)
 
 
 def _indexed(obj: Object, known: Run | None) -> IndexedJob:

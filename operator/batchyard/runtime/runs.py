@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from batchyard.core.arrayrecords import ArrayPods
-from batchyard.core.records import Key, Pod, Run
+from batchyard.core.records import Key, Pod, Refusal, Run
 from batchyard.runtime import run_readers
 from batchyard.runtime.readers import Object, key_of
 
@@ -57,6 +57,10 @@ class Runs:
         self._versions[key] = version
         if run == known:
             return None
+        self._keep(key, run)
+        return run, known
+
+    def _keep(self, key: Key, run: Run) -> None:
         self._jobs[key] = run
         if run.main_uid:
             self.children[run.owner_uid][run.name] = run
@@ -65,7 +69,15 @@ class Runs:
         else:
             self.mains[run.owner_uid][run.number] = run
             self._note_array(run)
-        return run, known
+
+    def note_refusal(self, key: Key, uid: str, refusal: Refusal | None) -> Run | None:
+        """Enter why the API server does not take what a run needs; returns its record if that is new."""
+        run = self._jobs.get(key)
+        if run is None or run.uid != uid or run.refusal == refusal:
+            return None
+        run = replace(run, refusal=refusal)
+        self._keep(key, run)
+        return run
 
     def _note_array(self, run: Run) -> None:
         if run.indexed is not None and not run.ended:

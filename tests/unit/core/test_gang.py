@@ -9,6 +9,7 @@ from batchyard.api.batchjob import JobState
 from batchyard.core import gang
 from batchyard.core.outcome import Verdict
 from batchyard.core.records import Gang, NodeGroup, Pod, Run, Status
+from batchyard.core.takeback import Patience
 from unit.samples import NOW, exited, failed, interrupted, make_attempt, make_pod, make_run, succeeded
 
 THREE = Gang(1, (NodeGroup((0, 1, 2), {}, {"cpu": 1000}),))
@@ -130,7 +131,8 @@ def test_the_message_counts_and_names_the_first_that_waits() -> None:
         "videos-1-n3": make_pod(run="videos-1-n3", waiting_reason="ErrImagePull"),
     }
     children = [child(0), child(2), child(3), child(4, exited()), child(5, succeeded())]
-    assert gang.described(RUNNING, 6, children, pods) == (
+    holdups = gang.holdups(make_run(1), children, pods, Patience(30, 300))
+    assert gang.described(RUNNING, 6, children, pods, holdups) == (
         "the main node runs on node node-1, 1 of 6 other nodes run, 2 ended (1 failed); node 2: 0/1 nodes"
     )
 

@@ -1,0 +1,127 @@
+"""When a run gives its place back because its pod is not made, or finds no node; and when it is tried again.
+
+Called by `lifecycle` for a run under way, by `gang` for the other nodes of a multi-node job, by `arrayprogress` for the
+Jobs of single indexes. Nothing of such a run has run, so it costs no attempt. It is tried again after a wait that grows
+with the runs taken back in a row, which the job's attempts tell, and behind the jobs that came before that moment:
+else few of its kind would keep a narrow environment from everybody else.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from batchyard.core.outcome import Outcome, Verdict
+from batchyard.core.reasons import Reason
+from batchyard.core.records import Attempt, Pod, Refusal, Run, Status
+from batchyard.core.retries import LONGEST_POSTPONEMENT, Again, chance_of
+
+PROMPT_SECONDS = 5.0
+"""How long a run whose pod the API server refuses keeps its place: for what is over in a moment, as a quota may be."""
+
+LOOK_SECONDS = 5.0
+"""How often it is asked why a run has no pod, as long as nobody has said it."""
+
+FIRST_WAIT_SECONDS = 10.0
+
+REASONS = frozenset({Reason.CREATE_FAILED, Reason.UNSCHEDULABLE})
+"""Reasons of attempts that were taken back."""
+
+
+@dataclass(slots=True, frozen=True)
+class Patience:
+    """How long a run may keep its place without running."""
+
+    grace_seconds: float
+    """The definition's `startupGraceSeconds`."""
+    unschedulable_seconds: float
+
+
+@dataclass(slots=True, frozen=True)
+class Holdup:
+    """What keeps a run from starting, and until when that is borne."""
+
+    reason: Reason
+    message: str
+    """Empty as long as nothing is known."""
+    due: float
+    ask_at: float | None = None
+    """When to ask why, where that is not known."""
+
+    def outcome(self) -> Outcome:
+        """The end of the run."""
+        return Outcome(Verdict.TAKEN_BACK, self.reason, self.message or _UNKNOWN)
+
+    def asks(self, now: float) -> bool:
+        """Whether it is time to ask why."""
+        return self.ask_at is not None and self.ask_at <= now
+
+    def wake_at(self, now: float) -> float:
+        """When to look again without being told to."""
+        return self.due if self.ask_at is None or self.asks(now) else min(self.due, self.ask_at)
+
+
+_UNKNOWN = "the Kubernetes Job has no pod, and no Event says why"
+
+
+def holdup(run: Run, pod: Pod | None, patience: Patience) -> Holdup | None:
+    """Return what keeps a run's pod from being made, or from getting a node; None while nothing does."""
+    if run.ended or run.deleting:
+        return None
+    if run.suspended_at is not None and (pod is None or not pod.live):
+        message = f"Kubernetes Job {run.name} was suspended (spec.suspend) by somebody else; Batchyard does not do that"
+        return Holdup(Reason.CREATE_FAILED, message, run.suspended_at + patience.grace_seconds)
+    if pod is not None and pod.live and pod.unschedulable and not pod.node_name:
+        return Holdup(Reason.UNSCHEDULABLE, pod.unschedulable, pod.created + patience.unschedulable_seconds)
+    return _unmade(run, patience) if podless(run, pod) else None
+
+
+def _unmade(run: Run, patience: Patience) -> Holdup:
+    """What keeps the only pod of a Job from being made."""
+    refusal, started = run.refusal, run.started_at or run.created
+    if refusal is not None and refusal.message:
+        return refused(run.name, refusal, patience)
+    ask_at = refusal.looked_at + LOOK_SECONDS if refusal is not None else started
+    return Holdup(Reason.CREATE_FAILED, _UNKNOWN if refusal else "", started + patience.grace_seconds, ask_at)
+
+
+def podless(run: Run, pod: Pod | None) -> bool:
+    """Whether the Job controller has looked at a Job of one pod, as its start time says, and has not made the pod."""
+    looked_at = run.started_at is not None and not run.ended and not run.deleting
+    return looked_at and run.indexed is None and not run.active and pod is None
+
+
+def lacks_pods(run: Run, pod: Pod | None) -> bool:
+    """Whether the Job controller should have made pods, or more of them, and has not."""
+    if run.indexed is None:
+        return podless(run, pod)
+    shown = run.indexed
+    expected = min(shown.parallelism, shown.unfinished) - shown.terminating
+    tried = run.started_at is not None and not run.ended and not run.deleting
+    return tried and run.active < expected
+
+
+def refused(what: str, refusal: Refusal, patience: Patience) -> Holdup:
+    """Return what a refusal of the API server means for a run."""
+    seconds = min(PROMPT_SECONDS, patience.grace_seconds) if refusal.definite else patience.grace_seconds
+    return Holdup(Reason.CREATE_FAILED, f"{what}: {refusal.message}", refusal.since + seconds)
+
+
+def again(attempts: Iterable[Attempt], job_uid: str, outcome: Outcome, now: float) -> Again:
+    """Return when a job is tried again whose last attempt was taken back."""
+    attempts = list(attempts)
+    in_a_row = next((n for n, each in enumerate(reversed(attempts)) if each.reason not in REASONS), len(attempts))
+    wait = wait_seconds(in_a_row, chance_of(job_uid, attempts[-1].run))
+    message = f"{outcome.message} (run {attempts[-1].run} gave its place back; next try in {round(wait):g} s)"
+    return Again(now + wait, outcome.reason, message)
+
+
+def wait_seconds(in_a_row: int, chance: float) -> float:
+    """Seconds until the next try after so many in a row; `chance` spreads those that come together."""
+    grown = FIRST_WAIT_SECONDS * 2.0 ** min(max(in_a_row - 1, 0), 20)
+    return min(grown, LONGEST_POSTPONEMENT) * (1.0 - 0.5 * chance)
+
+
+def queued_since(status: Status) -> float | None:
+    """Since when a job is queued that has given a place back: its turn is that of one submitted then."""
+    if status.attempts and status.attempts[-1].reason in REASONS:
+        return status.attempts[-1].stopped_at
+    return status.not_before if status.refusals else None
