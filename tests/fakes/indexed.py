@@ -27,6 +27,8 @@ class IndexedController:
     def __init__(self, store: Store, refuses: Callable[[Object], bool] = lambda _: False) -> None:
         self._store = store
         self._refuses = refuses
+        self.limit = 0
+        """How many pods a Job may have before further ones are refused, where they are."""
         self._busy = False
         self.deleted = 0
         """How many pods were deleted because there were more than the parallelism allows."""
@@ -131,7 +133,7 @@ class IndexedController:
             self._delete(active.pop(_index(pod)))
             self.deleted += 1
         for index in [index for index in left if index not in active][: max(wanted - len(active), 0)]:
-            if self._refuses(job):
+            if len(active) >= self.limit and self._refuses(job):
                 break
             active[index] = self._create(job, index)
         status: dict[str, Any] = {

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from batchyard.api.batchjob import JobState
+from batchyard.core import takeback
+from batchyard.core.arrayholdups import holdups
 from batchyard.core.arrayrecords import (
     ArrayShape,
     ArrayStatus,
@@ -20,6 +22,7 @@ from batchyard.core.arrayrecords import (
     Want,
 )
 from batchyard.core.arrays import closed, described
+from batchyard.core.environmentrecords import Environment
 from batchyard.core.indexes import IndexSet
 from batchyard.core.indexgate import Gate
 from batchyard.core.indexruns import IndexRuns, Seen
@@ -45,6 +48,8 @@ class Observed:
     """Whether pods of the Indexed Job must be read to know more."""
     stop: list[Run] = field(default_factory=list)
     """Jobs of single indexes that are to be deleted."""
+    give_back: bool = False
+    """Whether places of indexes that cannot start are to be given back."""
     halt: bool = False
     """Whether the Indexed Job may have pods of indexes that are to end."""
     wake_at: float | None = None
@@ -58,6 +63,7 @@ def observe(
     seen: Seen,
     now: float,
     gate: Gate | None = None,
+    environment: Environment | None = None,
 ) -> Observed:
     """Bring the status up to date, and say what the array asks for if it may go on."""
     if status.state in TERMINAL:
@@ -65,7 +71,7 @@ def observe(
     array = status.array or ArrayStatus(shape.size)
     if seen.main is None and not status.environment and gate is None:
         return Observed(replace(status, array=array), Want(slots=shape.at_once))
-    return _Observation(job, shape, status, array, resolved, seen, now, gate).result()
+    return _Observation(job, shape, status, array, resolved, seen, now, gate, environment).result()
 
 
 class _Observation:
@@ -81,8 +87,10 @@ class _Observation:
         seen: Seen,
         now: float,
         gate: Gate | None,
+        environment: Environment | None,
     ) -> None:
         self._gate = gate
+        self._patience = takeback.patience(resolved, environment)
         self._shape = shape
         self._status = status
         self._before = array
@@ -93,6 +101,8 @@ class _Observation:
         self._of_main = _indexes_of_main(seen.main)
         self._environment = next((run.environment for run in seen.runs), status.environment)
         self._indexes = IndexRuns(job, shape, array, resolved, seen, now, gate)
+        live = (self._indexes.chains[index][-1] for index in self._indexes.live)
+        self._holdups = holdups(seen.main, live, seen.pods, seen.looked, self._patience)
 
     def result(self) -> Observed:
         indexes = self._indexes
@@ -102,9 +112,20 @@ class _Observation:
             state, reason, message = end
             ended = replace(status, state=state, reason=reason, message=message, stopped_at=self._now, not_before=None)
             return Observed(closed(ended))
-        look = self._look_at_starts() or indexes.look
+        look = self._look_at_starts() or indexes.look or any(each.asks(self._now) for each in self._holdups)
+        give_back = any(each.due <= self._now for each in self._holdups)
+        indexes.wakes.extend(each.wake_at(self._now) for each in self._holdups if each.due > self._now)
+        want = self._want()
+        if status.refusals and not want.total and self._all_start():
+            status = replace(status, refusals=0)
         halt = bool(self._of_main) and bool(indexes.stopped - array.succeeded - array.failed)
-        return Observed(status, self._want(), look, indexes.stop, halt, min(indexes.wakes, default=None))
+        return Observed(status, want, look, indexes.stop, give_back, halt, min(indexes.wakes, default=None))
+
+    def _all_start(self) -> bool:
+        """Whether everything that has a place has got past its start."""
+        main, indexes = self._seen.main, self._indexes
+        rests = main is None or main.ended or (not takeback.lacks_pods(main, None) and main.active <= main.ready)
+        return rests and not self._holdups and indexes.started() == len(indexes.live)
 
     def _counted(self) -> ArrayStatus:
         main, before, indexes = self._seen.main, self._before, self._indexes
@@ -129,6 +150,7 @@ class _Observation:
             running=min(running, len(active)),
             retries=max(before.retries, started),
             first_failures=tuple(shown[:SHOWN_FAILURES]),
+            trouble=next((each.message for each in self._holdups if each.message), ""),
             hold=self._gate.why if self._gate is not None and not indexes.due else before.hold,
         )
 

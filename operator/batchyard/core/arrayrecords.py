@@ -144,6 +144,8 @@ class ArrayStatus:
     first_failures: tuple[FailedIndex, ...] = ()
     hold: str = ""
     """Why those that wait do not start, once others have."""
+    trouble: str = ""
+    """Why some that have a place do not start. Not stored: it is looked at again."""
     chosen: IndexSet | None = None
     """Of a rerun: the indexes that run. None: all."""
     succeeded_before: IndexSet = field(default_factory=IndexSet)

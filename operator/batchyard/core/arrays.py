@@ -37,6 +37,8 @@ def described(status: Status, array: ArrayStatus) -> Status:
     message = ", ".join(parts)
     if array.waiting > 0 and array.hold:
         message += f"; {array.waiting} wait: {array.hold}"
+    if array.trouble:
+        message += f"; not all start: {array.trouble}"
     return replace(status, array=array, reason=Reason.INDEXES_RUNNING, message=message)
 
 

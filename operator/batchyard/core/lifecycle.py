@@ -4,14 +4,13 @@ Called by the planner for each job that something happened to. Level-triggered: 
 arguments, so seeing the same objects again, in any order, after any crash, gives the same status.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
 from batchyard.core import attempts, gang, stopping, takeback
-from batchyard.core.environmentrecords import UNSCHEDULABLE_SECONDS, Environment
+from batchyard.core.environmentrecords import Environment
 from batchyard.core.outcome import Outcome, Verdict, of_run
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Gang, Pod, Resolved, Run, Status, Stop
@@ -88,9 +87,7 @@ class _Seen:
         return self.resolved.startup_grace_seconds if self.resolved else 0
 
     def patience(self, run: Run) -> takeback.Patience:
-        environment = self.environments.get(run.environment)
-        seconds = environment.unschedulable_seconds if environment else UNSCHEDULABLE_SECONDS
-        return takeback.Patience(self.grace_seconds if self.resolved else math.inf, seconds)
+        return takeback.patience(self.resolved, self.environments.get(run.environment))
 
     @property
     def gang(self) -> Gang | None:

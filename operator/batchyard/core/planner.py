@@ -170,12 +170,15 @@ def _array_moved_on(
         status, gate = indexgate.gate(job, shape, status, snapshot)
         if gate is None and seen.main is None and resolved is not None:
             gate = indexgate.of_consumables(shape, resolved, snapshot.consumables)
-    observed = observe_array(job, shape, status, resolved, seen, now, gate)
+    name = seen.main.environment if seen.main is not None else status.environment
+    observed = observe_array(job, shape, status, resolved, seen, now, gate, snapshot.environments.get(name))
     result.wants[job.key] = observed.want
     result.stop.extend(arrays.strays(observed.status, seen.runs, terminate=stopping.termination(job) is not None))
     result.stop.extend(observed.stop)
     if observed.look:
         result.looks.append(job.key)
+    if observed.give_back:
+        result.give_backs.append(job.key)
     if observed.halt:
         result.halts.append(job.key)
     return observed.status, observed.wake_at

@@ -110,6 +110,8 @@ class Settled:
     looks: list[Key] = field(default_factory=list)
     """Arrays of whose pods more must be read."""
     halts: list[Key] = field(default_factory=list)
+    give_backs: list[Key] = field(default_factory=list)
+    """Arrays with indexes that have a place and cannot start."""
     """Arrays of whose pods some are to be deleted."""
 
     def add(self, other: "Settled") -> None:
@@ -125,6 +127,7 @@ class Settled:
         self.wants.update(other.wants)
         self.looks.extend(other.looks)
         self.halts.extend(other.halts)
+        self.give_backs.extend(other.give_backs)
 
 
 @dataclass(slots=True)

@@ -6,12 +6,14 @@ with the runs taken back in a row, which the job's attempts tell, and behind the
 else few of its kind would keep a narrow environment from everybody else.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from batchyard.core.environmentrecords import UNSCHEDULABLE_SECONDS, Environment
 from batchyard.core.outcome import Outcome, Verdict
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Attempt, Pod, Refusal, Run, Status
+from batchyard.core.records import Attempt, Pod, Refusal, Resolved, Run, Status
 from batchyard.core.retries import LONGEST_POSTPONEMENT, Again, chance_of
 
 PROMPT_SECONDS = 5.0
@@ -35,6 +37,13 @@ class Patience:
     unschedulable_seconds: float
 
 
+def patience(resolved: Resolved | None, environment: Environment | None) -> Patience:
+    """Return how long a job's run may keep its place; what is not known ends no run."""
+    grace_seconds = resolved.startup_grace_seconds if resolved is not None else math.inf
+    seconds = environment.unschedulable_seconds if environment is not None else UNSCHEDULABLE_SECONDS
+    return Patience(grace_seconds, seconds)
+
+
 @dataclass(slots=True, frozen=True)
 class Holdup:
     """What keeps a run from starting, and until when that is borne."""
@@ -48,7 +57,7 @@ class Holdup:
 
     def outcome(self) -> Outcome:
         """The end of the run."""
-        return Outcome(Verdict.TAKEN_BACK, self.reason, self.message or _UNKNOWN)
+        return Outcome(Verdict.TAKEN_BACK, self.reason, self.message or UNKNOWN)
 
     def asks(self, now: float) -> bool:
         """Whether it is time to ask why."""
@@ -59,7 +68,7 @@ class Holdup:
         return self.due if self.ask_at is None or self.asks(now) else min(self.due, self.ask_at)
 
 
-_UNKNOWN = "the Kubernetes Job has no pod, and no Event says why"
+UNKNOWN = "the Kubernetes Job has no pod, and no Event says why"
 
 
 def holdup(run: Run, pod: Pod | None, patience: Patience) -> Holdup | None:
@@ -67,11 +76,16 @@ def holdup(run: Run, pod: Pod | None, patience: Patience) -> Holdup | None:
     if run.ended or run.deleting:
         return None
     if run.suspended_at is not None and (pod is None or not pod.live):
-        message = f"Kubernetes Job {run.name} was suspended (spec.suspend) by somebody else; Batchyard does not do that"
-        return Holdup(Reason.CREATE_FAILED, message, run.suspended_at + patience.grace_seconds)
+        return suspended(run, patience)
     if pod is not None and pod.live and pod.unschedulable and not pod.node_name:
         return Holdup(Reason.UNSCHEDULABLE, pod.unschedulable, pod.created + patience.unschedulable_seconds)
     return _unmade(run, patience) if podless(run, pod) else None
+
+
+def suspended(run: Run, patience: Patience) -> Holdup:
+    """Return what the suspension of its Kubernetes Job means for a run."""
+    message = f"Kubernetes Job {run.name} was suspended (spec.suspend) by somebody else; Batchyard does not do that"
+    return Holdup(Reason.CREATE_FAILED, message, (run.suspended_at or run.created) + patience.grace_seconds)
 
 
 def _unmade(run: Run, patience: Patience) -> Holdup:
@@ -80,7 +94,7 @@ def _unmade(run: Run, patience: Patience) -> Holdup:
     if refusal is not None and refusal.message:
         return refused(run.name, refusal, patience)
     ask_at = refusal.looked_at + LOOK_SECONDS if refusal is not None else started
-    return Holdup(Reason.CREATE_FAILED, _UNKNOWN if refusal else "", started + patience.grace_seconds, ask_at)
+    return Holdup(Reason.CREATE_FAILED, UNKNOWN if refusal else "", started + patience.grace_seconds, ask_at)
 
 
 def podless(run: Run, pod: Pod | None) -> bool:
@@ -93,10 +107,13 @@ def lacks_pods(run: Run, pod: Pod | None) -> bool:
     """Whether the Job controller should have made pods, or more of them, and has not."""
     if run.indexed is None:
         return podless(run, pod)
-    shown = run.indexed
-    expected = min(shown.parallelism, shown.unfinished) - shown.terminating
-    tried = run.started_at is not None and not run.ended and not run.deleting
-    return tried and run.active < expected
+    return run.started_at is not None and not run.ended and not run.deleting and lacking(run) > 0
+
+
+def lacking(main: Run) -> int:
+    """How many pods of an Indexed Job are missing."""
+    shown = main.indexed
+    return 0 if shown is None else max(min(shown.parallelism, shown.unfinished) - shown.terminating - main.active, 0)
 
 
 def refused(what: str, refusal: Refusal, patience: Patience) -> Holdup:

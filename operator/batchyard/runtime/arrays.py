@@ -10,10 +10,12 @@ from contextlib import suppress
 from itertools import islice
 
 from batchyard.api import names
+from batchyard.core import takeback
+from batchyard.core.arrayholdups import Overdue, overdue
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayGrant, ArrayPods, ArrayShape, IndexRun
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.indexes import IndexSet
-from batchyard.core.records import BatchJob, Key, Pod, Resolved, Run
+from batchyard.core.records import TERMINAL, BatchJob, Key, Pod, Resolved, Run
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, PODS
@@ -64,7 +66,9 @@ class ArrayKeeper:
             self._cache.put_run(await self._create(job, build_index_job(job, resolved, shape, environment, run)))
 
         for first in range(0, len(grant.retries), CREATIONS_AT_ONCE):
-            await asyncio.gather(*map(start, grant.retries[first : first + CREATIONS_AT_ONCE]))
+            some = map(start, grant.retries[first : first + CREATIONS_AT_ONCE])
+            if failures := [each for each in await asyncio.gather(*some, return_exceptions=True) if each]:
+                raise failures[0]
 
     async def set_parallelism(self, main: Run, parallelism: int) -> None:
         """Have an Indexed Job run so many indexes at the same time."""
@@ -89,6 +93,37 @@ class ArrayKeeper:
         left = min(main.indexed.parallelism, main.indexed.unfinished) - places
         await self.set_parallelism(main, max(left, 0))
         return True
+
+    async def give_back(self, key: Key) -> Overdue | None:
+        """Take back the places of indexes that cannot start; returns what that was, if anything.
+
+        The Job controller deletes pods without a node first.
+        """
+        cache = self._cache
+        job, status = cache.jobs.get(key), cache.statuses.get(key)
+        if job is None or status is None or status.state in TERMINAL:
+            return None
+        main = self._main(job)
+        pending: list[Pod] = []
+        name = status.environment
+        if main is not None and not main.ended:
+            name = main.environment
+            found, _ = await self._api.list(
+                PODS, key[0], label_selector=pods_of(job.uid), field_selector="status.phase=Pending"
+            )
+            pending = [pod for pod in map(run_readers.pod, found) if pod is not None]
+        patience = takeback.patience(cache.resolved.get(key), cache.catalogue.environments.get(name))
+        others = list(cache.runs.indexes.get(job.uid, {}).values())
+        taken = overdue(main, others, cache.runs.pods.get(job.uid, {}), pending, patience, self._clock())
+        if taken is not None and main is not None and main.indexed is not None and taken.places:
+            left = min(main.indexed.parallelism, main.indexed.unfinished) - taken.places
+            await self.set_parallelism(main, max(left, 0))
+            cache.note_refusal((key[0], main.name), main.uid, None)
+        for run in taken.runs if taken is not None else ():
+            with suppress(NotFound, Conflict):
+                await self._api.delete(JOBS, run.name, key[0], uid=run.uid, propagation="Foreground")
+        await self.look(key)
+        return taken
 
     async def look(self, key: Key) -> None:
         """Read how indexes failed, and why pods do not start."""

@@ -12,12 +12,12 @@ from dataclasses import replace
 
 from batchyard.api import names
 from batchyard.api.batchjob import JobState
-from batchyard.core import arrays, lifecycle, stopping
+from batchyard.core import arrays, lifecycle, retries, stopping, takeback
 from batchyard.core.announcements import Announcement
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.placement import Placement
 from batchyard.core.reasons import Reason
-from batchyard.core.records import TERMINAL, BatchJob, Key, Resolved
+from batchyard.core.records import TERMINAL, BatchJob, Key, Resolved, Status
 from batchyard.core.template import TemplateError
 from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
 from batchyard.kube.protocol import KubeApi, Object
@@ -142,8 +142,9 @@ class Executor:
         return not missing
 
     def _taken(self, placement: Placement) -> None:
-        """Note that the API server holds what was granted."""
-        if (status := self._cache.statuses.get(placement.key)) is not None and status.refusals:
+        """Note that the API server holds what was granted; of an array its pods have yet to be taken, too."""
+        status = self._cache.statuses.get(placement.key)
+        if status is not None and status.refusals and placement.array is None:
             self._cache.set_status(placement.key, replace(status, refusals=0))
         self._withdraw(placement)
 
@@ -181,24 +182,30 @@ class Executor:
         key = placement.key
         if self._cache.granted.get(key) is placement:
             status = self._cache.statuses[key]
-            refusals = status.refusals + 1
-            status = replace(
-                status,
-                not_before=self._clock() + self._backoff.delay(refusals),
-                queue_position=None,
-                refusals=refusals,
-            )
-            if arrays.has_started(status):
-                status = arrays.held(status, message)
-            else:
-                status = replace(status, state=JobState.RUNNABLE, reason=Reason.CREATE_FAILED, message=message)
-            self._cache.set_status(key, status)
+            self._cache.set_status(key, self._put_off(status, message, self._backoff.delay(status.refusals + 1)))
         self._withdraw(placement)
+
+    def _put_off(self, status: Status, message: str, wait: float) -> Status:
+        """Let a job ask for its place, or an array for further ones, no sooner than after so many seconds."""
+        not_before = self._clock() + wait
+        status = replace(status, not_before=not_before, queue_position=None, refusals=status.refusals + 1)
+        if arrays.has_started(status):
+            return arrays.held(status, message)
+        return replace(status, state=JobState.RUNNABLE, reason=Reason.CREATE_FAILED, message=message)
 
     async def look(self, key: Key) -> None:
         """Find out why pods of a job are not made, do not start, or have failed, where no feed tells it."""
         await self._questions.ask(key)
         await self.arrays.look(key)
+
+    async def give_back(self, key: Key) -> None:
+        """Take back the places of an array whose indexes cannot start, and have it ask for them again later."""
+        taken = await self.arrays.give_back(key)
+        job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
+        if taken is not None and job is not None and status is not None and status.state not in TERMINAL:
+            refusals = status.refusals + 1
+            wait = takeback.wait_seconds(refusals, retries.chance_of(job.uid, refusals))
+            self._cache.set_status(key, self._put_off(status, taken.message, wait))
 
     async def stop(self, key: Key, uid: str) -> None:
         """Delete a Kubernetes Job with its pods; it counts as running until it is gone."""

@@ -204,6 +204,8 @@ class Loop:
                 self._work.add(("status", *run.owner), Urgency.FINAL_STATUS)
         for key in settled.halts:
             self._work.add(("halt", *key), Urgency.STOP, LOOK_HOLD_SECONDS)
+        for key in settled.give_backs:
+            self._work.add(("giveBack", *key), Urgency.STOP, LOOK_HOLD_SECONDS)
         for key in settled.looks:
             self._work.add(("look", *key), Urgency.OVERVIEW, LOOK_HOLD_SECONDS)
         for key, node in settled.nodes:

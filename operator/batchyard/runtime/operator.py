@@ -195,6 +195,7 @@ class Operator:
             "create": lambda *key: executor.create(key),
             "node": lambda *key_and_node: executor.nodes.start(key_and_node[:2], key_and_node[2]),
             "displace": lambda *name: self._displacements.carry_out(name),
+            "giveBack": lambda *key: executor.give_back(key),
             "halt": lambda *key: executor.arrays.halt(key),
             "look": lambda *key: executor.look(key),
             "resize": lambda *key: self._yields.resize(key),

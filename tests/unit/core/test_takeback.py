@@ -72,7 +72,9 @@ def test_a_short_grace_time_holds_for_refused_pods_too() -> None:
 def test_it_is_asked_why_until_that_is_known() -> None:
     first, second = holdup(STUCK, None, PATIENCE), holdup(replace(STUCK, refusal=Refusal("", NOW, NOW)), None, PATIENCE)
     told = holdup(REFUSED, None, PATIENCE)
-    assert first is not None and second is not None and told is not None
+    assert first is not None
+    assert second is not None
+    assert told is not None
     assert first.asks(NOW + 1)
     assert (second.asks(NOW + 1), second.wake_at(NOW + 1)) == (False, NOW + LOOK_SECONDS)
     assert not told.asks(math.inf)
