@@ -68,6 +68,7 @@ async def test_an_array_shrinks_and_its_indexes_lose_nothing(cluster: Cluster) -
     assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == [0]
     assert cluster.status("array")["array"]["failed"] == 0
     assert cluster.status("array")["interruptions"] == 0
+    assert cluster.status("array")["array"]["restarts"] == 2
     assert cluster.state("single") == ("Running", "ContainerRunning")
     assert evicted(cluster) == []
     assert "Preempted" in warnings(cluster, "array")

@@ -30,6 +30,11 @@ class IndexedController:
         self.limit = 0
         """How many pods a Job may have before further ones are refused, where they are."""
         self._busy = False
+        self._due: set[tuple[str, str]] = set()
+        self.lag: float | None = None
+        """Seconds after which a change of a Job is acted on, and those of pods a second later. None: all at once."""
+        self.restarted = 0
+        """How many of the pods that were deleted for that had a node."""
         self.deleted = 0
         """How many pods were deleted because there were more than the parallelism allows."""
 
@@ -37,6 +42,26 @@ class IndexedController:
     def owns(pod: Object) -> bool:
         """Whether the pod is one of an Indexed Job."""
         return names.COMPLETION_INDEX in pod["metadata"]["labels"]
+
+    def change(self, old: Object | None, new: Object) -> None:
+        """A Job was created or changed: nothing is to be done where only its status was."""
+        if self.lag is None:
+            self.sync(*_key(new))
+        elif old is None or old["spec"] != new["spec"] or "deletionTimestamp" in new["metadata"]:
+            asyncio.get_running_loop().call_later(self.lag, self.sync, *_key(new))
+
+    def _hear(self, namespace: str, name: str) -> None:
+        """Pods of a Job were changed."""
+        key = (namespace, name)
+        if self.lag is None:
+            self.sync(*key)
+        elif key not in self._due:
+            self._due.add(key)
+            asyncio.get_running_loop().call_later(BATCH_SECONDS, self._catch_up, *key)
+
+    def _catch_up(self, namespace: str, name: str) -> None:
+        self._due.discard((namespace, name))
+        self.sync(namespace, name)
 
     def sync(self, namespace: str, name: str) -> None:
         """Bring pods and status in line with the spec. Of too many pods, those that do not run go, then the newest."""
@@ -55,7 +80,7 @@ class IndexedController:
             pod["spec"]["nodeName"] = "node-1"
             state = {"running": {"startedAt": self._store.timestamp()}}
             self._set_pod(self._store.update(PODS, pod), "Running", state)
-        self.sync(namespace, name)
+        self._hear(namespace, name)
 
     def finish(self, namespace: str, name: str, *indexes: int, exit_code: int = 0) -> None:
         """End the containers of these indexes."""
@@ -64,7 +89,7 @@ class IndexedController:
             now = self._store.timestamp()
             state = {"terminated": {**end, "startedAt": now, "finishedAt": now}}
             self._set_pod(self.pod(namespace, name, index), "Failed" if exit_code else "Succeeded", state)
-        self.sync(namespace, name)
+        self._hear(namespace, name)
 
     def disrupt(self, namespace: str, name: str, *indexes: int, gone: bool = True) -> None:
         """Take the pods of these indexes away, by an eviction (`gone`) or by the kubelet."""
@@ -128,8 +153,9 @@ class IndexedController:
         wanted = min(job["spec"]["parallelism"], len(left))
         surplus = sorted(active.values(), key=_index, reverse=True)
         surplus.sort(key=_started_at, reverse=True)
-        surplus.sort(key=lambda pod: pod["status"].get("phase") == "Running")
+        surplus.sort(key=lambda pod: (bool(pod["spec"].get("nodeName")), pod["status"].get("phase") == "Running"))
         for pod in surplus[: max(len(active) - wanted, 0)]:
+            self.restarted += bool(pod["spec"].get("nodeName"))
             self._delete(active.pop(_index(pod)))
             self.deleted += 1
         for index in [index for index in left if index not in active][: max(wanted - len(active), 0)]:
@@ -208,6 +234,10 @@ class IndexedController:
         self._release(pod)
         with suppress(errors.NotFound):
             self._store.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+
+
+def _key(job: Object) -> tuple[str, str]:
+    return job["metadata"]["namespace"], job["metadata"]["name"]
 
 
 def _index(pod: Object) -> int:

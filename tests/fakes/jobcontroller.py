@@ -152,7 +152,7 @@ class JobController:
         if new is None:
             return
         if resource == JOBS and new["spec"].get("completionMode") == "Indexed":
-            self.indexed.sync(*_key(new))
+            self.indexed.change(old, new)
         elif resource == JOBS:
             suspended = bool(new["spec"].get("suspend"))
             resumed = old is not None and bool(old["spec"].get("suspend")) and not suspended

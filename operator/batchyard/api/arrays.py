@@ -90,6 +90,9 @@ class ArrayStatus(StatusModel):
     """Indexes that have failed, and are not tried again."""
     retries: Integer
     """How many attempts beyond the first have been started, of all indexes together."""
+    restarts: Integer | None = None
+    """How often an index had to begin anew as the array lost places to others; left out if never. Interruptions are
+    counted in `status.interruptions`."""
     active_indexes: str | None = None
     """The indexes that start or run, as ranges: `44-55,60`."""
     succeeded_indexes: str | None = None

@@ -141,6 +141,8 @@ class ArrayStatus:
     running: int = 0
     """How many of the active ones have got past their start."""
     retries: int = 0
+    restarts: int = 0
+    """How often a pod was deleted before its end, as the array lost places."""
     first_failures: tuple[FailedIndex, ...] = ()
     hold: str = ""
     """Why those that wait do not start, once others have."""

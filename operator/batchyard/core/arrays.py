@@ -3,13 +3,16 @@
 Called by the planner, by the runtime's books of what is charged, and by `arrayprogress`, which moves arrays on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from batchyard.core.arrayrecords import ArrayGrant, ArrayStatus, Want
 from batchyard.core.indexes import IndexSet
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, Run, Status
+
+ACKNOWLEDGE_SECONDS = 30.0
+"""How long the Job controller may take to make the pods of the places that a Job was given."""
 
 
 def granted(want: Want, main: Run | None, before: int) -> ArrayGrant:
@@ -18,6 +21,32 @@ def granted(want: Want, main: Run | None, before: int) -> ArrayGrant:
     slots = max(count - len(want.retries), 0)
     parallelism = main.indexed.parallelism if main is not None and main.indexed is not None else 0
     return ArrayGrant(slots, parallelism + slots, want.retries[:count])
+
+
+def outstanding(grant: ArrayGrant, main: Run | None, others: Mapping[str, Run]) -> int:
+    """Return how many places of a grant have no Kubernetes Job yet. `others` are those of single indexes, by name."""
+    started = {(run.index, run.number) for run in others.values()}
+    due = sum((each.index, each.run) not in started for each in grant.retries)
+    given = main is not None and (
+        main.ended or (main.indexed is not None and main.indexed.parallelism >= grant.parallelism)
+    )
+    return due if given else due + grant.slots
+
+
+def acknowledged(run: Run) -> bool:
+    """Whether the Job controller has made a pod for every place of an Indexed Job, as far as its status shows."""
+    return run.indexed is None or run.ended or run.active + run.indexed.terminating >= places_of(run)
+
+
+def settling(run: Run, raised_at: float | None, now: float) -> bool:
+    """Whether it is yet to be seen what became of the places that an Indexed Job was given last.
+
+    To take them back now would hit pods that have just been made for them. It is not waited for without end: the Job
+    controller may be kept from making pods.
+    """
+    if raised_at is None or acknowledged(run):
+        return False
+    return raised_at <= now < raised_at + ACKNOWLEDGE_SECONDS
 
 
 def strays(status: Status, runs: Iterable[Run], *, terminate: bool) -> list[Run]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from batchyard.core.allowances import Allowances
-from batchyard.core.arrays import places_of
+from batchyard.core.arrays import places_of, settling
 from batchyard.core.backfill import behind
 from batchyard.core.capacity import Charge, Ledger, with_pods
 from batchyard.core.departures import current, is_leaving, leaving, name_of
@@ -233,6 +233,8 @@ def _victim(snapshot: Snapshot, charge: Charge, now: float) -> _Victim | None:
     if queue is None or run.deleting or name_of(run) in snapshot.spared:
         return None
     if run.indexed is not None:
+        if settling(run, snapshot.raised.get(run.owner), now):
+            return None
         places = places_of(run) - snapshot.displacing.get(name_of(run), 0)
         started_at = now if run.started_at is None else run.started_at
         return _Victim(run, with_pods(run.request), places, queue.priority, started_at) if places > 0 else None

@@ -75,6 +75,8 @@ class Snapshot:
     """What `used` consists of."""
     arrays: Mapping[Key, Run] = field(default_factory=dict)
     """The Indexed Jobs that have not ended, by the array."""
+    raised: Mapping[Key, float] = field(default_factory=dict)
+    """When arrays were last given places that the status of their Indexed Job does not account for yet."""
     templates: Templates = field(default_factory=Templates)
     """What revisions come to; the same whether it was asked before or not."""
     displacing: Mapping[Key, int] = field(default_factory=dict)

@@ -5,14 +5,17 @@ set to what was decided once, never raised by an amount.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 
 from batchyard.api import names
 from batchyard.core import takeback
 from batchyard.core.arrayholdups import Overdue, overdue
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayGrant, ArrayPods, ArrayShape, IndexRun
+from batchyard.core.arrays import places_of
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.indexes import IndexSet
 from batchyard.core.records import TERMINAL, BatchJob, Key, Pod, Resolved, Run
@@ -49,6 +52,8 @@ class ArrayKeeper:
         self._cache = cache
         self._clock = clock
         self._create = create
+        self.shrunk: Counter[Key] = Counter()
+        """How many pods arrays were made to lose, whose deletion was not seen yet by who watches them."""
 
     async def grow(
         self, job: BatchJob, shape: ArrayShape, resolved: Resolved, environment: Environment, grant: ArrayGrant
@@ -60,7 +65,8 @@ class ArrayKeeper:
                 body = build_indexed_job(job, resolved, shape, environment, grant.parallelism)
                 self._cache.put_run(await self._create(job, body))
             elif main.indexed is not None and main.indexed.parallelism < grant.parallelism:
-                await self.set_parallelism(main, grant.parallelism)
+                # Never more than it has by now and was granted: it may have lost places since.
+                await self.set_parallelism(main, min(grant.parallelism, main.indexed.parallelism + grant.slots))
 
         async def start(run: IndexRun) -> None:
             self._cache.put_run(await self._create(job, build_index_job(job, resolved, shape, environment, run)))
@@ -82,16 +88,19 @@ class ArrayKeeper:
         """
         if main.indexed is None:
             return False
+        found, _ = await self._api.list(
+            PODS, main.owner[0], label_selector=pods_of(main.owner_uid), field_selector=NOT_ENDED
+        )
+        pods = [pod for pod in map(run_readers.pod, found) if pod is not None and not pod.deleting]
         if minimum_seconds:
-            found, _ = await self._api.list(
-                PODS, main.owner[0], label_selector=pods_of(main.owner_uid), field_selector=NOT_ENDED
-            )
-            pods = [pod for pod in map(run_readers.pod, found) if pod is not None]
             newest = max((self._clock() if pod.started_at is None else pod.started_at for pod in pods), default=0.0)
             if self._clock() - newest < minimum_seconds:
                 return False
-        left = min(main.indexed.parallelism, main.indexed.unfinished) - places
-        await self.set_parallelism(main, max(left, 0))
+        left = max(places_of(main) - places, 0)
+        lost = max(sum(bool(pod.node_name) for pod in pods) - left, 0)  # those without a node go first
+        self.shrunk[main.owner] += lost
+        await self.set_parallelism(main, left)
+        self.count_restarts(main.owner, main.owner_uid, lost)
         return True
 
     async def give_back(self, key: Key) -> Overdue | None:
@@ -124,6 +133,13 @@ class ArrayKeeper:
                 await self._api.delete(JOBS, run.name, key[0], uid=run.uid, propagation="Foreground")
         await self.look(key)
         return taken
+
+    def count_restarts(self, key: Key, uid: str, count: int) -> None:
+        """Enter that indexes of an array have lost their pods before they had ended, as it lost places."""
+        job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
+        if count and job is not None and job.uid == uid and status is not None and status.array is not None:
+            array = replace(status.array, restarts=status.array.restarts + count)
+            self._cache.set_status(key, replace(status, array=array))
 
     async def look(self, key: Key) -> None:
         """Read how indexes failed, and why pods do not start."""

@@ -25,6 +25,7 @@ from batchyard.runtime import readers
 from batchyard.runtime.catalogue import Catalogue
 from batchyard.runtime.charges import Charges
 from batchyard.runtime.dependents import Dependents
+from batchyard.runtime.places import Places
 from batchyard.runtime.runs import Runs
 from batchyard.runtime.shares import Shares
 
@@ -56,6 +57,7 @@ class Cache:
         """Set whenever the next pass could decide anything new."""
         self.charges = Charges(self.runs, self.changed.set)
         self.used = self.charges.used
+        self.places = Places(self.runs, self.charges, self.shares, clock)
 
         self.announcements: list[tuple[Key, Announcement]] = []
         """Warnings that the loop has not handed out yet."""
@@ -98,6 +100,7 @@ class Cache:
             definitions=self.catalogue.definitions,
             revisions=self.catalogue.revisions,
             namespaces=self.catalogue.namespaces,
+            raised=self.places.raised,
             templates=self.catalogue.templates,
             backlog=self.backlog,
             dependents=self.dependents,
@@ -158,6 +161,7 @@ class Cache:
             counts[before.state] -= 1
             counts[status.state] += 1
         self.statuses[key] = status
+        self.places.tally(before, status)
         if before is not None and before.array != status.array:
             self._dirty |= self.waiting_for(key)
             shape = self.jobs[key].array
@@ -175,8 +179,8 @@ class Cache:
         """Assume a placement before its Kubernetes Job is written."""
         self.granted[placement.key], job = placement, self.jobs[placement.key]
         self._unqueue(placement.key)
-        self.charges.grant(job, self.resolved.get(job.key), placement)
-        self.shares.granted(job, placement)
+        self.charges.grant(job, self.resolved.get(job.key), placement, placement.count)
+        self.shares.granted(job, placement, placement.count)
 
     def _unqueue(self, key: Key) -> None:
         self.backlog.remove(key)
@@ -329,6 +333,11 @@ class Cache:
         created = granted is not None and granted.array is None and granted.run == run.number
         if created and self._exists(run.owner, run.owner_uid):
             self.withdraw(run.owner)
+        if run.indexed is not None:
+            self.places.follow(run, before)
+        new = before is None or run.indexed is not None
+        if new and granted is not None and granted.array is not None and self._exists(run.owner, run.owner_uid):
+            self.places.given(self.jobs[run.owner], self.resolved.get(run.owner), granted, granted.array)
         self.charges.account(run)
         if before is None or not before.ended:
             self.shares.follow(run)
@@ -374,6 +383,8 @@ class Cache:
         """Forget a Kubernetes Job that is gone."""
         run = self.runs.remove(key, uid)
         if run is not None:
+            if run.indexed is not None:
+                self.places.raised.pop(run.owner, None)
             self.charges.account(run)
             self.shares.gone(run)
             self._mark_owner(run.owner, run.owner_uid)

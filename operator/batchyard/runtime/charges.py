@@ -37,13 +37,14 @@ class Charges:
         self._starting: Counter[Hashable] = Counter()
         """How many nodes of a run are being created."""
 
-    def grant(self, job: BatchJob, resolved: Resolved | None, placement: Placement) -> None:
-        """Charge a placement whose Kubernetes Job does not exist yet."""
+    def grant(self, job: BatchJob, resolved: Resolved | None, placement: Placement, count: int) -> None:
+        """Charge so many places of a placement, whose Jobs do not exist yet; what was charged is forgotten."""
         consumables = resolved.consumables if resolved is not None else {}
-        self.holdings.hold(job.key, needs(job.queue, job.share, consumables), placement.count)
-        self.consumptions.granted(placement, consumables)
-        amount = places(placement.request, placement.count)
-        self._charge(placement.key, Charge(placement.environment, amount, placement.key))
+        if job.key in self.charges:
+            self.withdraw(job.key)
+        self.holdings.hold(job.key, needs(job.queue, job.share, consumables), count)
+        self.consumptions.granted(placement, consumables, count)
+        self._charge(placement.key, Charge(placement.environment, places(placement.request, count), placement.key))
 
     def used_up(self, catalogue: Catalogue) -> Mapping[str, int]:
         """Return what runs and grants have taken of each resource that jobs do not give back."""

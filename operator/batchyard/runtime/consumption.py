@@ -42,11 +42,11 @@ class Consumptions:
         status = catalogue.statuses.get(("ConsumableResource", "", resource.name), {})
         return Consumption(read_count(status, resource.created))
 
-    def granted(self, placement: Placement, consumables: Mapping[str, int]) -> None:
-        """Count a grant whose Kubernetes Jobs do not exist yet."""
+    def granted(self, placement: Placement, consumables: Mapping[str, int], count: int) -> None:
+        """Count so many places of a grant, whose Kubernetes Jobs do not exist yet."""
         for name, amount in consumables.items():
             if name in self._books:
-                self._books[name][1].grant(placement.key, amount * placement.count)
+                self._books[name][1].grant(placement.key, amount * count)
 
     def withdrawn(self, key: Key) -> None:
         """Take a grant back."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -71,6 +71,7 @@ def gauges(
     backlog: int,
     work: int,
     leader: bool,
+    index_restarts: int,
     used: Mapping[str, Mapping[str, int]],
     capacity: Mapping[str, Mapping[str, int]],
 ) -> Iterable[Metric]:
@@ -83,6 +84,8 @@ def gauges(
     yield GaugeMetricFamily("batchyard_backlog_jobs", "Jobs that wait for capacity.", value=backlog)
     yield GaugeMetricFamily("batchyard_work_items", "Writes to the API server that are due.", value=work)
     yield GaugeMetricFamily("batchyard_leader", "1 while this process holds the lease.", value=int(leader))
+    restarts = "Indexes of arrays that had to begin anew: they were interrupted, or lost their place to others."
+    yield CounterMetricFamily("batchyard_index_restarts", restarts, value=index_restarts)
     for name, amounts, text in (
         ("batchyard_environment_used", used, "Requests of running jobs (milli-vCPU, bytes, counts)."),
         ("batchyard_environment_capacity", capacity, "Capacity for jobs (milli-vCPU, bytes, counts)."),

@@ -239,6 +239,7 @@ class Operator:
             backlog=len(cache.backlog),
             work=len(self._work),
             leader=self._election.is_leader,
+            index_restarts=cache.places.restarts,
             used=cache.used,
             capacity={name: pool.capacity for name, pool in cache.catalogue.pools().items()},
         )

@@ -54,12 +54,13 @@ class Shares:
         count, counted_at = read_count(status)
         return Usage(queue.fair_share.decay_seconds if queue.fair_share else 0, count, counted_at)
 
-    def granted(self, job: BatchJob, placement: Placement) -> None:
-        """Count a grant whose Kubernetes Job does not exist yet."""
+    def granted(self, job: BatchJob, placement: Placement, count: int) -> None:
+        """Count so many places of a grant, whose Kubernetes Jobs do not exist yet; what was counted is forgotten."""
         usage = self._usages.get(job.queue)
+        self.withdrawn(job.key)
         if usage is not None and job.share:
             self._granted[job.key] = job.queue
-            usage.grant(job.key, job.share, placement.environment, vcpus_of(placement.request) * placement.count)
+            usage.grant(job.key, job.share, placement.environment, vcpus_of(placement.request) * count)
 
     def withdrawn(self, key: Key) -> None:
         """Take a grant back."""

@@ -2,14 +2,21 @@
 
 The Job controller reacts to the end of a pod after a second, and to a change of the Job at once. So the pods of such an
 array are watched, and a moment after one has ended the parallelism is lowered to the number of those that are left: the
-controller finds nothing to replace, and nothing to delete. Had it made another pod in that moment, it deletes that one.
+controller finds nothing to replace, and nothing to delete. That moment is chosen with care. Nothing is lowered while
+places that were just given have no pods yet, while the watch shows fewer pods than the Job's status, before the
+controller has heard of an end, or when it is about to make the next pod. Then the next end is waited for.
 """
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from batchyard.core.records import Key
+from batchyard.api.names import COMPLETION_INDEX
+from batchyard.core.arrayrecords import IndexedJob
+from batchyard.core.arrays import settling
+from batchyard.core.records import TERMINAL, Key, Run
+from batchyard.core.stopping import termination
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import PODS
 from batchyard.manifests.times import parse_time
@@ -19,6 +26,15 @@ from batchyard.runtime.feed import Feed
 
 HOMELESS_SECONDS = 10.0
 """A pod that has no node for this long is not about to start: its place can be taken back."""
+
+HEARD_SECONDS = 0.3
+"""Within which the Job controller hears of the end of a pod. A place taken back before costs another pod its life."""
+
+REPLACED_SECONDS = 0.8
+"""After which the Job controller may be making the next pod, until the Job's status tells of the end."""
+
+FORGOTTEN_SECONDS = 30.0
+"""For how long an end is remembered that no status tells of."""
 
 
 class Yields:
@@ -45,7 +61,10 @@ class Yields:
         for key in self._watches.keys() - keys:
             self._watches.pop(key).task.cancel()
         for key in keys - self._watches.keys():
-            self._watches[key] = _Watch(self._api, self._cache.jobs[key].uid, key, self._changed)
+            self._arrays.shrunk.pop(key, None)
+            self._watches[key] = _Watch(
+                self._api, self._cache.jobs[key].uid, key, self._changed, self._lost, self._clock
+            )
         for key in keys:
             self._changed(key)
 
@@ -54,33 +73,81 @@ class Yields:
         watch, run = self._watches.get(key), self._cache.runs.arrays.get(key)
         if watch is None or run is None or run.indexed is None or run.deleting or not watch.feed.synced.is_set():
             return
-        parallelism = watch.needed(self._clock())
-        if parallelism < run.indexed.parallelism:
+        now = self._clock()
+        if key in self._cache.granted or settling(run, self._cache.places.raised.get(key), now):
+            return  # it is being given places, or they have no pods yet
+        if watch.unheard(now):
+            self._changed(key)
+        parallelism = watch.needed(run, run.indexed, now)
+        if parallelism is not None and parallelism < run.indexed.parallelism:
             await self._arrays.set_parallelism(run, parallelism)
+
+    def _lost(self, key: Key, index: int) -> None:
+        """A pod with a node is told to stop, by nobody who says why: the Job controller found one too many."""
+        job, run, status = self._cache.jobs.get(key), self._cache.runs.arrays.get(key), self._cache.statuses.get(key)
+        if job is None or job.array is None or run is None or run.deleting or status is None:
+            return
+        if self._arrays.shrunk[key] > 0:
+            self._arrays.shrunk[key] -= 1  # counted by who asked for it
+        elif status.state not in TERMINAL and termination(job) is None and index not in job.array.stopped:
+            self._arrays.count_restarts(key, job.uid, 1)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A pod of an index that has not ended."""
+
+    index: int
+    made: float | None
+    """When it was made; None once it has a node."""
 
 
 class _Watch:
-    """The pods of one array that have not ended."""
+    """The pods of one array that have not ended, and the ends that the status of its Job does not tell of yet."""
 
-    def __init__(self, api: KubeApi, uid: str, key: Key, changed: Callable[[Key], None]) -> None:
-        self._pods: dict[str, float | None] = {}
-        """When each pod was made; None once it has a node."""
+    def __init__(
+        self,
+        api: KubeApi,
+        uid: str,
+        key: Key,
+        changed: Callable[[Key], None],
+        lost: Callable[[Key, int], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._pods: dict[str, _Seen] = {}
+        self._ends: dict[int, float] = {}
+        """When indexes were seen to end."""
         self._key = key
         self._changed = changed
+        self._lost = lost
+        self._clock = clock
         self.feed = Feed(
             api,
             PODS,
             lambda obj, _: self._put(obj),
-            lambda _, name, __: self._remove(name),
+            lambda _, name, __: self._end(name),
             namespace=key[0],
             label_selector=pods_of(uid),
             field_selector=NOT_ENDED,
         )
         self.task = asyncio.create_task(self._follow())
 
-    def needed(self, now: float) -> int:
-        """How many places the pods take that run, or may be about to."""
-        return sum(made is None or now - made < HOMELESS_SECONDS for made in self._pods.values())
+    def needed(self, run: Run, shown: IndexedJob, now: float) -> int | None:
+        """How many places the pods take that run, or may be about to; None when that cannot be said now."""
+        counted = shown.completed | shown.failed
+        self._ends = {
+            index: at for index, at in self._ends.items() if index not in counted and at <= now < at + FORGOTTEN_SECONDS
+        }
+        if any(now - at > REPLACED_SECONDS for at in self._ends.values()):
+            return None
+        if len(self._pods) + len(self._ends) < run.active:
+            return None
+        homed = sum(pod.made is None or now - pod.made < HOMELESS_SECONDS for pod in self._pods.values())
+        return homed + self.unheard(now)
+
+    def unheard(self, now: float) -> int:
+        """How many pods have ended so lately that the Job controller may not have heard of it."""
+        return sum(now - at < HEARD_SECONDS for at in self._ends.values())
 
     async def _follow(self) -> None:
         async def report() -> None:
@@ -93,12 +160,24 @@ class _Watch:
 
     def _put(self, pod: Object) -> None:
         metadata: dict[str, Any] = pod["metadata"]
+        index, homeless = int(metadata["labels"][COMPLETION_INDEX]), not pod["spec"].get("nodeName")
         if "deletionTimestamp" in metadata:
-            self._remove(metadata["name"])
+            seen = self._pods.pop(metadata["name"], None)
+            if seen is not None and seen.made is None and not _is_disrupted(pod):
+                self._lost(self._key, index)
+            self._changed(self._key)
         else:
-            homeless = not pod["spec"].get("nodeName")
-            self._pods[metadata["name"]] = parse_time(metadata["creationTimestamp"]) if homeless else None
+            self._ends.pop(index, None)
+            made = parse_time(metadata["creationTimestamp"]) if homeless else None
+            self._pods[metadata["name"]] = _Seen(index, made)
 
-    def _remove(self, name: str) -> None:
-        self._pods.pop(name, None)
-        self._changed(self._key)
+    def _end(self, name: str) -> None:
+        pod = self._pods.pop(name, None)
+        if pod is not None:
+            self._ends[pod.index] = self._clock()
+            self._changed(self._key)
+
+
+def _is_disrupted(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == "DisruptionTarget" and each["status"] == "True" for each in conditions)

@@ -71,7 +71,7 @@ def test_a_multi_node_job_counts_as_a_whole_by_its_main_node() -> None:
 def test_a_grant_is_held_until_it_is_withdrawn() -> None:
     shares, clock = furnished()
     job = replace(make_job(), share="red")
-    shares.granted(job, Placement(job.key, "pool", {"cpu": 2000}))
+    shares.granted(job, Placement(job.key, "pool", {"cpu": 2000}), 1)
     assert (shares.count("urgent", {"red": 1}, {}) or {})["shares"][0]["vcpus"] == 2
     shares.withdrawn(job.key)
     shares.withdrawn(job.key)

@@ -1,0 +1,49 @@
+"""The places that arrays are given, from the grant to the pods that the Job controller makes for them.
+
+A part of the cache, which tells of every Kubernetes Job. A place counts once: as granted, or as one of the Job that has
+it. And it is noted when an Indexed Job was given places that its status does not account for yet.
+"""
+
+from collections.abc import Callable
+
+from batchyard.core import arrays
+from batchyard.core.arrayrecords import MAIN_RUN, ArrayGrant
+from batchyard.core.placement import Placement
+from batchyard.core.records import BatchJob, Key, Resolved, Run, Status
+from batchyard.runtime.charges import Charges
+from batchyard.runtime.runs import Runs
+from batchyard.runtime.shares import Shares
+
+
+class Places:
+    """What was given to arrays. `runs`, `charges` and `shares` are the cache's own."""
+
+    def __init__(self, runs: Runs, charges: Charges, shares: Shares, clock: Callable[[], float]) -> None:
+        self.raised: dict[Key, float] = {}
+        """When arrays were last given places that the status of their Indexed Job does not account for yet."""
+        self.restarts = 0
+        """How often this process saw indexes of arrays begin anew though their attempt had not ended."""
+        self._runs = runs
+        self._charges = charges
+        self._shares = shares
+        self._clock = clock
+
+    def follow(self, run: Run, before: Run | None) -> None:
+        """Note when an Indexed Job was given places, until its status shows what became of them."""
+        if arrays.acknowledged(run):
+            self.raised.pop(run.owner, None)
+        elif before is None or arrays.places_of(run) > arrays.places_of(before):
+            self.raised[run.owner] = self._clock()
+
+    def given(self, job: BatchJob, resolved: Resolved | None, placement: Placement, grant: ArrayGrant) -> None:
+        """Charge only what of an array's grant has no Kubernetes Job yet: those that exist are charged themselves."""
+        main, others = self._runs.mains.get(job.uid, {}).get(MAIN_RUN), self._runs.indexes.get(job.uid, {})
+        left = arrays.outstanding(grant, main, others)
+        self._charges.grant(job, resolved, placement, left)
+        self._shares.granted(job, placement, left)
+
+    def tally(self, before: Status | None, status: Status) -> None:
+        """Count the indexes that had to begin anew between two statuses of an array."""
+        if before is not None and before.array is not None and status.array is not None:
+            self.restarts += status.interruptions - before.interruptions
+            self.restarts += status.array.restarts - before.array.restarts

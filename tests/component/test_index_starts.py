@@ -1,0 +1,87 @@
+"""No index runs twice only because places of arrays are given and taken back."""
+
+import asyncio
+import random
+from collections import Counter
+
+import pytest
+
+from batchyard.api import names
+from batchyard.kube.protocol import Object
+from batchyard.kube.resources import PODS
+from fakes.cluster import NAMESPACE, Cluster, in_cluster
+
+CAPACITY = 5
+
+
+class Node:
+    """Scheduler and kubelet: pods get the node while it has room, run for a while, and end; some fail at first."""
+
+    def __init__(self, cluster: Cluster, rng: random.Random) -> None:
+        self._cluster = cluster
+        self._rng = rng
+        self._ends: dict[str, float] = {}
+        self.bound: Counter[tuple[str, str]] = Counter()
+        """How many pods of a Job and index have got the node."""
+        self.most = 0
+        """How many pods there were at a time."""
+
+    async def work(self, seconds: float) -> None:
+        for _ in range(int(seconds * 10)):
+            await self._cluster.pass_time(0.1)
+            live = [
+                pod
+                for pod in self._cluster.store.objects(PODS)
+                if pod["status"].get("phase") in (None, "Pending", "Running")
+            ]
+            self.most = max(self.most, len(live))
+            for pod in live:
+                self._look_at(pod, sum("nodeName" in each["spec"] for each in live))
+
+    def _look_at(self, pod: Object, taken: int) -> None:
+        labels, uid = pod["metadata"]["labels"], pod["metadata"]["uid"]
+        name, index = labels["batch.kubernetes.io/job-name"], labels.get(names.COMPLETION_INDEX, "")
+        now, jobs = asyncio.get_running_loop().time(), self._cluster.jobs
+        if "deletionTimestamp" in pod["metadata"]:
+            return
+        if "nodeName" not in pod["spec"]:
+            if taken < CAPACITY:
+                self.bound[name, index] += 1
+                self._ends[uid] = now + self._rng.uniform(0.5, 6)
+                if index:
+                    jobs.indexed.start(NAMESPACE, name, int(index))
+                else:
+                    jobs.start(jobs.job(NAMESPACE, name))
+        elif now >= self._ends[uid]:
+            if index:
+                failed = int(int(index) % 4 == 1)
+                jobs.indexed.finish(NAMESPACE, name, int(index), exit_code=failed)
+            else:
+                jobs.finish(jobs.job(NAMESPACE, name))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@in_cluster()
+async def test_each_index_starts_once_in_a_narrow_queue(cluster: Cluster, seed: int) -> None:
+    rng = random.Random(seed)  # noqa: S311
+    cluster.jobs.indexed.lag = rng.uniform(0.05, 0.8)
+    cluster.furnish(cpu=f"{CAPACITY}", retryStrategy={"attempts": 3, "backoff": {"initialSeconds": 1}})
+    cluster.put("JobQueue", "urgent", priority=9)
+    cluster.put("JobQueue", "low", priority=1)
+    await cluster.start_operator()
+    node = Node(cluster, rng)
+    for number in range(2):
+        cluster.submit(f"array-{number}", array={"size": 12}, jobQueue=rng.choice(["urgent", "low"]))
+    for number in range(8):
+        cluster.submit(f"job-{number}", jobQueue=rng.choice(["urgent", "low"]))
+        await node.work(rng.uniform(0, 3))
+        if number % 3 == 2:
+            await cluster.processes[-1].kill()
+            await cluster.start_operator()
+    await node.work(60)
+    states = {name: cluster.state(name)[0] for name in [f"array-{number}" for number in range(2)]}
+    assert set(states.values()) == {"Succeeded"}, states
+    assert {each: count for each, count in node.bound.items() if count > 1} == {}
+    assert cluster.jobs.indexed.restarted == 0
+    assert all("restarts" not in cluster.status(name)["array"] for name in states)
+    assert node.most <= CAPACITY
