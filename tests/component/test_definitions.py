@@ -2,10 +2,11 @@
 
 import pytest
 
-from batchyard.kube.errors import BadRequest, Forbidden
+from batchyard.kube.errors import ApiError, BadRequest, Forbidden, Unavailable, from_status
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS
 from fakes.cluster import Cluster, in_cluster
+from unit.kube.test_errors import BY_WEBHOOK, NOT_ASKED
 
 IMAGES = ("busybox:1", "busybox:2", "busybox:3", "busybox:4", "busybox:5")
 
@@ -194,6 +195,35 @@ async def test_a_used_up_quota_says_nothing_about_a_template(cluster: Cluster) -
     process = await cluster.start_operator()
     process.api.fail_next("create", JOBS, Forbidden(403, "Forbidden", "exceeded quota"))
     await define(cluster, "busybox:1")
+    assert cluster.condition("JobDefinition", "transcode")[:2] == ("True", "TemplateAccepted")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        from_status(500, {"message": NOT_ASKED}),
+        Unavailable(0, "Timeout", "no answer"),
+        from_status(400, {"message": BY_WEBHOOK}),
+    ],
+)
+@in_cluster()
+async def test_a_template_that_cannot_be_tried_is_recorded_all_the_same(cluster: Cluster, error: ApiError) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    process.api.fail_next("create", JOBS, error, times=50)
+    await define(cluster, "busybox:1")
+    assert cluster.condition("JobDefinition", "transcode")[:2] == ("True", "TemplateAccepted")
+
+
+@in_cluster()
+async def test_a_revision_that_is_refused_says_so_and_is_tried_again(cluster: Cluster) -> None:
+    process = await cluster.start_operator()
+    process.api.fail_next("create", CONTROLLER_REVISIONS, Forbidden(403, "Forbidden", "exceeded quota: few"), times=6)
+    await define(cluster, "busybox:1")
+    ready, reason, message = cluster.condition("JobDefinition", "transcode")
+    assert (ready, reason) == ("False", "CreateFailed")
+    assert "exceeded quota: few" in message
+    await cluster.pass_time(120)
     assert cluster.condition("JobDefinition", "transcode")[:2] == ("True", "TemplateAccepted")
 
 

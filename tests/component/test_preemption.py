@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.kube.errors import TooManyRequests
+from batchyard.kube.errors import ApiError, Forbidden, TooManyRequests, Unavailable, from_status
 from batchyard.kube.resources import EVENTS, JOBS, PODS
 from fakes.cluster import NAMESPACE, Cluster, in_cluster
 
@@ -119,11 +119,22 @@ async def test_a_minimum_of_time_protects_singles_and_arrays(cluster: Cluster) -
     assert cluster.state("single") == ("Running", "ContainerRunning")
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        TooManyRequests(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's budget."),
+        Forbidden(403, "Forbidden", "pods/eviction is forbidden"),
+        from_status(500, {"message": 'Internal error occurred: failed calling webhook "drain.example.org"'}),
+        Unavailable(0, "Timeout", "no answer"),
+    ],
+    ids=["budget", "forbidden", "webhook", "no answer"],
+)
 @in_cluster()
-async def test_a_disruption_budget_is_respected_and_others_are_asked(cluster: Cluster) -> None:
+async def test_a_victim_whose_eviction_fails_is_left_out_and_others_are_asked(
+    cluster: Cluster, refusal: ApiError
+) -> None:
     await furnish(cluster)
     await run(cluster, "old", "guarded")
-    refusal = TooManyRequests(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's budget.")
     cluster.api.fail_next("evict", PODS, refusal)
     cluster.submit("now")
     await cluster.pass_time(3)

@@ -21,10 +21,14 @@ def render_definition_status(
     rejection: str,
     previous: Mapping[str, Any],
     now: float,
+    unrecorded: str = "",
 ) -> dict[str, Any]:
-    """The whole status; `rejection` is what the API server has against the pod template, empty if nothing."""
+    """The whole status; `rejection` is what the API server has against the pod template, empty if nothing.
+
+    `unrecorded` is why it does not take the revision of the present spec.
+    """
     latest = latest_active(revisions, definition.inactive)
-    verdict = _verdict(definition, revisions, latest, rejection)
+    verdict = _verdict(definition, revisions, latest, rejection, unrecorded)
     if doubts := "" if definition.refusal else doubts_about_definition(definition.spec):
         verdict = replace(verdict, doubt=(DOUBTFUL_MEMORY, doubts))
     status = {
@@ -43,10 +47,13 @@ def render_definition_status(
 
 
 def _verdict(
-    definition: Definition, revisions: Collection[Revision], latest: Revision | None, rejection: str
+    definition: Definition, revisions: Collection[Revision], latest: Revision | None, rejection: str, unrecorded: str
 ) -> Verdict:
     if definition.refusal:
         return Verdict(False, "InvalidSpec", definition.refusal, stalled=True)
+    if unrecorded:
+        message = f"the API server does not take the ControllerRevision of this spec; it is tried again: {unrecorded}"
+        return Verdict(False, "CreateFailed", message)
     if rejection:
         return Verdict(False, "TemplateRejected", f"the API server refuses the pod template: {rejection}", stalled=True)
     if not revisions:

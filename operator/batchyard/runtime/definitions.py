@@ -16,10 +16,8 @@ from batchyard.kube.errors import (
     ApiError,
     BadRequest,
     Conflict,
-    Forbidden,
     Invalid,
     NotFound,
-    Unavailable,
 )
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS
@@ -66,7 +64,11 @@ class DefinitionKeeper:
         rejection = ""
         if not definition.refusal:
             rejection = await self._prove(definition)
-            await self._record(definition)
+            try:
+                await self._record(definition)
+            except ApiError as error:
+                await self._write_status(definition, rejection, error.message)
+                raise
             await self._clear_away(definition)
         await self._write_status(definition, rejection)
 
@@ -81,11 +83,12 @@ class DefinitionKeeper:
                 await self._try(probe)
         except (TemplateError, Invalid, BadRequest) as error:
             rejection = error.message
-        except Unavailable:
-            raise
         except ApiError as error:
-            # Quota and the like: says nothing about the template, and may be over by the time a job needs it.
+            # Quota and the like, a webhook that cannot be called: says nothing about the template, and may be over by
+            # the time a job needs it.
             _log.info("The template of JobDefinition %s/%s was not tried: %s", *definition.key, error.message)
+            if not error.definite:
+                return ""
         self._verdicts[definition.key] = (definition.digest, rejection)
         return rejection
 
@@ -123,7 +126,9 @@ class DefinitionKeeper:
             object_name = revision_name(name, revision.number)
             try:
                 await self._api.delete(CONTROLLER_REVISIONS, object_name, namespace)
-            except (NotFound, Forbidden) as error:
+            except ApiError as error:
+                if not isinstance(error, NotFound) and not error.definite:
+                    raise
                 _log.info("Revision %s/%s was not deleted: %s", namespace, object_name, error.message)
             self._cache.catalogue.remove_revision((namespace, object_name))
 
@@ -137,12 +142,12 @@ class DefinitionKeeper:
                     used |= {number for number in (status.revision, job.pinned_revision) if number is not None}
         return used
 
-    async def _write_status(self, definition: Definition, rejection: str) -> None:
+    async def _write_status(self, definition: Definition, rejection: str, unrecorded: str = "") -> None:
         catalogue = self._cache.catalogue
         entry = ("JobDefinition", *definition.key)
         old = catalogue.statuses.get(entry, {})
         known = catalogue.revisions[definition.key].values()
-        new = render_definition_status(definition, known, rejection, old, self._clock())
+        new = render_definition_status(definition, known, rejection, old, self._clock(), unrecorded)
         if new != old:
             namespace, name = definition.key
             try:

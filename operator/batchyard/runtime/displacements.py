@@ -12,7 +12,7 @@ from dataclasses import replace
 from batchyard.core.announcements import Announcement
 from batchyard.core.records import BatchJob, Key, Run
 from batchyard.core.snapshot import Displacement, Snapshot
-from batchyard.kube.errors import Conflict, NotFound, TooManyRequests
+from batchyard.kube.errors import ApiError, Conflict, NotFound
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import PODS
 from batchyard.runtime.arrays import ArrayKeeper
@@ -76,10 +76,14 @@ class Displacements:
         queue = self._cache.catalogue.queues.get(winner.queue) if winner is not None else None
         if winner is None or queue is None or queue.displaces_after is None:
             return
-        if run.indexed is None:
-            gone = await self._evict(run)
-        elif gone := await self._arrays.shrink(run, wish.places, queue.displaces_after):
-            self._forget(name)  # the answer has told the cache
+        try:
+            if run.indexed is None:
+                gone = await self._evict(run)
+            elif gone := await self._arrays.shrink(run, wish.places, queue.displaces_after):
+                self._forget(name)  # the answer has told the cache
+        except ApiError as error:  # whatever it is, others can be chosen
+            _log.info("Kubernetes Job %s/%s keeps its place for now: %s", *name, error.message)
+            gone = False
         if gone:
             self._refusals.pop(name, None)
             self._announce(run, winner)
@@ -101,9 +105,6 @@ class Displacements:
         try:
             await self._api.evict(PODS, pod.name, pod.owner[0], uid=pod.uid)
         except (NotFound, Conflict):
-            return False
-        except TooManyRequests as error:
-            _log.info("Pod %s/%s keeps its place for now: %s", pod.owner[0], pod.name, error.message)
             return False
         return True
 
