@@ -82,7 +82,7 @@ async def test_indexes_that_find_no_node_give_their_places_back(cluster: Cluster
     await cluster.pass_time(20)
     assert NO_NODE in cluster.status("array")["message"]
     assert parallelism(cluster) == 4
-    await cluster.pass_time(44)
+    await cluster.pass_time(42)
     assert parallelism(cluster) == 1
     assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == [0]
     assert NO_NODE in cluster.status("array")["message"]

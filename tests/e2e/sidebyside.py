@@ -23,6 +23,7 @@ _SECOND = {
     "test_helm",
     "test_multinode",
     "test_real_node",
+    "test_refusals",
     "test_simulated_nodes",
 }
 
