@@ -6,8 +6,9 @@ overrides.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from batchyard.api.names import DEFAULT_CONTAINER
@@ -28,19 +29,15 @@ def doubts_about_definition(content: Mapping[str, Any]) -> str:
         specs = [template["spec"] for template in pod_templates(content)]
     except TemplateError:
         return ""
-    return _sentences(
-        doubt
-        for spec in specs
-        for field in ("initContainers", "containers")
-        for doubt in _doubts(spec.get(field) or ())
-    )
+    return _sentences(chain(*map(_doubts_about_pod, specs), _doubts_about_growth(content)))
 
 
 def doubts_about_job(spec: Mapping[str, Any]) -> str:
     """Sentences about what a job overrides, or nothing."""
     ranges = (spec.get("nodeOverrides") or {}).get("nodeRanges") or ()
     overrides = [spec, *ranges] if ranges else [spec]
-    return _sentences(doubt for each in overrides for doubt in _doubts(each.get("containerOverrides") or ()))
+    doubts = (_doubts(each.get("containerOverrides") or ()) for each in overrides)
+    return _sentences(chain(*doubts, _doubts_about_growth(spec)))
 
 
 def _sentences(doubts: Iterable[str]) -> str:
@@ -49,14 +46,29 @@ def _sentences(doubts: Iterable[str]) -> str:
     return "; ".join(found[:_SHOWN]) + more
 
 
-def _doubts(containers: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+def _doubts_about_pod(spec: Mapping[str, Any]) -> Iterator[str]:
+    for field in ("initContainers", "containers"):
+        yield from _doubts(spec.get(field) or ())
+    yield from _doubts_about(spec, "the pod")
+
+
+def _doubts(containers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for container in containers:
-        resources = container.get("resources") or {}
-        for side in ("limits", "requests"):
-            amount = (resources.get(side) or {}).get("memory")
-            if amount is not None and (doubt := _doubt(str(amount))):
-                name = container.get("name") or DEFAULT_CONTAINER
-                yield f"resources.{side}.memory of container {name} is {doubt}"
+        yield from _doubts_about(container, f"container {container.get('name') or DEFAULT_CONTAINER}")
+
+
+def _doubts_about(whole: Mapping[str, Any], name: str) -> Iterator[str]:
+    resources = whole.get("resources") or {}
+    for side in ("limits", "requests"):
+        amount = (resources.get(side) or {}).get("memory")
+        if amount is not None and (doubt := _doubt(str(amount))):
+            yield f"resources.{side}.memory of {name} is {doubt}"
+
+
+def _doubts_about_growth(spec: Mapping[str, Any]) -> Iterator[str]:
+    amount = ((spec.get("retryStrategy") or {}).get("onOutOfMemory") or {}).get("maxMemory")
+    if amount is not None and (doubt := _doubt(str(amount))):
+        yield f"retryStrategy.onOutOfMemory.maxMemory is {doubt}"
 
 
 def _doubt(amount: str) -> str:

@@ -53,6 +53,19 @@ def test_every_container_of_every_form_is_looked_at() -> None:
     assert "container mpi is 512 bytes" in doubts_about_job({"nodeOverrides": {"nodeRanges": [override]}})
 
 
+def test_resources_of_the_pod_as_a_whole_are_looked_at() -> None:
+    template = {"spec": {"containers": [container()], "resources": {"limits": {"memory": "400m"}}}}
+    assert doubts_about_definition({"template": template}) == (
+        "resources.limits.memory of the pod is 400m, which is 0.4 bytes: did you mean 400M?"
+    )
+
+
+def test_the_bound_of_growing_memory_is_looked_at() -> None:
+    spec = {"retryStrategy": {"onOutOfMemory": {"maxMemory": "8192"}}}
+    sentence = "retryStrategy.onOutOfMemory.maxMemory is 8192 bytes: did you mean 8192Mi?"
+    assert doubts_about_definition({"container": container(), **spec}) == doubts_about_job(spec) == sentence
+
+
 def test_only_the_first_few_are_shown() -> None:
     containers = [container(f"c{number}", limits={"memory": "1"}) for number in range(5)]
     assert doubts_about_definition({"template": {"spec": {"containers": containers}}}).endswith("; and 2 more")
