@@ -44,9 +44,12 @@ def make_content(**spec: Any) -> dict[str, Any]:
     return {"parameters": {"codec": "h264"}, **form, **spec}
 
 
+DEFINITION_UID = "6f1c1f7e-0000-4000-8000-000000000002"
+
+
 def make_revision(number: int = 3, **spec: Any) -> Revision:
     content = make_content(**spec)
-    return Revision(("media", "transcode"), number, content, digest(content), NOW)
+    return Revision(("media", "transcode"), number, content, digest(content), NOW, DEFINITION_UID)
 
 
 def make_definition(**fields: Any) -> Definition:
@@ -54,7 +57,7 @@ def make_definition(**fields: Any) -> Definition:
     return Definition(
         **{
             "key": ("media", "transcode"),
-            "uid": "6f1c1f7e-0000-4000-8000-000000000002",
+            "uid": DEFINITION_UID,
             "generation": 4,
             "spec": content,
             "digest": digest(content),

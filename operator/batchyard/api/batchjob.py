@@ -293,6 +293,10 @@ class BatchJobStatus(StatusModel):
     """A sentence on why the job is in this state."""
     job_definition: str | None = None
     """The definition and revision the job got, such as transcode:3."""
+    job_definition_uid: str | None = None
+    """The uid of that JobDefinition: one that is deleted and made anew has another."""
+    job_definition_digest: str | None = None
+    """A hash of what the revision says. Further attempts run nothing else, even where the definition is made anew."""
     queue_position: Integer | None = None
     """Place among the waiting jobs of its queue, or of its share in a fair-share queue, from 1."""
     estimated_start_at: Timestamp | None = None

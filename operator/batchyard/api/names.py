@@ -39,11 +39,13 @@ ARRAY: Final = f"{GROUP}/array"
 INDEX: Final = f"{GROUP}/array-index"
 # Annotations of Kubernetes Jobs: the attempt that the run belongs to, the share that it counts for, and the consumable
 # resources that each of its places holds; of multi-node jobs also what all nodes ask for together and, where it is not
-# the main node's, the uid of the main node's Job.
+# the main node's, the uid of the main node's Job. The terms are what the run was granted with, by which its end is
+# judged.
 ATTEMPT: Final = f"{GROUP}/attempt"
 SHARE: Final = f"{GROUP}/share"
 CONSUMABLES: Final = f"{GROUP}/consumable-resources"
 GANG_REQUEST: Final = f"{GROUP}/gang-request"
+TERMS: Final = f"{GROUP}/terms"
 MAIN_UID: Final = f"{GROUP}/main-uid"
 
 # Kubernetes' own, on the pods of an Indexed Job (label and annotation alike).

@@ -17,6 +17,8 @@ _WANTED = frozenset({Reason.STOPPING, Reason.CANCELLED, Reason.TERMINATED})
 _INDEXES_INTERRUPTED = "indexes were interrupted; they run again at no cost, and status.interruptions counts them"
 """Said once of an array: a lost node may interrupt hundreds."""
 
+_REPLACED = "the JobDefinition was deleted and made anew before the job started; it runs revision"
+
 
 @dataclass(slots=True, frozen=True)
 class Announcement:
@@ -39,6 +41,12 @@ def announcement(before: Status, after: Status) -> Announcement | None:
         return Announcement(attempt.reason, f"{attempt.message}; the job goes back to its queue", run)
     if after.array is not None and after.interruptions and not before.interruptions:
         return Announcement(Reason.INTERRUPTED, _INDEXES_INTERRUPTED, run)
+    return _of_waiting(before, after, run)
+
+
+def _of_waiting(before: Status, after: Status, run: int) -> Announcement | None:
+    if before.digest and after.digest != before.digest:
+        return Announcement(Reason.DEFINITION_REPLACED, f"{_REPLACED} {after.revision} of the new one", run)
     stalls = after.stalled and not before.stalled
     if stalls or after.reason == Reason.CREATE_FAILED != before.reason:
         return Announcement(after.reason, after.message, run)

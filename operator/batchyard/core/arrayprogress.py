@@ -28,6 +28,8 @@ from batchyard.core.indexgate import Gate
 from batchyard.core.indexruns import IndexRuns, Seen
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Resolved, Run, Status
+from batchyard.core.references import Never, Waits
+from batchyard.core.runterms import judged_by
 from batchyard.core.startup import gives_up_at
 
 SHOWN_FAILURES = 10
@@ -64,14 +66,18 @@ def observe(
     now: float,
     gate: Gate | None = None,
     environment: Environment | None = None,
+    lack: Waits | Never | None = None,
 ) -> Observed:
-    """Bring the status up to date, and say what the array asks for if it may go on."""
+    """Bring the status up to date, and say what the array asks for if it may go on.
+
+    `lack` says why nothing more of it can be made now, if that is so.
+    """
     if status.state in TERMINAL:
         return Observed(status if status.array else closed(replace(status, array=ArrayStatus(shape.size))))
     array = status.array or ArrayStatus(shape.size)
     if seen.main is None and not status.environment and gate is None:
         return Observed(replace(status, array=array), Want(slots=shape.at_once))
-    return _Observation(job, shape, status, array, resolved, seen, now, gate, environment).result()
+    return _Observation(job, shape, status, array, resolved, seen, now, gate, environment, lack).result()
 
 
 class _Observation:
@@ -88,19 +94,21 @@ class _Observation:
         now: float,
         gate: Gate | None,
         environment: Environment | None,
+        lack: Waits | Never | None,
     ) -> None:
         self._gate = gate
-        self._patience = takeback.patience(resolved, environment)
+        self._lack = lack
+        self._terms = judged_by(resolved, seen.runs)
+        self._patience = takeback.patience(self._terms.startup_grace_seconds, environment)
         self._shape = shape
         self._status = status
         self._before = array
-        self._grace_seconds = resolved.startup_grace_seconds if resolved else 0
         self._seen = seen
         self._now = now
         self._shown = seen.main.indexed if seen.main is not None and seen.main.indexed else None
         self._of_main = _indexes_of_main(seen.main)
         self._environment = next((run.environment for run in seen.runs), status.environment)
-        self._indexes = IndexRuns(job, shape, array, resolved, seen, now, gate)
+        self._indexes = IndexRuns(job, shape, array, self._terms, seen, now, gate, lack)
         live = (self._indexes.chains[index][-1] for index in self._indexes.live)
         self._holdups = holdups(seen.main, live, seen.pods, seen.looked, self._patience)
 
@@ -151,8 +159,17 @@ class _Observation:
             retries=max(before.retries, started),
             first_failures=tuple(shown[:SHOWN_FAILURES]),
             trouble=next((each.message for each in self._holdups if each.message), ""),
-            hold=self._gate.why if self._gate is not None and not indexes.due else before.hold,
+            hold=self._hold(),
+            lacking=self._lack is not None,
         )
+
+    def _hold(self) -> str:
+        """Why those that wait do not start, as far as it does not depend on others."""
+        if self._lack is not None:
+            return self._lack.message
+        if self._gate is not None and not self._indexes.due:
+            return self._gate.why
+        return "" if self._before.lacking else self._before.hold
 
     def _described(self, array: ArrayStatus) -> Status:
         main, status = self._seen.main, self._status
@@ -166,6 +183,8 @@ class _Observation:
             status,
             state=JobState.RUNNING if begun else JobState.STARTING,
             revision=main.revision if main else status.revision,
+            definition_uid=status.definition_uid or self._terms.definition_uid,
+            digest=status.digest or self._terms.digest,
             environment=self._environment,
             job_name=main.name if main else status.job_name,
             started_at=started_at,
@@ -189,16 +208,23 @@ class _Observation:
             message = f"{len(array.failed)} indexes failed, more than maxFailedIndexes ({limit}) allows{_first(array)}"
             return JobState.FAILED, Reason.TOO_MANY_FAILED_INDEXES, message
         for pod in self._seen.looked.waiting:
-            due = gives_up_at(pod, self._grace_seconds)
+            due = gives_up_at(pod, self._terms.startup_grace_seconds)
             if due is not None and due <= self._now:
                 return JobState.FAILED, Reason.CANNOT_START, f"{pod.waiting_reason}: {pod.waiting_message}"
         ended = len(array.succeeded) + len(array.failed)
+        if ended < len(array.indexes) and isinstance(self._lack, Never) and not array.active and not self._goes_on():
+            return JobState.FAILED, self._lack.reason, self._lack.message
         if ended < len(array.indexes) or (self._seen.main and not self._seen.main.ended):
             return None
         if not array.failed:
             return JobState.SUCCEEDED, Reason.COMPLETED, f"all {array.what} succeeded"
         message = f"{len(array.failed)} of {array.what} failed{_first(array)}"
         return JobState.FAILED, Reason.INDEXES_FAILED, message
+
+    def _goes_on(self) -> bool:
+        """Whether the Indexed Job has places in which further indexes start by themselves."""
+        main, shown = self._seen.main, self._shown
+        return main is not None and shown is not None and not main.ended and shown.parallelism > 0
 
     def _look_at_starts(self) -> bool:
         """Whether to have pods read that take long to start: only they tell why."""
@@ -212,6 +238,8 @@ class _Observation:
         return False
 
     def _want(self) -> Want:
+        if self._lack is not None:
+            return Want(environment=self._environment)
         main, shown = self._seen.main, self._shown
         at_once = self._shape.at_once - len(self._indexes.live)
         slots = held = 0

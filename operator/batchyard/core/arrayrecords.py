@@ -146,6 +146,8 @@ class ArrayStatus:
     first_failures: tuple[FailedIndex, ...] = ()
     hold: str = ""
     """Why those that wait do not start, once others have."""
+    lacking: bool = False
+    """Whether that is because something it refers to is not there."""
     trouble: str = ""
     """Why some that have a place do not start. Not stored: it is looked at again."""
     chosen: IndexSet | None = None

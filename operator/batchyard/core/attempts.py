@@ -3,13 +3,14 @@
 Called by `lifecycle`, which reads from runs and pods what has happened.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from batchyard.api.batchjob import JobState
 from batchyard.core import memory, retries, takeback
 from batchyard.core.outcome import Outcome, Verdict
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Attempt, Pod, Resolved, RetryPolicy, Run, Status
+from batchyard.core.runterms import RunTerms
 
 
 @dataclass(slots=True, frozen=True)
@@ -19,11 +20,13 @@ class Terms:
     job_uid: str
     resolved: Resolved | None
     now: float
+    granted: RunTerms = field(default_factory=RunTerms)
+    """What the job's runs were granted with."""
 
     @property
     def policy(self) -> RetryPolicy:
         """The retry strategy."""
-        return self.resolved.retry if self.resolved else RetryPolicy()
+        return self.granted.retry
 
 
 def adopted(status: Status, run: Run) -> Status:
@@ -35,6 +38,8 @@ def adopted(status: Status, run: Run) -> Status:
         reason=Reason.CREATING_POD,
         message=f"Kubernetes Job {run.name} was created in environment {run.environment}",
         revision=run.revision,
+        definition_uid=run.terms.definition_uid if run.terms else status.definition_uid,
+        digest=run.terms.digest if run.terms else status.digest,
         environment=run.environment,
         job_name=run.name,
         attempts=(*status.attempts, entry),

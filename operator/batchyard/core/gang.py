@@ -13,6 +13,7 @@ from batchyard.core import takeback
 from batchyard.core.outcome import Outcome, Verdict, of_run
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Gang, Pod, Run, Status
+from batchyard.core.references import Never, Waits
 from batchyard.core.startup import gives_up_at
 from batchyard.core.takeback import Holdup, Patience
 
@@ -60,6 +61,16 @@ def leftovers(runs: Mapping[int, Run], children: Mapping[str, Run]) -> list[Run]
         return main is None or ((main.ended or main.deleting) and not child.ended)
 
     return [child for child in children.values() if not child.deleting and needless(child)]
+
+
+def size_of(main: Run) -> int:
+    """How many nodes a run has, by what all of them ask for together."""
+    return main.request.get("pods", 1)
+
+
+def given_up_at(main: Pod, lack: Waits | Never, grace_seconds: float) -> float:
+    """When a main node that waits for nodes which cannot be made is not left waiting any longer."""
+    return (main.started_at or main.created) + (grace_seconds if isinstance(lack, Waits) else 0)
 
 
 def lingers(main: str, children: Mapping[str, Run], pods: Mapping[str, Pod]) -> bool:

@@ -13,7 +13,9 @@ from batchyard.core.indexgate import Gate
 from batchyard.core.lifecycle import last_word_due
 from batchyard.core.outcome import Outcome, Verdict, of_pod, of_run
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BatchJob, Pod, Resolved, RetryPolicy, Run
+from batchyard.core.records import BatchJob, Pod, Run
+from batchyard.core.references import Never, Waits
+from batchyard.core.runterms import RunTerms
 
 
 @dataclass(slots=True, frozen=True)
@@ -42,18 +44,20 @@ class IndexRuns:
         job: BatchJob,
         shape: ArrayShape,
         before: ArrayStatus,
-        resolved: Resolved | None,
+        terms: RunTerms,
         seen: Seen,
         now: float,
         gate: Gate | None,
+        lack: Waits | Never | None = None,
     ) -> None:
         self._job = job
         self._shape = shape
         self._before = before
-        self._policy = resolved.retry if resolved else RetryPolicy()
+        self._policy = terms.retry
         self._seen = seen
         self._now = now
         self._gate = gate
+        self._lack = lack
         self._shown = seen.main.indexed if seen.main is not None and seen.main.indexed else None
         self._interrupted: list[int] = []
         self.chains = _chains(seen.others)
@@ -119,7 +123,7 @@ class IndexRuns:
             self.failures[index] = FailedIndex(index, attempt, None, Reason.TERMINATED, message)
             return
         if not chain and self._gate is not None:
-            self.due.append(IndexRun(index, MAIN_RUN, 1))
+            self._run(IndexRun(index, MAIN_RUN, 1), 0)
             return
         attempt = chain[-1].attempt if chain else 1
         number = chain[-1].number if chain else MAIN_RUN
@@ -142,12 +146,20 @@ class IndexRuns:
                 self.wakes.append(follows.not_before)
             else:
                 again = attempt if outcome.verdict is Verdict.INTERRUPTED else attempt + 1
-                self.due.append(IndexRun(index, number + 1, again))
+                self._run(IndexRun(index, number + 1, again), attempt)
         elif follows is not None:
             where = (pod.name, pod.node_name) if pod else ("", "")
             self.failures[index] = FailedIndex(
                 index, attempt, outcome.exit_code, follows.reason, follows.message, *where
             )
+
+    def _run(self, run: IndexRun, last_attempt: int) -> None:
+        """Have an index run, unless what it would run is not to be had any more."""
+        if isinstance(self._lack, Never):
+            reason, message = self._lack.reason, self._lack.message
+            self.failures[run.index] = FailedIndex(run.index, last_attempt, None, reason, message)
+        else:
+            self.due.append(run)
 
     def _last_end(self, index: int, run: Run | None) -> tuple[Outcome, Pod | None, float] | None:
         """How the last run of an index ended, and when; None as long as that has yet to be read."""

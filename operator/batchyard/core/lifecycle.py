@@ -13,7 +13,9 @@ from batchyard.core import attempts, gang, stopping, takeback
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.outcome import Outcome, Verdict, of_run
 from batchyard.core.reasons import Reason
-from batchyard.core.records import TERMINAL, BatchJob, Gang, Pod, Resolved, Run, Status, Stop
+from batchyard.core.records import TERMINAL, BatchJob, Pod, Resolved, Run, Status, Stop
+from batchyard.core.references import Never, Waits
+from batchyard.core.runterms import judged_by
 from batchyard.core.startup import gives_up_at
 
 POD_GRACE_SECONDS = 2.0
@@ -44,12 +46,15 @@ def observe(
     now: float,
     children: Mapping[str, Run] | None = None,
     environments: Mapping[str, Environment] = _NO_ENVIRONMENTS,
+    lack: Waits | Never | None = None,
 ) -> Progress:
     """Bring the status up to date with the job's runs (by number) and their pods (by the name of their Job).
 
-    `children` are the Jobs of a multi-node job's other nodes, by name.
+    `children` are the Jobs of a multi-node job's other nodes, by name; `lack` says why nothing more of it can be made
+    now, if that is so.
     """
-    seen = _Seen(attempts.Terms(job.uid, resolved, now), stopping.termination(job), children or {}, environments)
+    terms = attempts.Terms(job.uid, resolved, now, judged_by(resolved, runs.values()))
+    seen = _Seen(terms, stopping.termination(job), children or {}, environments, lack)
     while status.state not in TERMINAL:
         last = status.attempts[-1] if status.attempts else None
         newer = min((number for number in runs if last is None or number > last.run), default=None)
@@ -73,25 +78,18 @@ class _Seen:
     termination: Stop | None
     children: Mapping[str, Run]
     environments: Mapping[str, Environment]
+    lack: Waits | Never | None
 
     @property
     def now(self) -> float:
         return self.terms.now
 
     @property
-    def resolved(self) -> Resolved | None:
-        return self.terms.resolved
-
-    @property
     def grace_seconds(self) -> int:
-        return self.resolved.startup_grace_seconds if self.resolved else 0
+        return self.terms.granted.startup_grace_seconds
 
     def patience(self, run: Run) -> takeback.Patience:
-        return takeback.patience(self.resolved, self.environments.get(run.environment))
-
-    @property
-    def gang(self) -> Gang | None:
-        return self.resolved.gang if self.resolved else None
+        return takeback.patience(self.grace_seconds, self.environments.get(run.environment))
 
 
 def _moved_on(status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Seen, *, superseded: bool) -> Progress:
@@ -104,7 +102,7 @@ def _moved_on(status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _S
     if run is None:
         return Progress(attempts.lost(status, seen.terms, superseded=superseded))
     if not run.ended:
-        if seen.children or seen.gang is not None:
+        if seen.children or run.node is not None:
             return _together(status, run, pods, seen)
         return _under_way(status, run, pod, seen)
     if not superseded and (due := last_word_due(run, pod, seen.now)) is not None:
@@ -183,9 +181,19 @@ def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Seen) ->
         return Progress(attempts.closed(status, outcome, run, main, seen.terms))
     progress = _under_way(status, run, main, seen)
     status = progress.status
-    if main is not None and seen.gang is not None and status.reason == Reason.CONTAINER_RUNNING:
-        status = replace(status, message=gang.described(main, seen.gang.size - 1, children, pods, holdups))
-    wakes = [progress.wake_at, wake_at, *(each.wake_at(seen.now) for each in holdups)]
+    due: float | None = None
+    if main is not None and status.reason == Reason.CONTAINER_RUNNING:
+        others = gang.size_of(run) - 1
+        message = gang.described(main, others, children, pods, holdups)
+        if seen.lack is not None and gang.calls(run, main) and len(children) < others:
+            due = gang.given_up_at(main, seen.lack, seen.grace_seconds)
+            unmade = f"{others - len(children)} of the other nodes cannot be started: {seen.lack.message}"
+            if due <= seen.now:
+                outcome = Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, unmade)
+                return Progress(attempts.closed(status, outcome, run, main, seen.terms))
+            message = f"{message}; {unmade}"
+        status = replace(status, message=message)
+    wakes = [progress.wake_at, wake_at, due, *(each.wake_at(seen.now) for each in holdups)]
     asks = progress.asks or any(each.asks(seen.now) for each in holdups)
     return Progress(status, min(filter(None, wakes), default=None), asks)
 

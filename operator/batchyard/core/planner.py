@@ -14,16 +14,15 @@ from types import MappingProxyType
 from batchyard.api.batchjob import JobState
 from batchyard.core import (
     arrays,
-    dependencies,
     gang,
     indexgate,
     lifecycle,
     memory,
-    references,
     retries,
     stopping,
     timelimits,
 )
+from batchyard.core.admission import Admitted, admitted
 from batchyard.core.allowances import Allowances
 from batchyard.core.arrayprogress import observe as observe_array
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape
@@ -33,7 +32,6 @@ from batchyard.core.explain import queued_behind, unestimated, worth_renewing
 from batchyard.core.indexruns import Seen
 from batchyard.core.placement import Hold, Placement, place_all
 from batchyard.core.preemption import displace
-from batchyard.core.reasons import Reason
 from batchyard.core.records import (
     BEFORE_THE_QUEUE,
     TERMINAL,
@@ -43,9 +41,9 @@ from batchyard.core.records import (
     Run,
     Status,
 )
-from batchyard.core.rerun import choose
 from batchyard.core.reservation import End, ends_of
 from batchyard.core.retention import SHOWN_SECONDS, expires_at
+from batchyard.core.runterms import judged_by
 from batchyard.core.snapshot import Placed, Settled, Snapshot
 from batchyard.core.yielding import yielding
 
@@ -72,16 +70,16 @@ def settle(snapshot: Snapshot, keys: Iterable[Key], now: float, circles: Mapping
 def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, result: Settled) -> None:
     key = job.key
     before = snapshot.statuses.get(key, Status())
-    runs = snapshot.runs.get(job.uid, {})
 
     # 1. References come first: a job's retry policy decides how its runs are read.
-    status, resolved = _referenced(snapshot, job, before, runs, circle, now)
+    admission = admitted(snapshot, job, before, circle, now)
 
     # 2. Runs and pods move it on.
     if job.array is not None:
-        status, wake_at = _array_moved_on(snapshot, job, job.array, status, resolved, now, result)
+        admission, wake_at = _array_moved_on(snapshot, job, job.array, admission, now, result)
     else:
-        status, wake_at = _moved_on(snapshot, job, status, resolved, now, result)
+        admission, wake_at = _moved_on(snapshot, job, admission, now, result)
+    status, resolved = admission.status, admission.resolved
     if resolved is not None and status.state not in TERMINAL:
         resolved = memory.grown(resolved, status.attempts)
         if resolved is not snapshot.resolved.get(key):
@@ -98,9 +96,10 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, resu
         waits = status.state in _ASKING and result.wants[key].total > 0
     else:
         waits = status.state is JobState.RUNNABLE and idle
-    waits = waits and resolved is not None and not granted and not stopping.withheld(job)
-    if waits and resolved is not None and (rests_until := retries.rests_until(status, resolved.retry, now)):
+    waits = waits and not granted and not stopping.withheld(job)
+    if waits and (rests_until := _rests_until(snapshot, job, status, resolved, now)):
         waits, wake_at = False, rests_until
+    waits = waits and resolved is not None and admission.lack is None
     (result.queued if waits else result.unqueued).append(key)
 
     status = unestimated(status, waits=waits or granted)
@@ -119,6 +118,14 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, resu
         result.wake[key] = wake_at
 
 
+def _rests_until(
+    snapshot: Snapshot, job: BatchJob, status: Status, resolved: Resolved | None, now: float
+) -> float | None:
+    if status.not_before is None:
+        return None
+    return retries.rests_until(status, judged_by(resolved, snapshot.runs.get(job.uid, {}).values()).retry, now)
+
+
 def _obedient(job: BatchJob, status: Status, *, idle: bool, now: float) -> Status:
     """Hold or end a job as its spec asks for."""
     if arrays.has_started(status):
@@ -131,34 +138,41 @@ def _obedient(job: BatchJob, status: Status, *, idle: bool, now: float) -> Statu
 
 
 def _moved_on(
-    snapshot: Snapshot, job: BatchJob, status: Status, resolved: Resolved | None, now: float, result: Settled
-) -> tuple[Status, float | None]:
+    snapshot: Snapshot, job: BatchJob, admission: Admitted, now: float, result: Settled
+) -> tuple[Admitted, float | None]:
     """Bring a single or multi-node job up to date with its runs."""
+    resolved, lack = admission.resolved, admission.lack
     runs, pods = snapshot.runs.get(job.uid, {}), snapshot.pods.get(job.uid, {})
     children = snapshot.children.get(job.uid, {})
     terminate = stopping.termination(job) is not None
-    progress = lifecycle.observe(job, status, resolved, runs, pods, now, children, snapshot.environments)
+    progress = lifecycle.observe(
+        job, admission.status, resolved, runs, pods, now, children, snapshot.environments, lack
+    )
     status = progress.status
     if progress.asks:
         result.looks.append(job.key)
     result.stop.extend(lifecycle.strays(status, runs, terminate=terminate))
     result.stop.extend(gang.leftovers(runs, children))
-    if resolved is not None and resolved.gang is not None and not terminate:
+    if resolved is not None and resolved.gang is not None and lack is None and not terminate:
         main = pods.get(status.job_name)
         result.nodes.extend((job.key, node) for node in gang.missing(resolved.gang, status, runs, children, main))
-    return status, progress.wake_at
+    # A job whose run has just ended is asked anew whether it may be queued: at once, or when its back-off is over.
+    ended = status.state is JobState.RUNNABLE and status.attempts is not admission.status.attempts
+    if ended and (status.not_before is None or status.not_before <= now):
+        return admitted(snapshot, job, status, "", now), progress.wake_at
+    return replace(admission, status=status), progress.wake_at
 
 
 def _array_moved_on(
     snapshot: Snapshot,
     job: BatchJob,
     shape: ArrayShape,
-    status: Status,
-    resolved: Resolved | None,
+    admission: Admitted,
     now: float,
     result: Settled,
-) -> tuple[Status, float | None]:
+) -> tuple[Admitted, float | None]:
     """Bring an array up to date with its runs, and note what it asks for."""
+    status, resolved = admission.status, admission.resolved
     seen = Seen(
         snapshot.runs.get(job.uid, {}).get(MAIN_RUN),
         snapshot.indexes.get(job.uid, {}).values(),
@@ -171,7 +185,8 @@ def _array_moved_on(
         if gate is None and seen.main is None and resolved is not None:
             gate = indexgate.of_consumables(shape, resolved, snapshot.consumables)
     name = seen.main.environment if seen.main is not None else status.environment
-    observed = observe_array(job, shape, status, resolved, seen, now, gate, snapshot.environments.get(name))
+    environment = snapshot.environments.get(name)
+    observed = observe_array(job, shape, status, resolved, seen, now, gate, environment, admission.lack)
     result.wants[job.key] = observed.want
     result.stop.extend(arrays.strays(observed.status, seen.runs, terminate=stopping.termination(job) is not None))
     result.stop.extend(observed.stop)
@@ -181,74 +196,7 @@ def _array_moved_on(
         result.give_backs.append(job.key)
     if observed.halt:
         result.halts.append(job.key)
-    return observed.status, observed.wake_at
-
-
-def _referenced(
-    snapshot: Snapshot, job: BatchJob, status: Status, runs: Mapping[int, Run], circle: str, now: float
-) -> tuple[Status, Resolved | None]:
-    """Check what an unfinished job refers to and depends on: it becomes Runnable, waits in Pending, or fails."""
-    resolved = snapshot.resolved.get(job.key)
-    if status.state in TERMINAL:
-        return status, resolved
-    answer = references.check(job, status.revision or _revision_of(runs), resolved, snapshot)
-    waits = status.state in BEFORE_THE_QUEUE or (circle and not status.environment)
-    if job.depends_on and waits and not runs and not status.attempts:
-        status, verdict = _depended(snapshot, job, status, circle)
-        if isinstance(answer, Resolved) and isinstance(verdict, references.Waits):
-            return replace(_unready(status, verdict, now), revision=answer.revision), answer
-        if isinstance(verdict, references.Never) and not isinstance(answer, references.Never):
-            answer = verdict
-    if isinstance(answer, Resolved):
-        if status.state in BEFORE_THE_QUEUE:
-            status = replace(
-                status,
-                state=JobState.RUNNABLE,
-                revision=answer.revision,
-                reason=Reason.WAITING_IN_QUEUE,
-                message="",
-            )
-        return status, answer
-    if status.state in _WAITING and not _unread(status, runs):
-        status = _unready(status, answer, now)
-    return status, resolved
-
-
-def _depended(
-    snapshot: Snapshot, job: BatchJob, status: Status, circle: str
-) -> tuple[Status, references.Waits | references.Never | None]:
-    """Enter the dependencies that have ended, and judge them."""
-    if circle:
-        return status, references.Never(Reason.DEPENDENCY_CYCLE, circle)
-    ended, verdict = dependencies.check(job, status, snapshot)
-    status = replace(status, dependencies=ended)
-    if job.array is not None and job.array.rerun is not None:
-        status, never = choose(job.array, job.array.rerun, status)
-        verdict = never or verdict
-    return status, verdict
-
-
-def _revision_of(runs: Mapping[int, Run]) -> int | None:
-    """The revision of an existing run, for a job whose status write was lost: it must not resolve anew."""
-    return runs[max(runs)].revision if runs else None
-
-
-def _unread(status: Status, runs: Mapping[int, Run]) -> bool:
-    """Whether a run exists that the status does not know of yet."""
-    return bool(runs) and (not status.attempts or max(runs) > status.attempts[-1].run)
-
-
-def _unready(status: Status, answer: references.Waits | references.Never, now: float) -> Status:
-    if isinstance(answer, references.Never):
-        return lifecycle.failed(status, answer.reason, answer.message, now)
-    return replace(
-        status,
-        state=JobState.PENDING,
-        reason=answer.reason,
-        message=answer.message,
-        queue_position=None,
-        stalled=False,
-    )
+    return replace(admission, status=observed.status), observed.wake_at
 
 
 def _is_idle(snapshot: Snapshot, job: BatchJob) -> bool:

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     TOO_MANY_INTERRUPTIONS = "TooManyInterruptions"
     CANNOT_START = "CannotStartContainer"
     JOB_REJECTED = "JobRejected"
+    DEFINITION_REPLACED = "DefinitionReplaced"
     JOB_DELETED = "JobDeleted"
     CANCELLED = "Cancelled"
     TERMINATED = "Terminated"
@@ -119,6 +120,7 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.TOO_MANY_INTERRUPTIONS: "Interrupted more often than the cap allows.",
     Reason.CANNOT_START: "The container could not be started within the grace time (image pull, configuration).",
     Reason.JOB_REJECTED: "The API server refused the Kubernetes Job as invalid; its words are in the message.",
+    Reason.DEFINITION_REPLACED: "Its definition was deleted and made anew with another content; no attempt runs that.",
     Reason.JOB_DELETED: "Somebody deleted the Kubernetes Job of the run. Costs no attempt.",
     Reason.CANCELLED: "Ended by `spec.stop` with mode Cancel, before it started or instead of another attempt.",
     Reason.TERMINATED: "Ended by `spec.stop` with mode Terminate. It is not retried.",

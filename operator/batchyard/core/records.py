@@ -6,13 +6,16 @@ Times are seconds since the epoch (UTC); resources are integers in the units of 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchyard.api.batchjob import DependencyType, JobState, StopMode
 from batchyard.api.strategy import ExitAction
 from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, IndexedJob
 from batchyard.core.queuerecords import Held
 from batchyard.core.resources import Resources, add
+
+if TYPE_CHECKING:
+    from batchyard.core.runterms import RunTerms
 
 Key = tuple[str, str]
 """Namespace and name of a namespaced object."""
@@ -76,6 +79,10 @@ class Status:
     reason: str = ""
     message: str = ""
     revision: int | None = None
+    definition_uid: str = ""
+    """The JobDefinition that the revision is of: one deleted and created anew starts with revision 1 again."""
+    digest: str = ""
+    """Of the content of the revision."""
     queue_position: int | None = None
     estimated_start: float | None = None
     """Of a job that waits for room, where it is known how long what goes before it takes."""
@@ -221,6 +228,9 @@ class Resolved:
     """Order inside its share; means nothing in a queue without fair share."""
     consumables: Mapping[str, int] = field(default_factory=dict)
     """What each of its places takes of consumable resources."""
+    definition_uid: str = ""
+    digest: str = ""
+    """Of the content of the revision."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -276,6 +286,8 @@ class Run:
     suspended_at: float | None = None
     """Since when its Job is suspended, by somebody else than Batchyard."""
     refusal: Refusal | None = None
+    terms: "RunTerms | None" = None
+    """What it was granted with, where its Job tells that."""
 
     @property
     def ended(self) -> bool:
@@ -335,6 +347,16 @@ class Revision:
     created: float
     owner_uid: str = ""
     """The JobDefinition it was made for; one deleted and created anew starts with revision 1 again."""
+
+
+@dataclass(slots=True, frozen=True)
+class Origin:
+    """The revision that a job got before; those of a definition made anew have the same numbers, and other contents."""
+
+    number: int
+    definition_uid: str = ""
+    digest: str = ""
+    """Both empty where an operator of an earlier version noted the number only."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,7 +1,8 @@
-"""May this job be queued? A chain of small checks, each answering with a reason and a sentence, or nothing.
+"""What does a job run, and may it be queued? Small checks, each answering with a reason and a sentence, or nothing.
 
-Called by the planner for every job that is not queued yet, whenever something it refers to changes. Objects may
-arrive in any order: what is missing is waited for, only what can never become right fails the job.
+Called by the planner for every job that something happened to, or to what it refers to. Objects may arrive in any
+order: what is missing is waited for, only what can never become right fails the job. Whether the queue takes a job
+concerns only those that wait; a run goes on.
 """
 
 from collections.abc import Mapping
@@ -10,8 +11,8 @@ from typing import Protocol
 
 from batchyard.core.queuerecords import Queue
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BatchJob, Definition, Key, Resolved, Revision
-from batchyard.core.revisions import Missing, select
+from batchyard.core.records import BatchJob, Definition, Key, Origin, Resolved, Revision
+from batchyard.core.revisions import Missing, same_program, select
 from batchyard.core.selectors import matches
 from batchyard.core.template import TemplateError, Templates
 
@@ -56,32 +57,65 @@ class Never:
     message: str
 
 
-def check(job: BatchJob, revision: int | None, resolved: Resolved | None, objects: Objects) -> Resolved | Waits | Never:
-    """Run the chain. `revision` is the number resolved earlier, if any: it is never resolved a second time."""
+def program(
+    job: BatchJob, origin: Origin | None, resolved: Resolved | None, objects: Objects, *, ran: bool = False
+) -> Resolved | Waits | Never:
+    """Say what the job runs. `origin` is the revision that it got earlier, if any: it is never resolved a second time.
+
+    Unless its definition was deleted and made anew since. Then a job that has not run takes what is there, as if it
+    were submitted now; one that `ran` goes on only if the new definition has the same content.
+    """
     if job.refusal:
         return Never(Reason.INVALID_SPEC, job.refusal)
-    answer = resolved or _definition(job, revision, objects)
-    if not isinstance(answer, Resolved):
-        return answer
-    return _queue(job, objects) or _share(job, objects.queues[job.queue]) or answer
-
-
-def _definition(job: BatchJob, revision: int | None, objects: Objects) -> Resolved | Waits | Never:
     key = (job.key[0], job.definition)
-    definition = objects.definitions.get(key)
+    definition, known = objects.definitions.get(key), objects.revisions.get(key, {})
     if definition is None:
-        return Waits(
-            Reason.JOB_DEFINITION_NOT_FOUND,
-            f"JobDefinition {job.definition} does not exist in namespace {job.key[0]}; the job is queued once it does",
-        )
-    if definition.refusal and revision is None:
+        missing = f"JobDefinition {job.definition} does not exist in namespace {job.key[0]}"
+        then = "any more; the job goes on once it is there again with the same content"
+        message = f"{missing} {then}" if ran else f"{missing}; the job is queued once it does"
+        return Waits(Reason.JOB_DEFINITION_NOT_FOUND, message)
+    if resolved is not None and _still_there(resolved, known):
+        return resolved
+    found = _revision(job, origin, definition, known, ran=ran)
+    return _resolved(job, found, objects) if isinstance(found, Revision) else found
+
+
+def refused_by_queue(job: BatchJob, objects: Objects) -> Waits | Never | None:
+    """Say why the queue does not take the job, if that is so."""
+    return _queue(job, objects) or _share(job, objects.queues[job.queue])
+
+
+def _still_there(resolved: Resolved, revisions: Mapping[int, Revision]) -> bool:
+    found = revisions.get(resolved.revision)
+    return found is not None and found.digest == resolved.digest and found.owner_uid == resolved.definition_uid
+
+
+def _revision(
+    job: BatchJob, origin: Origin | None, definition: Definition, revisions: Mapping[int, Revision], *, ran: bool
+) -> Revision | Waits | Never:
+    if origin is not None and origin.definition_uid in ("", definition.uid):
+        return _found(select(definition, revisions, origin.number, already_resolved=True))
+    if origin is not None:
+        if same := same_program(origin, revisions.values()):
+            return same
+        if ran and origin.digest != definition.digest:
+            return Never(
+                Reason.DEFINITION_REPLACED,
+                f"JobDefinition {job.definition} was deleted and made anew with another content since the job's first"
+                " attempt, and no attempt runs another program than the one before: submit the job again",
+            )
+    if definition.refusal:
         return Never(Reason.INVALID_SPEC, f"JobDefinition {job.definition}: {definition.refusal}")
-    wanted = revision if revision is not None else job.pinned_revision
-    found = select(definition, objects.revisions.get(key, {}), wanted, already_resolved=revision is not None)
-    if isinstance(found, Missing):
-        return Waits(found.reason, found.message)
+    return _found(select(definition, revisions, job.pinned_revision))
+
+
+def _found(answer: Revision | Missing) -> Revision | Waits:
+    return Waits(answer.reason, answer.message) if isinstance(answer, Missing) else answer
+
+
+def _resolved(job: BatchJob, revision: Revision, objects: Objects) -> Resolved | Never:
     try:
-        return objects.templates.resolve(job, found)
+        return objects.templates.resolve(job, revision)
     except TemplateError as error:
         return Never(error.reason, error.message)
 

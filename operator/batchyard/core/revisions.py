@@ -7,10 +7,14 @@ it mean?) and when old revisions are cleared away.
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Set
+from functools import cache
 from typing import Any, NamedTuple
 
+from batchyard.api import names
+from batchyard.api.jobdefinition import JobDefinition
+from batchyard.api.schema import structural_schema
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Definition, Revision
+from batchyard.core.records import Definition, Origin, Revision
 
 _NOT_CONTENT = frozenset({"inactiveRevisions", "revisionHistoryLimit"})
 
@@ -28,9 +32,33 @@ def content(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def digest(content: Mapping[str, Any]) -> str:
-    """A hash that is equal for equal content whatever the order of its fields, short enough for a label."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """A hash that is equal for equal content whatever the order of its fields, short enough for a label.
+
+    It is over what the user wrote: the API server adds defaults, and those of a later version make no other content.
+    Jobs remember it, so how it is made may never change.
+    """
+    canonical = json.dumps(_written(content, _schema()), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+@cache
+def _schema() -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = structural_schema(JobDefinition, names.JOB_DEFINITION)["properties"]["spec"]
+    return schema
+
+
+def _written(value: Any, schema: Mapping[str, Any]) -> Any:
+    """The value without what equals its default, which may be there because somebody wrote it or because nobody did."""
+    if isinstance(value, Mapping):
+        fields, others = schema.get("properties") or {}, schema.get("additionalProperties") or {}
+        return {
+            name: _written(field, fields.get(name, others))
+            for name, field in value.items()
+            if "default" not in fields.get(name, ()) or field != fields[name]["default"]
+        }
+    if isinstance(value, list):
+        return [_written(each, schema.get("items") or {}) for each in value]
+    return value
 
 
 def next_revision(existing: Collection[Revision], digest: str, at_least: int = 0) -> int | None:
@@ -83,6 +111,12 @@ def select(
             " or submit the job with another revision",
         )
     return found
+
+
+def same_program(origin: Origin, revisions: Collection[Revision]) -> Revision | None:
+    """The revision of a definition made anew that has the content a job got before; of several that of its number."""
+    same = [revision for revision in revisions if revision.digest == origin.digest]
+    return max(same, key=lambda revision: (revision.number == origin.number, revision.number), default=None)
 
 
 def expendable(revisions: Collection[Revision], limit: int, in_use: Set[int], inactive: Set[int]) -> list[Revision]:

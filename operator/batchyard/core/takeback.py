@@ -6,14 +6,13 @@ with the runs taken back in a row, which the job's attempts tell, and behind the
 else few of its kind would keep a narrow environment from everybody else.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from batchyard.core.environmentrecords import UNSCHEDULABLE_SECONDS, Environment
 from batchyard.core.outcome import Outcome, Verdict
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Attempt, Pod, Refusal, Resolved, Run, Status
+from batchyard.core.records import Attempt, Pod, Refusal, Run, Status
 from batchyard.core.retries import LONGEST_POSTPONEMENT, Again, chance_of
 
 PROMPT_SECONDS = 5.0
@@ -37,9 +36,8 @@ class Patience:
     unschedulable_seconds: float
 
 
-def patience(resolved: Resolved | None, environment: Environment | None) -> Patience:
-    """Return how long a job's run may keep its place; what is not known ends no run."""
-    grace_seconds = resolved.startup_grace_seconds if resolved is not None else math.inf
+def patience(grace_seconds: float, environment: Environment | None) -> Patience:
+    """Return how long a job's run, which was granted with this grace time, may keep its place."""
     seconds = environment.unschedulable_seconds if environment is not None else UNSCHEDULABLE_SECONDS
     return Patience(grace_seconds, seconds)
 

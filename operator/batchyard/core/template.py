@@ -79,7 +79,7 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         template = _pod(content, job.spec.get("containerOverrides") or (), job, revision)
         request = _request(template["spec"])
     timeout = job.spec.get("timeout") or content.get("timeout") or {}
-    retry = _retry_policy(job.spec.get("retryStrategy") or content.get("retryStrategy") or {})
+    retry = retry_policy(job.spec.get("retryStrategy") or content.get("retryStrategy") or {})
     if job.spec.get("array") and retry.memory_growth is not None:
         raise TemplateError(
             Reason.INVALID_SPEC,
@@ -88,6 +88,8 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         )
     return Resolved(
         revision=revision.number,
+        definition_uid=revision.owner_uid,
+        digest=revision.digest,
         template=template,
         request=request,
         retry=retry,
@@ -318,7 +320,8 @@ def _cannot_be_overcommitted(resource: str) -> bool:
     return resource.startswith("hugepages-") or ("/" in resource and "kubernetes.io/" not in resource)
 
 
-def _retry_policy(strategy: Mapping[str, Any]) -> RetryPolicy:
+def retry_policy(strategy: Mapping[str, Any]) -> RetryPolicy:
+    """The record of a retry strategy as it stands in a spec."""
     defaults = RetryPolicy()
     backoff = strategy.get("backoff") or {}
     return RetryPolicy(

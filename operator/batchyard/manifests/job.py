@@ -18,6 +18,7 @@ from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Resolved
 from batchyard.core.reservation import time_limit
 from batchyard.core.template import TemplateError
+from batchyard.manifests.terms import render_terms
 
 
 def build_job(
@@ -79,7 +80,8 @@ def owner_reference(kind: str, name: str, uid: str) -> dict[str, Any]:
 def _annotations(job: BatchJob, resolved: Resolved, attempt: int) -> dict[str, str]:
     share = {names.SHARE: job.share} if job.share else {}
     consumables = {names.CONSUMABLES: json.dumps(dict(sorted(resolved.consumables.items())))}
-    return {names.ATTEMPT: str(attempt), **share, **(consumables if resolved.consumables else {})}
+    needs = consumables if resolved.consumables else {}
+    return {names.ATTEMPT: str(attempt), **share, **needs, **render_terms(resolved)}
 
 
 def read_consumables(annotations: Mapping[str, str]) -> dict[str, int]:

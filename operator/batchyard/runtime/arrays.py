@@ -19,6 +19,7 @@ from batchyard.core.arrays import places_of
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.indexes import IndexSet
 from batchyard.core.records import TERMINAL, BatchJob, Key, Pod, Resolved, Run
+from batchyard.core.runterms import judged_by
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, PODS
@@ -121,8 +122,9 @@ class ArrayKeeper:
                 PODS, key[0], label_selector=pods_of(job.uid), field_selector="status.phase=Pending"
             )
             pending = [pod for pod in map(run_readers.pod, found) if pod is not None]
-        patience = takeback.patience(cache.resolved.get(key), cache.catalogue.environments.get(name))
         others = list(cache.runs.indexes.get(job.uid, {}).values())
+        terms = judged_by(cache.resolved.get(key), [*others, main] if main is not None else others)
+        patience = takeback.patience(terms.startup_grace_seconds, cache.catalogue.environments.get(name))
         taken = overdue(main, others, cache.runs.pods.get(job.uid, {}), pending, patience, self._clock())
         if taken is not None and main is not None and main.indexed is not None and taken.places:
             left = min(main.indexed.parallelism, main.indexed.unfinished) - taken.places

@@ -234,8 +234,16 @@ class Cache:
 
     def _catalogue_changed(self, unblocks: bool) -> None:
         if unblocks:
-            self._dirty.update(key for key, status in self.statuses.items() if status.state in _WAITING)
+            self._dirty.update(key for key in self.statuses if self._refers(key))
         self.changed.set()
+
+    def _refers(self, key: Key) -> bool:
+        """Whether it concerns a job how things stand with what it refers to: it waits, or more of it is to start."""
+        state = self.statuses[key].state
+        if state in _WAITING or state in TERMINAL:
+            return state in _WAITING
+        resolved = self.resolved.get(key)
+        return resolved is None or resolved.gang is not None or self.jobs[key].array is not None
 
     # BatchJobs.
 

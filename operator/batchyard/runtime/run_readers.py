@@ -13,6 +13,7 @@ from batchyard.core.records import Pod, Run
 from batchyard.core.resources import pod_requests
 from batchyard.manifests.gang import read_request
 from batchyard.manifests.job import read_consumables
+from batchyard.manifests.terms import read_terms
 from batchyard.runtime.readers import Object, created_at, timestamp
 
 
@@ -60,6 +61,7 @@ def run(obj: Object, known: Run | None = None) -> Run | None:
         index=int(labels[names.INDEX]) if names.INDEX in labels else None,
         suspended_at=_suspended_at(obj),
         refusal=known.refusal if known else None,
+        terms=known.terms if known else read_terms(annotations),
     )
 
 

@@ -12,6 +12,7 @@ from batchyard.core.planner import place, settle
 from batchyard.core.records import BatchJob, Key, Resolved, Status, Stop
 from batchyard.core.snapshot import Settled, Snapshot
 from unit.samples import (
+    DEFINITION_UID,
     NOW,
     exited,
     make_attempt,
@@ -29,9 +30,10 @@ from unit.samples import (
 
 JOB = make_job()
 KEY = JOB.key
-RUNNABLE = Status(JobState.RUNNABLE, "WaitingInQueue", revision=3)
+MARK: dict[str, Any] = {"revision": 3, "definition_uid": DEFINITION_UID, "digest": make_revision().digest}
+RUNNABLE = Status(JobState.RUNNABLE, "WaitingInQueue", **MARK)
 ENDED = make_attempt(1, stopped_at=NOW + 60, reason="NonZeroExit")
-RETRYING = Status(JobState.RUNNABLE, "RetryBackoff", revision=3, attempts=(ENDED,), not_before=NOW + 70)
+RETRYING = Status(JobState.RUNNABLE, "RetryBackoff", **MARK, attempts=(ENDED,), not_before=NOW + 70)
 DONE = Status(
     JobState.SUCCEEDED, "Completed", revision=3, stopped_at=NOW, attempts=(replace(ENDED, reason="Completed"),)
 )

@@ -6,24 +6,40 @@ from typing import Any
 import pytest
 
 from batchyard.core.queuerecords import FairShare, Selector
-from batchyard.core.records import BatchJob, Resolved
-from batchyard.core.references import Never, Waits, check
-from unit.samples import make_definition, make_job, make_queue, make_resolved, make_revision, make_snapshot
+from batchyard.core.records import BatchJob, Origin, Resolved
+from batchyard.core.references import Never, Waits, program, refused_by_queue
+from batchyard.core.revisions import digest
+from batchyard.core.snapshot import Snapshot
+from unit.samples import (
+    make_content,
+    make_definition,
+    make_job,
+    make_queue,
+    make_resolved,
+    make_revision,
+    make_snapshot,
+)
 
 JOB = make_job()
 KEY = ("media", "transcode")
 SHARING = make_queue(fair_share=FairShare())
 VIDEO_ONLY = Selector((("team", "video"),))
+OTHER = make_content(parameters={"codec": "av1"})
+
+
+def check(job: BatchJob, objects: Snapshot) -> Resolved | Waits | Never:
+    answer = program(job, None, None, objects)
+    return (refused_by_queue(job, objects) or answer) if isinstance(answer, Resolved) else answer
 
 
 def test_a_job_with_everything_there_is_resolved() -> None:
-    answer = check(JOB, None, None, make_snapshot())
+    answer = check(JOB, make_snapshot())
     assert isinstance(answer, Resolved)
     assert answer.revision == 3
 
 
 def test_a_job_of_a_share_goes_with_a_queue_that_shares() -> None:
-    assert isinstance(check(replace(JOB, share="red"), None, None, make_snapshot(queues=[SHARING])), Resolved)
+    assert isinstance(check(replace(JOB, share="red"), make_snapshot(queues=[SHARING])), Resolved)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +65,7 @@ def test_a_job_of_a_share_goes_with_a_queue_that_shares() -> None:
     ],
 )
 def test_what_may_still_come_is_waited_for(fields: dict[str, Any], job: BatchJob, reason: str, words: str) -> None:
-    answer = check(job, None, None, make_snapshot(**fields))
+    answer = check(job, make_snapshot(**fields))
     assert isinstance(answer, Waits)
     assert answer.reason == reason
     assert words in answer.message
@@ -82,7 +98,7 @@ def test_what_may_still_come_is_waited_for(fields: dict[str, Any], job: BatchJob
     ],
 )
 def test_what_can_never_be_right_ends_the_job(fields: dict[str, Any], job: BatchJob, reason: str, words: str) -> None:
-    answer = check(job, None, None, make_snapshot(**fields))
+    answer = check(job, make_snapshot(**fields))
     assert isinstance(answer, Never)
     assert answer.reason == reason
     assert words in answer.message
@@ -90,12 +106,12 @@ def test_what_can_never_be_right_ends_the_job(fields: dict[str, Any], job: Batch
 
 def test_a_namespace_with_the_labels_is_let_in() -> None:
     objects = make_snapshot(queues=[make_queue(namespaces=VIDEO_ONLY)], namespaces={"media": {"team": "video"}})
-    assert isinstance(check(JOB, None, None, objects), Resolved)
+    assert isinstance(check(JOB, objects), Resolved)
 
 
 def test_what_was_resolved_is_not_resolved_again() -> None:
     resolved = make_resolved()
-    assert check(JOB, 3, resolved, make_snapshot(definitions={}, revisions={})) is resolved
+    assert program(JOB, None, resolved, make_snapshot()) is resolved
 
 
 def test_an_operator_that_starts_anew_takes_the_revision_the_job_had() -> None:
@@ -104,6 +120,62 @@ def test_an_operator_that_starts_anew_takes_the_revision_the_job_had() -> None:
         definitions={KEY: make_definition(inactive=frozenset({3}), refusal="spec.container is required")},
         revisions={KEY: {3: make_revision(3), 4: make_revision(4)}},
     )
-    answer = check(JOB, 3, None, objects)
+    answer = program(JOB, Origin(3), None, objects)
     assert isinstance(answer, Resolved)
     assert answer.revision == 3
+
+
+def anew(content: dict[str, Any] | None = None, number: int = 1) -> Snapshot:
+    """The definition was deleted and made anew."""
+    spec = content or make_content()
+    made = replace(make_revision(number), content=spec, digest=digest(spec), owner_uid="new")
+    definition = make_definition(uid="new", spec=spec, digest=digest(spec))
+    return make_snapshot(definitions={KEY: definition}, revisions={KEY: {number: made}})
+
+
+FIRST = Origin(3, "old", digest(make_content()))
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_a_definition_made_anew_with_the_same_content_is_the_same_program(ran: bool) -> None:
+    answer = program(JOB, FIRST, None, anew(), ran=ran)
+    assert isinstance(answer, Resolved)
+    assert (answer.revision, answer.definition_uid) == (1, "new")
+
+
+def test_what_has_not_run_takes_the_definition_made_anew() -> None:
+    answer = program(JOB, FIRST, None, anew(OTHER))
+    assert isinstance(answer, Resolved)
+    assert answer.template["spec"]["containers"][0]["command"][-1] == "av1"
+
+
+@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("known", [False, True])
+def test_what_has_run_never_runs_another_program(number: int, known: bool) -> None:
+    """Whether the operator still knows what the job ran makes no difference."""
+    resolved = replace(make_resolved(), definition_uid="old") if known else None
+    answer = program(JOB, FIRST, resolved, anew(OTHER, number), ran=True)
+    assert isinstance(answer, Never)
+    assert answer.reason == "DefinitionReplaced"
+    assert "submit the job again" in answer.message
+
+
+def test_a_job_of_an_earlier_operator_goes_on_with_the_number_it_has() -> None:
+    answer = program(JOB, Origin(3), None, anew(OTHER, 3), ran=True)
+    assert isinstance(answer, Resolved)
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_what_is_known_of_a_definition_that_is_gone_counts_no_more(ran: bool) -> None:
+    """An operator that starts anew could not know it."""
+    answer = program(JOB, FIRST, make_resolved(), make_snapshot(definitions={}, revisions={}), ran=ran)
+    assert isinstance(answer, Waits)
+    assert answer.reason == "JobDefinitionNotFound"
+    assert ("with the same content" in answer.message) == ran
+
+
+def test_the_same_content_is_waited_for_while_it_is_being_recorded() -> None:
+    snapshot = anew()
+    answer = program(JOB, FIRST, None, replace(snapshot, revisions={}), ran=True)
+    assert isinstance(answer, Waits)
+    assert answer.reason == "RevisionNotFound"

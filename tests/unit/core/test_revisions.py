@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.core.records import Revision
+from batchyard.core.records import Origin, Revision
 from batchyard.core.revisions import (
     Missing,
     content,
@@ -12,6 +12,7 @@ from batchyard.core.revisions import (
     expendable,
     latest_active,
     next_revision,
+    same_program,
     select,
 )
 from unit.samples import NOW, make_definition
@@ -36,6 +37,30 @@ def test_equal_content_has_one_digest_whatever_its_order() -> None:
     assert digest({"a": 1, "b": {"c": [1, 2], "d": "ü"}}) == digest({"b": {"d": "ü", "c": [1, 2]}, "a": 1})
     assert digest({"a": [1, 2]}) != digest({"a": [2, 1]})
     assert len(digest({})) <= 63
+
+
+def test_a_default_that_the_api_server_adds_makes_no_other_content() -> None:
+    bare = {"container": {"image": "busybox"}, "retryStrategy": {"attempts": 3}}
+    filled = {
+        "container": {"image": "busybox"},
+        "startupGraceSeconds": 300,
+        "retryStrategy": {"attempts": 3, "maxInterruptions": 20},
+    }
+    assert digest(bare) == digest(filled)
+    assert digest(bare) != digest({**bare, "startupGraceSeconds": 301})
+    assert digest(bare) != digest({**bare, "retryStrategy": {"attempts": 3, "onOutOfMemory": {}}}), "this turns it on"
+
+
+def test_the_digest_stays_what_it_is() -> None:
+    """Jobs remember it: with another one they would take every definition made anew for another program."""
+    assert digest({"container": {"image": "busybox", "command": ["é"]}}) == "5b6e3c7d847ed7f2a38f325f2e54904f"
+
+
+def test_the_revision_of_the_same_content_goes_before_one_of_the_same_number() -> None:
+    made = [revision(1, "a"), revision(2, "b"), revision(3, "a")]
+    assert same_program(Origin(2, "old", "a"), made) == made[2]
+    assert same_program(Origin(1, "old", "a"), made) == made[0]
+    assert same_program(Origin(2, "old", "c"), made) is None
 
 
 @pytest.mark.parametrize(

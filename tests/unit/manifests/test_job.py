@@ -112,4 +112,5 @@ def test_a_plain_pod_gets_no_empty_fields() -> None:
 def test_a_job_of_a_share_says_which() -> None:
     """Usage is counted by runs, also when their BatchJob is gone already."""
     built = build_job(replace(make_job(), share="red"), make_resolved(), make_environment(), 2, 1)
-    assert built["metadata"]["annotations"] == {names.ATTEMPT: "1", names.SHARE: "red"}
+    annotations = built["metadata"]["annotations"]
+    assert (annotations[names.ATTEMPT], annotations[names.SHARE]) == ("1", "red")
