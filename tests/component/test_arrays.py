@@ -552,6 +552,25 @@ async def test_single_indexes_are_terminated_and_the_others_go_on(cluster: Clust
 
 
 @in_cluster()
+async def test_indexes_that_were_terminated_do_not_count_as_failed_too_often(cluster: Cluster) -> None:
+    cluster.furnish(cpu="8")
+    await cluster.start_operator()
+    shape = {"size": 6, "maxFailedIndexes": 1}
+    cluster.submit(array=shape)
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.start(NAMESPACE, "job-1", *range(6))
+    cluster.submit(array=shape, stopIndexes=[{"indexes": "0-2", "reason": "bad input"}])
+    await cluster.pass_time(10)
+    await cluster.processes[-1].kill()
+    await cluster.start_operator()
+    await cluster.pass_time(20)
+    assert (cluster.state()[0], array(cluster)["failed"]) == ("Pending", 3)
+    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 3, 4, exit_code=1)
+    await cluster.pass_time(5)
+    assert cluster.state() == ("Failed", "TooManyFailedIndexes")
+
+
+@in_cluster()
 async def test_an_index_that_is_tried_again_is_terminated_across_a_dead_operator(cluster: Cluster) -> None:
     cluster.furnish(cpu="6", retryStrategy=RETRIES)
     await cluster.start_operator()

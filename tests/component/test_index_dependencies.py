@@ -162,3 +162,28 @@ async def test_a_killed_operator_starts_no_index_twice(cluster: Cluster) -> None
     await finish_all(cluster, "second")
     assert cluster.state("second") == ("Succeeded", "Completed")
     assert jobs_of(cluster, "second") == [f"second-1-i{index}" for index in range(4)]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@in_cluster()
+async def test_a_partner_made_anew_with_another_size_is_noticed(cluster: Cluster, ended: bool) -> None:
+    cluster.furnish(cpu="8")
+    await cluster.start_operator()
+    cluster.submit("first", array={"size": 4, "maxConcurrency": 1})
+    cluster.submit("second", array={"size": 4}, **N_TO_N)
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.finish(NAMESPACE, "first-1", 0)
+    await cluster.pass_time(5)
+    cluster.delete("BatchJob", "first")
+    await cluster.pass_time(5)
+    cluster.submit("first", array={"size": 2})
+    await cluster.pass_time(2)
+    if ended:
+        cluster.jobs.indexed.finish(NAMESPACE, "first-1", 0, 1)
+        await cluster.pass_time(5)
+    await finish_all(cluster, "second")
+    assert cluster.state("second") == ("Failed", "IndexesFailed")
+    assert array(cluster, "second")["succeededIndexes"] == "0"
+    assert cluster.status("second")["message"].endswith(
+        "BatchJob first was made anew and has 2 indexes instead of 4: submit this array anew, too"
+    )

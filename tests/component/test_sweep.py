@@ -1,9 +1,13 @@
 """What watches miss is found by the sweep."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from batchyard.kube.resources import JOBQUEUES
-from fakes.cluster import Cluster, in_cluster
+from fakes.cluster import RESOURCES, Cluster, in_cluster
+from fakes.watches import handlers
 
 
 @in_cluster(sweep_seconds=60)
@@ -108,3 +112,25 @@ async def test_a_sweep_writes_nothing_by_itself(cluster: Cluster) -> None:
     before = [write for write in process.api.writes if write[1].plural != "leases"]
     await cluster.pass_time(300)
     assert [write for write in process.api.writes if write[1].plural != "leases"] == before
+
+
+@pytest.mark.parametrize("kind", ["JobDefinition", "JobQueue", "ComputeEnvironment", "ConsumableResource"])
+@in_cluster()
+async def test_an_object_made_anew_is_not_forgotten_with_the_one_before(cluster: Cluster, kind: str) -> None:
+    """Kopf has a worker for each uid: the deletion of the old object may come after the new one."""
+    process = await cluster.start_operator()
+    handler = handlers()[RESOURCES[kind].plural]
+    memo = SimpleNamespace(cache=process.operator.cache)
+    old = cluster.put(kind, "it")
+    await cluster.pass_time(1)
+    process.deafen()
+    cluster.delete(kind, "it")
+    new = cluster.put(kind, "it")
+    await handler(event={"type": "ADDED", "object": new}, memo=memo)
+    await handler(event={"type": "DELETED", "object": old}, memo=memo)
+    catalogue = process.operator.cache.catalogue
+    known: list[Any] = [*catalogue.queues.values(), *catalogue.environments.values(), *catalogue.consumables.values()]
+    known += catalogue.definitions.values()
+    assert [each.uid for each in known] == [new["metadata"]["uid"]]
+    await handler(event={"type": "DELETED", "object": new}, memo=memo)
+    assert not any((catalogue.queues, catalogue.environments, catalogue.consumables, catalogue.definitions))

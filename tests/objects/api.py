@@ -191,6 +191,24 @@ BAD_JOBS = (
         stopIndexes=[{**STOPPED, "indexes": "1-"}],
     ),
     _job(
+        "stop-indexes-huge",
+        "an index has at most six digits",
+        array={"size": 4},
+        stopIndexes=[{**STOPPED, "indexes": "9" * 900}],
+    ),
+    _job(
+        "stop-indexes-of-any-length",
+        "may not be more than 1000",
+        "at most 1000 characters",
+        array={"size": 4},
+        stopIndexes=[{**STOPPED, "indexes": ",".join(["7"] * 501)}],
+    ),
+    _job(
+        "rerun-of-huge-indexes",
+        "an index has at most six digits",
+        array={"size": 4, "rerun": {"job": "sweep", "indexes": "0-" + "9" * 3900}},
+    ),
+    _job(
         "rerun-of-words",
         "must be Failed, or indexes and ranges of them, such as 3,7-9",
         array={"size": 4, "rerun": {"job": "sweep", "indexes": "all"}},

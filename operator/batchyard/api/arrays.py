@@ -7,8 +7,8 @@ from pydantic import Field
 from batchyard.api.base import Integer, Model, Name, Rule, StatusModel, pattern
 
 MAX_ARRAY_SIZE = 100_000
-INDEXES = r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*"
-"""Indexes and ranges of them, in the syntax that RE2 and Python share."""
+INDEXES = r"[0-9]{1,6}(-[0-9]{1,6})?(,[0-9]{1,6}(-[0-9]{1,6})?)*"
+"""Indexes of at most six digits and ranges of them, in the syntax that RE2 and Python share."""
 
 
 class Rerun(Model):
@@ -19,7 +19,10 @@ class Rerun(Model):
     indexes: Annotated[
         str,
         Field(max_length=4000),
-        pattern(f"Failed|{INDEXES}", "must be Failed, or indexes and ranges of them, such as 3,7-9"),
+        pattern(
+            f"Failed|{INDEXES}",
+            "must be Failed, or indexes and ranges of them, such as 3,7-9; an index has at most six digits",
+        ),
     ] = "Failed"
     """Failed for all that did not succeed, or the indexes, as ranges: `3,7-9`."""
 
@@ -43,7 +46,7 @@ class IndexStop(Model):
     indexes: Annotated[
         str,
         Field(max_length=1000),
-        pattern(INDEXES, "must be indexes and ranges of them, such as 7,9-11"),
+        pattern(INDEXES, "must be indexes and ranges of them, such as 7,9-11; an index has at most six digits"),
     ]
     """The indexes, as ranges: `7,9-11`. Those that the array does not have, or that have ended, mean nothing."""
     reason: Annotated[str, Field(min_length=1, max_length=256)]

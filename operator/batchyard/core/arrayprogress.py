@@ -203,9 +203,9 @@ class _Observation:
 
     def _end(self, array: ArrayStatus) -> tuple[JobState, str, str] | None:
         """State, reason and message of the array's end, if it has come to that."""
-        limit = self._shape.max_failed_indexes
-        if limit is not None and len(array.failed) > limit:
-            message = f"{len(array.failed)} indexes failed, more than maxFailedIndexes ({limit}) allows{_first(array)}"
+        limit, failures = self._shape.max_failed_indexes, array.failed - self._shape.stopped
+        if limit is not None and len(failures) > limit:
+            message = f"{len(failures)} indexes failed, more than maxFailedIndexes ({limit}) allows{_first(array)}"
             return JobState.FAILED, Reason.TOO_MANY_FAILED_INDEXES, message
         for pod in self._seen.looked.waiting:
             due = gives_up_at(pod, self._terms.startup_grace_seconds)
@@ -264,8 +264,4 @@ def _first(array: ArrayStatus) -> str:
     if not array.first_failures:
         return ""
     first = array.first_failures[0]
-    return f": {_shortened(str(array.failed))}; first seen: index {first.index}: {first.message}"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 100 else f"{text[:100].rpartition(',')[0]},…"
+    return f": {array.failed.brief()}; first seen: index {first.index}: {first.message}"

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
+MAX_DIGITS = 9
+_SHOWN = 100
+
 
 @dataclass(slots=True, frozen=True)
 class IndexSet:
@@ -19,11 +22,11 @@ class IndexSet:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read "0-41,43". Raises ValueError when the text is not such a list."""
+        """Read "0-41,43". Raises ValueError when the text is not such a list, or has numbers that no index can be."""
         ranges = []
         for part in text.split(",") if text else ():
             first, dash, last = part.partition("-")
-            ends = int(first), int(last) if dash else int(first)
+            ends = _number(first), _number(last if dash else first)
             ranges.append((min(ends), max(ends)))
         return cls(_merged(ranges))
 
@@ -39,6 +42,11 @@ class IndexSet:
 
     def __str__(self) -> str:
         return ",".join(f"{first}" if first == last else f"{first}-{last}" for first, last in self.ranges)
+
+    def brief(self) -> str:
+        """The text, or its beginning where it is too long for a sentence."""
+        text = str(self)
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN].rpartition(',')[0]},…"
 
     def __len__(self) -> int:
         return sum(last - first + 1 for first, last in self.ranges)
@@ -74,6 +82,12 @@ class IndexSet:
             if start <= last:
                 left.append((start, last))
         return type(self)(tuple(left))
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise ValueError(f"{text[:20]!r} is no index")
+    return int(text)
 
 
 def _merged(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

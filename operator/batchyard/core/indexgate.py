@@ -61,7 +61,11 @@ def _of_partner(
     end = next((each for each in status.dependencies if each.job == dependency.job), None)
     end = end or counting_end(key, dependency, objects)
     everything = IndexSet.below(shape.size)
-    other = objects.statuses.get(key)
+    other, partner = objects.statuses.get(key), objects.jobs.get(key)
+    if end is not None and end.size != shape.size:
+        return end, _of_another_size(dependency.job, end.size, everything)
+    if end is None and partner is not None and (size := partner.array.size if partner.array else 0) != shape.size:
+        return None, _of_another_size(dependency.job, size, everything)
     if end is not None:
         whole = end.state is JobState.SUCCEEDED and not end.succeeded
         ready = everything if whole else IndexSet.parse(end.succeeded)
@@ -72,6 +76,13 @@ def _of_partner(
         ready = never = IndexSet()
     name = f"BatchJob {dependency.job}"
     return end, Gate(ready, never, f"for the same index of {name}", f"the same index of {name} failed")
+
+
+def _of_another_size(name: str, size: int, everything: IndexSet) -> Gate:
+    """The gate where the other array was deleted and made anew as another one: its indexes mean something else."""
+    has = f"has {size} indexes" if size else "is no array"
+    why = f"BatchJob {name} was made anew and {has} instead of {len(everything)}: submit this array anew, too"
+    return Gate(IndexSet(), everything, f"for BatchJob {name}", why)
 
 
 def _of_own(shape: ArrayShape, status: Status) -> Gate:

@@ -347,6 +347,7 @@ class Revision:
     created: float
     owner_uid: str = ""
     """The JobDefinition it was made for; one deleted and created anew starts with revision 1 again."""
+    uid: str = ""
 
 
 @dataclass(slots=True, frozen=True)

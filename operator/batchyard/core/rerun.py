@@ -24,7 +24,9 @@ def _refusal(shape: ArrayShape, rerun: Rerun, status: Status) -> Never | None:
     """Say why there is nothing that could run again, as soon as that is known."""
     outside = (rerun.indexes or IndexSet()) - IndexSet.below(shape.size)
     if outside:
-        message = f"spec.array.rerun.indexes has {outside}, but indexes of this array go from 0 to {shape.size - 1}"
+        message = (
+            f"spec.array.rerun.indexes has {outside.brief()}, but indexes of this array go from 0 to {shape.size - 1}"
+        )
         return Never(Reason.INVALID_SPEC, f"{message}; submit it anew with indexes that there are")
     end = _end(rerun, status)
     if end is None:

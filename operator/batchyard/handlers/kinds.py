@@ -30,7 +30,8 @@ def register(registry: kopf.OperatorRegistry) -> None:
     async def jobdefinition(event: Any, memo: Any, **_: Any) -> None:
         catalogue = memo.cache.catalogue
         if event["type"] == "DELETED":
-            catalogue.remove_definition(readers.key_of(event["object"]))
+            metadata = event["object"]["metadata"]
+            catalogue.remove_definition(readers.key_of(event["object"]), metadata["uid"])
         else:
             catalogue.put_definition(event["object"])
 
@@ -38,7 +39,8 @@ def register(registry: kopf.OperatorRegistry) -> None:
     async def jobqueue(event: Any, memo: Any, **_: Any) -> None:
         catalogue = memo.cache.catalogue
         if event["type"] == "DELETED":
-            catalogue.remove_queue(event["object"]["metadata"]["name"])
+            metadata = event["object"]["metadata"]
+            catalogue.remove_queue(metadata["name"], metadata["uid"])
         else:
             catalogue.put_queue(event["object"])
 
@@ -46,7 +48,8 @@ def register(registry: kopf.OperatorRegistry) -> None:
     async def computeenvironment(event: Any, memo: Any, **_: Any) -> None:
         catalogue = memo.cache.catalogue
         if event["type"] == "DELETED":
-            catalogue.remove_environment(event["object"]["metadata"]["name"])
+            metadata = event["object"]["metadata"]
+            catalogue.remove_environment(metadata["name"], metadata["uid"])
         else:
             catalogue.put_environment(event["object"])
 
@@ -54,6 +57,7 @@ def register(registry: kopf.OperatorRegistry) -> None:
     async def consumableresource(event: Any, memo: Any, **_: Any) -> None:
         catalogue = memo.cache.catalogue
         if event["type"] == "DELETED":
-            catalogue.remove_consumable(event["object"]["metadata"]["name"])
+            metadata = event["object"]["metadata"]
+            catalogue.remove_consumable(metadata["name"], metadata["uid"])
         else:
             catalogue.put_consumable(event["object"])

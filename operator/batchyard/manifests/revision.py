@@ -46,5 +46,6 @@ def read_revision(obj: Mapping[str, Any]) -> Revision:
         content=content,
         digest=revisions.digest(content),
         created=parse_time(metadata["creationTimestamp"]),
+        uid=metadata.get("uid", ""),
         owner_uid=next((each["uid"] for each in metadata.get("ownerReferences") or ()), ""),
     )

@@ -5,8 +5,8 @@ takes its snapshots from it. A change that can move a waiting job is told to `on
 """
 
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from batchyard.core.capacity import Pool, pool
 from batchyard.core.consumables import Consumable
@@ -18,6 +18,12 @@ from batchyard.manifests.revision import read_revision
 from batchyard.runtime import readers
 
 Object = dict[str, Any]
+K = TypeVar("K")
+
+
+class _Named(Protocol):
+    @property
+    def uid(self) -> str: ...
 
 
 class Catalogue:
@@ -87,9 +93,10 @@ class Catalogue:
             self.queues[queue.name] = queue
             self._on_change(True)
 
-    def remove_queue(self, name: str) -> None:
+    def remove_queue(self, name: str, uid: str) -> None:
         """Forget a JobQueue."""
-        if self.queues.pop(name, None) is not None:
+        if _is_gone(self.queues, name, uid):
+            del self.queues[name]
             self.statuses.pop(("JobQueue", "", name), None)
             self._on_change(True)
 
@@ -101,9 +108,10 @@ class Catalogue:
             self.environments[environment.name] = environment
             self._capacity_changed()
 
-    def remove_environment(self, name: str) -> None:
+    def remove_environment(self, name: str, uid: str) -> None:
         """Forget a ComputeEnvironment."""
-        if self.environments.pop(name, None) is not None:
+        if _is_gone(self.environments, name, uid):
+            del self.environments[name]
             self.statuses.pop(("ComputeEnvironment", "", name), None)
             self._capacity_changed()
 
@@ -115,9 +123,10 @@ class Catalogue:
             self.consumables[consumable.name] = consumable
             self._on_change(True)
 
-    def remove_consumable(self, name: str) -> None:
+    def remove_consumable(self, name: str, uid: str) -> None:
         """Forget a ConsumableResource."""
-        if self.consumables.pop(name, None) is not None:
+        if _is_gone(self.consumables, name, uid):
+            del self.consumables[name]
             self.statuses.pop(("ConsumableResource", "", name), None)
             self._on_change(True)
 
@@ -133,9 +142,10 @@ class Catalogue:
             self._dirty_definitions.add(definition.key)
             self._on_change(True)
 
-    def remove_definition(self, key: Key) -> None:
+    def remove_definition(self, key: Key, uid: str) -> None:
         """Forget a JobDefinition; its revisions follow by garbage collection."""
-        if self.definitions.pop(key, None) is not None:
+        if _is_gone(self.definitions, key, uid):
+            del self.definitions[key]
             self.statuses.pop(("JobDefinition", *key), None)
             self._on_change(True)
 
@@ -151,13 +161,18 @@ class Catalogue:
             self._dirty_definitions.add(revision.definition)
             self._on_change(True)
 
-    def remove_revision(self, key: Key) -> None:
+    def remove_revision(self, key: Key, uid: str) -> None:
         """Forget a revision, by namespace and name of its ControllerRevision."""
-        if known := self._revision_keys.pop(key, None):
-            definition, number = known
-            self.revisions[definition].pop(number, None)
+        definition, number = self._revision_keys.get(key, (("", ""), 0))
+        if _is_gone(self.revisions.get(definition, {}), number, uid):
+            del self._revision_keys[key], self.revisions[definition][number]
             self._dirty_definitions.add(definition)
             self._on_change(False)
 
     def _keep_status(self, kind: str, obj: Object) -> None:
         self.statuses[kind, *readers.key_of(obj)] = obj.get("status") or {}
+
+
+def _is_gone(known: Mapping[K, _Named], name: K, uid: str) -> bool:
+    """Whether what is known under a name is the object that was deleted, and not another one made since."""
+    return name in known and known[name].uid == uid

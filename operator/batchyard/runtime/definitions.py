@@ -52,7 +52,8 @@ class DefinitionKeeper:
         try:
             catalogue.put_definition(await self._api.get(JOBDEFINITIONS, key[1], key[0]))
         except NotFound:
-            catalogue.remove_definition(key)
+            if (known := catalogue.definitions.get(key)) is not None:
+                catalogue.remove_definition(key, known.uid)
         self._cache.confirm(key, jobs)
 
     async def reconcile(self, key: Key) -> None:
@@ -130,7 +131,7 @@ class DefinitionKeeper:
                 if not isinstance(error, NotFound) and not error.definite:
                     raise
                 _log.info("Revision %s/%s was not deleted: %s", namespace, object_name, error.message)
-            self._cache.catalogue.remove_revision((namespace, object_name))
+            self._cache.catalogue.remove_revision((namespace, object_name), revision.uid)
 
     def _in_use(self, key: Key) -> set[int]:
         """Revisions that unfinished jobs were resolved to or ask for by number."""

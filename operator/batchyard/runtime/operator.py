@@ -107,7 +107,7 @@ class Operator:
             feed(
                 CONTROLLER_REVISIONS,
                 catalogue.put_revision,
-                lambda namespace, name, _: catalogue.remove_revision((namespace, name)),
+                lambda namespace, name, uid: catalogue.remove_revision((namespace, name), uid),
                 names.DEFINITION,
             ),
             feed(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from batchyard.api import names
+from batchyard.core.records import Key
 from batchyard.kube.errors import ApiError, NotFound
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import (
@@ -25,6 +26,9 @@ from batchyard.runtime import readers
 from batchyard.runtime.cache import Cache
 
 _log = logging.getLogger(__name__)
+
+_Kind = tuple[Any, Callable[[Any], None], Callable[[], dict[Key, str]], Callable[[Key, str], None]]
+"""Resource, how to take one in, uids of those that are known, and how to forget one."""
 
 
 class Sweep:
@@ -98,29 +102,29 @@ class Sweep:
     async def _catalogue(self) -> None:
         """The kinds of which there are few are read in full."""
         catalogue = self._cache.catalogue
-        kinds: tuple[tuple[Any, Callable[[Any], None], Callable[[], set[Any]], Callable[[Any], None]], ...] = (
+        kinds: tuple[_Kind, ...] = (
             (
                 JOBDEFINITIONS,
                 catalogue.put_definition,
-                lambda: set(catalogue.definitions),
+                lambda: {key: each.uid for key, each in catalogue.definitions.items()},
                 catalogue.remove_definition,
             ),
             (
                 JOBQUEUES,
                 catalogue.put_queue,
-                lambda: {("", name) for name in catalogue.queues},
+                lambda: {("", name): each.uid for name, each in catalogue.queues.items()},
                 _by_name(catalogue.remove_queue),
             ),
             (
                 COMPUTEENVIRONMENTS,
                 catalogue.put_environment,
-                lambda: {("", name) for name in catalogue.environments},
+                lambda: {("", name): each.uid for name, each in catalogue.environments.items()},
                 _by_name(catalogue.remove_environment),
             ),
             (
                 CONSUMABLERESOURCES,
                 catalogue.put_consumable,
-                lambda: {("", name) for name in catalogue.consumables},
+                lambda: {("", name): each.uid for name, each in catalogue.consumables.items()},
                 _by_name(catalogue.remove_consumable),
             ),
         )
@@ -129,10 +133,10 @@ class Sweep:
             items, _ = await self._api.list(resource)
             for obj in items:
                 self._put(put, obj)
-            for key in known - {readers.key_of(obj) for obj in items}:
+            for key in known.keys() - {readers.key_of(obj) for obj in items}:
                 _log.info("%s %s was deleted unseen", resource, "/".join(filter(None, key)))
-                remove(key)
+                remove(key, known[key])
 
 
-def _by_name(remove: Callable[[str], None]) -> Callable[[Any], None]:
-    return lambda key: remove(key[1])
+def _by_name(remove: Callable[[str, str], None]) -> Callable[[Key, str], None]:
+    return lambda key, uid: remove(key[1], uid)

@@ -7,7 +7,16 @@ import pytest
 
 from batchyard.api.batchjob import JobState
 from batchyard.core.arrayprogress import Observed, observe
-from batchyard.core.arrayrecords import ArrayGrant, ArrayPods, ArrayShape, ArrayStatus, IndexedJob, IndexRun, Want
+from batchyard.core.arrayrecords import (
+    ArrayGrant,
+    ArrayPods,
+    ArrayShape,
+    ArrayStatus,
+    IndexedJob,
+    IndexRun,
+    IndexStop,
+    Want,
+)
 from batchyard.core.arrays import closed, granted, held, strays, taken
 from batchyard.core.indexes import IndexSet
 from batchyard.core.indexruns import Seen
@@ -196,6 +205,17 @@ def test_more_failures_than_allowed_end_it_at_once() -> None:
     assert str(observed.status.array.failed) == "1-9"
     running = main("0", "1-2", active=4)
     assert strays(observed.status, [running], terminate=False) == [running]
+
+
+def test_indexes_that_were_to_end_are_no_failures_that_are_counted() -> None:
+    shape = ArrayShape(10, max_failed_indexes=1, stops=(IndexStop(indexes("0-1"), "bad input"),))
+    known = replace(STARTED, array=ArrayStatus(10, failed=indexes("0-1")))
+    ends: dict[int, Pod | None] = {2: failed_pod(2), 3: failed_pod(3)}
+    observed = look(main=main("", "0-2", active=4), status=known, shape=shape, ends=ends, retry=RetryPolicy())
+    assert observed.status.state is JobState.RUNNING
+    observed = look(main=main("", "0-3", active=4), status=known, shape=shape, ends=ends, retry=RetryPolicy())
+    assert observed.status.reason == Reason.TOO_MANY_FAILED_INDEXES
+    assert observed.status.message.startswith("2 indexes failed, more than maxFailedIndexes (1) allows")
 
 
 def test_pods_that_do_not_start_are_looked_at() -> None:

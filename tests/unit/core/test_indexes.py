@@ -18,10 +18,28 @@ def test_neighbours_are_one_range() -> None:
     assert str(IndexSet.parse("3,2,0-1,4-6")) == "0-6"
 
 
-@pytest.mark.parametrize("text", ["a", "1-", "1,,2"])
+@pytest.mark.parametrize("text", ["a", "1-", "1,,2", "9" * 4000, "0-" + "9" * 100_000, "²", "-1", " 1", "1_0"])
 def test_anything_else_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match="invalid literal"):
+    with pytest.raises(ValueError, match="is no index"):
         IndexSet.parse(text)
+
+
+@given(st.text(alphabet="0123456789,-x ", max_size=40) | st.text(max_size=10))
+def test_any_text_is_a_set_or_an_error(text: str) -> None:
+    try:
+        found = IndexSet.parse(text)
+    except ValueError:
+        return
+    assert len(found) >= 0
+    assert IndexSet.parse(str(found)) == found
+
+
+def test_a_sentence_shows_the_beginning() -> None:
+    assert IndexSet.parse("0-3,7").brief() == "0-3,7"
+    shown = IndexSet.of(range(0, 1000, 2)).brief()
+    assert shown.startswith("0,2,4,")
+    assert shown.endswith(",…")
+    assert len(shown) <= 102
 
 
 def test_all_indexes_of_an_array() -> None:

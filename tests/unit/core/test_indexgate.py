@@ -48,6 +48,26 @@ def test_an_index_is_ready_when_its_partner_has_succeeded() -> None:
     assert found.why_never == "the same index of BatchJob index failed"
 
 
+ANEW = "BatchJob index was made anew and has {} indexes instead of 6: submit this array anew, too"
+
+
+def test_a_partner_that_was_made_anew_with_another_size_is_none() -> None:
+    job = array("render", "index")
+    anew = replace(make_job("index"), array=ArrayShape(2))
+    statuses = {job.key: Status(), anew.key: Status(array=ArrayStatus(2, succeeded=indexes("0-1")))}
+    _, found = gate(job, SHAPE, Status(), make_snapshot(jobs=[job, anew], statuses=statuses))
+    assert found is not None
+    assert (str(found.ready), str(found.never), found.why_never) == ("", "0-5", ANEW.format(2))
+
+
+def test_so_is_one_that_has_ended_before_that_was_noticed() -> None:
+    end = Status(JobState.SUCCEEDED, array=ArrayStatus(3, succeeded=indexes("0-2")))
+    status, found = look(array("render", "index"), index=end)
+    assert found is not None
+    assert (str(found.ready), str(found.never), found.why_never) == ("", "0-5", ANEW.format(3))
+    assert status.dependencies[0].size == 3
+
+
 def test_a_partner_that_does_not_exist_any_more_is_waited_for() -> None:
     _, found = look(array("render", "index"))
     assert found is not None
@@ -94,7 +114,7 @@ def test_a_sequence_goes_one_by_one_and_ends_with_a_failure(own: Status, ready: 
 
 
 def test_what_is_remembered_of_a_partner_outlives_it() -> None:
-    end = EndedDependency("index", JobState.FAILED, succeeded="1")
+    end = EndedDependency("index", JobState.FAILED, succeeded="1", size=6)
     _, found = look(array("render", "index"), own=replace(Status(), dependencies=(end,)), index=at("0-5"))
     assert found is not None
     assert str(found.ready) == "1"
