@@ -93,6 +93,22 @@ async def test_a_pod_that_nobody_says_anything_about_is_waited_for_as_long_as_a_
 
 
 @in_cluster()
+async def test_a_job_that_the_job_controller_does_not_look_at_is_waited_for_and_given_up(cluster: Cluster) -> None:
+    cluster.furnish(cpu="4", request="4", startupGraceSeconds=10)
+    await cluster.start_operator()
+    cluster.store.listeners.remove(cluster.jobs._on_change)
+    cluster.submit("unseen")
+    await cluster.pass_time(1)
+    cluster.submit("other")
+    await cluster.pass_time(35)
+    assert cluster.state("unseen") == ("Starting", "CreateFailed")
+    await cluster.pass_time(260)
+    assert cluster.state("unseen") == ("Starting", "CreateFailed")
+    await cluster.pass_time(7)
+    assert cluster.state("other") == ("Starting", "CreatingPod")
+
+
+@in_cluster()
 async def test_a_job_that_somebody_suspends_says_so_and_gives_its_place_back(cluster: Cluster) -> None:
     cluster.furnish(startupGraceSeconds=60)
     await cluster.start_operator()

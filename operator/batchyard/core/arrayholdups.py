@@ -4,8 +4,9 @@ Called by `arrayprogress`, and by the runtime when it gives the places back: it 
 Job by what lacks a pod or a node, and deletes such Jobs of single indexes. What runs goes on.
 """
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from batchyard.core import takeback
 from batchyard.core.arrayrecords import ArrayPods
@@ -73,9 +74,10 @@ def _unmade(main: Run, looked: ArrayPods, patience: Patience) -> Holdup | None:
         return None
     if main.refusal is not None and main.refusal.message:
         return takeback.refused(main.name, main.refusal, patience)
-    asked_at = main.refusal.looked_at if main.refusal is not None else main.started_at or main.created
-    ask_at = asked_at if main.refusal is None and not main.active else max(asked_at, looked.looked_at) + LOOK_SECONDS
-    if main.refusal is None:
-        return Holdup(Reason.CREATE_FAILED, "", ask_at + patience.grace_seconds, ask_at)
-    unknown = Holdup(Reason.CREATE_FAILED, "", main.refusal.since + patience.grace_seconds, ask_at)
-    return replace(unknown, message=takeback.UNKNOWN)
+    if main.refusal is not None:
+        ask_at = max(main.refusal.looked_at, looked.looked_at) + LOOK_SECONDS
+        return Holdup(Reason.CREATE_FAILED, takeback.UNKNOWN, main.refusal.since + patience.grace_seconds, ask_at)
+    ask_at = main.created + takeback.UNSEEN_SECONDS if main.started_at is None else main.started_at
+    if main.active:
+        ask_at = max(ask_at, looked.looked_at) + LOOK_SECONDS
+    return Holdup(Reason.CREATE_FAILED, "", math.inf, ask_at)

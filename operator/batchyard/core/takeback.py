@@ -21,6 +21,12 @@ PROMPT_SECONDS = 5.0
 LOOK_SECONDS = 5.0
 """How often it is asked why a run has no pod, as long as nobody has said it."""
 
+UNSEEN_SECONDS = 30.0
+"""How long the Job controller may take to look at a Job, before it is asked why there is no pod."""
+
+LONGEST_UNSEEN_SECONDS = 300.0
+"""How long a run keeps its place at least whose Job the Job controller has not looked at: it may only be slow."""
+
 FIRST_WAIT_SECONDS = 10.0
 
 REASONS = frozenset({Reason.CREATE_FAILED, Reason.UNSCHEDULABLE})
@@ -88,24 +94,27 @@ def suspended(run: Run, patience: Patience) -> Holdup:
 
 def _unmade(run: Run, patience: Patience) -> Holdup:
     """What keeps the only pod of a Job from being made."""
-    refusal, started = run.refusal, run.started_at or run.created
+    refusal = run.refusal
     if refusal is not None and refusal.message:
         return refused(run.name, refusal, patience)
-    ask_at = refusal.looked_at + LOOK_SECONDS if refusal is not None else started
-    return Holdup(Reason.CREATE_FAILED, UNKNOWN if refusal else "", started + patience.grace_seconds, ask_at)
+    if run.started_at is not None:
+        ask_at, due = run.started_at, run.started_at + patience.grace_seconds
+    else:
+        ask_at = run.created + UNSEEN_SECONDS
+        due = run.created + max(LONGEST_UNSEEN_SECONDS, patience.grace_seconds)
+    if refusal is not None:
+        ask_at = refusal.looked_at + LOOK_SECONDS
+    return Holdup(Reason.CREATE_FAILED, UNKNOWN if refusal else "", due, ask_at)
 
 
 def podless(run: Run, pod: Pod | None) -> bool:
-    """Whether the Job controller has looked at a Job of one pod, as its start time says, and has not made the pod."""
-    looked_at = run.started_at is not None and not run.ended and not run.deleting
-    return looked_at and run.indexed is None and not run.active and pod is None
+    """Whether a Job of one pod has none; once the Job has a start time, the Job controller has tried to make it."""
+    return run.indexed is None and not run.active and pod is None and not run.ended and not run.deleting
 
 
 def lacks_pods(run: Run, pod: Pod | None) -> bool:
-    """Whether the Job controller should have made pods, or more of them, and has not."""
-    if run.indexed is None:
-        return podless(run, pod)
-    return run.started_at is not None and not run.ended and not run.deleting and lacking(run) > 0
+    """Whether there should be pods, or more of them, than the Job controller has made."""
+    return podless(run, pod) or (not run.ended and not run.deleting and lacking(run) > 0)
 
 
 def lacking(main: Run) -> int:

@@ -31,7 +31,6 @@ REFUSED = replace(STUCK, refusal=Refusal("exceeded quota", NOW + 2, NOW + 2))
 @pytest.mark.parametrize(
     ("run", "pod"),
     [
-        (make_run(1), None),
         (replace(make_run(1), active=1, started_at=NOW), None),
         (replace(STUCK, deleting=True), None),
         (replace(STUCK, condition="Failed"), None),
@@ -39,7 +38,7 @@ REFUSED = replace(STUCK, refusal=Refusal("exceeded quota", NOW + 2, NOW + 2))
         (REFUSED, make_pod(node_name="node-1")),
         (STUCK, make_pod(unschedulable="0/1", gone=True)),
     ],
-    ids=["not looked at", "pod not seen yet", "goes", "ended", "pod", "pod after all", "pod gone"],
+    ids=["pod not seen yet", "goes", "ended", "pod", "pod after all", "pod gone"],
 )
 def test_nothing_holds_it_up(run: Run, pod: Pod | None) -> None:
     assert holdup(run, pod, PATIENCE) is None
@@ -51,10 +50,11 @@ def test_nothing_holds_it_up(run: Run, pod: Pod | None) -> None:
         (REFUSED, None, Reason.CREATE_FAILED, NOW + 2 + PROMPT_SECONDS),
         (replace(STUCK, refusal=Refusal("503", NOW + 2, definite=False)), None, Reason.CREATE_FAILED, NOW + 32),
         (STUCK, None, Reason.CREATE_FAILED, NOW + 31),
+        (make_run(1, created=NOW), None, Reason.CREATE_FAILED, NOW + 300),
         (replace(make_run(1), suspended_at=NOW + 5), None, Reason.CREATE_FAILED, NOW + 35),
         (make_run(1), make_pod(created=NOW + 3, unschedulable="0/1 nodes"), Reason.UNSCHEDULABLE, NOW + 303),
     ],
-    ids=["refused", "not answered", "unknown", "suspended", "no node"],
+    ids=["refused", "not answered", "unknown", "not looked at", "suspended", "no node"],
 )
 def test_what_holds_it_up_is_borne_for_a_while(run: Run, pod: Pod | None, reason: str, due: float) -> None:
     found = holdup(run, pod, PATIENCE)
