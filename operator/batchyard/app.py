@@ -6,6 +6,7 @@ one of its parts died: Kubernetes starts a fresh one, which reads everything ane
 
 import asyncio
 import logging
+import secrets
 import sys
 import time
 from typing import Any
@@ -18,6 +19,7 @@ from batchyard.kube.client import connect
 from batchyard.kube.credentials import CredentialsError
 from batchyard.kube.errors import ApiError
 from batchyard.runtime.leader import LeaderElection
+from batchyard.runtime.marks import MarkKey, secret_name
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.operator import Operator
 from batchyard.runtime.web import WebServer
@@ -58,6 +60,7 @@ async def run(options: settings.Settings) -> str:
         api,
         LeaderElection(election_api, options.namespace, options.lease, options.identity),
         metrics,
+        MarkKey(api, options.namespace, secret_name(options.lease), secrets.token_bytes),
         clock=time.time,
         monotonic=time.monotonic,
         sweep_seconds=options.sweep_seconds,

@@ -29,6 +29,7 @@ from batchyard.kube.resources import (
     Resource,
 )
 from batchyard.runtime.leader import LeaderElection
+from batchyard.runtime.marks import MarkKey
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.operator import Operator
 from fakes.api import FakeApi
@@ -118,6 +119,7 @@ class Process:
             self.api,
             self.election,
             self.metrics,
+            MarkKey(self.api, "batchyard-system", "operator-marks", lambda count: b"k" * count),
             clock=lambda: START + loop.time() + self.skew,
             monotonic=loop.time,
             sweep_seconds=sweep_seconds,

@@ -200,7 +200,13 @@ class IndexedController:
                 "labels": labels,
                 "annotations": {**(metadata.get("annotations") or {}), **marks},
                 "ownerReferences": [
-                    {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
+                    {
+                        "apiVersion": "batch/v1",
+                        "kind": "Job",
+                        "name": name,
+                        "uid": job["metadata"]["uid"],
+                        "controller": True,
+                    }
                 ],
             },
             "spec": job["spec"]["template"]["spec"],

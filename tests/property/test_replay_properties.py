@@ -17,6 +17,7 @@ from batchyard.api import names
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS
 from batchyard.runtime.leader import LeaderElection
+from batchyard.runtime.marks import MarkKey
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.operator import Operator
 from fakes.clock import run_virtual
@@ -142,12 +143,14 @@ class Story:
             api,
             election,
             Metrics(),
+            MarkKey(api, "batchyard-system", "operator-marks", bytes),
             clock=lambda: START + loop.time(),
             monotonic=loop.time,
             sweep_seconds=300.0,
             stopped=lambda _: None,
         )
         cache, catalogue = operator.cache, operator.cache.catalogue
+        await operator._mark_key.load(cache.marks)
         await operator._sweep.prime()
         for node in store.objects(NODES):
             catalogue.put_node(node)

@@ -37,11 +37,13 @@ NODE: Final = f"{GROUP}/node-index"
 # Of arrays: on an Indexed Job and its pods, which nobody watches; and on the Job of a single index.
 ARRAY: Final = f"{GROUP}/array"
 INDEX: Final = f"{GROUP}/array-index"
-# Annotations of Kubernetes Jobs: the attempt that the run belongs to, the share that it counts for, and the consumable
-# resources that each of its places holds; of multi-node jobs also what all nodes ask for together and, where it is not
-# the main node's, the uid of the main node's Job. The terms are what the run was granted with, by which its end is
-# judged.
+# Annotations of Kubernetes Jobs: the attempt that the run belongs to, the share that it counts for, what each of its
+# places asks for, and what it holds of consumable resources; of multi-node jobs what all nodes ask for together and,
+# where it is not the main node's, the uid of the main node's Job. The terms are what the run was granted with,
+# by which its end is judged. The mark proves that all of it is true.
 ATTEMPT: Final = f"{GROUP}/attempt"
+REQUEST: Final = f"{GROUP}/request"
+MARK: Final = f"{GROUP}/mark"
 SHARE: Final = f"{GROUP}/share"
 CONSUMABLES: Final = f"{GROUP}/consumable-resources"
 GANG_REQUEST: Final = f"{GROUP}/gang-request"

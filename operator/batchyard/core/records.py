@@ -306,6 +306,8 @@ class Pod:
     run: str
     """Name of the Kubernetes Job."""
     created: float
+    job_uid: str = ""
+    """Uid of the Kubernetes Job that controls it."""
     node_name: str = ""
     phase: str = "Pending"
     started_at: float | None = None

@@ -4,7 +4,6 @@ Called by the executor (the Service and the main node, when a place is granted) 
 (one Job each, once the main node runs). Every node has a Job of its own, because its pod must be told its own index.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,8 +12,7 @@ from batchyard.api import names
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.objectnames import node_run_name, service_name
 from batchyard.core.records import BatchJob, Gang, Resolved, Run
-from batchyard.core.resources import Resources
-from batchyard.manifests.job import build_job, owner_reference
+from batchyard.manifests.job import build_job, owner_reference, rendered_request
 
 
 def build_service(job: BatchJob) -> dict[str, Any]:
@@ -43,7 +41,7 @@ def build_main(
     """The Job of the main node. It bears the run's name: its end is the run's."""
     variables = _variables(job, gang, gang.main)
     body = build_job(job, resolved, environment, run, attempt, variables)
-    return _placed(body, job.key[1], gang.main, {names.GANG_REQUEST: _rendered(resolved.request)})
+    return _placed(body, job.key[1], gang.main, {names.GANG_REQUEST: rendered_request(resolved.request)})
 
 
 def build_node(
@@ -57,14 +55,8 @@ def build_node(
     own = replace(resolved, template=gang.group(node).template, timeout_seconds=None)
     body = build_job(job, own, environment, main.number, main.attempt, variables)
     body["metadata"]["name"] = node_run_name(job.key[1], main.number, node)
-    annotations = {names.GANG_REQUEST: _rendered(main.request), names.MAIN_UID: main.uid}
+    annotations = {names.GANG_REQUEST: rendered_request(main.request), names.MAIN_UID: main.uid}
     return _placed(body, job.key[1], node, annotations)
-
-
-def read_request(annotations: Mapping[str, str]) -> Resources | None:
-    """What all nodes ask for together, as the Job of any of them tells it; None of a job that is not multi-node."""
-    text = annotations.get(names.GANG_REQUEST)
-    return json.loads(text) if text else None
 
 
 def _variables(job: BatchJob, gang: Gang, node: int) -> dict[str, str]:
@@ -91,7 +83,3 @@ def _placed(body: dict[str, Any], job: str, node: int, annotations: Mapping[str,
     body["metadata"]["annotations"] = {**body["metadata"]["annotations"], **annotations}
     body["spec"]["template"]["spec"].update(hostname=_host(node), subdomain=service_name(job))
     return body
-
-
-def _rendered(request: Resources) -> str:
-    return json.dumps(dict(sorted(request.items())))

@@ -17,6 +17,7 @@ from batchyard.core.podfailure import RULES
 from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Resolved
 from batchyard.core.reservation import time_limit
+from batchyard.core.resources import Resources
 from batchyard.core.template import TemplateError
 from batchyard.manifests.terms import render_terms
 
@@ -78,10 +79,22 @@ def owner_reference(kind: str, name: str, uid: str) -> dict[str, Any]:
 
 
 def _annotations(job: BatchJob, resolved: Resolved, attempt: int) -> dict[str, str]:
+    request = {names.REQUEST: rendered_request(resolved.request)} if resolved.gang is None else {}
     share = {names.SHARE: job.share} if job.share else {}
     consumables = {names.CONSUMABLES: json.dumps(dict(sorted(resolved.consumables.items())))}
     needs = consumables if resolved.consumables else {}
-    return {names.ATTEMPT: str(attempt), **share, **needs, **render_terms(resolved)}
+    return {names.ATTEMPT: str(attempt), **request, **share, **needs, **render_terms(resolved)}
+
+
+def rendered_request(request: Resources) -> str:
+    """What a run takes, as an annotation of its Job tells it."""
+    return json.dumps(dict(sorted(request.items())))
+
+
+def read_request(annotations: Mapping[str, str]) -> Resources | None:
+    """What each place of a run takes (of a multi-node job all nodes together); None where its Job does not tell."""
+    text = annotations.get(names.GANG_REQUEST) or annotations.get(names.REQUEST)
+    return json.loads(text) if text else None
 
 
 def read_consumables(annotations: Mapping[str, str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ set to what was decided once, never raised by an amount.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -92,7 +92,7 @@ class ArrayKeeper:
         found, _ = await self._api.list(
             PODS, main.owner[0], label_selector=pods_of(main.owner_uid), field_selector=NOT_ENDED
         )
-        pods = [pod for pod in map(run_readers.pod, found) if pod is not None and not pod.deleting]
+        pods = [pod for pod in _pods_of(main, found) if not pod.deleting]
         if minimum_seconds:
             newest = max((self._clock() if pod.started_at is None else pod.started_at for pod in pods), default=0.0)
             if self._clock() - newest < minimum_seconds:
@@ -121,7 +121,7 @@ class ArrayKeeper:
             found, _ = await self._api.list(
                 PODS, key[0], label_selector=pods_of(job.uid), field_selector="status.phase=Pending"
             )
-            pending = [pod for pod in map(run_readers.pod, found) if pod is not None]
+            pending = _pods_of(main, found)
         others = list(cache.runs.indexes.get(job.uid, {}).values())
         terms = judged_by(cache.resolved.get(key), [*others, main] if main is not None else others)
         patience = takeback.patience(terms.startup_grace_seconds, cache.catalogue.environments.get(name))
@@ -156,8 +156,8 @@ class ArrayKeeper:
         ends = {index: pod for index, pod in known.items() if index in failed}
         unread = list(islice((index for index in failed if index not in ends), INDEXES_AT_ONCE))
         if unread:
-            ends |= await self._ends(job, unread)
-        waiting = await self._waiting(job) if main.active > main.ready else ()
+            ends |= await self._ends(job, main, unread)
+        waiting = await self._waiting(job, main) if main.active > main.ready else ()
         self._cache.look_at(key, job.uid, ArrayPods(ends, waiting, self._clock()))
 
     async def halt(self, key: Key) -> None:
@@ -166,7 +166,8 @@ class ArrayKeeper:
         Which indexes have pods is asked anew: after the array has shrunk, these are not the lowest any more.
         """
         job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
-        if job is None or job.array is None or status is None or status.array is None:
+        main = self._main(job) if job is not None else None
+        if job is None or job.array is None or status is None or status.array is None or main is None:
             return
         wished = job.array.stopped - status.array.succeeded - status.array.failed
         if len(wished) <= INDEXES_AT_ONCE:
@@ -174,6 +175,8 @@ class ArrayKeeper:
         else:
             found, _ = await self._api.list(PODS, key[0], label_selector=pods_of(job.uid), field_selector=NOT_ENDED)
         for pod in found:
+            if run_readers.controlling_job(pod) != main.uid:
+                continue
             index = int(pod["metadata"]["labels"][names.COMPLETION_INDEX])
             if index in wished and "deletionTimestamp" not in pod["metadata"]:
                 with suppress(NotFound, Conflict):
@@ -182,10 +185,10 @@ class ArrayKeeper:
     def _main(self, job: BatchJob) -> Run | None:
         return self._cache.runs.mains.get(job.uid, {}).get(MAIN_RUN)
 
-    async def _ends(self, job: BatchJob, indexes: list[int]) -> dict[int, Pod | None]:
+    async def _ends(self, job: BatchJob, main: Run, indexes: list[int]) -> dict[int, Pod | None]:
         """The failed pod of each of these indexes, unless somebody has deleted it."""
         found = await self._pods_of_indexes(job, indexes, "status.phase=Failed")
-        pods = sorted(filter(None, map(run_readers.pod, found)), key=lambda pod: pod.created)
+        pods = sorted(_pods_of(main, found), key=lambda pod: pod.created)
         newest = {pod.index: pod for pod in pods}
         return {index: newest.get(index) for index in indexes}
 
@@ -195,7 +198,7 @@ class ArrayKeeper:
         found, _ = await self._api.list(PODS, job.key[0], label_selector=selector, field_selector=field_selector)
         return found
 
-    async def _waiting(self, job: BatchJob) -> tuple[Pod, ...]:
+    async def _waiting(self, job: BatchJob, main: Run) -> tuple[Pod, ...]:
         pages = self._api.list_pages(
             PODS,
             job.key[0],
@@ -207,7 +210,12 @@ class ArrayKeeper:
             found, _ = await anext(pages)
         finally:
             await pages.aclose()
-        return tuple(pod for pod in map(run_readers.pod, found) if pod is not None)
+        return tuple(_pods_of(main, found))
+
+
+def _pods_of(main: Run, found: Iterable[Object]) -> list[Pod]:
+    """Those pods of a list that the Indexed Job has made."""
+    return [pod for pod in map(run_readers.pod, found) if pod is not None and pod.job_uid == main.uid]
 
 
 def pods_of(uid: str) -> str:

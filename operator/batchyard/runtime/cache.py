@@ -25,6 +25,7 @@ from batchyard.runtime import readers
 from batchyard.runtime.catalogue import Catalogue
 from batchyard.runtime.charges import Charges
 from batchyard.runtime.dependents import Dependents
+from batchyard.runtime.marks import Marks
 from batchyard.runtime.places import Places
 from batchyard.runtime.runs import Runs
 from batchyard.runtime.shares import Shares
@@ -37,13 +38,14 @@ _WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 class Cache:
     """Records by kind, the indexes that keep a pass cheap, and what has changed since the last pass."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, marks: Marks | None = None) -> None:
+        self.marks = marks or Marks()
         self.jobs: dict[Key, BatchJob] = {}
         self.statuses: dict[Key, Status] = {}
         self.resolved: dict[Key, Resolved] = {}
         self.written: dict[Key, Object] = {}
         """The status that the API server holds of each unfinished job."""
-        self.runs = Runs()
+        self.runs = Runs(self.marks, self._exists)
         self.granted: dict[Key, Placement] = {}
         self.wants: dict[Key, Want] = {}
         """What the arrays in the backlog ask for."""
@@ -328,7 +330,7 @@ class Cache:
     # Kubernetes Jobs and pods of runs.
 
     def put_run(self, obj: Object) -> None:
-        """Take a Kubernetes Job in, from its feed or from the answer to a write."""
+        """Take a Kubernetes Job in, from its feed or from the answer to a write; others' Jobs are passed over."""
         key = readers.key_of(obj)
         known = self.runs.find(key)
         if known is not None and known.uid != obj["metadata"]["uid"]:

@@ -102,11 +102,10 @@ class Executor:
         await self._check_remains(job)
         namespace, name = job.key[0], body["metadata"]["name"]
         try:
-            created = await self._api.create(JOBS, body, namespace)
+            created = await self._api.create(JOBS, self._cache.marks.sign(body), namespace)
         except AlreadyExists:
             created = await self._api.get(JOBS, name, namespace)
-        found = run_readers.run(created)
-        if found is None or found.owner_uid != job.uid:
+        if not self._is_of(created, job):
             raise InTheWayError(
                 f"a Kubernetes Job {name} that does not belong to this BatchJob exists in namespace {namespace}; "
                 "delete it, or wait until it is gone"
@@ -134,8 +133,7 @@ class Executor:
             except NotFound:
                 missing = True
                 continue
-            run = run_readers.run(found)
-            if run is not None and run.owner_uid == job.uid:
+            if self._is_of(found, job):
                 self._cache.put_run(found)
             else:
                 missing = True
@@ -153,18 +151,37 @@ class Executor:
         if self._cache.granted.get(placement.key) is placement:
             self._cache.withdraw(placement.key)
 
+    def _is_of(self, obj: Object, job: BatchJob) -> bool:
+        return self._cache.runs.believes(obj) and run_readers.owner(obj) == (job.key, job.uid)
+
     async def _check_remains(self, job: BatchJob) -> None:
-        """Look for a pod that outlives its deleted Kubernetes Job: the feed may not have shown it before that went."""
+        """Look for what outlives a Kubernetes Job that counts as deleted, and that the feeds do not show.
+
+        That is a pod whose Job went before it, and a Job whose labels somebody took away or changed.
+        """
         status = self._cache.statuses[job.key]
         selector = f"{names.JOB_UID}={job.uid}"
         if arrays.has_started(status) and job.uid not in self._cache.runs.mains:
             selector += f",{names.ARRAY}"
         elif not status.attempts or status.attempts[-1].reason != Reason.JOB_DELETED:
             return
+        else:
+            await self._check_estranged(job, status.attempts[-1].job_name)
         found, _ = await self._api.list(PODS, job.key[0], label_selector=selector)
         for pod in map(run_readers.pod, found):
             if pod is not None and pod.live:
                 raise InTheWayError(f"pod {pod.name} of the deleted Kubernetes Job {pod.run} has not ended yet")
+
+    async def _check_estranged(self, job: BatchJob, name: str) -> None:
+        try:
+            found = await self._api.get(JOBS, name, job.key[0])
+        except NotFound:
+            return
+        if run_readers.belongs_to(found, job.uid) and not run_readers.condition(found):
+            raise InTheWayError(
+                f"Kubernetes Job {name} in namespace {job.key[0]} still exists, but its labels or annotations are not "
+                "those that Batchyard gave it any more; delete it, or wait until it has ended"
+            )
 
     def _fail(self, placement: Placement, reason: str, message: str) -> None:
         """End a job whose Kubernetes Job can never be created."""

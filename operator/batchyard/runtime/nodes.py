@@ -131,10 +131,10 @@ class NodeStarter:
     async def _created(self, body: Object, main: Run) -> Object:
         namespace, name = main.owner[0], body["metadata"]["name"]
         try:
-            created = await self._api.create(JOBS, body, namespace)
+            created = await self._api.create(JOBS, self._cache.marks.sign(body), namespace)
         except AlreadyExists:
             created = await self._api.get(JOBS, name, namespace)
-        found = run_readers.run(created)
+        found = run_readers.run(created) if self._cache.runs.believes(created) else None
         if found is None or found.owner_uid != main.owner_uid or found.main_uid != main.uid:
             raise InTheWayError(
                 f"a Kubernetes Job {name} that does not belong to this run exists in namespace {namespace}; "

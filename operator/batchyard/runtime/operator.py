@@ -22,6 +22,7 @@ from batchyard.runtime.executor import Executor
 from batchyard.runtime.feed import Feed, OnDelete
 from batchyard.runtime.leader import LeaderElection
 from batchyard.runtime.loop import Item, Loop
+from batchyard.runtime.marks import MarkKey
 from batchyard.runtime.metrics import Metrics, gauges
 from batchyard.runtime.overview import Overview
 from batchyard.runtime.pacing import Pacer
@@ -55,6 +56,7 @@ class Operator:
         api: KubeApi,
         election: LeaderElection,
         metrics: Metrics,
+        mark_key: MarkKey,
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
@@ -63,6 +65,7 @@ class Operator:
     ) -> None:
         self.cache = Cache(clock)
         self._election = election
+        self._mark_key = mark_key
         self._metrics = metrics
         self._monotonic = monotonic
         self._sweep_seconds = sweep_seconds
@@ -173,11 +176,12 @@ class Operator:
         backoff, failures = Backoff(), 0
         while True:
             try:
+                await self._mark_key.load(self.cache.marks)
                 await self._sweep.prime()
             except ApiError as error:
                 failures += 1
                 delay = backoff.delay(failures)
-                _log.warning("Reading all BatchJobs failed, again in %.1f s: %s", delay, error.message)
+                _log.warning("Reading what exists failed, again in %.1f s: %s", delay, error.message)
                 await asyncio.sleep(delay)
             else:
                 return

@@ -1,67 +1,108 @@
 """From Kubernetes Jobs and pods of the API server to the core's records of runs. Pure; called by the cache.
 
-What is read here was made by Batchyard, so labels and annotations are trusted to be there.
+Only what `marks` believes is read: then labels and annotations are there, and true.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from batchyard.api import names
 from batchyard.core.arrayrecords import IndexedJob
 from batchyard.core.indexes import IndexSet
-from batchyard.core.records import Pod, Run
+from batchyard.core.records import Key, Pod, Run
 from batchyard.core.resources import pod_requests
-from batchyard.manifests.gang import read_request
-from batchyard.manifests.job import read_consumables
+from batchyard.manifests.job import read_consumables, read_request
 from batchyard.manifests.terms import read_terms
 from batchyard.runtime.readers import Object, created_at, timestamp
 
 
-def run(obj: Object, known: Run | None = None) -> Run | None:
-    """Read a Kubernetes Job; None when it is not Batchyard's. `known` spares reading what cannot change."""
-    metadata, status = obj["metadata"], obj.get("status") or {}
+def owner(obj: Object) -> tuple[Key, str] | None:
+    """Namespace, name and uid of the BatchJob that a Kubernetes Job or a pod says it belongs to."""
+    metadata = obj["metadata"]
     labels = metadata.get("labels") or {}
-    owner = names.JOB in labels and _owner_uid(metadata)
-    if not owner:
+    if names.JOB not in labels or names.JOB_UID not in labels:
         return None
-    annotations = metadata["annotations"]
-    condition: Mapping[str, Any] = next(
-        (
-            each
-            for each in status.get("conditions") or ()
-            if each["status"] == "True" and each["type"] in ("Complete", "Failed")
-        ),
-        {},
+    return (metadata["namespace"], labels[names.JOB]), labels[names.JOB_UID]
+
+
+def is_controlled(obj: Object) -> bool:
+    """Whether a Kubernetes Job has the BatchJob that it says it belongs to as its controller."""
+    found, controller = owner(obj), _controller(obj)
+    return (
+        found is not None
+        and controller.get("kind") == names.BATCH_JOB
+        and controller["apiVersion"].startswith(names.GROUP + "/")
+        and (controller["name"], controller["uid"]) == (found[0][1], found[1])
     )
+
+
+def belongs_to(obj: Object, uid: str) -> bool:
+    """Whether a Kubernetes Job says in any way that it belongs to the BatchJob of this uid."""
+    found = owner(obj)
+    return _controller(obj).get("uid") == uid or (found is not None and found[1] == uid)
+
+
+def _controller(obj: Object) -> Mapping[str, Any]:
+    references = obj["metadata"].get("ownerReferences") or ()
+    return next((each for each in references if each.get("controller")), {})
+
+
+def run(obj: Object, known: Run | None = None) -> Run | None:
+    """Read a Kubernetes Job; None when it is not Batchyard's. What `known` tells cannot change, whatever labels say."""
+    metadata, status = obj["metadata"], obj.get("status") or {}
+    ended = condition(obj)
+    constant = known or _made(obj)
+    if constant is None:
+        return None
+    return replace(
+        constant,
+        active=status.get("active", 0),
+        ready=status.get("ready", 0),
+        started_at=timestamp(status.get("startTime")),
+        condition=ended.get("type", ""),
+        condition_reason=ended.get("reason", ""),
+        condition_message=ended.get("message", ""),
+        ended_at=timestamp(ended.get("lastTransitionTime")),
+        deleting="deletionTimestamp" in metadata,
+        indexed=_indexed(obj, known) if constant.indexed is not None else None,
+        suspended_at=_suspended_at(obj),
+    )
+
+
+def condition(obj: Object) -> Mapping[str, Any]:
+    """The condition of a Kubernetes Job that says that it has ended; empty while it has not."""
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    ends = (each for each in conditions if each["status"] == "True" and each["type"] in ("Complete", "Failed"))
+    return next(ends, {})
+
+
+def _made(obj: Object) -> Run | None:
+    """What a Kubernetes Job says about itself from its creation on."""
+    belongs = owner(obj)
+    if belongs is None:
+        return None
+    metadata = obj["metadata"]
+    labels, annotations = metadata["labels"], metadata["annotations"]
     return Run(
         name=metadata["name"],
         uid=metadata["uid"],
-        owner=(metadata["namespace"], labels[names.JOB]),
-        owner_uid=owner,
+        owner=belongs[0],
+        owner_uid=belongs[1],
         number=int(labels[names.RUN]),
         attempt=int(annotations[names.ATTEMPT]),
         queue=labels.get(names.QUEUE, ""),
         environment=labels.get(names.ENVIRONMENT, ""),
         revision=int(labels[names.REVISION]),
-        request=known.request if known else read_request(annotations) or pod_requests(obj["spec"]["template"]["spec"]),
+        request=read_request(annotations) or pod_requests(obj["spec"]["template"]["spec"]),
         created=created_at(obj),
-        active=status.get("active", 0),
-        ready=status.get("ready", 0),
-        started_at=timestamp(status.get("startTime")),
-        condition=condition.get("type", ""),
-        condition_reason=condition.get("reason", ""),
-        condition_message=condition.get("message", ""),
-        ended_at=timestamp(condition.get("lastTransitionTime")),
-        deleting="deletionTimestamp" in metadata,
         node=int(labels[names.NODE]) if names.NODE in labels else None,
         main_uid=annotations.get(names.MAIN_UID, ""),
         share=annotations.get(names.SHARE, ""),
-        consumables=known.consumables if known else read_consumables(annotations),
-        indexed=_indexed(obj, known) if names.ARRAY in labels else None,
+        consumables=read_consumables(annotations),
+        indexed=IndexedJob(0, 0) if names.ARRAY in labels else None,
         index=int(labels[names.INDEX]) if names.INDEX in labels else None,
-        suspended_at=_suspended_at(obj),
-        refusal=known.refusal if known else None,
-        terms=known.terms if known else read_terms(annotations),
+        terms=read_terms(annotations),
     )
 
 
@@ -91,11 +132,10 @@ def _indexed(obj: Object, known: Run | None) -> IndexedJob:
     )
 
 
-def _owner_uid(metadata: Mapping[str, Any]) -> str:
-    for reference in metadata.get("ownerReferences") or ():
-        if reference["kind"] == names.BATCH_JOB and reference["apiVersion"].startswith(names.GROUP + "/"):
-            return str(reference["uid"])
-    return ""
+def controlling_job(obj: Object) -> str:
+    """The uid of the Kubernetes Job that controls a pod, if one does."""
+    controller = _controller(obj)
+    return str(controller["uid"]) if controller.get("kind") == "Job" else ""
 
 
 def pod(obj: Object) -> Pod | None:
@@ -118,6 +158,7 @@ def pod(obj: Object) -> Pod | None:
         owner=(metadata["namespace"], labels[names.JOB]),
         owner_uid=labels[names.JOB_UID],
         run=labels["batch.kubernetes.io/job-name"],
+        job_uid=controlling_job(obj),
         created=created_at(obj),
         node_name=(obj.get("spec") or {}).get("nodeName", ""),
         phase=status.get("phase", "Pending"),

@@ -4,20 +4,26 @@ A part of the cache, which tells of what the feeds and the answers to writes sho
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
 from batchyard.core.arrayrecords import ArrayPods
 from batchyard.core.records import Key, Pod, Refusal, Run
 from batchyard.runtime import run_readers
+from batchyard.runtime.marks import Marks
 from batchyard.runtime.readers import Object, key_of
 
 
 class Runs:
-    """Records by job, and by the names that the API server knows them under."""
+    """Records by job, and by the names that the API server knows them under.
 
-    def __init__(self) -> None:
+    `exists` tells whether a BatchJob is there, by name and uid.
+    """
+
+    def __init__(self, marks: Marks, exists: Callable[[Key, str], bool]) -> None:
+        self._marks = marks
+        self._exists = exists
         self.mains: defaultdict[str, dict[int, Run]] = defaultdict(dict)
         """Runs by number: of a multi-node job the Jobs of the main node, of an array its Indexed Job."""
         self.children: defaultdict[str, dict[str, Run]] = defaultdict(dict)
@@ -43,13 +49,20 @@ class Runs:
         """Return all runs."""
         return self._jobs.values()
 
+    def believes(self, obj: Object) -> bool:
+        """Whether a Job was made by Batchyard, for a job that exists or is about to be cleared away."""
+        owner = run_readers.owner(obj)
+        return owner is not None and self._marks.believes(obj, owner_exists=self._exists(*owner))
+
     def put(self, obj: Object) -> tuple[Run, Run | None] | None:
-        """Take a Job in; returns its record and the one before, or None when it says nothing new."""
+        """Take a Job in; returns its record and the one before, or None when it says nothing new or is another's."""
         key = key_of(obj)
         known = self._jobs.get(key)
         version = int(obj["metadata"].get("resourceVersion", 0))
         # The answer to a write may come after the feed has shown a later state, and nothing may follow on that one.
         if known is not None and version < self._versions[key]:
+            return None
+        if known is None and not self.believes(obj):
             return None
         run = run_readers.run(obj, known)
         if run is None:
@@ -58,6 +71,8 @@ class Runs:
         if run == known:
             return None
         self._keep(key, run)
+        if known is None:
+            self._drop_decoys(run)
         return run, known
 
     def _keep(self, key: Key, run: Run) -> None:
@@ -106,13 +121,43 @@ class Runs:
         return run
 
     def put_pod(self, obj: Object) -> Pod | None:
-        """Take the pod of a run in; returns its record if that says anything new."""
+        """Take the pod of a run in; returns its record if that says anything new.
+
+        A pod may be shown before its Job, or outlive it: then its job must exist, by name and uid. What a known pod
+        belongs to does not change with its labels.
+        """
         pod = run_readers.pod(obj)
-        if pod is None or pod == self._pods.get((pod.owner[0], pod.name)):
+        if pod is None:
+            return None
+        known = self._pods.get((pod.owner[0], pod.name))
+        if known is not None and known.uid == pod.uid:
+            pod = replace(pod, owner=known.owner, owner_uid=known.owner_uid, run=known.run, job_uid=known.job_uid)
+        elif not self._is_of_run(pod):
+            return None
+        if pod == known:
             return None
         self._pods[pod.owner[0], pod.name] = pod
         self.pods[pod.owner_uid][pod.run] = pod
         return pod
+
+    def _is_of_run(self, pod: Pod) -> bool:
+        run = self._jobs.get((pod.owner[0], pod.run))
+        if run is None:
+            return self._exists(pod.owner, pod.owner_uid)
+        return (run.uid, run.owner_uid) == (pod.job_uid, pod.owner_uid)
+
+    def _drop_decoys(self, run: Run) -> None:
+        """Leave only pods of its own to a Job that has just become known."""
+        shown = self.pods.get(run.owner_uid, {}).get(run.name)
+        if shown is None or shown.job_uid == run.uid:
+            return
+        _drop(self.pods, run.owner_uid, run.name)
+        for key, pod in list(self._pods.items()):
+            if (key[0], pod.run) == (run.owner[0], run.name):
+                if pod.job_uid == run.uid:
+                    self.pods[run.owner_uid][run.name] = pod
+                else:
+                    del self._pods[key]
 
     def remove_pod(self, key: Key) -> Pod | None:
         """Note that a pod is gone; what it told is kept as long as its Job exists."""

@@ -9,6 +9,7 @@ from batchyard import settings
 from batchyard.api import names
 from batchyard.kube import resources
 from batchyard.kube.resources import Resource
+from batchyard.runtime.marks import secret_name
 from unit.helm.rendering import Json, render
 
 PACKAGE = Path(batchyard.__file__).parent
@@ -47,15 +48,17 @@ def test_no_rule_has_a_wildcard() -> None:
             assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
 
 
-def test_leases_are_only_those_of_the_operators_namespace_and_name() -> None:
+def test_lease_and_key_are_only_those_of_the_operators_namespace_and_name() -> None:
     objects = render()
-    assert not [
-        rule for role in _roles(objects, "ClusterRole") for rule in role["rules"] if "leases" in rule["resources"]
-    ]
+    everywhere = [rule for role in _roles(objects, "ClusterRole") for rule in role["rules"]]
+    assert not [rule for rule in everywhere if {"leases", "secrets"} & set(rule["resources"])]
     [role] = _roles(objects, "Role")
-    assert [(rule["verbs"], rule.get("resourceNames")) for rule in role["rules"]] == [
-        (["create"], None),
-        (["get", "update"], [settings.Settings().lease]),
+    lease = settings.Settings().lease
+    assert [(rule["resources"], rule["verbs"], rule.get("resourceNames")) for rule in role["rules"]] == [
+        (["leases"], ["create"], None),
+        (["leases"], ["get", "update"], [lease]),
+        (["secrets"], ["create"], None),
+        (["secrets"], ["get"], [secret_name(lease)]),
     ]
 
 

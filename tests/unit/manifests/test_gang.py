@@ -5,7 +5,8 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.records import Gang, NodeGroup, Resolved
-from batchyard.manifests.gang import build_main, build_node, build_service, read_request
+from batchyard.manifests.gang import build_main, build_node, build_service
+from batchyard.manifests.job import read_request
 from unit.manifests.conftest import Golden
 from unit.samples import make_environment, make_job, make_resolved, make_run
 

@@ -9,8 +9,9 @@ import pytest
 from batchyard.api import names
 from batchyard.core.environmentrecords import Environment, Toleration
 from batchyard.core.records import BatchJob
+from batchyard.core.resources import pod_requests
 from batchyard.core.template import TemplateError
-from batchyard.manifests.job import build_job
+from batchyard.manifests.job import build_job, read_request
 from unit.manifests.conftest import Golden
 from unit.samples import CONTAINER, make_environment, make_job, make_resolved
 
@@ -114,3 +115,11 @@ def test_a_job_of_a_share_says_which() -> None:
     built = build_job(replace(make_job(), share="red"), make_resolved(), make_environment(), 2, 1)
     annotations = built["metadata"]["annotations"]
     assert (annotations[names.ATTEMPT], annotations[names.SHARE]) == ("1", "red")
+
+
+def test_a_job_tells_what_each_of_its_places_takes() -> None:
+    resolved = make_resolved()
+    built = build_job(make_job(), resolved, make_environment(), 2, 1)
+    assert read_request(built["metadata"]["annotations"]) == resolved.request
+    assert resolved.request == pod_requests(built["spec"]["template"]["spec"])
+    assert read_request({names.ATTEMPT: "1"}) is None

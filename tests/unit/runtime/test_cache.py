@@ -16,13 +16,15 @@ from batchyard.manifests.job import build_job
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.executor import Executor
+from batchyard.runtime.marks import Marks
 from fakes.api import FakeApi
-from unit.samples import make_environment, make_job, make_resolved
+from unit.samples import NOW, make_environment, make_job, make_resolved
 
 JOB = make_job()
 KEY = JOB.key
 ONE_RUN = {"cpu": 2000, "memory": 4 * 2**30, "pods": 1}
 NOTHING = {"cpu": 0, "memory": 0, "pods": 0}
+MARKS = Marks(b"key", NOW)
 PLACEMENT = Placement(KEY, "pool", {"cpu": 2000, "memory": 4 * 2**30})
 
 
@@ -32,7 +34,7 @@ def batchjob(uid: str = JOB.uid, **metadata: Any) -> Object:
 
 
 def kube_job(uid: str = "run", *, active: int = 0, ended: bool = False) -> Object:
-    obj = build_job(JOB, make_resolved(), make_environment(), 1, 1)
+    obj = MARKS.sign(build_job(JOB, make_resolved(), make_environment(), 1, 1))
     condition = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
     return {
         **obj,
@@ -48,12 +50,14 @@ def kube_job(uid: str = "run", *, active: int = 0, ended: bool = False) -> Objec
 
 def pod(**status: Any) -> Object:
     labels = {names.JOB: KEY[1], names.JOB_UID: JOB.uid, "batch.kubernetes.io/job-name": "videos-1"}
-    return {"metadata": {"namespace": "media", "name": "pod", "uid": "pod", "labels": labels}, "status": status}
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "videos-1", "uid": "run", "controller": True}
+    metadata = {"namespace": "media", "name": "pod", "uid": "pod", "labels": labels, "ownerReferences": [owner]}
+    return {"metadata": metadata, "status": status}
 
 
 @pytest.fixture
 def cache() -> Cache:
-    cache = Cache()
+    cache = Cache(marks=MARKS)
     cache.put_batchjob(batchjob())
     return cache
 
@@ -316,7 +320,7 @@ async def test_a_job_held_after_its_grant_starts_only_if_it_has_started(cache: C
     if found != "nothing":
         body = kube_job()
         if found == "another's":
-            body["metadata"]["ownerReferences"][0]["uid"] = "another"
+            body["metadata"]["labels"][names.JOB_UID] = "another"
         api.store.create(JOBS, body, "media")
     cache.put_batchjob({**batchjob(generation=2), "spec": {**JOB.spec, "suspend": True}})
     await Executor(api, cache, lambda: 0.0, Backoff()).create(KEY)
