@@ -47,5 +47,17 @@ def read_revision(obj: Mapping[str, Any]) -> Revision:
         digest=revisions.digest(content),
         created=parse_time(metadata["creationTimestamp"]),
         uid=metadata.get("uid", ""),
-        owner_uid=next((each["uid"] for each in metadata.get("ownerReferences") or ()), ""),
+        owner_uid=_owner_uid(metadata),
     )
+
+
+def _owner_uid(metadata: Mapping[str, Any]) -> str:
+    """The uid of the JobDefinition that controls it and that its label names; empty where that is none.
+
+    A StatefulSet gives its labels to ControllerRevisions of its own.
+    """
+    for each in metadata.get("ownerReferences") or ():
+        ours = each["kind"] == names.JOB_DEFINITION and each["apiVersion"].startswith(f"{names.GROUP}/")
+        if ours and each.get("controller") and each["name"] == metadata["labels"][names.DEFINITION]:
+            return str(each["uid"])
+    return ""

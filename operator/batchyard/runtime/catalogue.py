@@ -152,6 +152,8 @@ class Catalogue:
     def put_revision(self, obj: Object) -> None:
         """Take a revision in, from its feed or from the answer to its creation."""
         revision = read_revision(obj)
+        if not revision.owner_uid:
+            return
         definition = self.definitions.get(revision.definition)
         if definition is not None and definition.uid != revision.owner_uid:
             return  # left over from a definition of the same name; garbage collection is on its way

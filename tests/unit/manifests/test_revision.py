@@ -1,6 +1,9 @@
 """Revisions as ControllerRevisions."""
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from batchyard.core.revisions import digest
 from batchyard.manifests.revision import build_revision, read_revision
@@ -28,3 +31,15 @@ def test_a_forged_label_does_not_change_the_hash() -> None:
     written = build_revision(make_definition(), 3, content, "forged")
     stored = {**written, "metadata": {**written["metadata"], "creationTimestamp": CREATED}}
     assert read_revision(stored).digest == digest(content)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"kind": "StatefulSet"}, {"apiVersion": "apps/v1"}, {"name": "another"}, {"controller": False}],
+)
+def test_only_its_definition_owns_a_revision(change: dict[str, Any]) -> None:
+    content = make_content()
+    made = build_revision(make_definition(), 3, content, digest(content))
+    made["metadata"]["creationTimestamp"] = CREATED
+    made["metadata"]["ownerReferences"][0].update(change)
+    assert read_revision(made).owner_uid == ""
