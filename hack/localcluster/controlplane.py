@@ -106,7 +106,12 @@ def kwokctl_config(state: ClusterState, binaries: Path, ports: list[int]) -> lis
     patches = {
         "etcd": {"unsafe-no-fsync": "true"},  # the data is thrown away with the cluster
         "kube-apiserver": apiserver,
-        "kube-controller-manager": {**fast_client, "concurrent-job-syncs": "20"},
+        # Each controller by its own name, as in most clusters: admission policies tell them apart.
+        "kube-controller-manager": {
+            **fast_client,
+            "concurrent-job-syncs": "20",
+            "use-service-account-credentials": "true",
+        },
         "kube-scheduler": fast_client,
         "kwok-controller": {"manage-nodes-with-annotation-selector": "=".join(NODE_ANNOTATION)},
     }

@@ -7,7 +7,7 @@ import pytest
 
 from batchyard.api import names
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import BATCHJOBS, JOBS, NAMESPACES, PODS, SECRETS
+from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, JOBS, NAMESPACES, PODS, SECRETS
 from fakes.cluster import NAMESPACE, Cluster, in_cluster
 from objects.api import manifest
 
@@ -290,6 +290,32 @@ async def test_a_pod_of_another_namespace_is_of_no_job_here(cluster: Cluster) ->
     cluster.put("BatchJob", "job")
     await cluster.pass_time(5)
     assert cluster.state() == ("Starting", "CreatingPod")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@in_cluster()
+async def test_a_revision_of_somebody_else_is_none(cluster: Cluster, restart: bool) -> None:
+    """A StatefulSet gives its labels to the ControllerRevisions that are made for it."""
+    cluster.furnish()
+    process = await cluster.start_operator()
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "x", "uid": "x", "controller": True}
+    for number in (1, 2):
+        metadata = {
+            "name": f"x-{number}",
+            "labels": {names.DEFINITION: "transcode", names.REVISION: str(number)},
+            "ownerReferences": [owner],
+        }
+        data = {"spec": {"container": {"image": "evil", "resources": {"requests": {"cpu": "1"}}}}}
+        cluster.store.create(CONTROLLER_REVISIONS, {"metadata": metadata, "revision": number, "data": data}, NAMESPACE)
+    if restart:
+        await process.stop()
+        await cluster.start_operator()
+    await cluster.pass_time(1)
+    cluster.submit()
+    await cluster.pass_time(2)
+    [container] = cluster.kube_job("job-1")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "busybox"
+    assert cluster.get("JobDefinition", "transcode")["status"]["latestRevision"] == 1
 
 
 @in_cluster()

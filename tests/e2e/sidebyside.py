@@ -21,6 +21,7 @@ _SECOND = {
     "test_dependencies",
     "test_examples",
     "test_helm",
+    "test_identity",
     "test_multinode",
     "test_real_node",
     "test_refusals",

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from batchyard.api import names
+
 
 @dataclass(slots=True, frozen=True)
 class _MapOf:
@@ -56,7 +58,7 @@ def misshapen(template: Any) -> str:
     """One sentence about the first thing that is wrong, or nothing."""
     if _is_deeper(template, _DEEPEST):
         return f"spec.template is nested more than {_DEEPEST} levels deep: take out what is not of a pod"
-    problem = _problem(template, _POD_TEMPLATE, "spec.template")
+    problem = _problem(template, _POD_TEMPLATE, "spec.template") or _reserved(template.get("metadata") or {})
     if problem:
         return problem
     spec = template.get("spec") or {}
@@ -69,6 +71,14 @@ def misshapen(template: Any) -> str:
                 return f"{path} has no name: give it one"
             if any(not entry.get("name") for entry in container.get("env") or ()):
                 return f"{path}.env has an entry without a name: give it one"
+    return ""
+
+
+def _reserved(metadata: Mapping[str, Mapping[str, str]]) -> str:
+    for field in ("labels", "annotations"):
+        for name in metadata.get(field) or ():
+            if name.startswith(f"{names.GROUP}/"):
+                return f"spec.template.metadata.{field} has {name}, which is for Batchyard to set: take it out"
     return ""
 
 

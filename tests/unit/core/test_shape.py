@@ -70,6 +70,14 @@ for _ in range(60):
             "spec.template.spec.terminationGracePeriodSeconds must be a whole number from 0 to 2147483647",
         ),
         (
+            {"metadata": {"labels": {"batchyard.dev/array": "true"}}, "spec": {"containers": [OK]}},
+            "spec.template.metadata.labels has batchyard.dev/array, which is for Batchyard to set: take it out",
+        ),
+        (
+            {"metadata": {"annotations": {"a": "b", "batchyard.dev/x": "y"}}, "spec": {"containers": [OK]}},
+            "spec.template.metadata.annotations has batchyard.dev/x, which is for Batchyard to set: take it out",
+        ),
+        (
             {"spec": {"containers": [OK], "volumes": NESTED}},
             "spec.template is nested more than 50 levels deep: take out what is not of a pod",
         ),
@@ -109,6 +117,15 @@ def test_a_null_is_a_field_that_is_not_set() -> None:
 def test_a_template_without_nulls_stays_the_same_object() -> None:
     template = {"spec": {"containers": [OK], "volumes": [{"name": "a"}]}}
     assert without_nulls(template) is template
+
+
+def test_labels_of_other_prefixes_are_the_users_own() -> None:
+    labels = {"team": "a", "sim.batchyard.dev/x": "y", "batchyard.dev": "z"}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [OK], "nodeSelector": {"batchyard.dev/node": "a"}},
+    }
+    assert misshapen(template) == ""
 
 
 json = st.recursive(

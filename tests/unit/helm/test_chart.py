@@ -104,10 +104,28 @@ def test_every_bound_service_account_is_the_operators() -> None:
         )
 
 
+def test_policy_exempts_the_operators_service_account_and_whom_the_values_name() -> None:
+    values = ("serviceAccount.create=false", "serviceAccount.name=theirs", "policy.exemptUsers[0]=backup")
+    for objects, users in (
+        (render(), ["system:serviceaccount:system:batchyard"]),
+        (render(*values), ["system:serviceaccount:system:theirs", "backup"]),
+    ):
+        [policy] = _of_kind(objects, "ValidatingAdmissionPolicy")
+        [binding] = _of_kind(objects, "ValidatingAdmissionPolicyBinding")
+        condition = policy["spec"]["matchConditions"][0]["expression"]
+        assert json.loads(condition.partition(" in ")[2].rstrip(")")) == users
+        assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+
+
+def test_policy_can_be_left_out() -> None:
+    kinds = {obj["kind"] for obj in render("policy.enabled=false")}
+    assert not [kind for kind in kinds if kind.startswith("ValidatingAdmission")]
+
+
 def test_everything_is_labelled_and_in_the_namespace_of_the_release() -> None:
     for obj in render("metrics.serviceMonitor.enabled=true"):
         assert obj["metadata"]["labels"]["app.kubernetes.io/instance"] == "batchyard"
-        clusterwide = obj["kind"].startswith(("ClusterRole", "CustomResource"))
+        clusterwide = obj["kind"].startswith(("ClusterRole", "CustomResource", "ValidatingAdmission"))
         assert obj["metadata"].get("namespace") == (None if clusterwide else "system")
 
 
@@ -156,6 +174,7 @@ def test_where_the_pod_runs_can_be_said() -> None:
         ("serviceAccount.create=false", "at '/serviceAccount/name': minLength: got 0, want 1"),
         ("crds=false", "at '/crds': got boolean, want object"),
         ("sweepSeconds=1.5", "at '/sweepSeconds': got string, want integer"),
+        ("policy.exemptUsers=backup", "at '/policy/exemptUsers': got string, want array"),
         ("sweepSeconds=0", "at '/sweepSeconds': minimum: got 0, want 1"),
         ("podLabels.a=1", "at '/podLabels/a': got number, want string"),
         ("fullnameOverride=Batch_Yard", "at '/fullnameOverride': 'Batch_Yard' does not match pattern"),
@@ -199,7 +218,7 @@ def test_every_value_is_explained_in_place() -> None:
     text = (CHART / "values.yaml").read_text()
     unexplained = re.findall(r"(?<!#)\n\n(\w+):", re.sub(r"\n *#.*", "#", text))
     # Groups may explain their values instead.
-    groups = {"image", "crds", "serviceAccount", "userRoles", "log", "metrics"}
+    groups = {"image", "crds", "serviceAccount", "userRoles", "policy", "log", "metrics"}
     assert set(unexplained) <= groups
 
 

@@ -16,7 +16,7 @@ from unit.manifests.conftest import Golden
 from unit.samples import CONTAINER, make_environment, make_job, make_resolved
 
 FULL_TEMPLATE: dict[str, Any] = {
-    "metadata": {"labels": {"team": "media", names.JOB: "forged"}, "annotations": {"note": "kept"}},
+    "metadata": {"labels": {"team": "media"}, "annotations": {"note": "kept"}},
     "spec": {
         "initContainers": [{"name": "fetch", "image": "curl", "command": ["fetch", "Ref::codec"]}],
         "containers": [

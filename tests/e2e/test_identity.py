@@ -1,0 +1,202 @@
+"""The chart's policy on a real API server: a tenant cannot make or change what looks like Batchyard's, and need not."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchyard.api import names
+from e2e.clusterapi import JOBS, PODS, ClusterApi, Json, path_of, until
+from e2e.harness import Harness
+from e2e.operatorprocess import OperatorProcess
+from localcluster import Cluster, LocalClusterError
+from localcluster.images import SHELL
+from unit.helm.rendering import render
+
+pytestmark = pytest.mark.e2e
+
+QUEUE = {names.QUEUE: "another"}
+REFUSED = "only Batchyard may set, change or remove labels and annotations of batchyard.dev"
+REVISIONS = "apps/v1", "controllerrevisions"
+
+
+class Tenant:
+    """Somebody who may edit one namespace and submit jobs there, with a token of their own."""
+
+    def __init__(self, harness: Harness, folder: Path) -> None:
+        self._harness = harness
+        harness.kubectl("create", "serviceaccount", "tenant")
+        account = f"{harness.namespace}:tenant"
+        harness.kubectl("create", "rolebinding", "tenant", "--clusterrole=edit", f"--serviceaccount={account}")
+        verbs = ("--verb=create,get,list,update,patch", f"--resource=batchjobs.{names.GROUP}")
+        harness.kubectl("create", "role", "submitter", *verbs)
+        harness.kubectl("create", "rolebinding", "submitter", "--role=submitter", f"--serviceaccount={account}")
+        shown = json.loads(harness.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
+        shown["users"][0]["user"] = {"token": harness.kubectl("create", "token", "tenant").strip()}
+        self._kubeconfig = folder / "tenant.kubeconfig"
+        self._kubeconfig.write_text(json.dumps(shown))
+
+    def kubectl(self, *args: str, input: str | None = None) -> str:  # noqa: A002 - subprocess's word
+        """Run kubectl as the tenant."""
+        return self._harness.kubectl(f"--kubeconfig={self._kubeconfig}", *args, input=input)
+
+    def create(self, obj: Json) -> None:
+        """Create an object."""
+        self.kubectl("create", "-f", "-", input=json.dumps(obj))
+
+    def refused(self, *args: str, input: str | None = None) -> None:  # noqa: A002 - subprocess's word
+        """Run kubectl, which the policy must refuse."""
+        with pytest.raises(LocalClusterError, match=REFUSED):
+            self.kubectl(*args, input=input)
+
+    def cannot_create(self, obj: Json) -> None:
+        """Try to create an object, which the policy must refuse."""
+        self.refused("create", "-f", "-", input=json.dumps(obj))
+
+
+@pytest.fixture(scope="module")
+def tenant(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
+    """A tenant, with the policy in force. The operator of these tests is an administrator, hence exempt by name."""
+    who = json.loads(cluster.kubectl("auth", "whoami", "-o", "json"))["status"]["userInfo"]["username"]
+    policy = [each for each in render(f"policy.exemptUsers[0]={who}") if each["kind"].startswith("ValidatingAdm")]
+    objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": policy})
+    cluster.kubectl("apply", "-f", "-", input=objects)
+    tenant = Tenant(shared, tmp_path_factory.mktemp("tenant"))
+
+    def in_force() -> bool:
+        try:
+            tenant.kubectl("create", "--dry-run=server", "-f", "-", input=json.dumps(job("probe", labels=QUEUE)))
+        except LocalClusterError as error:
+            return REFUSED in str(error)
+        return False
+
+    until(in_force, 60, lambda: "the policy in force")
+    yield tenant
+    cluster.kubectl("delete", "-f", "-", input=objects)
+
+
+@pytest.fixture(scope="module")
+def running(shared: Harness, tenant: Tenant) -> str:
+    """The name of the Kubernetes Job of a BatchJob that the tenant has submitted, and that runs on."""
+    shared.apply(
+        shared.simulated_environment(),
+        shared.queue("queue", "simulated"),
+        shared.simulated_definition("long", duration="600s"),
+        shared.simulated_definition("short"),
+    )
+    tenant.create(shared.job("own", "long", "queue"))
+    return str(shared.wait_state("own", "Running")["jobName"])
+
+
+def pod(**metadata: Any) -> Json:
+    container = {"name": "main", "image": SHELL, "resources": {"requests": {"cpu": "1000"}}}
+    return {"metadata": metadata, "spec": {"restartPolicy": "Never", "containers": [container]}}
+
+
+def job(name: str, template: Json | None = None, *, suspend: bool = True, **metadata: Any) -> Json:
+    spec = {"suspend": suspend, "template": template or pod()}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, **metadata}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        job("labelled", labels=QUEUE),
+        job("annotated", annotations={names.REQUEST: "{}"}),
+        job("templated", pod(labels={names.JOB_UID: "x"})),
+        job("both", pod(annotations={names.MARK: "x"})),
+        {"apiVersion": "v1", "kind": "Pod", **pod(name="decoy", labels={names.JOB_UID: "x"})},
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"generateName": "generated-", "labels": {"batchyard.dev/anything": ""}},
+            "spec": {"template": pod()},
+        },
+    ],
+    ids=lambda made: made["metadata"].get("name", "generated"),
+)
+def test_a_tenant_cannot_make_what_looks_like_ours(tenant: Tenant, made: Json) -> None:
+    tenant.cannot_create(made)
+
+
+def test_the_refusal_names_the_labels(tenant: Tenant) -> None:
+    made = job("named", pod(labels={names.JOB_UID: "x"}), labels={**QUEUE, "team": "a"})
+    with pytest.raises(LocalClusterError, match=r"leave batchyard\.dev/queue, batchyard\.dev/job-uid as it was"):
+        tenant.create(made)
+
+
+def test_a_tenant_cannot_change_what_our_objects_say(tenant: Tenant, shared: Harness, running: str) -> None:
+    [own] = shared.pods_of("own")
+    for kind, name in (("job", running), ("pod", own["metadata"]["name"])):
+        tenant.refused("label", kind, name, f"{names.JOB_UID}-")
+        tenant.refused("label", kind, name, "--overwrite", f"{names.QUEUE}=another")
+        tenant.refused("annotate", kind, name, "batchyard.dev/new=x")
+    tenant.refused("annotate", "job", running, "--overwrite", f"{names.REQUEST}={{}}")
+
+
+def test_everything_else_about_them_can_be_changed(tenant: Tenant, shared: Harness, running: str) -> None:
+    [own] = shared.pods_of("own")
+    for kind, name in (("job", running), ("pod", own["metadata"]["name"])):
+        tenant.kubectl("label", kind, name, "team=a")
+        tenant.kubectl("annotate", kind, name, "example.org/note=seen")
+    assert shared.statuses()["own"]["state"] == "Running"
+
+
+def test_jobs_of_others_run_as_ever(tenant: Tenant, shared: Harness, api: ClusterApi) -> None:
+    tenant.create(job("ordinary", pod(labels={"team": "a"}), suspend=False, annotations={"example.org/batchyard": "x"}))
+
+    def made() -> list[Json]:
+        return api.list(PODS, shared.namespace, labelSelector="batch.kubernetes.io/job-name=ordinary")
+
+    until(made, 30, lambda: shared.kubectl("describe", "job", "ordinary"))
+    tenant.kubectl("label", "job", "ordinary", "--overwrite", "team=b")
+    tenant.kubectl("delete", "job", "ordinary")
+
+
+def test_our_own_jobs_run_to_their_end(tenant: Tenant, shared: Harness, running: str) -> None:
+    tenant.create(shared.job("short", "short", "queue"))
+    tenant.create(shared.job("array", "short", "queue", array={"size": 3}))
+    for name in ("short", "array"):
+        shared.wait_state(name, "Succeeded")
+
+
+def test_a_revision_cannot_be_made_through_the_labels_of_a_stateful_set(
+    tenant: Tenant, shared: Harness, api: ClusterApi
+) -> None:
+    ours = {names.DEFINITION: "short", names.REVISION: "7"}
+    for name, more in (("forging", ours), ("ordinary", {})):
+        selected = {"app": name}
+        template = {
+            "metadata": {"labels": {**selected, **more}},
+            "spec": {"containers": [{"name": "main", "image": SHELL}]},
+        }
+        spec = {"selector": {"matchLabels": selected}, "serviceName": "x", "replicas": 0, "template": template}
+        tenant.create({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name}, "spec": spec})
+
+    def revisions(name: str) -> list[Json]:
+        return api.list(REVISIONS, shared.namespace, labelSelector=f"app={name}")
+
+    until(lambda: revisions("ordinary"), 30, lambda: shared.kubectl("get", "statefulsets,controllerrevisions"))
+    assert revisions("forging") == []
+
+
+def test_a_job_that_got_past_the_policy_is_not_believed(
+    tenant: Tenant, shared: Harness, running: str, operator: OperatorProcess
+) -> None:
+    """Made by an administrator, as if the policy were not there; the operator restarts and reads everything anew."""
+    [ours] = shared.jobs_of("own")
+    copied = ("labels", "annotations", "ownerReferences")
+    metadata = {key: ours["metadata"][key] for key in copied}
+    shared.apply(job("own-2", **metadata))
+    operator.restart()
+    tenant.create(shared.job("after", "short", "queue"))
+    shared.wait_state("after", "Succeeded")
+
+    def used(status: Json) -> bool:
+        return bool(status.get("used", {}).get("cpu") == "1")
+
+    shared.wait_shown("computeenvironments", "simulated", used)
+    assert shared.statuses()["own"]["state"] == "Running"
+    assert shared.api.get(path_of(JOBS, shared.namespace, "own-2"))["spec"]["suspend"] is True
