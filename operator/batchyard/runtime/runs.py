@@ -129,22 +129,22 @@ class Runs:
         pod = run_readers.pod(obj)
         if pod is None:
             return None
-        known = self._pods.get((pod.owner[0], pod.name))
+        key = (pod.owner[0], pod.name)
+        known = self._pods.get(key)
         if known is not None and known.uid == pod.uid:
             pod = replace(pod, owner=known.owner, owner_uid=known.owner_uid, run=known.run, job_uid=known.job_uid)
-        elif not self._is_of_run(pod):
+        else:
+            known = None
+        run = self._jobs.get((key[0], pod.run))
+        if run is None:
+            believed = known is not None or self._exists(pod.owner, pod.owner_uid)
+        else:
+            believed = (run.uid, run.owner_uid) == (pod.job_uid, pod.owner_uid)
+        if not believed or pod == known:
             return None
-        if pod == known:
-            return None
-        self._pods[pod.owner[0], pod.name] = pod
+        self._pods[key] = pod
         self.pods[pod.owner_uid][pod.run] = pod
         return pod
-
-    def _is_of_run(self, pod: Pod) -> bool:
-        run = self._jobs.get((pod.owner[0], pod.run))
-        if run is None:
-            return self._exists(pod.owner, pod.owner_uid)
-        return (run.uid, run.owner_uid) == (pod.job_uid, pod.owner_uid)
 
     def _drop_decoys(self, run: Run) -> None:
         """Leave only pods of its own to a Job that has just become known."""

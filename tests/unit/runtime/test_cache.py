@@ -267,6 +267,40 @@ def test_a_pod_is_remembered_for_as_long_as_its_job_exists(cache: Cache) -> None
     assert JOB.uid not in cache.runs.pods
 
 
+def decoy(**status: Any) -> Object:
+    """A pod with the labels of a run's, of a Job that is not the run's."""
+    made = pod(**status)
+    made["metadata"].update(name="decoy", uid="decoy")
+    made["metadata"]["ownerReferences"][0]["uid"] = "another"
+    return made
+
+
+@pytest.mark.parametrize("order", ["decoy first", "decoy last", "only the decoy"])
+def test_a_decoy_shown_before_the_job_gives_way_to_the_jobs_own_pod(cache: Cache, order: str) -> None:
+    if order == "decoy first":
+        cache.put_pod(decoy(phase="Failed"))
+    if order != "only the decoy":
+        cache.put_pod(pod(phase="Running"))
+    if order != "decoy first":
+        cache.put_pod(decoy(phase="Failed"))
+    cache.put_run(kube_job())
+    cache.put_pod(decoy(phase="Succeeded"))
+    shown = {name: each.uid for name, each in cache.runs.pods.get(JOB.uid, {}).items()}
+    assert shown == ({} if order == "only the decoy" else {"videos-1": "pod"})
+    cache.remove_pod(("media", "decoy"))
+    assert cache.runs.pods.get(JOB.uid, {}).keys() == shown.keys()
+
+
+def test_what_a_known_pod_belongs_to_does_not_change_with_its_labels(cache: Cache) -> None:
+    cache.put_run(kube_job())
+    cache.put_pod(pod(phase="Pending"))
+    changed = pod(phase="Running")
+    changed["metadata"]["labels"].update({names.JOB: "x", names.JOB_UID: "x"})
+    changed["metadata"]["ownerReferences"] = []
+    cache.put_pod(changed)
+    assert cache.runs.pods[JOB.uid]["videos-1"].phase == "Running"
+
+
 def test_a_pod_outlives_its_job_for_as_long_as_it_runs(cache: Cache) -> None:
     cache.put_run(kube_job())
     cache.put_pod(pod(phase="Running"))
