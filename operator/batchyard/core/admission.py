@@ -110,5 +110,5 @@ def _unready(status: Status, answer: Waits | Never, now: float) -> Status:
         reason=answer.reason,
         message=answer.message,
         queue_position=None,
-        stalled=False,
+        stalled=answer.stalled,
     )

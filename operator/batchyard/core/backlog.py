@@ -6,7 +6,7 @@ Insertion and removal keep each line sorted, so a pass never sorts, and looks no
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from batchyard.core.records import BatchJob, Key
 
@@ -53,6 +53,24 @@ class Backlog:
                 del lines[share]
             if not lines:
                 del self._queues[queue]
+
+    def __iter__(self) -> Iterator[Key]:
+        """Go through the jobs that wait, in no order."""
+        return iter(self._entries)
+
+    def without(self, hidden: Collection[Key]) -> "Backlog":
+        """Return a copy that lacks these jobs; itself where none of them waits."""
+        found = [key for key in hidden if key in self._entries]
+        if not found:
+            return self
+        copy = Backlog()
+        copy._entries = dict(self._entries)
+        copy._queues = {
+            queue: {share: list(entries) for share, entries in lines.items()} for queue, lines in self._queues.items()
+        }
+        for key in found:
+            copy.remove(key)
+        return copy
 
     def __contains__(self, key: Key) -> bool:
         """Whether the job waits in any queue."""

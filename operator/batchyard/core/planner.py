@@ -6,7 +6,7 @@ snapshot, neither knows a clock, and both give the same answer for the same argu
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
@@ -28,10 +28,11 @@ from batchyard.core.arrayprogress import observe as observe_array
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape
 from batchyard.core.backfill import Decided, backfill
 from batchyard.core.capacity import Ledger
+from batchyard.core.containment import Stage, during, staged
 from batchyard.core.explain import queued_behind, unestimated, worth_renewing
 from batchyard.core.indexruns import Seen
 from batchyard.core.placement import Hold, Placement, place_all
-from batchyard.core.preemption import displace
+from batchyard.core.preemption import Preempted, displace
 from batchyard.core.records import (
     BEFORE_THE_QUEUE,
     TERMINAL,
@@ -45,7 +46,7 @@ from batchyard.core.reservation import End, ends_of
 from batchyard.core.retention import SHOWN_SECONDS, expires_at
 from batchyard.core.runterms import judged_by
 from batchyard.core.snapshot import Placed, Settled, Snapshot
-from batchyard.core.yielding import yielding
+from batchyard.core.yielding import Yielding, yielding
 
 _WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 _ASKING = frozenset({JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING})
@@ -96,7 +97,7 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, resu
         waits = status.state in _ASKING and result.wants[key].total > 0
     else:
         waits = status.state is JobState.RUNNABLE and idle
-    waits = waits and not granted and not stopping.withheld(job)
+    waits = waits and not granted and not stopping.withheld(job) and key not in snapshot.faults
     if waits and (rests_until := _rests_until(snapshot, job, status, resolved, now)):
         waits, wake_at = False, rests_until
     waits = waits and resolved is not None and admission.lack is None
@@ -208,19 +209,24 @@ def _is_idle(snapshot: Snapshot, job: BatchJob) -> bool:
     )
 
 
-def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
+def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collection[Stage] = ()) -> Placed:
     """Hand free capacity out and say why the others wait.
 
     `fresh` are the jobs that came into the backlog since the last pass: they are told their place once, here;
-    the places of the others are refreshed by `explain`.
+    the places of the others are refreshed by `explain`. Stages in `resting` are left out.
     """
     ledger, allowances = Ledger(snapshot.pools, snapshot.used), snapshot.allowances()
-    found, held = _in_turn(snapshot, ledger, allowances, now)
+    found, held = _in_turn(snapshot, ledger, allowances, now, resting)
     running = ends_of(snapshot, now)
-    preempted = displace(snapshot, found, held, ledger, now)
-    gives_way = yielding(snapshot, held, ledger, allowances, preempted, running, now)
+    preempted, gives_way = Preempted(), Yielding()
+    if Stage.PREEMPTION not in resting:
+        with during(Stage.PREEMPTION):
+            preempted = displace(snapshot, found, held, ledger, now)
+    if Stage.YIELDING not in resting:
+        with during(Stage.YIELDING):
+            gives_way = yielding(snapshot, held, ledger, allowances, preempted, running, now)
     decided = Decided(found, held, gives_way.promises)
-    found = found | _early(snapshot, ledger, allowances, decided, running, now)
+    found = found | _early(snapshot, ledger, allowances, decided, running, now, resting)
     result = Placed()
     result.placements.extend(found.values())
     result.displacements, result.yielding = preempted.displacements, gives_way.arrays
@@ -247,12 +253,12 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float) -> Placed:
 
 
 def _in_turn(
-    snapshot: Snapshot, ledger: Ledger, allowances: Allowances, now: float
+    snapshot: Snapshot, ledger: Ledger, allowances: Allowances, now: float, resting: Collection[Stage]
 ) -> tuple[dict[Key, Placement], list[tuple[Key, Hold]]]:
     """Who starts now as it is his turn, and what those are told that were looked at and do not."""
     held: list[tuple[Key, Hold]] = []
     found: dict[Key, Placement] = {}
-    for key, decision in place_all(
+    decisions = place_all(
         queues=snapshot.queues.values(),
         environments=snapshot.environments,
         pools=snapshot.pools,
@@ -263,7 +269,8 @@ def _in_turn(
         allowances=allowances,
         now=now,
         wants=snapshot.wants,
-    ):
+    )
+    for key, decision in staged(Stage.PLACEMENT, resting, decisions):
         if not isinstance(decision, Placement):
             held.append((key, decision))
         elif (want := snapshot.wants.get(key)) is not None:
@@ -282,10 +289,11 @@ def _early(
     decided: Decided,
     running: Callable[[str], list[End]],
     now: float,
+    resting: Collection[Stage],
 ) -> dict[Key, Placement]:
     """Who starts before his turn, as that delays nobody."""
     early: dict[Key, Placement] = {}
-    for placement in backfill(
+    others = backfill(
         queues=snapshot.queues.values(),
         pools=snapshot.pools,
         backlog=snapshot.backlog,
@@ -297,7 +305,8 @@ def _early(
         decided=decided,
         running=running,
         now=now,
-    ):
+    )
+    for placement in staged(Stage.BACKFILL, resting, others):
         run, attempt = lifecycle.next_run(snapshot.statuses[placement.key])
         early[placement.key] = replace(placement, run=run, attempt=attempt)
     return early

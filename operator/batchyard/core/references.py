@@ -37,6 +37,10 @@ class Objects(Protocol):
         """Labels of each namespace."""
 
     @property
+    def faults(self) -> Mapping[Key, str]:
+        """Of jobs that a pass cannot digest: what is wrong with them."""
+
+    @property
     def templates(self) -> Templates:
         """What revisions come to."""
 
@@ -47,6 +51,8 @@ class Waits:
 
     reason: str
     message: str
+    stalled: bool = False
+    """Whether it does not come by itself: somebody has to act."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -82,6 +88,8 @@ def program(
 
 def refused_by_queue(job: BatchJob, objects: Objects) -> Waits | Never | None:
     """Say why the queue does not take the job, if that is so."""
+    if (fault := objects.faults.get(job.key)) is not None:
+        return Waits(Reason.INVALID_SPEC, fault, stalled=True)
     return _queue(job, objects) or _share(job, objects.queues[job.queue])
 
 

@@ -81,6 +81,8 @@ class Snapshot:
     """What revisions come to; the same whether it was asked before or not."""
     displacing: Mapping[Key, int] = field(default_factory=dict)
     """Places that Kubernetes Jobs, by namespace and name, are just being told to give up."""
+    faults: Mapping[Key, str] = field(default_factory=dict)
+    """Of jobs that a pass cannot digest: what is wrong with them."""
     spared: Collection[Key] = ()
     """Kubernetes Jobs whose pods turned out to be protected for now."""
 

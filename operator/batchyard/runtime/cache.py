@@ -7,28 +7,32 @@ precious: a LIST of the same objects builds the same cache again.
 
 import asyncio
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from batchyard.api import names
 from batchyard.api.batchjob import JobState
-from batchyard.core import takeback
+from batchyard.core import arrays, takeback
 from batchyard.core.announcements import Announcement, announcement, doubt
 from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
+from batchyard.core.containment import left_out, waits
 from batchyard.core.dependencies import remember
 from batchyard.core.placement import Placement
-from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Key, Refusal, Resolved, Run, Status
+from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Key, Refusal, Resolved, Status
 from batchyard.core.snapshot import Settled, Snapshot
 from batchyard.manifests.status import read_status
 from batchyard.runtime import readers
 from batchyard.runtime.catalogue import Catalogue
 from batchyard.runtime.charges import Charges
+from batchyard.runtime.counts import Counts
 from batchyard.runtime.dependents import Dependents
+from batchyard.runtime.faults import Faults
 from batchyard.runtime.marks import Marks
 from batchyard.runtime.places import Places
 from batchyard.runtime.runs import Runs
 from batchyard.runtime.shares import Shares
+from batchyard.runtime.unconfirmed import Unconfirmed
 
 Object = dict[str, Any]
 
@@ -50,9 +54,9 @@ class Cache:
         self.wants: dict[Key, Want] = {}
         """What the arrays in the backlog ask for."""
         self.backlog = Backlog()
-        self.counts: defaultdict[str, Counter[JobState]] = defaultdict(Counter)
-        """Jobs per queue and state."""
+        self.counts = Counts()
         self.dependents = Dependents()
+        self.faults = Faults()
         self.catalogue = Catalogue(self._catalogue_changed)
         self.shares = Shares(clock)
         self.changed = asyncio.Event()
@@ -63,8 +67,7 @@ class Cache:
 
         self.announcements: list[tuple[Key, Announcement]] = []
         """Warnings that the loop has not handed out yet."""
-        self.unconfirmed: defaultdict[Key, set[Key]] = defaultdict(set)
-        """New jobs that ask for the latest revision, by definition: not settled before that was read after them."""
+        self.unconfirmed = Unconfirmed()
         self.unstored: set[Key] = set()
         """Jobs whose end the API server does not hold yet."""
         self.sole_witnesses: set[Key] = set()
@@ -107,6 +110,7 @@ class Cache:
             backlog=self.backlog,
             dependents=self.dependents,
             unstored=self.unstored,
+            faults=self.faults,
             usage=self.shares.usages(self.catalogue, self.runs.all()),
         )
 
@@ -118,11 +122,9 @@ class Cache:
     def take_dirty(self) -> set[Key]:
         """Return the jobs that something happened to since the last call."""
         dirty, self._dirty = self._dirty, set()
-        return {key for key in dirty if not self._is_unconfirmed(key)}
-
-    def _is_unconfirmed(self, key: Key) -> bool:
-        job = self.jobs.get(key)
-        return job is not None and key in self.unconfirmed.get((key[0], job.definition), ())
+        if not self.unconfirmed:
+            return dirty
+        return {key for key in dirty if (job := self.jobs.get(key)) is None or not self.unconfirmed.holds(job)}
 
     def take_decided(self) -> set[Key]:
         """Return the jobs whose status was decided anew since the last call."""
@@ -159,9 +161,8 @@ class Cache:
             if said is not None:
                 self.announcements.append((key, said))
         if before is not None and before.state is not status.state:
-            counts = self.counts[self.jobs[key].queue]
-            counts[before.state] -= 1
-            counts[status.state] += 1
+            self.counts.add(self.jobs[key].queue, before.state, -1)
+            self.counts.add(self.jobs[key].queue, status.state)
         self.statuses[key] = status
         self.places.tally(before, status)
         if before is not None and before.array != status.array:
@@ -194,6 +195,27 @@ class Cache:
             self.charges.withdraw(key)
             self.shares.withdrawn(key)
             self.mark(key)
+
+    def leave_out(self, key: Key, why: str) -> None:
+        """Keep a job that a pass cannot digest from being queued until its spec or its definition changes."""
+        job = self.jobs.get(key)
+        if job is not None:
+            self.faults.note(job, why, self.catalogue.definitions)
+            self._unqueue(key)
+            if waits(self.statuses[key]) or arrays.has_started(self.statuses[key]):
+                self.tell_fault(key, why)
+
+    def tell_fault(self, key: Key, why: str) -> None:
+        """Have a job say that it cannot be handled."""
+        status = left_out(self.statuses[key], why)
+        if status != self.statuses[key]:
+            self.set_status(key, status)
+
+    def again(self, keys: set[Key]) -> None:
+        """Have jobs settled, and their statuses written, that were taken for a pass which did not come to its end."""
+        self._dirty |= keys
+        self._decided.update(key for key in keys if key in self.jobs)
+        self.changed.set()
 
     def mark(self, key: Key) -> None:
         """Have the job settled in the next pass."""
@@ -228,14 +250,15 @@ class Cache:
 
     def confirm(self, definition: Key, jobs: set[Key]) -> None:
         """Let these jobs go on: their definition was read after they were seen."""
-        self.unconfirmed[definition] -= jobs
-        if not self.unconfirmed[definition]:
-            del self.unconfirmed[definition]
+        self.unconfirmed.leave(definition, jobs)
         self._dirty |= jobs
         self.changed.set()
 
     def _catalogue_changed(self, unblocks: bool) -> None:
         if unblocks:
+            for key in self.faults.outdated(self.catalogue.definitions):
+                self.faults.forget(key)
+                self._dirty.add(key)
             self._dirty.update(key for key in self.statuses if self._refers(key))
         self.changed.set()
 
@@ -268,25 +291,27 @@ class Cache:
                 return
         # Whatever cannot be read raises here, before anything was changed.
         written = obj.get("status") or {}
-        job, status = readers.batchjob(obj), read_status(written)
+        job = self.catalogue.reading.read(names.BATCH_JOB, readers.batchjob, obj)
+        status = read_status(written)
         if known is not None and outdated:
             job = known
         self.jobs[key] = job
+        self.faults.forget(key)
         if known is not None:
             self.dependents.leave(known)
         self.dependents.enter(job)
         if known is None or fresh_status:
             if known is not None:
-                self.counts[known.queue][self.statuses[key].state] -= 1
+                self.counts.add(known.queue, self.statuses[key].state, -1)
             self.statuses[key] = status
             self.unstored.discard(key)
-            self.counts[job.queue][status.state] += 1
+            self.counts.add(job.queue, status.state)
             if status.state in TERMINAL:
                 self.written.pop(key, None)
             else:
                 self.written[key] = written
             if status.revision is None and job.pinned_revision is None:
-                self.unconfirmed[key[0], job.definition].add(key)
+                self.unconfirmed.enter(job)
         self._compare_generations(job, written)
         if job.deleting:
             self._unqueue(key)
@@ -311,11 +336,12 @@ class Cache:
         self.withdraw(key)
         del self.jobs[key]
         status = self.statuses.pop(key)
-        self.counts[job.queue][status.state] -= 1
+        self.counts.add(job.queue, status.state, -1)
         self.resolved.pop(key, None)
         self.written.pop(key, None)
         self.unstopped.discard(key)
-        self.unconfirmed[key[0], job.definition].discard(key)
+        self.unconfirmed.leave((key[0], job.definition), {key})
+        self.faults.forget(key)
         self.dependents.leave(job)
         self.runs.looked.pop(uid, None)
         waiting = self.waiting_for(key)
@@ -352,24 +378,6 @@ class Cache:
         if before is None or not before.ended:
             self.shares.follow(run)
         self._mark_owner(run.owner, run.owner_uid)
-
-    def end_is_stored(self, run: Run) -> bool:
-        """Whether the API server knows that the attempt of this run is closed, if it is.
-
-        Not before may the run be stopped: an operator that finds it gone would count it as deleted by somebody.
-        """
-        job, written = self.jobs.get(run.owner), self.written.get(run.owner)
-        if job is None or job.uid != run.owner_uid or written is None or written.get("state") in TERMINAL:
-            return True
-        if job.array is not None:
-            return self.statuses[run.owner].state not in TERMINAL
-        attempts = self.statuses[run.owner].attempts
-        if not any(each.run == run.number and each.stopped_at is not None for each in attempts):
-            return True
-        return any(
-            each["run"] > run.number or (each["run"] == run.number and "stoppedAt" in each)
-            for each in written.get("attempts") or ()
-        )
 
     def status_stored(self, key: Key) -> None:
         """Have the job settled again if runs of it were not stopped because its status was not stored yet."""

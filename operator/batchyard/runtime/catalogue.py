@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
+from batchyard.api import names
 from batchyard.core.capacity import Pool, pool
 from batchyard.core.consumables import Consumable
 from batchyard.core.environmentrecords import Environment, Node
@@ -16,8 +17,11 @@ from batchyard.core.records import Definition, Key, Revision
 from batchyard.core.template import Templates
 from batchyard.manifests.revision import read_revision
 from batchyard.runtime import readers
+from batchyard.runtime.unreadable import Reading, blank
 
 Object = dict[str, Any]
+Named = Queue | Environment | Consumable
+N = TypeVar("N", Queue, Environment, Consumable)
 K = TypeVar("K")
 
 
@@ -33,6 +37,11 @@ class Catalogue:
         self.queues: dict[str, Queue] = {}
         self.environments: dict[str, Environment] = {}
         self.consumables: dict[str, Consumable] = {}
+        self._by_kind: dict[str, dict[str, Any]] = {
+            names.JOB_QUEUE: self.queues,
+            names.COMPUTE_ENVIRONMENT: self.environments,
+            names.CONSUMABLE_RESOURCE: self.consumables,
+        }
         self.nodes: dict[str, Node] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.definitions: dict[Key, Definition] = {}
@@ -40,6 +49,9 @@ class Catalogue:
         self.templates = Templates()
         self.statuses: dict[tuple[str, str, str], Object] = {}
         """Status that the API server holds of each object of Batchyard's kinds here: by kind, namespace, name."""
+        self.reading = Reading()
+        self._refused: dict[tuple[str, str], tuple[Named, str]] = {}
+        """Objects that a pass cannot digest, as they are, and what is wrong with them."""
         self._dirty_definitions: set[Key] = set()
         self._revision_keys: dict[Key, tuple[Key, int]] = {}
         self._pools: dict[str, Pool] | None = None
@@ -52,6 +64,24 @@ class Catalogue:
             nodes = list(self.nodes.values())
             self._pools = {name: pool(environment, nodes) for name, environment in self.environments.items()}
         return self._pools
+
+    def refuse(self, kind: str, name: str, why: str) -> None:
+        """Use an object no more, by kind and name, until it changes: a pass cannot digest it."""
+        record = self._by_kind[kind].get(name)
+        if record is not None and not record.refusal:
+            self._refused[kind, name] = (record, why)
+            self._by_kind[kind][name] = blank(record, why)
+            self._pools = None
+            self._on_change(True)
+
+    def _usable(self, kind: str, reader: Callable[[readers.Object], N], obj: Object) -> N:
+        """The record of an object that has come or changed; a blank one if it is as it was when it was refused."""
+        record = self.reading.read(kind, reader, obj)
+        known, why = self._refused.get((kind, record.name), (None, ""))
+        if known == record:
+            return blank(record, why)
+        self._refused.pop((kind, record.name), None)
+        return record
 
     def take_dirty_definitions(self) -> set[Key]:
         """Return the definitions that changed, or whose revisions did, since the last call."""
@@ -87,7 +117,7 @@ class Catalogue:
 
     def put_queue(self, obj: Object) -> None:
         """Take a JobQueue in."""
-        queue = readers.queue(obj)
+        queue = self._usable(names.JOB_QUEUE, readers.queue, obj)
         self._keep_status("JobQueue", obj)
         if self.queues.get(queue.name) != queue:
             self.queues[queue.name] = queue
@@ -96,13 +126,14 @@ class Catalogue:
     def remove_queue(self, name: str, uid: str) -> None:
         """Forget a JobQueue."""
         if _is_gone(self.queues, name, uid):
+            self._refused.pop((names.JOB_QUEUE, name), None)
             del self.queues[name]
             self.statuses.pop(("JobQueue", "", name), None)
             self._on_change(True)
 
     def put_environment(self, obj: Object) -> None:
         """Take a ComputeEnvironment in."""
-        environment = readers.environment(obj)
+        environment = self._usable(names.COMPUTE_ENVIRONMENT, readers.environment, obj)
         self._keep_status("ComputeEnvironment", obj)
         if self.environments.get(environment.name) != environment:
             self.environments[environment.name] = environment
@@ -111,13 +142,14 @@ class Catalogue:
     def remove_environment(self, name: str, uid: str) -> None:
         """Forget a ComputeEnvironment."""
         if _is_gone(self.environments, name, uid):
+            self._refused.pop((names.COMPUTE_ENVIRONMENT, name), None)
             del self.environments[name]
             self.statuses.pop(("ComputeEnvironment", "", name), None)
             self._capacity_changed()
 
     def put_consumable(self, obj: Object) -> None:
         """Take a ConsumableResource in."""
-        consumable = readers.consumable(obj)
+        consumable = self._usable(names.CONSUMABLE_RESOURCE, readers.consumable, obj)
         self._keep_status("ConsumableResource", obj)
         if self.consumables.get(consumable.name) != consumable:
             self.consumables[consumable.name] = consumable
@@ -126,13 +158,14 @@ class Catalogue:
     def remove_consumable(self, name: str, uid: str) -> None:
         """Forget a ConsumableResource."""
         if _is_gone(self.consumables, name, uid):
+            self._refused.pop((names.CONSUMABLE_RESOURCE, name), None)
             del self.consumables[name]
             self.statuses.pop(("ConsumableResource", "", name), None)
             self._on_change(True)
 
     def put_definition(self, obj: Object) -> None:
         """Take a JobDefinition in."""
-        definition = readers.definition(obj)
+        definition = self.reading.read(names.JOB_DEFINITION, readers.definition, obj)
         self._keep_status("JobDefinition", obj)
         if self.definitions.get(definition.key) != definition:
             known = self.definitions.get(definition.key)

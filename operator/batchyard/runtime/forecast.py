@@ -4,19 +4,19 @@ What runs took is learnt from the statuses of jobs that have succeeded. So a pro
 from the jobs that are still there.
 """
 
-import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from batchyard.api.batchjob import JobState
 from batchyard.core import explain
+from batchyard.core.containment import Stage, contain
 from batchyard.core.durations import Durations, last_run, revision_of
 from batchyard.core.estimates import Seen, estimates
 from batchyard.core.records import Key, Status
 from batchyard.core.snapshot import Placed
 from batchyard.runtime.cache import Cache
-
-_log = logging.getLogger(__name__)
+from batchyard.runtime.containment import Containment
 
 SHARE = 0.01
 MAX_PAUSE_SECONDS = 60.0
@@ -26,8 +26,9 @@ MAX_PAUSE_SECONDS = 60.0
 class Forecast:
     """How long runs take, what the last pass decided, and when jobs were told their estimates."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, containment: Containment) -> None:
         self._cache = cache
+        self._containment = containment
         self._durations: Durations | None = None
         self._placed = Placed()
         self._told_at: dict[Key, float] = {}
@@ -82,10 +83,9 @@ class Forecast:
     def _estimated(self, now: float) -> dict[Key, float]:
         began = time.perf_counter()
         seen = Seen(dict(self._placed.held), frozenset(self._placed.yielding), self._known())
-        try:
-            found = estimates(self._cache.snapshot(), seen, now)
-        except Exception:
-            _log.exception("The starts of waiting jobs cannot be estimated; everything else goes on")
-            found = {}
+        outcome = contain(Stage.ESTIMATES, partial(estimates, seen=seen, now=now), self._cache.snapshot())
+        for fault in outcome.faults:  # whoever cannot be estimated is left out of nothing else
+            self._containment.report(fault)
+        found = outcome.result or {}
         self._next_estimates = now + min((time.perf_counter() - began) / SHARE, MAX_PAUSE_SECONDS)
         return {key: float(int(at)) for key, at in found.items()}

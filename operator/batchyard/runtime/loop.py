@@ -6,25 +6,26 @@ leaves another; all writing happens in the work queue behind it.
 
 import asyncio
 import heapq
-import logging
 import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from batchyard.core import dependencies
-from batchyard.core.planner import place, settle
+from batchyard.core.containment import Fault, Stage
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, Key, Status
 from batchyard.core.snapshot import Settled
+from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
+from batchyard.runtime.containment import Containment
 from batchyard.runtime.displacements import Displacements
 from batchyard.runtime.forecast import Forecast
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.overview import Overview
+from batchyard.runtime.stored import end_is_stored
 from batchyard.runtime.workqueue import Urgency, WorkQueue
 from batchyard.runtime.yields import Yields
-
-_log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.02
 """How long a pass waits for more events after the first: events come in bursts, and a pass serves them all."""
@@ -75,18 +76,22 @@ class Loop:
         overview: Overview,
         yields: Yields,
         displacements: Displacements,
+        containment: Containment,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         self._cache = cache
         self._work = work
         self._overview = overview
-        self._forecast = Forecast(cache)
+        self._forecast = Forecast(cache, containment)
         self._yields = yields
         self._displacements = displacements
+        self._containment = containment
         self._metrics = metrics
         self._clock = clock
         self._next_search = 0.0
+        self._taken: set[Key] = set()
+        """The jobs that the pass under way is about."""
         self._alarms: list[tuple[float, Key]] = []
         self._last_pass = 0.0
 
@@ -99,6 +104,7 @@ class Loop:
 
     async def _run(self) -> None:
         next_overview = next_renewal = self._clock()
+        backoff, failures = Backoff(initial=1.0, maximum=60.0), 0
         while True:
             now = self._clock()
             if not now < next_overview <= now + OVERVIEW_SECONDS:
@@ -107,29 +113,45 @@ class Loop:
                     self._work.add(("overview", kind, name), Urgency.OVERVIEW)
             if not now < next_renewal <= now + RENEWAL_SECONDS:
                 next_renewal = now + RENEWAL_SECONDS
-                self._renew_places(now)
+                self._containment.attempt(Stage.ESTIMATES, "places", partial(self._renew_places, now), None)
             alarm = self._alarms[0][0] if self._alarms else next_overview
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(min(alarm, next_overview) - now, 0.0)):
                     await self._cache.changed.wait()
             await asyncio.sleep(GATHER_SECONDS)
-            self.run_pass()
+            try:
+                self.run_pass()
+                failures = 0
+            except Exception as error:  # whatever a pass has taken must be done all the same
+                failures += 1
+                self._containment.report(Fault(Stage.OTHER, error))
+                self._take_up_again()
+                await asyncio.sleep(backoff.delay(failures))
+
+    def _take_up_again(self) -> None:
+        """Have everything looked at again that the last pass may have left undone."""
+        self._cache.again(self._taken)
+        for key in self._cache.granted:
+            self._work.add(("create", *key), Urgency.CREATE)
 
     def run_pass(self) -> None:
         """Settle what happened, place what waits, and hand the consequences to the work queue."""
         now = self._clock()
         self._cache.changed.clear()
-        keys = self._cache.take_dirty() | self._due(now)
+        self._taken = keys = self._cache.take_dirty() | self._due(now)
         with self._metrics.pass_seconds.time():
+            while self._cache.catalogue.reading.faults:
+                self._containment.report(self._cache.catalogue.reading.faults.popleft())
             # 1. Bring jobs up to date.
             settled, fresh = self._settle_all(keys, now, self._find_circles(now))
             # 2. Hand free capacity out.
-            placed = place(self._displacements.enter(self._cache.snapshot(), now), fresh, now)
+            snapshot = self._displacements.enter(self._cache.snapshot(), now)
+            placed = self._containment.place(snapshot, fresh, now)
             for placement in placed.placements:
                 self._cache.grant(placement)
             for key, status in placed.statuses.items():
                 self._cache.set_status(key, status)
-        self._overview.fronts.note(placed, now)
+        self._containment.attempt(Stage.FRONTS, "", lambda: self._overview.fronts.note(placed, now), None)
         self._forecast.note(placed)
         self._yields.want(placed.yielding)
         # 3. Write.
@@ -152,35 +174,26 @@ class Loop:
             return {}
         began = time.perf_counter()
         newcomers, self._cache.dependents.newcomers = self._cache.dependents.newcomers, set()
-        circles = dependencies.cycles(newcomers, self._cache.snapshot())
+        search = partial(dependencies.cycles, newcomers)
+        circles = self._containment.contain(Stage.CIRCLES, search, self._cache.snapshot()).result
         pause = (time.perf_counter() - began) / SEARCH_SHARE
+        if circles is None:
+            self._cache.dependents.newcomers |= newcomers
+            pause = MAX_SEARCH_PAUSE_SECONDS
         self._next_search = now + min(pause, MAX_SEARCH_PAUSE_SECONDS)
-        return circles
+        return circles or {}
 
     def _settle_all(self, keys: set[Key], now: float, circles: Mapping[Key, str]) -> tuple[Settled, list[Key]]:
         """Settle these jobs, then those whose dependencies ended by that, and so on down the chain."""
         result, fresh = Settled(), []
         keys = keys | circles.keys()
         while keys:
-            settled = self._settle(keys, now, circles)
+            self._taken = self._taken | keys
+            settled = self._containment.settle(keys, now, circles)
             fresh += self._cache.enter(settled)
             result.add(settled)
             keys = self._cache.take_dirty()
         return result, fresh
-
-    def _settle(self, keys: set[Key], now: float, circles: Mapping[Key, str]) -> Settled:
-        """Settle all at once; should one job break that, the others one by one, so that it stands alone."""
-        try:
-            return settle(self._cache.snapshot(), keys, now, circles)
-        except Exception:
-            _log.exception("Settling %d jobs failed; they are settled one by one", len(keys))
-        result = Settled()
-        for key in keys:
-            try:
-                result.add(settle(self._cache.snapshot(), [key], now, circles))
-            except Exception:
-                _log.exception("BatchJob %s/%s cannot be settled; it is left as it is", *key)
-        return result
 
     def _due(self, now: float) -> set[Key]:
         """Jobs whose alarm rings; when the clock was set back, all: their times are of another clock."""
@@ -197,7 +210,7 @@ class Loop:
         for key, at in settled.wake.items():
             heapq.heappush(self._alarms, (at, key))
         for run in settled.stop:
-            if self._cache.end_is_stored(run):
+            if end_is_stored(self._cache, run):
                 self._work.add(("stop", run.owner[0], run.name, run.uid), Urgency.STOP)
             else:
                 self._cache.unstopped.add(run.owner)

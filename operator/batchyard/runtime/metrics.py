@@ -33,6 +33,12 @@ class Metrics:
             ["queue", "state"],
             registry=self.registry,
         )
+        self.contained_errors = Counter(
+            "batchyard_contained_errors",
+            "Errors that were kept to the object, or to the stage of a pass, that they were raised in.",
+            ["stage"],
+            registry=self.registry,
+        )
         self._requests = Counter(
             "batchyard_api_requests",
             "Requests to the API server, by verb, resource and HTTP status (0: no answer).",

@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from batchyard.api import names
+from batchyard.api.batchjob import JobState
 from batchyard.core.retries import LONGEST_POSTPONEMENT
 from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS, Resource
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
+from batchyard.runtime.containment import Containment
 from batchyard.runtime.definitions import DefinitionKeeper
 from batchyard.runtime.displacements import Displacements
 from batchyard.runtime.executor import Executor
@@ -24,6 +26,7 @@ from batchyard.runtime.leader import LeaderElection
 from batchyard.runtime.loop import Item, Loop
 from batchyard.runtime.marks import MarkKey
 from batchyard.runtime.metrics import Metrics, gauges
+from batchyard.runtime.nodes import InTheWayError
 from batchyard.runtime.overview import Overview
 from batchyard.runtime.pacing import Pacer
 from batchyard.runtime.sweep import Sweep
@@ -73,7 +76,8 @@ class Operator:
         self._sweep = Sweep(api, self.cache)
         self._executor = Executor(api, self.cache, clock, Backoff(initial=2.0, maximum=LONGEST_POSTPONEMENT))
         self._definitions = DefinitionKeeper(api, self.cache, clock)
-        self._overview = Overview(api, self.cache, clock)
+        self._containment = Containment(self.cache, metrics, clock)
+        self._overview = Overview(api, self.cache, self._containment, clock)
         self._work: WorkQueue[Item] = WorkQueue(
             self._do,
             concurrency=WRITES_AT_ONCE,
@@ -89,7 +93,16 @@ class Operator:
             lambda key: self._work.add(("resize", *key), Urgency.STOP, RESIZE_SECONDS),
         )
         self._displacements = Displacements(api, self.cache, self._executor.arrays, clock)
-        self._loop = Loop(self.cache, self._work, self._overview, self._yields, self._displacements, metrics, clock)
+        self._loop = Loop(
+            self.cache,
+            self._work,
+            self._overview,
+            self._yields,
+            self._displacements,
+            self._containment,
+            metrics,
+            clock,
+        )
         self._actions = self._make_actions()
         self._feeds = self._make_feeds(api)
         self._tasks: list[asyncio.Task[None]] = []
@@ -190,7 +203,13 @@ class Operator:
         if not self._election.is_leader:
             raise NotLeadingError("this process does not hold the lease")
         kind, *rest = item
-        await self._actions[str(kind)](*rest)
+        try:
+            await self._actions[str(kind)](*rest)
+        except (ApiError, InTheWayError):
+            raise
+        except Exception as error:
+            if not self._containment.unwritten(item, error):
+                raise
 
     def _make_actions(self) -> dict[str, Callable[..., Awaitable[None]]]:
         """What to call for each kind of item, with what stands behind the kind."""
@@ -239,7 +258,10 @@ class Operator:
     def _gauges(self) -> Any:
         cache = self.cache
         return gauges(
-            jobs={queue: {state.value: n for state, n in counts.items()} for queue, counts in cache.counts.items()},
+            jobs={
+                queue: {state.value: cache.counts.of(queue)[state] for state in JobState}
+                for queue in cache.counts.keys() | cache.catalogue.queues.keys()
+            },
             backlog=len(cache.backlog),
             work=len(self._work),
             leader=self._election.is_leader,

@@ -5,9 +5,11 @@ starts or ends changes the counts.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from batchyard.core.consumables import Consumable
+from batchyard.core.containment import Stage
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.queuerecords import Queue
 from batchyard.kube.errors import Conflict, NotFound
@@ -17,14 +19,16 @@ from batchyard.manifests.consumable import render_consumable_status
 from batchyard.manifests.environment import render_environment_status
 from batchyard.manifests.queue import render_queue_status
 from batchyard.runtime.cache import Cache
+from batchyard.runtime.containment import Containment
 from batchyard.runtime.fronts import Fronts
 
 
 class Overview:
     """Writes the statuses of JobQueues and ComputeEnvironments."""
 
-    def __init__(self, api: KubeApi, cache: Cache, clock: Callable[[], float]) -> None:
+    def __init__(self, api: KubeApi, cache: Cache, containment: Containment, clock: Callable[[], float]) -> None:
         self._api = api
+        self._containment = containment
         self._cache = cache
         self._clock = clock
         self.fronts = Fronts(cache)
@@ -36,7 +40,11 @@ class Overview:
         everything += [("ComputeEnvironment", name) for name in catalogue.environments]
         everything += [("ConsumableResource", name) for name in catalogue.consumables]
         for kind, name in everything:
-            if self._render(kind, name) != catalogue.statuses.get((kind, "", name), {}):
+            written = catalogue.statuses.get((kind, "", name), {})
+            if (
+                self._containment.attempt(Stage.OVERVIEW, (kind, name), partial(self._render, kind, name), written)
+                != written
+            ):
                 yield kind, name
 
     async def write(self, kind: str, name: str) -> None:
@@ -70,7 +78,7 @@ class Overview:
             shares = cache.shares.count(name, waiting, previous)
             recount = shares != previous.get("fairShare")
             front = self.fronts.render(name, previous, recount=recount, now=self._clock())
-            return render_queue_status(queue, cache.counts[name], missing, previous, self._clock(), shares, front)
+            return render_queue_status(queue, cache.counts.of(name), missing, previous, self._clock(), shares, front)
         if kind == "ConsumableResource":
             consumable = catalogue.consumables[name]
             book, in_use = cache.charges.books(catalogue).get(name), cache.charges.holdings.held["consumable", name]

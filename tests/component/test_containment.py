@@ -1,0 +1,224 @@
+"""What a pass cannot digest concerns its object alone: the operator lives, and all other jobs go on.
+
+No boundary lets such objects through, so these tests put them behind it.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from batchyard.core import planner
+from batchyard.core.records import BatchJob, Resolved, Revision
+from batchyard.core.template import Templates
+from batchyard.manifests import queue as queue_manifest
+from batchyard.runtime import overview, readers
+from component.test_web import readings
+from fakes.cluster import Cluster, Process, in_cluster
+
+WORD: Any = "1"
+"""Stands where a number belongs."""
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
+    """Have the jobs whose names say so come to something that no boundary lets through."""
+    resolve = Templates.resolve
+
+    def resolved(self: Templates, job: BatchJob, revision: Revision) -> Resolved:
+        result = resolve(self, job, revision)
+        return replace(result, **fields) if job.key[1].startswith("poison") else result
+
+    monkeypatch.setattr(Templates, "resolve", resolved)
+
+
+def contained(process: Process, stage: str) -> float:
+    return readings(process).get(("batchyard_contained_errors_total", stage), 0.0)
+
+
+async def goes_on(cluster: Cluster) -> None:
+    process = cluster.processes[-1]
+    cluster.submit("good")
+    await cluster.pass_time(3)
+    assert process.stopped == []
+    assert cluster.state("good") == ("Starting", "CreatingPod")
+    cluster.jobs.finish(cluster.kube_job("good-1"))
+    await cluster.pass_time(3)
+    assert cluster.state("good") == ("Succeeded", "Completed")
+
+
+@pytest.mark.parametrize(
+    ("stage", "fields"),
+    [
+        ("settling", {"retry": None}),
+        ("placement", {"request": {"cpu": WORD}}),
+        ("placement", {"gang": WORD}),
+        ("writing", {"template": {}}),
+    ],
+)
+@in_cluster()
+async def test_a_job_at_fault_says_so_and_the_others_go_on(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, stage: str, fields: dict[str, Any]
+) -> None:
+    poison(monkeypatch, **fields)
+    cluster.furnish()
+    process = await cluster.start_operator()
+    cluster.submit("poison-1")
+    cluster.submit("poison-2")
+    await cluster.pass_time(3)
+    for name in ("poison-1", "poison-2"):
+        assert cluster.state(name) == ("Pending", "InvalidSpec")
+        message = cluster.status(name)["message"]
+        assert f"BatchJob media/{name} is left out, as the {stage} failed on it" in message
+        assert cluster.condition("BatchJob", name, "Stalled")[0] == "True"
+    await goes_on(cluster)
+    assert contained(process, stage) >= 2
+    assert cluster.kube_jobs() == ["good-1"]
+
+
+@in_cluster()
+async def test_it_is_looked_at_again_when_its_spec_or_its_definition_changes(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        poison(patch, template={})
+        cluster.furnish()
+        process = await cluster.start_operator()
+        cluster.submit("poison-1")
+        cluster.submit("poison-2")
+        cluster.submit("poison-3")
+        await cluster.pass_time(3)
+        assert [cluster.state(f"poison-{number}")[1] for number in (1, 2, 3)] == ["InvalidSpec"] * 3
+        process.operator.cache.resolved.clear()
+    cluster.submit("poison-1", ttlSecondsAfterFinished=600)
+    await cluster.pass_time(3)
+    assert cluster.state("poison-1") == ("Starting", "CreatingPod")
+    assert cluster.state("poison-2") == ("Pending", "InvalidSpec")
+    cluster.submit("poison-3", stop={"mode": "Cancel", "reason": "useless"})
+    await cluster.pass_time(3)
+    assert cluster.state("poison-3") == ("Failed", "Cancelled")
+    cluster.define(startupGraceSeconds=60)
+    await cluster.pass_time(3)
+    assert cluster.state("poison-2") == ("Starting", "CreatingPod")
+
+
+@in_cluster()
+async def test_a_job_that_spoils_backfill_is_found(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large job waits for room, and smaller ones might go before it."""
+    poison(monkeypatch, timeout_seconds=WORD)
+    cluster.furnish(cpu="4", timeout={"attemptDurationSeconds": 3600})
+    process = await cluster.start_operator()
+    cluster.submit("running", containerOverrides=[{"resources": {"requests": {"cpu": "2"}}}])
+    await cluster.pass_time(1)
+    cluster.jobs.start(cluster.kube_job("running-1"))
+    cluster.submit("large", containerOverrides=[{"resources": {"requests": {"cpu": "4"}}}])
+    await cluster.pass_time(1)
+    cluster.submit("poison")
+    cluster.submit("quick", timeout={"attemptDurationSeconds": 60})
+    await cluster.pass_time(3)
+    assert process.stopped == []
+    assert cluster.state("poison") == ("Pending", "InvalidSpec")
+    assert "the backfill failed on it" in cluster.status("poison")["message"]
+    assert cluster.state("large") == ("Runnable", "InsufficientCapacity")
+    assert cluster.state("quick") == ("Starting", "CreatingPod")
+    cluster.jobs.finish(cluster.kube_job("running-1"))
+    cluster.jobs.finish(cluster.kube_job("quick-1"))
+    await cluster.pass_time(3)
+    assert cluster.state("large") == ("Starting", "CreatingPod")
+
+
+@in_cluster()
+async def test_a_queue_or_an_environment_at_fault_is_refused_and_the_others_are_used(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that spoils every pass, and one that cannot even be read."""
+    read = readers.queue
+
+    def odd(obj: readers.Object) -> Any:
+        if obj["metadata"]["name"] == "unreadable" and obj["spec"]:
+            raise RecursionError("too deep")
+        record = read(obj)
+        return replace(record, displaces_after=WORD, priority=WORD) if record.name == "odd" else record
+
+    monkeypatch.setattr(readers, "queue", odd)
+    cluster.furnish()
+    process = await cluster.start_operator()
+    cluster.put("JobQueue", "odd")
+    cluster.put("JobQueue", "unreadable")
+    cluster.submit("waits", jobQueue="odd")
+    await cluster.pass_time(5)
+    assert cluster.condition("JobQueue", "odd")[:2] == ("False", "InvalidSpec")
+    assert "JobQueue odd is left out, as the placement failed on it" in cluster.condition("JobQueue", "odd")[2]
+    assert cluster.condition("JobQueue", "unreadable")[:2] == ("False", "InvalidSpec")
+    assert "the spec cannot be read (RecursionError: too deep)" in cluster.condition("JobQueue", "unreadable")[2]
+    assert cluster.state("waits") == ("Pending", "InvalidSpec")
+    await goes_on(cluster)
+    before = contained(process, "placement")
+    await cluster.pass_time(60)
+    assert contained(process, "placement") == before
+    monkeypatch.setattr(readers, "queue", read)
+    cluster.put("JobQueue", "odd", priority=5)
+    await cluster.pass_time(5)
+    assert cluster.state("waits") == ("Starting", "CreatingPod")
+
+
+@in_cluster()
+async def test_a_stage_that_fails_on_nobody_rests_longer_each_time(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise ZeroDivisionError("nobody is to blame")
+
+    cluster.furnish()
+    process = await cluster.start_operator()
+    with monkeypatch.context() as patch:
+        patch.setattr(planner, "yielding", fails)
+        await goes_on(cluster)
+        await cluster.pass_time(600)
+        assert process.stopped == []
+        assert 3 <= contained(process, "yielding") <= 15
+    cluster.delete("BatchJob", "good")
+    await cluster.pass_time(300)
+    before = contained(process, "yielding")
+    await goes_on(cluster)
+    assert contained(process, "yielding") == before
+
+
+@in_cluster()
+async def test_a_status_that_cannot_be_rendered_keeps_no_other_from_being_written(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render(queue: Any, *rest: Any) -> dict[str, Any]:
+        if queue.name == "odd":
+            raise TypeError("odd")
+        return queue_manifest.render_queue_status(queue, *rest)
+
+    monkeypatch.setattr(overview, "render_queue_status", render)
+    cluster.furnish()
+    cluster.put("JobQueue", "odd")
+    process = await cluster.start_operator()
+    await cluster.pass_time(60)
+    assert cluster.condition("JobQueue", "urgent")[0] == "True"
+    assert 2 <= contained(process, "overview") <= 10
+    await goes_on(cluster)
+
+
+@in_cluster()
+async def test_a_pass_that_breaks_off_is_taken_up_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    grant = process.operator.cache.grant
+    calls: list[Any] = []
+
+    def granted(placement: Any) -> None:
+        grant(placement)
+        calls.append(placement)
+        if len(calls) == 1:
+            raise RuntimeError("broken off")
+
+    monkeypatch.setattr(process.operator.cache, "grant", granted)
+    cluster.submit("first")
+    cluster.submit("second")
+    await cluster.pass_time(10)
+    assert process.stopped == []
+    assert cluster.kube_jobs() == ["first-1", "second-1"]
+    assert contained(process, "other") == 1
