@@ -201,3 +201,38 @@ async def test_an_odd_grace_period_concerns_its_job_alone(
     cluster.delete("BatchJob", "small")
     await cluster.pass_time(5)
     assert cluster.state("large") == ("Starting", "CreatingPod")
+
+
+@pytest.mark.parametrize("kind", list(RESOURCES))
+@pytest.mark.parametrize("spec", [7, [1], "x", True])
+@in_cluster()
+async def test_a_spec_that_is_no_object_is_refused_in_words(cluster: Cluster, kind: str, spec: Any) -> None:
+    furnish(cluster)
+    process = await cluster.start_operator()
+    resource = RESOURCES[kind]
+    cluster.store.create(
+        resource, {**manifest(kind), "kind": kind, "spec": spec}, NAMESPACE if resource.namespaced else ""
+    )
+    await cluster.pass_time(5)
+    ready, reason, message = cluster.condition(kind, "sample")
+    assert (ready, reason) == ("False", "InvalidSpec")
+    assert "must be an object" in message
+    assert process.stopped == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in RESOURCES if kind != "BatchJob"])
+@pytest.mark.parametrize(
+    "status", [{"conditions": 7}, {"conditions": [{"type": "Ready"}]}, {"revisions": 3, "jobs": []}]
+)
+@in_cluster()
+async def test_a_status_that_makes_no_sense_is_written_anew(
+    cluster: Cluster, kind: str, status: dict[str, Any]
+) -> None:
+    furnish(cluster)
+    namespace = {"namespace": NAMESPACE} if RESOURCES[kind].namespaced else {}
+    body = manifest(kind, name="sample")
+    cluster.store.seed(RESOURCES[kind], {**body, "metadata": {**body["metadata"], **namespace}, "status": status})
+    await cluster.start_operator()
+    await cluster.pass_time(10)
+    assert cluster.condition(kind, "sample")[1] not in ("", "InvalidSpec")
+    await still_works(cluster)

@@ -13,14 +13,21 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from batchyard.api import names
 from batchyard.api.base import Model
 from batchyard.api.batchjob import BatchJob
-from batchyard.api.computeenvironment import ComputeEnvironment
-from batchyard.api.consumableresource import ConsumableResource
-from batchyard.api.jobdefinition import JobDefinition
-from batchyard.api.jobqueue import JobQueue
+from batchyard.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
+from batchyard.api.consumableresource import ConsumableResource, ConsumableResourceStatus
+from batchyard.api.jobdefinition import JobDefinition, JobDefinitionStatus
+from batchyard.api.jobqueue import JobQueue, JobQueueStatus
 
 M = TypeVar("M", bound=Model)
+_STATUSES: Mapping[str, type[BaseModel]] = {
+    names.JOB_DEFINITION: JobDefinitionStatus,
+    names.JOB_QUEUE: JobQueueStatus,
+    names.COMPUTE_ENVIRONMENT: ComputeEnvironmentStatus,
+    names.CONSUMABLE_RESOURCE: ConsumableResourceStatus,
+}
 Location = tuple[int | str, ...]
 
 _SHOWN = 3
@@ -81,6 +88,15 @@ def parse_computeenvironment(obj: Mapping[str, Any]) -> ComputeEnvironment:
 def parse_consumableresource(obj: Mapping[str, Any]) -> ConsumableResource:
     """The ConsumableResource without its status, or InvalidObject."""
     return parse(ConsumableResource, obj)
+
+
+def is_status(kind: str, status: Any) -> bool:
+    """Whether a stored status is one, so that it can be read and gone on with: it may have been written by hand."""
+    try:
+        _STATUSES[kind].model_validate(status)
+    except ValidationError:
+        return False
+    return True
 
 
 def parse(model: type[M], obj: Mapping[str, Any]) -> M:

@@ -121,6 +121,10 @@ class Templates:
         self._shared[key] = (revision, resolved)
         return resolved
 
+    def forget(self, definition: Key, number: int) -> None:
+        """Forget a revision that is gone."""
+        self._shared.pop((definition, number), None)
+
 
 def _priority(spec: Mapping[str, Any], content: Mapping[str, Any]) -> int:
     own = spec.get("schedulingPriorityOverride")

@@ -122,9 +122,7 @@ class Cache:
     def take_dirty(self) -> set[Key]:
         """Return the jobs that something happened to since the last call."""
         dirty, self._dirty = self._dirty, set()
-        if not self.unconfirmed:
-            return dirty
-        return {key for key in dirty if (job := self.jobs.get(key)) is None or not self.unconfirmed.holds(job)}
+        return self.unconfirmed.others(dirty, self.jobs)
 
     def take_decided(self) -> set[Key]:
         """Return the jobs whose status was decided anew since the last call."""
@@ -198,17 +196,15 @@ class Cache:
 
     def leave_out(self, key: Key, why: str) -> None:
         """Keep a job that a pass cannot digest from being queued until its spec or its definition changes."""
-        job = self.jobs.get(key)
-        if job is not None:
-            self.faults.note(job, why, self.catalogue.definitions)
+        if key in self.jobs:
+            self.faults.note(self.jobs[key], why, self.catalogue.definitions)
             self._unqueue(key)
             if waits(self.statuses[key]) or arrays.has_started(self.statuses[key]):
                 self.tell_fault(key, why)
 
     def tell_fault(self, key: Key, why: str) -> None:
         """Have a job say that it cannot be handled."""
-        status = left_out(self.statuses[key], why)
-        if status != self.statuses[key]:
+        if (status := left_out(self.statuses[key], why)) != self.statuses[key]:
             self.set_status(key, status)
 
     def again(self, keys: set[Key]) -> None:
@@ -256,9 +252,7 @@ class Cache:
 
     def _catalogue_changed(self, unblocks: bool) -> None:
         if unblocks:
-            for key in self.faults.outdated(self.catalogue.definitions):
-                self.faults.forget(key)
-                self._dirty.add(key)
+            self._dirty |= self.faults.take_outdated(self.catalogue.definitions)
             self._dirty.update(key for key in self.statuses if self._refers(key))
         self.changed.set()
 

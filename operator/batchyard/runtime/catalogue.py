@@ -4,11 +4,11 @@ The other half of the cache, apart from the jobs themselves. The feeds and the K
 takes its snapshots from it. A change that can move a waiting job is told to `on_change`.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from batchyard.api import names
+from batchyard.api.validation import is_status
 from batchyard.core.capacity import Pool, pool
 from batchyard.core.consumables import Consumable
 from batchyard.core.environmentrecords import Environment, Node
@@ -45,7 +45,8 @@ class Catalogue:
         self.nodes: dict[str, Node] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.definitions: dict[Key, Definition] = {}
-        self.revisions: defaultdict[Key, dict[int, Revision]] = defaultdict(dict)
+        self.revisions: dict[Key, dict[int, Revision]] = {}
+        """By definition; no entry is empty."""
         self.templates = Templates()
         self.statuses: dict[tuple[str, str, str], Object] = {}
         """Status that the API server holds of each object of Batchyard's kinds here: by kind, namespace, name."""
@@ -180,6 +181,7 @@ class Catalogue:
         if _is_gone(self.definitions, key, uid):
             del self.definitions[key]
             self.statuses.pop(("JobDefinition", *key), None)
+            self._dirty_definitions.add(key)
             self._on_change(True)
 
     def put_revision(self, obj: Object) -> None:
@@ -190,8 +192,9 @@ class Catalogue:
         definition = self.definitions.get(revision.definition)
         if definition is not None and definition.uid != revision.owner_uid:
             return  # left over from a definition of the same name; garbage collection is on its way
-        if self.revisions[revision.definition].get(revision.number) != revision:
-            self.revisions[revision.definition][revision.number] = revision
+        known = self.revisions.setdefault(revision.definition, {})
+        if known.get(revision.number) != revision:
+            known[revision.number] = revision
             self._revision_keys[readers.key_of(obj)] = (revision.definition, revision.number)
             self._dirty_definitions.add(revision.definition)
             self._on_change(True)
@@ -201,11 +204,16 @@ class Catalogue:
         definition, number = self._revision_keys.get(key, (("", ""), 0))
         if _is_gone(self.revisions.get(definition, {}), number, uid):
             del self._revision_keys[key], self.revisions[definition][number]
+            if not self.revisions[definition]:
+                del self.revisions[definition]
+            self.templates.forget(definition, number)
             self._dirty_definitions.add(definition)
             self._on_change(False)
 
     def _keep_status(self, kind: str, obj: Object) -> None:
-        self.statuses[kind, *readers.key_of(obj)] = obj.get("status") or {}
+        """Note what the API server holds. What makes no sense counts as nothing, and is written anew."""
+        status = obj.get("status") or {}
+        self.statuses[kind, *readers.key_of(obj)] = status if is_status(kind, status) else {}
 
 
 def _is_gone(known: Mapping[K, _Named], name: K, uid: str) -> bool:

@@ -105,7 +105,10 @@ class Charges:
     def _credit(self, item: Hashable) -> None:
         self.holdings.release(item)
         if charge := self.charges.pop(item, None):
-            self.used[charge.environment] = subtract(self.used[charge.environment], charge.amount)
+            rest = subtract(self.used[charge.environment], charge.amount)
+            self.used[charge.environment] = rest
+            if not any(rest.values()):
+                del self.used[charge.environment]
             self._freed()
 
 

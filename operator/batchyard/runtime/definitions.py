@@ -100,7 +100,7 @@ class DefinitionKeeper:
             _log.debug("A Job of the definition's name exists; that is found out after the template was accepted")
 
     async def _record(self, definition: Definition) -> None:
-        known = self._cache.catalogue.revisions[definition.key]
+        known = self._cache.catalogue.revisions.get(definition.key, {})
         status = self._cache.catalogue.statuses.get(("JobDefinition", *definition.key), {})
         highest = max((each["revision"] for each in status.get("revisions") or ()), default=0)
         number = revisions.next_revision(known.values(), definition.digest, at_least=highest)
@@ -118,7 +118,7 @@ class DefinitionKeeper:
         self._cache.catalogue.put_revision(created)
 
     async def _clear_away(self, definition: Definition) -> None:
-        known = self._cache.catalogue.revisions[definition.key]
+        known = self._cache.catalogue.revisions.get(definition.key, {})
         if len(known) <= definition.history_limit:
             return
         in_use = self._in_use(definition.key)
@@ -147,7 +147,7 @@ class DefinitionKeeper:
         catalogue = self._cache.catalogue
         entry = ("JobDefinition", *definition.key)
         old = catalogue.statuses.get(entry, {})
-        known = catalogue.revisions[definition.key].values()
+        known = catalogue.revisions.get(definition.key, {}).values()
         new = render_definition_status(definition, known, rejection, old, self._clock(), unrecorded)
         if new != old:
             namespace, name = definition.key

@@ -26,9 +26,12 @@ class Faults(dict[Key, str]):
         if key in self:
             del self[key], self._seen[key]
 
-    def outdated(self, definitions: Mapping[Key, Definition]) -> list[Key]:
-        """Return the jobs whose definition has changed."""
-        return [key for key, (name, seen) in self._seen.items() if definitions.get(name) != seen]
+    def take_outdated(self, definitions: Mapping[Key, Definition]) -> set[Key]:
+        """Forget the jobs whose definition has changed, and return them."""
+        found = {key for key, (name, seen) in self._seen.items() if definitions.get(name) != seen}
+        for key in found:
+            self.forget(key)
+        return found
 
     def running(self, snapshot: Snapshot) -> Iterator[Key]:
         """Return the jobs that are looked at although they do not wait, as something of them runs."""

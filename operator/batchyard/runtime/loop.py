@@ -5,7 +5,6 @@ leaves another; all writing happens in the work queue behind it.
 """
 
 import asyncio
-import heapq
 import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from batchyard.core.containment import Fault, Stage
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, Key, Status
 from batchyard.core.snapshot import Settled
+from batchyard.runtime.alarms import Alarms
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.containment import Containment
@@ -92,7 +92,7 @@ class Loop:
         self._next_search = 0.0
         self._taken: set[Key] = set()
         """The jobs that the pass under way is about."""
-        self._alarms: list[tuple[float, Key]] = []
+        self._alarms = Alarms()
         self._last_pass = 0.0
 
     async def run(self) -> None:
@@ -114,9 +114,9 @@ class Loop:
             if not now < next_renewal <= now + RENEWAL_SECONDS:
                 next_renewal = now + RENEWAL_SECONDS
                 self._containment.attempt(Stage.ESTIMATES, "places", partial(self._renew_places, now), None)
-            alarm = self._alarms[0][0] if self._alarms else next_overview
+            wake_at = min(self._alarms.next(), next_overview)
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(min(alarm, next_overview) - now, 0.0)):
+                async with asyncio.timeout(max(wake_at - now, 0.0)):
                     await self._cache.changed.wait()
             await asyncio.sleep(GATHER_SECONDS)
             try:
@@ -188,7 +188,7 @@ class Loop:
         result, fresh = Settled(), []
         keys = keys | circles.keys()
         while keys:
-            self._taken = self._taken | keys
+            self._taken.update(keys)
             settled = self._containment.settle(keys, now, circles)
             fresh += self._cache.enter(settled)
             result.add(settled)
@@ -199,16 +199,14 @@ class Loop:
         """Jobs whose alarm rings; when the clock was set back, all: their times are of another clock."""
         due: set[Key] = set()
         if now < self._last_pass:
-            due.update(key for _, key in self._alarms)
-            self._alarms.clear()
+            due = self._alarms.take_all()
         self._last_pass = now
-        while self._alarms and self._alarms[0][0] <= now:
-            due.add(heapq.heappop(self._alarms)[1])
-        return due
+        return due | self._alarms.take_due(now)
 
     def _hand_out(self, settled: Settled, now: float) -> None:
         for key, at in settled.wake.items():
-            heapq.heappush(self._alarms, (at, key))
+            self._alarms.ring_at(key, at)
+        self._alarms.tidy(self._cache.jobs)
         for run in settled.stop:
             if end_is_stored(self._cache, run):
                 self._work.add(("stop", run.owner[0], run.name, run.uid), Urgency.STOP)
@@ -228,7 +226,7 @@ class Loop:
             for witness in witnesses:
                 self._work.add(("status", *witness), Urgency.FINAL_STATUS)
             if witnesses:
-                heapq.heappush(self._alarms, (now + MEMORY_SECONDS, key))
+                self._alarms.ring_at(key, now + MEMORY_SECONDS)
             else:
                 self._work.add(("expire", *key), Urgency.FINAL_STATUS)
 
@@ -241,12 +239,17 @@ class Loop:
                 continue
             if status.state in TERMINAL:
                 self._forecast.ended(key)
-                self._metrics.finished.labels(self._cache.jobs[key].queue, status.state.value).inc()
+                self._metrics.finished.labels(self._known_queue(key), status.state.value).inc()
                 self._work.add(("status", *key), Urgency.FINAL_STATUS)
             else:
                 self._work.add(("status", *key), Urgency.STATUS, self._hold_seconds(key, status))
         while self._cache.sole_witnesses:
             self._work.add(("status", *self._cache.sole_witnesses.pop()), Urgency.FINAL_STATUS)
+
+    def _known_queue(self, key: Key) -> str:
+        """The queue of a job; nothing if there is none of that name, as jobs may name any."""
+        queue = self._cache.jobs[key].queue
+        return queue if queue in self._cache.catalogue.queues else ""
 
     def _hold_seconds(self, key: Key, status: Status) -> float:
         if status.array is not None and status.started_at is not None:

@@ -29,7 +29,7 @@ class Metrics:
         )
         self.finished = Counter(
             "batchyard_jobs_finished",
-            "Jobs that ended, by queue and final state.",
+            "Jobs that ended, by queue (empty if it does not exist) and final state.",
             ["queue", "state"],
             registry=self.registry,
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.api.batchjob import JobState
+from batchyard.core.containment import Stage
 from batchyard.core.retries import LONGEST_POSTPONEMENT
 from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
@@ -115,7 +116,14 @@ class Operator:
         cache, catalogue = self.cache, self.cache.catalogue
 
         def feed(resource: Resource, put: Callable[[Any], None], remove: OnDelete, label: str = "") -> Feed:
-            return Feed(api, resource, lambda obj, _: put(obj), remove, label_selector=label, clock=self._monotonic)
+            def take_in(obj: Any, _: bool) -> None:
+                try:
+                    put(obj)
+                except Exception:  # the feed logs it
+                    self._metrics.contained_errors.labels(Stage.READING.value).inc()
+                    raise
+
+            return Feed(api, resource, take_in, remove, label_selector=label, clock=self._monotonic)
 
         return [
             feed(NODES, catalogue.put_node, lambda _, name, __: catalogue.remove_node(name)),

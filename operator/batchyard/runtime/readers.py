@@ -43,6 +43,12 @@ def key_of(obj: Object) -> Key:
     return metadata.get("namespace", ""), metadata["name"]
 
 
+def spec_of(obj: Object) -> Object:
+    """The spec, nothing where it is no object: the models say so."""
+    spec = obj.get("spec")
+    return spec if isinstance(spec, Mapping) else {}
+
+
 def timestamp(text: str | None) -> float | None:
     """Seconds since the epoch of a time that may be missing."""
     return parse_time(text) if text else None
@@ -54,7 +60,7 @@ def created_at(obj: Object) -> float:
 
 
 def _refusal(kind: str, obj: Object, parse: Any) -> str:
-    refused = refusals(kind, obj.get("spec") or {})
+    refused = refusals(kind, spec_of(obj))
     if refused:
         return "; ".join(refused)
     try:
@@ -67,7 +73,7 @@ def _refusal(kind: str, obj: Object, parse: Any) -> str:
 def batchjob(obj: Object) -> BatchJob:
     """Read a BatchJob."""
     metadata = obj["metadata"]
-    spec = obj.get("spec") or {}
+    spec = spec_of(obj)
     definition, _, revision = str(spec.get("jobDefinition", "")).partition(":")
     refusal = _refusal(names.BATCH_JOB, obj, parse_batchjob)
     return BatchJob(
@@ -140,7 +146,7 @@ def _stop(spec: Mapping[str, Any]) -> Stop | None:
 def definition(obj: Object) -> Definition:
     """Read a JobDefinition."""
     metadata = obj["metadata"]
-    spec = obj.get("spec") or {}
+    spec = spec_of(obj)
     refusal = _refusal(names.JOB_DEFINITION, obj, parse_jobdefinition)
     kept = {} if refusal else spec
     return Definition(
@@ -159,7 +165,7 @@ def queue(obj: Object) -> Queue:
     """Read a JobQueue; of a refused one nothing else counts."""
     metadata = obj["metadata"]
     refusal = _refusal(names.JOB_QUEUE, obj, parse_jobqueue)
-    spec = {} if refusal else obj.get("spec") or {}
+    spec = {} if refusal else spec_of(obj)
     selector = spec.get("namespaceSelector")
     return Queue(
         name=metadata["name"],
@@ -215,7 +221,7 @@ def environment(obj: Object) -> Environment:
     """Read a ComputeEnvironment; of a refused one nothing else counts."""
     metadata = obj["metadata"]
     refusal = _refusal(names.COMPUTE_ENVIRONMENT, obj, parse_computeenvironment)
-    spec = {} if refusal else obj.get("spec") or {}
+    spec = {} if refusal else spec_of(obj)
     unmanaged = spec.get("unmanaged") or {}
     return Environment(
         name=metadata["name"],
@@ -252,7 +258,7 @@ def _ceilings(spec: Mapping[str, Any]) -> dict[str, int]:
 
 def consumable(obj: Object) -> Consumable:
     """Read a ConsumableResource; of a refused one there is none, but its type stays what it was."""
-    metadata, spec = obj["metadata"], obj.get("spec") or {}
+    metadata, spec = obj["metadata"], spec_of(obj)
     refusal = _refusal(names.CONSUMABLE_RESOURCE, obj, parse_consumableresource)
     return Consumable(
         name=metadata["name"],
@@ -267,7 +273,7 @@ def consumable(obj: Object) -> Consumable:
 
 def node(obj: Object) -> Node:
     """Read a Node."""
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    spec, status = spec_of(obj), obj.get("status") or {}
     return Node(
         name=obj["metadata"]["name"],
         labels=obj["metadata"].get("labels") or {},

@@ -3,6 +3,8 @@
 The watches of jobs and of definitions are not ordered among each other. No such job is settled before.
 """
 
+from collections.abc import Mapping
+
 from batchyard.core.records import BatchJob, Key
 
 
@@ -21,6 +23,11 @@ class Unconfirmed(dict[Key, set[Key]]):
         else:
             self.pop(definition, None)
 
-    def holds(self, job: BatchJob) -> bool:
-        """Whether a job is one of them."""
+    def others(self, keys: set[Key], jobs: Mapping[Key, BatchJob]) -> set[Key]:
+        """Return those that are not among them."""
+        if not self:
+            return keys
+        return {key for key in keys if (job := jobs.get(key)) is None or not self._holds(job)}
+
+    def _holds(self, job: BatchJob) -> bool:
         return job.key in self.get((job.key[0], job.definition), ())
