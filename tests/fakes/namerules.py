@@ -1,6 +1,7 @@
 """Kubernetes' rules for the names of what the operator creates: every test of a whole operator holds it to them."""
 
 import re
+from typing import Any
 
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import CONTROLLER_REVISIONS, EVENTS, JOBS, SERVICES
@@ -28,5 +29,6 @@ def _job(new: Object, old: Object | None) -> str:
     return next((problem for host in hosts if host and (problem := _problem(_LABEL, host, old))), "")
 
 
-def _problem(rule: re.Pattern[str], name: str, old: Object | None) -> str:
-    return "" if old is not None or rule.fullmatch(name) else f"metadata.name: Invalid value: {name!r}"
+def _problem(rule: re.Pattern[str], name: Any, old: Object | None) -> str:
+    fits = old is not None or (isinstance(name, str) and rule.fullmatch(name))
+    return "" if fits else f"metadata.name: Invalid value: {name!r}"

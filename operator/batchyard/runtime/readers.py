@@ -101,14 +101,24 @@ def _array(spec: Object) -> ArrayShape | None:
     array = spec.get("array")
     if not isinstance(array, Mapping) or not isinstance(array.get("size"), int):
         return None
-    sequential = any("job" not in each for each in spec.get("dependsOn") or ())
+    sequential = any("job" not in each for each in _entries(spec, "dependsOn"))
     stops = tuple(
         IndexStop(IndexSet.parse(each["indexes"]), str(each.get("reason", "")))
-        for each in spec.get("stopIndexes") or ()
+        for each in _entries(spec, "stopIndexes")
         if _INDEXES.fullmatch(str(each.get("indexes", "")))
     )
-    limits = array.get("maxConcurrency"), array.get("maxFailedIndexes")
+    limits = _whole(array.get("maxConcurrency")), _whole(array.get("maxFailedIndexes"))
     return ArrayShape(array["size"], *limits, sequential, stops, _rerun(array.get("rerun")))
+
+
+def _entries(spec: Object, field: str) -> list[Object]:
+    """The objects of a list, whatever else is in it, or stands in its place."""
+    found = spec.get(field)
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _rerun(rerun: Any) -> Rerun | None:

@@ -23,7 +23,7 @@ from unit.samples import NOW, make_environment, make_job, make_resolved
 JOB = make_job()
 KEY = JOB.key
 ONE_RUN = {"cpu": 2000, "memory": 4 * 2**30, "pods": 1}
-NOTHING = {"cpu": 0, "memory": 0, "pods": 0}
+NOTHING: dict[str, int] = {}
 MARKS = Marks(b"key", NOW)
 PLACEMENT = Placement(KEY, "pool", {"cpu": 2000, "memory": 4 * 2**30})
 
