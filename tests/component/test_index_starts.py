@@ -12,6 +12,7 @@ from batchyard.kube.resources import PODS
 from fakes.cluster import NAMESPACE, Cluster, in_cluster
 
 CAPACITY = 5
+LATENCY = 0.3
 
 
 class Node:
@@ -54,13 +55,13 @@ class Node:
                     jobs.start(jobs.job(NAMESPACE, name))
         elif now >= self._ends[uid]:
             if index:
-                failed = int(int(index) % 4 == 1)
+                failed = int(index) % 2
                 jobs.indexed.finish(NAMESPACE, name, int(index), exit_code=failed)
             else:
                 jobs.finish(jobs.job(NAMESPACE, name))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0])
 @in_cluster()
 async def test_each_index_starts_once_in_a_narrow_queue(cluster: Cluster, seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311
@@ -68,7 +69,7 @@ async def test_each_index_starts_once_in_a_narrow_queue(cluster: Cluster, seed: 
     cluster.furnish(cpu=f"{CAPACITY}", retryStrategy={"attempts": 3, "backoff": {"initialSeconds": 1}})
     cluster.put("JobQueue", "urgent", priority=9)
     cluster.put("JobQueue", "low", priority=1)
-    await cluster.start_operator()
+    (await cluster.start_operator()).api.latency = LATENCY
     node = Node(cluster, rng)
     for number in range(2):
         cluster.submit(f"array-{number}", array={"size": 12}, jobQueue=rng.choice(["urgent", "low"]))
@@ -77,7 +78,7 @@ async def test_each_index_starts_once_in_a_narrow_queue(cluster: Cluster, seed: 
         await node.work(rng.uniform(0, 3))
         if number % 3 == 2:
             await cluster.processes[-1].kill()
-            await cluster.start_operator()
+            (await cluster.start_operator()).api.latency = LATENCY
     await node.work(60)
     states = {name: cluster.state(name)[0] for name in [f"array-{number}" for number in range(2)]}
     assert set(states.values()) == {"Succeeded"}, states

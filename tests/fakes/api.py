@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from batchyard.kube import errors
 from batchyard.kube.protocol import Object, Objects, PatchType, Propagation, WatchEvent
-from batchyard.kube.resources import Resource
+from batchyard.kube.resources import JOBS, Resource
 from fakes.copying import copied
 from fakes.selectors import field_matcher, label_matcher
 from fakes.store import Change, Store
@@ -68,6 +68,8 @@ class FakeApi:
         """How many watches were ever opened."""
         self._failures: list[_Failure] = []
         self._watchers: list[_Watcher] = []
+        self.latency = 0.0
+        """Seconds that a write of a Kubernetes Job takes."""
         self.store.listeners.append(self._publish)
 
     def fail_next(
@@ -293,7 +295,7 @@ class FakeApi:
 
     async def _arrive(self, verb: str, resource: Resource) -> errors.ApiError | None:
         """Let others run, as any request does; raise the failure ordered for it, or return its answer's."""
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.latency if verb in ("create", "patch") and resource == JOBS else 0)
         for failure in self._failures:
             if (failure.verb, failure.resource) == (verb, resource):
                 self._failures.remove(failure)

@@ -363,11 +363,7 @@ class Cache:
         created = granted is not None and granted.array is None and granted.run == run.number
         if created and self._exists(run.owner, run.owner_uid):
             self.withdraw(run.owner)
-        if run.indexed is not None:
-            self.places.follow(run, before)
-        new = before is None or run.indexed is not None
-        if new and granted is not None and granted.array is not None and self._exists(run.owner, run.owner_uid):
-            self.places.given(self.jobs[run.owner], self.resolved.get(run.owner), granted, granted.array)
+        self.places.follow(run, before, granted, self.jobs.get(run.owner), self.resolved.get(run.owner))
         self.charges.account(run)
         if before is None or not before.ended:
             self.shares.follow(run)
@@ -395,8 +391,7 @@ class Cache:
         """Forget a Kubernetes Job that is gone."""
         run = self.runs.remove(key, uid)
         if run is not None:
-            if run.indexed is not None:
-                self.places.raised.pop(run.owner, None)
+            self.places.forget(run)
             self.charges.account(run)
             self.shares.gone(run)
             self._mark_owner(run.owner, run.owner_uid)

@@ -7,7 +7,7 @@ it. And it is noted when an Indexed Job was given places that its status does no
 from collections.abc import Callable
 
 from batchyard.core import arrays
-from batchyard.core.arrayrecords import MAIN_RUN, ArrayGrant
+from batchyard.core.arrayrecords import MAIN_RUN
 from batchyard.core.placement import Placement
 from batchyard.core.records import BatchJob, Key, Resolved, Run, Status
 from batchyard.runtime.charges import Charges
@@ -28,19 +28,36 @@ class Places:
         self._shares = shares
         self._clock = clock
 
-    def follow(self, run: Run, before: Run | None) -> None:
+    def follow(
+        self,
+        run: Run,
+        before: Run | None,
+        granted: Placement | None,
+        job: BatchJob | None,
+        resolved: Resolved | None,
+    ) -> None:
+        """Take in how a Job has changed. Of an array's grant only what has no Job yet is charged from now on."""
+        if run.indexed is not None:
+            self._note(run, before)
+        if job is None or job.uid != run.owner_uid or granted is None or granted.array is None:
+            return
+        if before is None or run.indexed is not None:
+            main, others = self._runs.mains.get(job.uid, {}).get(MAIN_RUN), self._runs.indexes.get(job.uid, {})
+            left = arrays.outstanding(granted.array, main, others)
+            self._charges.grant(job, resolved, granted, left)
+            self._shares.granted(job, granted, left)
+
+    def _note(self, run: Run, before: Run | None) -> None:
         """Note when an Indexed Job was given places, until its status shows what became of them."""
         if arrays.acknowledged(run):
             self.raised.pop(run.owner, None)
         elif before is None or arrays.places_of(run) > arrays.places_of(before):
             self.raised[run.owner] = self._clock()
 
-    def given(self, job: BatchJob, resolved: Resolved | None, placement: Placement, grant: ArrayGrant) -> None:
-        """Charge only what of an array's grant has no Kubernetes Job yet: those that exist are charged themselves."""
-        main, others = self._runs.mains.get(job.uid, {}).get(MAIN_RUN), self._runs.indexes.get(job.uid, {})
-        left = arrays.outstanding(grant, main, others)
-        self._charges.grant(job, resolved, placement, left)
-        self._shares.granted(job, placement, left)
+    def forget(self, run: Run) -> None:
+        """Note that a Job is gone."""
+        if run.indexed is not None:
+            self.raised.pop(run.owner, None)
 
     def tally(self, before: Status | None, status: Status) -> None:
         """Count the indexes that had to begin anew between two statuses of an array."""
