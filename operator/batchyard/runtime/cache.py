@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from batchyard.api import names
-from batchyard.api.batchjob import JobState
 from batchyard.core import arrays, takeback
-from batchyard.core.announcements import Announcement, announcement, doubt
+from batchyard.core.announcements import announcement, doubt
 from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.containment import left_out, waits
@@ -24,6 +23,7 @@ from batchyard.core.snapshot import Settled, Snapshot
 from batchyard.manifests.status import read_status
 from batchyard.runtime import readers
 from batchyard.runtime.catalogue import Catalogue
+from batchyard.runtime.changes import Changes, refers
 from batchyard.runtime.charges import Charges
 from batchyard.runtime.counts import Counts
 from batchyard.runtime.dependents import Dependents
@@ -35,8 +35,6 @@ from batchyard.runtime.shares import Shares
 from batchyard.runtime.unconfirmed import Unconfirmed
 
 Object = dict[str, Any]
-
-_WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 
 
 class Cache:
@@ -65,8 +63,6 @@ class Cache:
         self.used = self.charges.used
         self.places = Places(self.runs, self.charges, self.shares, clock)
 
-        self.announcements: list[tuple[Key, Announcement]] = []
-        """Warnings that the loop has not handed out yet."""
         self.unconfirmed = Unconfirmed()
         self.unstored: set[Key] = set()
         """Jobs whose end the API server does not hold yet."""
@@ -74,9 +70,8 @@ class Cache:
         """Jobs that alone know how a dependency ended, since it is gone: their status is written at once."""
         self.unstopped: set[Key] = set()
         """Jobs with runs that are to be stopped once the end of their attempts is stored."""
+        self.changes = Changes()
         self._dirty: set[Key] = set()
-        self._decided: set[Key] = set()
-        self._respecified: set[Key] = set()
 
     # What the loop reads.
 
@@ -124,16 +119,6 @@ class Cache:
         dirty, self._dirty = self._dirty, set()
         return self.unconfirmed.others(dirty, self.jobs)
 
-    def take_decided(self) -> set[Key]:
-        """Return the jobs whose status was decided anew since the last call."""
-        decided, self._decided = self._decided, set()
-        return decided
-
-    def take_respecified(self) -> set[Key]:
-        """Return the jobs whose stored status does not say that their present spec was seen."""
-        respecified, self._respecified = self._respecified, set()
-        return respecified
-
     # What the loop and the executor enter.
 
     def enter(self, settled: Settled) -> list[Key]:
@@ -157,7 +142,7 @@ class Cache:
         before = self.statuses.get(key)
         for said in (announcement(before or Status(), status), doubt(self.jobs[key], before or Status(), status)):
             if said is not None:
-                self.announcements.append((key, said))
+                self.changes.announcements.append((key, said))
         if before is not None and before.state is not status.state:
             self.counts.add(self.jobs[key].queue, before.state, -1)
             self.counts.add(self.jobs[key].queue, status.state)
@@ -168,7 +153,7 @@ class Cache:
             shape = self.jobs[key].array
             if shape is not None and shape.sequential:
                 self._dirty.add(key)  # its own indexes wait for each other
-        self._decided.add(key)
+        self.changes.decided.add(key)
         self.changed.set()
         if status.state in TERMINAL:
             self._unqueue(key)
@@ -210,7 +195,7 @@ class Cache:
     def again(self, keys: set[Key]) -> None:
         """Have jobs settled, and their statuses written, that were taken for a pass which did not come to its end."""
         self._dirty |= keys
-        self._decided.update(key for key in keys if key in self.jobs)
+        self.changes.decided.update(key for key in keys if key in self.jobs)
         self.changed.set()
 
     def mark(self, key: Key) -> None:
@@ -253,16 +238,10 @@ class Cache:
     def _catalogue_changed(self, unblocks: bool) -> None:
         if unblocks:
             self._dirty |= self.faults.take_outdated(self.catalogue.definitions)
-            self._dirty.update(key for key in self.statuses if self._refers(key))
+            self._dirty.update(
+                key for key, job in self.jobs.items() if refers(job, self.statuses[key], self.resolved.get(key))
+            )
         self.changed.set()
-
-    def _refers(self, key: Key) -> bool:
-        """Whether it concerns a job how things stand with what it refers to: it waits, or more of it is to start."""
-        state = self.statuses[key].state
-        if state in _WAITING or state in TERMINAL:
-            return state in _WAITING
-        resolved = self.resolved.get(key)
-        return resolved is None or resolved.gang is not None or self.jobs[key].array is not None
 
     # BatchJobs.
 
@@ -315,9 +294,9 @@ class Cache:
     def _compare_generations(self, job: BatchJob, written: Object) -> None:
         """Have a status written anew that speaks of an earlier spec, even where it says nothing else."""
         if written.get("observedGeneration", job.generation) == job.generation:
-            self._respecified.discard(job.key)
+            self.changes.respecified.discard(job.key)
             return
-        self._respecified.add(job.key)
+        self.changes.respecified.add(job.key)
         if self.statuses[job.key].state in TERMINAL:
             self.written[job.key] = written
 

@@ -117,5 +117,5 @@ class Displacements:
         if run.owner in self._cache.jobs:
             to = f"BatchJob {winner.key[0]}/{winner.key[1]} of queue {winner.queue}"
             message = f"it makes room for {to}, which has a higher priority"
-            self._cache.announcements.append((run.owner, Announcement(PREEMPTED, message, run.number)))
+            self._cache.changes.announcements.append((run.owner, Announcement(PREEMPTED, message, run.number)))
             self._cache.changed.set()

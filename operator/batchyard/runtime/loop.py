@@ -231,9 +231,9 @@ class Loop:
                 self._work.add(("expire", *key), Urgency.FINAL_STATUS)
 
     def _write_statuses(self) -> None:
-        for key in self._cache.take_respecified():
+        for key in self._cache.changes.take_respecified():
             self._work.add(("status", *key), Urgency.STATUS, STATUS_HOLD_SECONDS)
-        for key in self._cache.take_decided():
+        for key in self._cache.changes.take_decided():
             status = self._cache.statuses.get(key)
             if status is None:
                 continue
@@ -259,8 +259,7 @@ class Loop:
         return DEPENDENCIES_HOLD_SECONDS if waits_on else STATUS_HOLD_SECONDS
 
     def _announce(self) -> None:
-        announcements, self._cache.announcements = self._cache.announcements, []
-        for key, announcement in announcements:
+        for key, announcement in self._cache.changes.take_announcements():
             self._work.add(("announce", *key, announcement), Urgency.FINAL_STATUS)
 
     def _renew_places(self, now: float) -> None:

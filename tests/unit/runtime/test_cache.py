@@ -159,16 +159,16 @@ async def test_every_status_says_in_the_end_that_the_present_spec_was_seen(cache
     created = api.store.create(BATCHJOBS, {"metadata": {"name": KEY[1]}, "spec": JOB.spec}, KEY[0])
     stored = api.store.update(BATCHJOBS, {**created, "status": {"state": state, "observedGeneration": 1}}, status=True)
     cache.put_batchjob(stored)
-    assert cache.take_respecified() == set()
+    assert cache.changes.take_respecified() == set()
     changed = api.store.update(BATCHJOBS, {**stored, "spec": {**JOB.spec, "suspend": True}})
     cache.put_batchjob(changed)
-    assert cache.take_respecified() == {KEY}
+    assert cache.changes.take_respecified() == {KEY}
     executor = Executor(api, cache, lambda: 0.0, Backoff())
     await executor.write_status(KEY)
     now = api.store.get(BATCHJOBS, KEY[1], KEY[0])
     assert (now["status"]["state"], now["status"]["observedGeneration"]) == (state, 2)
     cache.put_batchjob(now)
-    assert cache.take_respecified() == set()
+    assert cache.changes.take_respecified() == set()
     assert (KEY in cache.written) == (state == "Runnable")
 
 
