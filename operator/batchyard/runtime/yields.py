@@ -63,7 +63,7 @@ class Yields:
         for key in keys - self._watches.keys():
             self._arrays.shrunk.pop(key, None)
             self._watches[key] = _Watch(
-                self._api, self._cache.jobs[key].uid, key, self._changed, self._lost, self._clock
+                self._api, self._cache.jobs[key].uid, key, self._changed, self._surplus, self._clock
             )
         for key in keys:
             self._changed(key)
@@ -82,15 +82,18 @@ class Yields:
         if parallelism is not None and parallelism < run.indexed.parallelism:
             await self._arrays.set_parallelism(run, parallelism)
 
-    def _lost(self, key: Key, index: int) -> None:
-        """A pod with a node is told to stop, by nobody who says why: the Job controller found one too many."""
+    def _surplus(self, key: Key, index: int) -> bool:
+        """Whether a pod with a node is told to stop because the Job controller found one too many; that is counted."""
         job, run, status = self._cache.jobs.get(key), self._cache.runs.arrays.get(key), self._cache.statuses.get(key)
         if job is None or job.array is None or run is None or run.deleting or status is None:
-            return
+            return False
         if self._arrays.shrunk[key] > 0:
             self._arrays.shrunk[key] -= 1  # counted by who asked for it
-        elif status.state not in TERMINAL and termination(job) is None and index not in job.array.stopped:
-            self._arrays.count_restarts(key, job.uid, 1)
+            return True
+        if status.state in TERMINAL or termination(job) is not None or index in job.array.stopped:
+            return False
+        self._arrays.count_restarts(key, job.uid, 1)
+        return True
 
 
 @dataclass(slots=True)
@@ -111,15 +114,17 @@ class _Watch:
         uid: str,
         key: Key,
         changed: Callable[[Key], None],
-        lost: Callable[[Key, int], None],
+        surplus: Callable[[Key, int], bool],
         clock: Callable[[], float],
     ) -> None:
         self._pods: dict[str, _Seen] = {}
+        self._leaving: dict[str, int] = {}
+        """Indexes of pods that are told to stop, and whose index ends by that."""
         self._ends: dict[int, float] = {}
-        """When indexes were seen to end."""
+        """When indexes were seen to end, or to be told to."""
         self._key = key
         self._changed = changed
-        self._lost = lost
+        self._surplus = surplus
         self._clock = clock
         self.feed = Feed(
             api,
@@ -163,8 +168,9 @@ class _Watch:
         index, homeless = int(metadata["labels"][COMPLETION_INDEX]), not pod["spec"].get("nodeName")
         if "deletionTimestamp" in metadata:
             seen = self._pods.pop(metadata["name"], None)
-            if seen is not None and seen.made is None and not _is_disrupted(pod):
-                self._lost(self._key, index)
+            homed = seen is not None and seen.made is None
+            if homed and (_is_disrupted(pod) or not self._surplus(self._key, index)):
+                self._leaving[metadata["name"]], self._ends[index] = index, self._clock()
             self._changed(self._key)
         else:
             self._ends.pop(index, None)
@@ -172,9 +178,11 @@ class _Watch:
             self._pods[metadata["name"]] = _Seen(index, made)
 
     def _end(self, name: str) -> None:
-        pod = self._pods.pop(name, None)
-        if pod is not None:
-            self._ends[pod.index] = self._clock()
+        seen, index = self._pods.pop(name, None), self._leaving.pop(name, None)
+        if seen is not None:
+            index = seen.index
+        if index is not None:
+            self._ends[index] = self._clock()
             self._changed(self._key)
 
 
