@@ -187,3 +187,31 @@ async def test_a_partner_made_anew_with_another_size_is_noticed(cluster: Cluster
     assert cluster.status("second")["message"].endswith(
         "BatchJob first was made anew and has 2 indexes instead of 4: submit this array anew, too"
     )
+
+
+@in_cluster()
+async def test_long_lists_of_partners_are_merged_and_outlive_them_and_the_operator(cluster: Cluster) -> None:
+    """Two arrays in more than a hundred pieces each, of which one index succeeded in both."""
+    cluster.furnish(cpu="500")
+    await cluster.start_operator()
+    cluster.submit("second", array={"size": 210}, dependsOn=[{"job": job, "type": "NToN"} for job in ("even", "odd")])
+    for name, good in (("even", set(range(0, 210, 2))), ("odd", {4, *range(1, 210, 2)})):
+        cluster.submit(name, array={"size": 210})
+        for some in (set(range(105)), set(range(105, 210))):  # no more pods fit on the node
+            await cluster.pass_time(15)
+            cluster.jobs.indexed.finish(NAMESPACE, f"{name}-1", *(some - good), exit_code=1)
+            cluster.jobs.indexed.finish(NAMESPACE, f"{name}-1", *(some & good))
+        await cluster.pass_time(15)
+        assert cluster.state(name) == ("Failed", "IndexesFailed")
+        cluster.delete("BatchJob", name)
+        await cluster.pass_time(2)
+    first, last = cluster.status("second")["dependencies"]
+    assert (first["job"], first["mergedInto"], "succeededIndexes" in first) == ("even", "odd", False)
+    assert (last["job"], last["succeededIndexes"]) == ("odd", "4")
+    await cluster.processes[-1].kill()
+    await cluster.start_operator()
+    await cluster.pass_time(20)
+    assert jobs_of(cluster, "second") == ["second-1-i4"]
+    await finish_all(cluster, "second")
+    assert cluster.state("second") == ("Failed", "IndexesFailed")
+    assert array(cluster, "second")["succeededIndexes"] == "4"

@@ -99,7 +99,8 @@ class ArrayStatus(StatusModel):
     active_indexes: str | None = None
     """The indexes that start or run, as ranges: `44-55,60`."""
     succeeded_indexes: str | None = None
-    """The indexes that have succeeded, as ranges: `0-41,43`."""
+    """The indexes that have succeeded, as ranges: `0-41,43`. Where these would take more than 8,000 characters, `bits:`
+    and base64 of zlib-compressed bits, a 1 and then one for each index from 0; so in all fields of indexes."""
     failed_indexes: str | None = None
     """The indexes that have failed, as ranges."""
     chosen_indexes: str | None = None

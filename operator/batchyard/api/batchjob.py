@@ -275,7 +275,10 @@ class EndedDependency(StatusModel):
     cause: str | None = None
     """Name of the BatchJob at the root, when the other one failed only because of its own dependencies."""
     succeeded_indexes: str | None = None
-    """Of an array not all of whose indexes have succeeded: those that have, as ranges."""
+    """Of an array that is waited for index by index, not all of which have succeeded: those that have, as ranges or
+    bits (see status.array.succeededIndexes)."""
+    merged_into: str | None = None
+    """Where lists of several arrays got long: the later entry that lists the indexes that succeeded in all of them."""
     size: Integer | None = None
     """Of an array: number of its indexes."""
 

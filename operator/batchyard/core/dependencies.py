@@ -11,12 +11,16 @@ from dataclasses import replace
 from typing import Protocol
 
 from batchyard.api.batchjob import DependencyType, JobState
+from batchyard.core.indexes import IndexSet
 from batchyard.core.reasons import Reason
 from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Dependency, EndedDependency, Key, Status
 from batchyard.core.references import Never, Waits
 
 _NAMED = 8
 """How many jobs a sentence lists at most."""
+
+LONG = 100
+"""A list of indexes with more ranges than this is made one with others like it."""
 
 _CIRCLES = 20
 """How many circles are looked for at most among jobs that all wait for each other: finding each costs time."""
@@ -85,12 +89,31 @@ def _mismatch(job: BatchJob, dependency: Dependency, objects: Jobs) -> str | Non
     )
 
 
-def remember(status: Status, name: str, other: Status) -> Status:
+def remember(job: BatchJob, status: Status, name: str, other: Status) -> Status:
     """Enter how another job ended, which is about to be forgotten, unless it had not or an end is known already."""
-    end = _end(name, other)
-    if end is None or any(each.job == name for each in status.dependencies):
+    dependency = next((each for each in job.depends_on if each.job == name), None)
+    end = _end(dependency, other) if dependency is not None else None
+    return entered(job, status, end) if end is not None else status
+
+
+def entered(job: BatchJob, status: Status, end: EndedDependency) -> Status:
+    """Enter an end, unless one of that job is known already.
+
+    An index waits for the same one of all partners, so of their long lists one is kept: what is in all of them. Each of
+    20 could take 17 KB of the status otherwise.
+    """
+    ends = status.dependencies
+    if any(each.job == end.job for each in ends):
         return status
-    return replace(status, dependencies=(*status.dependencies, end))
+    partners = {each.job for each in job.depends_on if each.type is DependencyType.N_TO_N}
+    if end.job in partners and len(end.succeeded.ranges) > LONG:
+        long = [each for each in ends if each.job in partners and len(each.succeeded.ranges) > LONG]
+        for each in long:
+            end = replace(end, succeeded=end.succeeded & each.succeeded)
+        ends = tuple(
+            replace(each, succeeded=IndexSet(), merged_into=end.job) if each in long else each for each in ends
+        )
+    return replace(status, dependencies=(*ends, end))
 
 
 def counting_end(key: Key, dependency: Dependency, objects: Jobs) -> EndedDependency | None:
@@ -99,21 +122,21 @@ def counting_end(key: Key, dependency: Dependency, objects: Jobs) -> EndedDepend
     So it has to be stored, save for the failure of a job that never ran, which follows from what is.
     """
     other = objects.statuses.get(key)
-    end = _end(dependency.job, other) if other is not None else None
+    end = _end(dependency, other) if other is not None else None
     if other is None or end is None or key not in objects.unstored:
         return end
     never_ran = not other.attempts and other.started_at is None  # arrays have no attempts
     return end if never_ran and not _meets(dependency.type, end.state) else None
 
 
-def _end(name: str, other: Status) -> EndedDependency | None:
+def _end(dependency: Dependency, other: Status) -> EndedDependency | None:
     if other.state not in TERMINAL:
         return None
-    array = other.array
+    array, name = other.array, dependency.job
     if array is None:
         return EndedDependency(name, other.state, _cause(other))
-    whole = len(array.good) == array.size
-    return EndedDependency(name, other.state, _cause(other), "" if whole else str(array.good), array.size)
+    told = IndexSet() if not dependency.by_index or len(array.good) == array.size else array.good
+    return EndedDependency(name, other.state, _cause(other), told, array.size)
 
 
 def _meets(wanted: DependencyType, state: JobState) -> bool:
@@ -132,7 +155,7 @@ def _not_met(job: BatchJob, dependency: Dependency, end: EndedDependency, object
     was = "failed" if end.state is JobState.FAILED else "succeeded"
     sentence = f"BatchJob {dependency.job} had to {_WANTED[dependency.type]} but {was}"
     other = objects.statuses.get((job.key[0], dependency.job))
-    if other is None or _end(dependency.job, other) != end:  # gone, or another one of that name
+    if other is None or _end(dependency, other) != end:  # gone, or another one of that name
         return f"{sentence}, because of BatchJob {end.cause}" if end.cause else sentence
     if not end.cause:
         return f"{sentence}: {other.reason}: {other.message}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from batchyard.api.batchjob import DependencyType, JobState
 from batchyard.core.arrayrecords import ArrayShape
 from batchyard.core.consumables import Consumable
-from batchyard.core.dependencies import Jobs, counting_end
+from batchyard.core.dependencies import Jobs, counting_end, entered
 from batchyard.core.indexes import IndexSet
 from batchyard.core.records import BatchJob, Dependency, EndedDependency, Resolved, Status
 
@@ -38,8 +38,8 @@ def gate(job: BatchJob, shape: ArrayShape, status: Status, objects: Jobs) -> tup
     found = Gate(chosen)
     for dependency in partners:
         end, one = _of_partner(job, shape, dependency, status, objects)
-        if end is not None and all(each.job != end.job for each in status.dependencies):
-            status = replace(status, dependencies=(*status.dependencies, end))
+        if end is not None:
+            status = entered(job, status, end)
         found = _both(found, one)
     if shape.sequential:
         found = _both(found, _of_own(shape, status))
@@ -67,8 +67,10 @@ def _of_partner(
     if end is None and partner is not None and (size := partner.array.size if partner.array else 0) != shape.size:
         return None, _of_another_size(dependency.job, size, everything)
     if end is not None:
-        whole = end.state is JobState.SUCCEEDED and not end.succeeded
-        ready = everything if whole else IndexSet.parse(end.succeeded)
+        # Of what was merged, nothing may be left: then the list is empty though the array has not succeeded as a whole.
+        holds_others = any(each.merged_into == end.job for each in status.dependencies)
+        whole = end.state is JobState.SUCCEEDED and not end.succeeded and not holds_others
+        ready = everything if whole or end.merged_into else end.succeeded
         never = everything - ready
     elif other is not None and other.array is not None:
         ready, never = other.array.good, other.array.bad

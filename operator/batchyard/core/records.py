@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batchyard.api.batchjob import DependencyType, JobState, StopMode
 from batchyard.api.strategy import ExitAction
 from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, IndexedJob
+from batchyard.core.indexes import IndexSet
 from batchyard.core.queuerecords import Held
 from batchyard.core.resources import Resources, add
 
@@ -30,6 +31,13 @@ class Dependency:
 
     job: str
     type: DependencyType = DependencyType.SUCCEEDED
+    rerun: bool = False
+    """Whether it is the array of which indexes run again."""
+
+    @property
+    def by_index(self) -> bool:
+        """Whether it matters which of its indexes have succeeded."""
+        return self.rerun or self.type is DependencyType.N_TO_N
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,10 +48,12 @@ class EndedDependency:
     state: JobState
     cause: str = ""
     """The job at the root, where this one failed only because its own dependencies were not met."""
-    succeeded: str = ""
-    """Of an array not all of whose indexes have succeeded: those that have."""
+    succeeded: IndexSet = field(default_factory=IndexSet)
+    """Of an array that is waited for index by index, not all of which have succeeded: those that have."""
     size: int = 0
     """Of an array: how many indexes it has."""
+    merged_into: str = ""
+    """The job whose entry counts for this one, too, as it has the indexes that succeeded in both."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -65,4 +65,4 @@ def _chosen(shape: ArrayShape, rerun: Rerun, end: EndedDependency) -> IndexSet:
 def _succeeded(end: EndedDependency) -> IndexSet:
     if end.state is JobState.SUCCEEDED and not end.succeeded:
         return IndexSet.below(end.size)
-    return IndexSet.parse(end.succeeded)
+    return end.succeeded

@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchyard.core.arrayrecords import ArrayStatus, FailedIndex
-from batchyard.core.indexes import IndexSet
+from batchyard.manifests.brevity import DETAIL_BYTES, brief
+from batchyard.manifests.indextext import read_indexes, render_indexes
 
 
 def render_array(array: ArrayStatus) -> dict[str, Any]:
     """The object to store. Sets of no index are left out."""
     succeeded, failed = len(array.succeeded), len(array.failed)
-    chosen = {} if array.chosen is None else {"chosenIndexes": str(array.chosen)}
+    chosen = {} if array.chosen is None else {"chosenIndexes": render_indexes(array.chosen)}
     sets = {
-        "activeIndexes": str(array.active),
-        "succeededIndexes": str(array.succeeded),
-        "failedIndexes": str(array.failed),
-        "succeededBeforeIndexes": str(array.succeeded_before),
+        "activeIndexes": render_indexes(array.active),
+        "succeededIndexes": render_indexes(array.succeeded),
+        "failedIndexes": render_indexes(array.failed),
+        "succeededBeforeIndexes": render_indexes(array.succeeded_before),
     }
     return {
         "size": array.size,
@@ -37,14 +38,14 @@ def read_array(stored: Mapping[str, Any]) -> ArrayStatus:
     """The record that was stored, but for what the Jobs of the array show themselves."""
     return ArrayStatus(
         size=stored["size"],
-        succeeded=IndexSet.parse(stored.get("succeededIndexes") or ""),
-        failed=IndexSet.parse(stored.get("failedIndexes") or ""),
-        active=IndexSet.parse(stored.get("activeIndexes") or ""),
+        succeeded=read_indexes(stored.get("succeededIndexes") or ""),
+        failed=read_indexes(stored.get("failedIndexes") or ""),
+        active=read_indexes(stored.get("activeIndexes") or ""),
         running=stored.get("running") or 0,
         retries=stored.get("retries") or 0,
         restarts=stored.get("restarts") or 0,
-        chosen=IndexSet.parse(stored["chosenIndexes"]) if "chosenIndexes" in stored else None,
-        succeeded_before=IndexSet.parse(stored.get("succeededBeforeIndexes") or ""),
+        chosen=read_indexes(stored["chosenIndexes"]) if "chosenIndexes" in stored else None,
+        succeeded_before=read_indexes(stored.get("succeededBeforeIndexes") or ""),
         first_failures=tuple(_read_failure(each) for each in stored.get("firstFailures") or ()),
     )
 
@@ -54,8 +55,8 @@ def _render_failure(failure: FailedIndex) -> dict[str, Any]:
         "index": failure.index,
         "attempt": failure.attempt,
         "exitCode": failure.exit_code,
-        "reason": failure.reason,
-        "message": failure.message,
+        "reason": brief(failure.reason, DETAIL_BYTES),
+        "message": brief(failure.message, DETAIL_BYTES),
         "podName": failure.pod_name,
         "nodeName": failure.node_name,
     }

@@ -12,7 +12,9 @@ from batchyard.api.quantities import format_bytes, parse_bytes
 from batchyard.core.queuerecords import Held
 from batchyard.core.records import TERMINAL, Attempt, BatchJob, EndedDependency, Status
 from batchyard.manifests.arraystatus import read_array, render_array
+from batchyard.manifests.brevity import DETAIL_BYTES, MESSAGE_BYTES, brief
 from batchyard.manifests.conditions import STALLED, Verdict, render_conditions
+from batchyard.manifests.indextext import read_indexes, render_indexes
 from batchyard.manifests.times import format_time, parse_time
 
 MAX_ATTEMPTS = 50
@@ -27,8 +29,8 @@ def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], no
     fields = {
         "observedGeneration": job.generation,
         "state": _shown_state(status).value,
-        "reason": status.reason,
-        "message": status.message,
+        "reason": brief(status.reason, DETAIL_BYTES),
+        "message": brief(status.message, MESSAGE_BYTES),
         "jobDefinition": f"{job.definition}:{status.revision}" if status.revision is not None else None,
         "jobDefinitionUid": status.definition_uid,
         "jobDefinitionDigest": status.digest,
@@ -99,8 +101,8 @@ def _verdict(status: Status) -> Verdict:
     failed = status.state is JobState.FAILED
     return Verdict(
         ready=status.state is JobState.SUCCEEDED,
-        reason=status.reason or status.state.value,
-        message=status.message,
+        reason=brief(status.reason, DETAIL_BYTES) or status.state.value,
+        message=brief(status.message, MESSAGE_BYTES),
         stalled=status.stalled or failed,
         failed=failed,
     )
@@ -117,7 +119,8 @@ def _render_dependency(dependency: EndedDependency) -> dict[str, Any]:
             "job": dependency.job,
             "state": dependency.state.value,
             "cause": dependency.cause,
-            "succeededIndexes": dependency.succeeded,
+            "succeededIndexes": render_indexes(dependency.succeeded),
+            "mergedInto": dependency.merged_into,
             "size": dependency.size or None,
         }
     )
@@ -128,8 +131,9 @@ def _read_dependency(stored: Mapping[str, Any]) -> EndedDependency:
         stored["job"],
         JobState(stored["state"]),
         stored.get("cause", ""),
-        stored.get("succeededIndexes", ""),
+        read_indexes(stored.get("succeededIndexes") or ""),
         stored.get("size", 0),
+        stored.get("mergedInto", ""),
     )
 
 
@@ -144,8 +148,8 @@ def _render_attempt(attempt: Attempt) -> dict[str, Any]:
             "startedAt": _rendered_time(attempt.started_at),
             "stoppedAt": _rendered_time(attempt.stopped_at),
             "exitCode": attempt.exit_code,
-            "reason": attempt.reason,
-            "message": attempt.message,
+            "reason": brief(attempt.reason, DETAIL_BYTES),
+            "message": brief(attempt.message, DETAIL_BYTES),
             "memory": None if attempt.memory is None else format_bytes(attempt.memory),
             "outOfMemory": list(attempt.out_of_memory) or None,
         }

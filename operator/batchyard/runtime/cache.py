@@ -320,7 +320,7 @@ class Cache:
         waiting = self.waiting_for(key)
         if key not in self.unstored:  # only those that depend on it know its end from now on
             for dependent in waiting:
-                self.statuses[dependent] = remember(self.statuses[dependent], key[1], status)
+                self.statuses[dependent] = remember(self.jobs[dependent], self.statuses[dependent], key[1], status)
             self.sole_witnesses.update(self.witnesses(key))
         self.unstored.discard(key)
         self._dirty |= waiting

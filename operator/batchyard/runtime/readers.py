@@ -131,13 +131,14 @@ def _rerun(rerun: Any) -> Rerun | None:
 def _dependencies(spec: Object) -> tuple[Dependency, ...]:
     """The other jobs that a job waits for. Sequential with another job says no more than Succeeded."""
     others = [each for each in spec.get("dependsOn") or () if "job" in each]
-    if rerun := (spec.get("array") or {}).get("rerun"):
-        others.append({"job": rerun["job"], "type": DependencyType.FINISHED})
     wanted = ((each["job"], each.get("type", DependencyType.SUCCEEDED)) for each in others)
-    return tuple(
+    found = [
         Dependency(job, DependencyType.SUCCEEDED if kind == DependencyType.SEQUENTIAL else DependencyType(kind))
         for job, kind in wanted
-    )
+    ]
+    if rerun := (spec.get("array") or {}).get("rerun"):
+        found.append(Dependency(rerun["job"], DependencyType.FINISHED, rerun=True))
+    return tuple(found)
 
 
 def _ttl(seconds: Any) -> int | None:

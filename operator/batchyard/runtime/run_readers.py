@@ -16,6 +16,9 @@ from batchyard.manifests.job import read_consumables, read_request
 from batchyard.manifests.terms import read_terms
 from batchyard.runtime.readers import Object, created_at, timestamp
 
+MAX_OUT_OF_MEMORY = 20
+"""Containers that were killed of which a pod's record tells: they stand in the status with each attempt."""
+
 
 def owner(obj: Object) -> tuple[Key, str] | None:
     """Namespace, name and uid of the BatchJob that a Kubernetes Job or a pod says it belongs to."""
@@ -171,7 +174,7 @@ def pod(obj: Object) -> Pod | None:
             each["name"]
             for each, state in zip(containers, states, strict=True)
             if _out_of_memory(state.get("terminated") or {})
-        ),
+        )[:MAX_OUT_OF_MEMORY],
         failed_container=_failed_container(containers),
         index=int(index) if index.isdecimal() else None,
         waiting_reason=waiting.get("reason", ""),

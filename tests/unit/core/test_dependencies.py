@@ -138,18 +138,20 @@ def test_an_end_once_seen_counts_for_good() -> None:
 @pytest.mark.parametrize("others", [[], [A]])
 def test_an_end_that_does_not_do_counts_for_good_too(others: list[BatchJob]) -> None:
     """It was remembered when the other job went, before this one was looked at."""
-    seen = remember(remember(PENDING, "a", FAILED), "b", SUCCEEDED)
+    job = needs("c", "a", "b")
+    seen = remember(job, remember(job, PENDING, "a", FAILED), "b", SUCCEEDED)
     ended, verdict = judged(needs("c", "a", "b"), *others, c=seen, a=SUCCEEDED)
     assert ended == ["b", "a"], "the culprit is the last"
     assert verdict == Never("DependencyNotMet", "BatchJob a had to succeed but failed")
 
 
 def test_what_had_not_ended_and_what_is_known_is_not_remembered() -> None:
-    assert remember(PENDING, "a", RUNNING) is PENDING
-    seen = remember(PENDING, "a", SUCCEEDED)
-    assert remember(seen, "a", FAILED) is seen
+    job = needs("c", "a")
+    assert remember(job, PENDING, "a", RUNNING) is PENDING
+    seen = remember(job, PENDING, "a", SUCCEEDED)
+    assert remember(job, seen, "a", FAILED) is seen
     link = replace(FAILED, reason="DependencyNotMet", dependencies=(EndedDependency("root", JobState.FAILED),))
-    assert remember(PENDING, "a", link).dependencies == (EndedDependency("a", JobState.FAILED, "root"),)
+    assert remember(job, PENDING, "a", link).dependencies == (EndedDependency("a", JobState.FAILED, "root"),)
 
 
 def test_the_culprit_is_named_with_its_own_words() -> None:

@@ -1,11 +1,15 @@
 """Which indexes of an array may run: those whose partner succeeded, or one after the other."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchyard.api.batchjob import DependencyType, JobState
 from batchyard.core.arrayrecords import ArrayShape, ArrayStatus
+from batchyard.core.dependencies import LONG, remember
 from batchyard.core.indexes import IndexSet
 from batchyard.core.indexgate import Gate, gate
 from batchyard.core.records import BatchJob, Dependency, EndedDependency, Key, Status
@@ -114,7 +118,53 @@ def test_a_sequence_goes_one_by_one_and_ends_with_a_failure(own: Status, ready: 
 
 
 def test_what_is_remembered_of_a_partner_outlives_it() -> None:
-    end = EndedDependency("index", JobState.FAILED, succeeded="1", size=6)
+    end = EndedDependency("index", JobState.FAILED, succeeded=indexes("1"), size=6)
     _, found = look(array("render", "index"), own=replace(Status(), dependencies=(end,)), index=at("0-5"))
     assert found is not None
     assert str(found.ready) == "1"
+
+
+PIECES = 400
+EVENS, ODDS = IndexSet.of(range(0, PIECES, 2)), IndexSet.of(range(1, PIECES, 2))
+
+
+def in_pieces(*partners: str) -> tuple[BatchJob, ArrayShape]:
+    shape = ArrayShape(PIECES)
+    return replace(array("render", *partners), array=shape), shape
+
+
+@given(
+    st.lists(
+        st.tuples(st.frozensets(st.integers(0, PIECES - 1)), st.sampled_from([EVENS, ODDS, IndexSet()])),
+        min_size=1,
+        max_size=5,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_long_lists_that_are_merged_say_the_same(lists: list[tuple[frozenset[int], IndexSet]], order: Random) -> None:
+    """Whether a rerun of some indexes succeeded without the others, or an array failed, and whichever ended first."""
+    good = {f"p{number}": IndexSet.of(some) | pieces for number, (some, pieces) in enumerate(lists)}
+    job, shape = in_pieces(*good)
+    status, everywhere = Status(), IndexSet.below(PIECES)
+    for name in order.sample(sorted(good), len(good)):
+        state = JobState.SUCCEEDED if good[name] and order.random() < 0.5 else JobState.FAILED
+        ended = ArrayStatus(PIECES, succeeded=good[name], chosen=good[name])
+        status = remember(job, status, name, Status(state, array=ended))
+        everywhere &= good[name]
+    after, found = gate(job, shape, status, make_snapshot(jobs=[job], statuses={job.key: status}))
+    assert after == status, "what is remembered already is not entered again"
+    assert found is not None
+    assert (found.ready, found.never) == (everywhere, IndexSet.below(PIECES) - everywhere)
+    assert sum(len(each.succeeded.ranges) > LONG for each in status.dependencies) <= 1
+
+
+def test_where_nothing_is_left_of_merged_lists_nothing_runs() -> None:
+    job, shape = in_pieces("a", "b")
+    status = Status()
+    for name, good in (("a", EVENS), ("b", ODDS)):
+        rerun = ArrayStatus(PIECES, succeeded=good, chosen=good)
+        status = remember(job, status, name, Status(JobState.SUCCEEDED, array=rerun))
+    assert [each.merged_into for each in status.dependencies] == ["b", ""]
+    _, found = gate(job, shape, status, make_snapshot(jobs=[job], statuses={job.key: status}))
+    assert found is not None
+    assert (str(found.ready), str(found.never)) == ("", f"0-{PIECES - 1}")

@@ -26,7 +26,7 @@ def with_choice(shape: ArrayShape, status: Status) -> tuple[Status, Never | None
 
 def after(succeeded: str, state: JobState = JobState.FAILED, size: int = 10) -> Status:
     """The status that knows how the earlier array ended."""
-    return Status(dependencies=(EndedDependency("old", state, "", succeeded, size),))
+    return Status(dependencies=(EndedDependency("old", state, "", IndexSet.parse(succeeded), size),))
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ def test_witnesses_are_those_whose_memory_is_not_stored(cache: Cache) -> None:
     cache.put_batchjob(depending("merge", "fetch"))
     cache.put_batchjob(depending("report", "fetch", **stored))
     assert cache.witnesses(FETCH) == [], "it has not looked yet"
-    cache.set_status(MERGE, remember(cache.statuses[MERGE], "fetch", cache.statuses[FETCH]))
+    cache.set_status(MERGE, remember(cache.jobs[MERGE], cache.statuses[MERGE], "fetch", cache.statuses[FETCH]))
     assert cache.witnesses(FETCH) == [MERGE]
     cache.written[MERGE] = stored
     assert cache.witnesses(FETCH) == []
