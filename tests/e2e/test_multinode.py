@@ -73,7 +73,7 @@ def submitted(shared: Harness) -> None:
         shared.queue("queue", "real"),
         multi_node(shared, "meeting", 2, python("0", MAIN), python("1:", CHILD)),
         multi_node(shared, "stumbling", 2, shell("0:", SLEEP), shell("0", main_fails_once), retryStrategy=retries),
-        multi_node(shared, "child-fails", 2, shell("0", "sleep 4"), shell("1", "exit 9")),
+        multi_node(shared, "child-fails", 2, shell("0", "sleep 15"), shell("1", "exit 9")),
         multi_node(shared, "sleeping", 2, shell("0:", SLEEP)),
         multi_node(shared, "crowd", 400, shell("0:", SLEEP, resources={"requests": {"cpu": "1"}})),
         shared.definition("single", "true"),
