@@ -47,7 +47,7 @@ def test_a_pod_over_a_quota_says_so_and_a_neighbour_runs(shared: Harness, narrow
 
 def test_an_array_over_a_quota_keeps_what_it_may_use(shared: Harness) -> None:
     quota = {"scopes": ["Terminating"], "hard": {"requests.cpu": "2"}}
-    definition = shared.simulated_definition("some", duration="1s", timeout={"attemptDurationSeconds": 60})
+    definition = shared.simulated_definition("some", duration="10s", timeout={"attemptDurationSeconds": 60})
     shared.apply(
         {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "some"}, "spec": quota},
         definition,
