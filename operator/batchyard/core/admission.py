@@ -9,13 +9,11 @@ from dataclasses import dataclass, replace
 from batchyard.api.batchjob import JobState
 from batchyard.core import arrays, dependencies, lifecycle, references
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Origin, Resolved, Status
+from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, WAITING, BatchJob, Origin, Resolved, Status
 from batchyard.core.references import Never, Waits
 from batchyard.core.rerun import choose
 from batchyard.core.runterms import origin_of
 from batchyard.core.snapshot import Snapshot
-
-_WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 
 
 @dataclass(slots=True, frozen=True)
@@ -42,7 +40,7 @@ def admitted(snapshot: Snapshot, job: BatchJob, status: Status, circle: str, now
     ran = bool(runs or alone or status.attempts) or arrays.has_started(status)
     program = references.program(job, origin, resolved, snapshot, ran=ran)
     unread = max(runs, default=0) > (status.attempts[-1].run if status.attempts else 0)
-    if status.state not in _WAITING or unread:
+    if status.state not in WAITING or unread:
         lack = program if not isinstance(program, Resolved) else _held_back(job, snapshot)
         return Admitted(status, program if isinstance(program, Resolved) else resolved, lack)
 

@@ -17,12 +17,11 @@ from batchyard.api.batchjob import JobState
 from batchyard.core import arrays
 from batchyard.core.hiding import Culprit, hide, tame, watched
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, Status
+from batchyard.core.records import TERMINAL, WAITING, Status
 from batchyard.core.snapshot import Snapshot
 
 T = TypeVar("T")
 
-_WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 MOST_TRIES = 25
 """How often a step is run again at most before it is given up for this pass."""
 
@@ -99,18 +98,13 @@ def sentence(fault: Fault) -> str:
     )
 
 
-def waits(status: Status) -> bool:
-    """Whether a job waits, and nothing of it runs."""
-    return status.state in _WAITING
-
-
 def left_out(status: Status, why: str) -> Status:
     """Return the status of a job that a step cannot digest."""
     if status.state in TERMINAL:
         return status
     if arrays.has_started(status):
         return arrays.held(status, why)
-    state = JobState.PENDING if waits(status) else status.state
+    state = JobState.PENDING if status.state in WAITING else status.state
     return replace(status, state=state, reason=Reason.INVALID_SPEC, message=why, queue_position=None, stalled=True)
 
 

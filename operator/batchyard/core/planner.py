@@ -34,7 +34,6 @@ from batchyard.core.indexruns import Seen
 from batchyard.core.placement import Hold, Placement, place_all
 from batchyard.core.preemption import Preempted, displace
 from batchyard.core.records import (
-    BEFORE_THE_QUEUE,
     TERMINAL,
     BatchJob,
     Key,
@@ -48,7 +47,6 @@ from batchyard.core.runterms import judged_by
 from batchyard.core.snapshot import Placed, Settled, Snapshot
 from batchyard.core.yielding import Yielding, yielding
 
-_WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 _ASKING = frozenset({JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING})
 """States in which an array may ask for places."""
 _NO_CIRCLES: Mapping[Key, str] = MappingProxyType({})

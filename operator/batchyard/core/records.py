@@ -23,6 +23,8 @@ Key = tuple[str, str]
 
 TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED})
 BEFORE_THE_QUEUE = frozenset({JobState.SUBMITTED, JobState.PENDING})
+WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
+"""Before a run of a job, and between two of them."""
 
 
 @dataclass(slots=True, frozen=True)

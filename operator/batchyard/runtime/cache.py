@@ -15,10 +15,10 @@ from batchyard.core import arrays, takeback
 from batchyard.core.announcements import announcement, doubt
 from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
-from batchyard.core.containment import left_out, waits
+from batchyard.core.containment import left_out
 from batchyard.core.dependencies import remember
 from batchyard.core.placement import Placement
-from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Key, Refusal, Resolved, Status
+from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, WAITING, BatchJob, Key, Refusal, Resolved, Status
 from batchyard.core.snapshot import Settled, Snapshot
 from batchyard.manifests.status import read_status
 from batchyard.runtime import readers
@@ -184,7 +184,7 @@ class Cache:
         if key in self.jobs:
             self.faults.note(self.jobs[key], why, self.catalogue.definitions)
             self._unqueue(key)
-            if waits(self.statuses[key]) or arrays.has_started(self.statuses[key]):
+            if self.statuses[key].state in WAITING or arrays.has_started(self.statuses[key]):
                 self.tell_fault(key, why)
 
     def tell_fault(self, key: Key, why: str) -> None:

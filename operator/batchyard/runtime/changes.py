@@ -1,10 +1,7 @@
 """What has changed in the cache since the last pass took it from there. Kept by the cache, emptied by the loop."""
 
-from batchyard.api.batchjob import JobState
 from batchyard.core.announcements import Announcement
-from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, BatchJob, Key, Resolved, Status
-
-_WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
+from batchyard.core.records import TERMINAL, WAITING, BatchJob, Key, Resolved, Status
 
 
 class Changes:
@@ -36,6 +33,6 @@ class Changes:
 
 def refers(job: BatchJob, status: Status, resolved: Resolved | None) -> bool:
     """Whether it concerns a job how things stand with what it refers to: it waits, or more of it is to start."""
-    if status.state in _WAITING or status.state in TERMINAL:
-        return status.state in _WAITING
+    if status.state in WAITING or status.state in TERMINAL:
+        return status.state in WAITING
     return resolved is None or resolved.gang is not None or job.array is not None

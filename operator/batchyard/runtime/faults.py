@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from batchyard.core.containment import waits
-from batchyard.core.records import BatchJob, Definition, Key
+from batchyard.core.records import WAITING, BatchJob, Definition, Key
 from batchyard.core.snapshot import Snapshot
 
 
@@ -36,4 +35,4 @@ class Faults(dict[Key, str]):
     def running(self, snapshot: Snapshot) -> Iterator[Key]:
         """Return the jobs that are looked at although they do not wait, as something of them runs."""
         statuses = snapshot.statuses
-        return (key for key in self if key in statuses and not waits(statuses[key]))
+        return (key for key in self if key in statuses and statuses[key].state not in WAITING)
