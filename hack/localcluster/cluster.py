@@ -102,6 +102,11 @@ class Cluster:
         self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *(f"node/{name}" for name in names))
         return names
 
+    def lose_node(self, name: str) -> None:
+        """Let a simulated node fall silent, as a machine without power does: its object and its pods stay."""
+        lease = {"spec": {"holderIdentity": "nobody", "leaseDurationSeconds": 10**6}}
+        self.kubectl("patch", "lease", name, "-n", "kube-node-lease", "--type=merge", "-p", json.dumps(lease))
+
     def simulated_nodes(self) -> list[str]:
         """The names of the simulated nodes."""
         output = self.kubectl("get", "nodes", "-l", f"{NODE_LABEL}=simulated", "-o", "name")

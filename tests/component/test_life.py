@@ -84,6 +84,7 @@ async def test_a_timeout_is_final(cluster: Cluster) -> None:
     job = cluster.kube_job("job-1")
     assert job["spec"]["template"]["spec"]["activeDeadlineSeconds"] == 60
     cluster.jobs.start(job)
+    await cluster.pass_time(60)
     pod = cluster.jobs.pod(job)
     pod["status"]["reason"] = "DeadlineExceeded"
     cluster.store.update(PODS, pod, status=True)

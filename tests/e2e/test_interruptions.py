@@ -8,6 +8,7 @@ import pytest
 from batchyard.api import names
 from e2e.clusterapi import EVENTS, JOBS, PODS, Json, path_of, until
 from e2e.harness import Harness, StateRecord
+from localcluster.images import SHELL
 from localcluster.simulated import TAINT
 
 pytestmark = pytest.mark.e2e
@@ -37,7 +38,7 @@ def _attempts(status: dict[str, Any]) -> list[tuple[int, int]]:
     return [(attempt["run"], attempt["attempt"]) for attempt in status["attempts"]]
 
 
-@pytest.mark.usefixtures("vanished")
+@pytest.mark.usefixtures("vanished", "silent")
 def test_an_evicted_pod_or_a_deleted_kubernetes_job_is_replaced_and_costs_no_attempt(shared: Harness) -> None:
     shared.apply(
         *(shared.job(name, "sleep", "queue", parameters={"seconds": "4"}) for name in ("evicted", "meddled-with"))
@@ -93,14 +94,14 @@ def _running_pod_of_index_0(shared: Harness, job: str, run: int) -> str:
     return until(found, 60, lambda: f"no pod of run {run} runs")
 
 
-def _own_nodes(harness: Harness, name: str) -> list[str]:
-    """Return two simulated nodes that nobody else uses, for jobs of the queue of that name."""
+def _own_nodes(harness: Harness, name: str, count: int = 2) -> list[str]:
+    """Return simulated nodes that nobody else uses, for jobs of the queue of that name."""
     if harness.cluster.backend != "local":
         pytest.skip("this cluster has no simulated nodes")
     label = {"batchyard.dev/e2e": harness.named(name)}
     unmanaged = {"nodeSelector": label, "tolerations": [{"key": TAINT, "operator": "Exists"}]}
     harness.apply(harness.object(names.COMPUTE_ENVIRONMENT, name, {"unmanaged": unmanaged}), harness.queue(name, name))
-    return harness.cluster.add_nodes(2, cpu="2", labels=label)
+    return harness.cluster.add_nodes(count, cpu="2", labels=label)
 
 
 def _remove_nodes(harness: Harness, name: str) -> None:
@@ -120,6 +121,29 @@ def vanished(shared: Harness, environments: None) -> Iterator[str]:
     shared.cluster.kubectl("delete", "node", node)
     yield str(node)
     _remove_nodes(shared, "vanishing")
+
+
+@pytest.fixture(scope="module")
+def silent(shared: Harness, environments: None) -> Iterator[str]:
+    """The node of the jobs "alone" and "many", from which nothing is heard soon: Kubernetes takes 50 s to notice."""
+    (node,) = _own_nodes(shared, "silent", 1)
+    tolerations = [
+        {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 2}
+        for key in ("unreachable", "not-ready")
+    ]
+    main = {"name": "main", "image": SHELL, "resources": {"requests": {"cpu": "10m"}}}
+    metadata = {"annotations": {"sim.batchyard.dev/never-finish": "true"}}
+    spec = {"tolerations": tolerations, "terminationGracePeriodSeconds": 1, "containers": [main]}
+    shared.apply(
+        shared.object(names.JOB_DEFINITION, "stays", {"template": {"metadata": metadata, "spec": spec}}),
+        shared.job("alone", "stays", "silent"),
+        shared.job("many", "stays", "silent", array={"size": 2}),
+    )
+    shared.wait_state("alone", "Running")
+    until(lambda: len(_running(shared, "many")) == 2 or None, 60, lambda: "not all indexes run")
+    shared.cluster.lose_node(node)
+    yield node
+    _remove_nodes(shared, "silent")
 
 
 def test_a_job_leaves_the_node_it_is_evicted_from(shared: Harness) -> None:
@@ -211,6 +235,32 @@ def test_an_array_loses_only_the_indexes_on_a_lost_node(shared: Harness) -> None
     assert len(replaced) == 2
     assert (status["state"], status["interruptions"], status["array"]["retries"]) == ("Succeeded", 2, 0)
     _remove_nodes(shared, "drained")
+
+
+def test_a_silent_node_is_named_and_its_jobs_go_on_once_their_pods_are_deleted_by_force(
+    shared: Harness, silent: str
+) -> None:
+    def moved(status: dict[str, Any]) -> bool:
+        return bool(status["state"] == "Running" and status["attempts"][-1].get("nodeName") == other)
+
+    for job in ("alone", "many"):
+        message = shared.wait_reason(job, "NodeLost", 150)["message"]
+        assert f"node {silent} has not been heard from since 20" in message
+        assert f"kubectl taint nodes {silent} node.kubernetes.io/out-of-service" in message
+    pods = [pod["metadata"]["name"] for job in ("alone", "many") for pod in shared.pods_of(job)]
+    assert len(pods) == 3, "nothing is started in their place"
+    shared.kubectl("delete", "pods", "--force", *pods)
+    (other,) = shared.cluster.add_nodes(1, cpu="2", labels={"batchyard.dev/e2e": shared.named("silent")})
+    status = shared.wait_status("alone", moved)
+    assert (status["attempts"][0]["reason"], status["interruptions"]) == ("Interrupted", 1)
+    again = f"{names.JOB}=many,{names.RUN}=2"
+
+    def all_again() -> bool:
+        found = shared.api.list(PODS, shared.namespace, labelSelector=again, fieldSelector="status.phase=Running")
+        return {pod["metadata"]["labels"][names.INDEX] for pod in found} == {"0", "1"}
+
+    until(all_again, 60, lambda: f"not all run again: {shared.kubectl('get', 'bj,jobs,pods')}")
+    assert shared.statuses()["many"]["array"]["failed"] == 0
 
 
 def _running(shared: Harness, job: str) -> list[Json]:

@@ -7,7 +7,7 @@ apply is a merge patch that creates what is missing.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from batchyard.kube import errors
@@ -50,9 +50,13 @@ class _Watcher:
             return "DELETED", gone
         return None
 
+    def shown(self, event: WatchEvent) -> WatchEvent:
+        """What of the object was asked for."""
+        return (event[0], _partial(event[1])) if self.resource.metadata_only else event
+
     def _sees(self, resource: Resource, obj: Object) -> bool:
         here = self.namespace in {None, obj["metadata"].get("namespace", "")}
-        if resource != self.resource or not here:
+        if not _same(resource, self.resource) or not here:
             return False
         return label_matcher(self.label_selector)(obj) and field_matcher(self.field_selector)(obj)
 
@@ -93,19 +97,19 @@ class FakeApi:
 
     def watching(self, resource: Resource) -> int:
         """How many watches of a kind are open."""
-        return sum(watcher.resource == resource for watcher in self._watchers)
+        return sum(_same(watcher.resource, resource) for watcher in self._watchers)
 
     def disconnect(self, resource: Resource, error: errors.ApiError | None = None) -> None:
         """End every open watch of a kind, by an error if one is given."""
         for watcher in self._watchers:
-            if watcher.resource == resource:
+            if _same(watcher.resource, resource):
                 watcher.queue.put_nowait(error)
 
     def bookmark(self, resource: Resource) -> None:
         """Send the current resourceVersion to every open watch of a kind."""
         event = ("BOOKMARK", {"metadata": {"resourceVersion": str(self.store.version)}})
         for watcher in self._watchers:
-            if watcher.resource == resource:
+            if _same(watcher.resource, resource):
                 watcher.queue.put_nowait(event)
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
@@ -237,7 +241,10 @@ class FakeApi:
         labels, fields = label_matcher(label_selector), field_matcher(field_selector)
         failure = await self._arrive("list", resource)
         version = str(self.store.version)
-        matching = [obj for obj in self.store.objects(resource, namespace) if labels(obj) and fields(obj)]
+        whole = replace(resource, metadata_only=False)
+        matching = [obj for obj in self.store.objects(whole, namespace) if labels(obj) and fields(obj)]
+        if resource.metadata_only:
+            matching = [_partial(obj) for obj in matching]
         size = limit or len(matching) or 1
         for start in range(0, len(matching) or 1, size):
             if start:
@@ -249,8 +256,7 @@ class FakeApi:
     ) -> Objects:
         """The metadata of all matching objects."""
         items, _ = await self.list(resource, namespace, label_selector=label_selector)
-        partial = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata"}
-        return [{**partial, "metadata": item["metadata"]} for item in items]
+        return [_partial(item) for item in items]
 
     async def watch(
         self,
@@ -279,7 +285,7 @@ class FakeApi:
                     raise item
                 event = item if len(item) == 2 else watcher.event(item)
                 if event is not None:
-                    yield event
+                    yield watcher.shown(event)
         finally:
             self._watchers.remove(watcher)
 
@@ -290,7 +296,7 @@ class FakeApi:
 
     def _publish(self, change: Change) -> None:
         for watcher in self._watchers:
-            if watcher.resource == change[0]:
+            if _same(watcher.resource, change[0]):
                 watcher.queue.put_nowait(change)
 
     async def _arrive(self, verb: str, resource: Resource) -> errors.ApiError | None:
@@ -322,3 +328,12 @@ def _merge(target: Any, patch: Any) -> Any:
         else:
             merged[key] = _merge(merged.get(key), value)
     return merged
+
+
+def _partial(obj: Object) -> Object:
+    return {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": obj["metadata"]}
+
+
+def _same(one: Resource, other: Resource) -> bool:
+    """Whether two resources are the same kind, whatever is asked for of its objects."""
+    return (one.group, one.plural) == (other.group, other.plural)

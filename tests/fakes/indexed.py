@@ -77,9 +77,8 @@ class IndexedController:
         """Have the containers of these indexes run."""
         for index in indexes:
             pod = self.pod(namespace, name, index)
-            pod["spec"]["nodeName"] = "node-1"
             state = {"running": {"startedAt": self._store.timestamp()}}
-            self._set_pod(self._store.update(PODS, pod), "Running", state)
+            self._set_pod(self._schedule(pod), "Running", state)
         self._hear(namespace, name)
 
     def finish(self, namespace: str, name: str, *indexes: int, exit_code: int = 0) -> None:
@@ -97,7 +96,8 @@ class IndexedController:
             now = self._store.timestamp()
             condition = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": ""}
             pod = self.pod(namespace, name, index)
-            pod["status"]["conditions"] = [{**condition, "lastTransitionTime": now}]
+            kept = pod["status"].get("conditions", ())
+            pod["status"]["conditions"] = [*kept, {**condition, "lastTransitionTime": now}]
             state = {"terminated": {"exitCode": 143, "reason": "Error", "startedAt": now, "finishedAt": now}}
             pod = self._set_pod(pod, "Failed", state)
             self.sync(namespace, name)
@@ -111,17 +111,32 @@ class IndexedController:
         self._busy = False
         asyncio.get_running_loop().call_later(BATCH_SECONDS, self.sync, namespace, name)
 
-    def end_deleted(self, pod: Object) -> None:
-        """Somebody has deleted a pod: its containers are stopped, and the index counts as failed."""
+    def end_deleted(self, pod: Object, exit_code: int) -> None:
+        """Somebody has deleted a pod: its containers are stopped, and the index counts as that ends."""
         metadata = pod["metadata"]
-        if not _has_ended(pod):
-            pod = self._set_pod(pod, "Failed", {"terminated": {"exitCode": 143, "reason": "Error"}})
+        if pod["status"].get("phase") == "Running":
+            now = self._store.timestamp()
+            end = {"exitCode": exit_code, "reason": "Error" if exit_code else "Completed", "finishedAt": now}
+            started = pod["status"]["containerStatuses"][0]["state"].get("running", {})
+            pod = self._set_pod(pod, "Failed" if exit_code else "Succeeded", {"terminated": {**started, **end}})
+        elif not _has_ended(pod):
+            pod = self._set_pod(pod, "Failed", None)
         self.sync(metadata["namespace"], metadata["labels"]["batch.kubernetes.io/job-name"])
         self._release(pod)
 
     def wait(self, namespace: str, name: str, index: int, reason: str, message: str = "") -> None:
         """Have the kubelet wait before a container can start."""
-        self._set_pod(self.pod(namespace, name, index), "Pending", {"waiting": {"reason": reason, "message": message}})
+        pod = self._schedule(self.pod(namespace, name, index))
+        self._set_pod(pod, "Pending", {"waiting": {"reason": reason, "message": message}})
+
+    def _schedule(self, pod: Object) -> Object:
+        if pod["spec"].get("nodeName"):
+            return pod
+        pod["spec"]["nodeName"] = "node-1"
+        pod = self._store.update(PODS, pod)
+        condition = {"type": "PodScheduled", "status": "True", "lastTransitionTime": self._store.timestamp()}
+        pod["status"]["conditions"] = [*pod["status"].get("conditions", ()), condition]
+        return self._store.update(PODS, pod, status=True)
 
     def pod(self, namespace: str, name: str, index: int) -> Object:
         """The newest pod of an index."""

@@ -9,6 +9,7 @@ from typing import Any
 from batchyard.kube import errors
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import EVENTS, JOBS, PODS
+from fakes.copying import copied
 from fakes.indexed import IndexedController
 from fakes.store import Change, Store
 
@@ -29,6 +30,8 @@ class JobController:
         self.silent = False
         """Whether no Event says so."""
         self.indexed = IndexedController(store, self._refuses)
+        self.code_on_sigterm = 143
+        """What programs end with when they are asked to stop."""
         store.listeners.append(self._on_change)
 
     def job(self, namespace: str, name: str) -> Object:
@@ -88,8 +91,12 @@ class JobController:
     def schedule(self, job: Object, node: str = "node-1") -> Object:
         """Give the pod a node; its containers are being created."""
         pod = self.pod(job)
+        if pod["spec"].get("nodeName") == node:
+            return pod
         pod["spec"]["nodeName"] = node
-        return self._store.update(PODS, pod)
+        pod = self._store.update(PODS, pod)
+        pod["status"]["startTime"] = now = self._store.timestamp()
+        return self._set_pod(pod, pod["status"]["phase"], None, _condition("PodScheduled", "", "", now))
 
     def start(self, job: Object, node: str = "node-1") -> None:
         """Schedule the pod and let its containers run and be ready."""
@@ -106,7 +113,7 @@ class JobController:
 
     def wait(self, job: Object, reason: str, message: str = "") -> None:
         """Have the kubelet wait before the containers can start, as for `ImagePullBackOff`."""
-        self._set_pod(self.pod(job), "Pending", {"waiting": {"reason": reason, "message": message}})
+        self._set_pod(self.schedule(job), "Pending", {"waiting": {"reason": reason, "message": message}})
 
     def finish(self, job: Object, exit_code: int = 0, reason: str = "") -> None:
         """End the pod's containers with an exit code, and the Job as its policy says."""
@@ -137,6 +144,10 @@ class JobController:
         self._release(pod)
         self._store.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
 
+    def stop(self, job: Object) -> None:
+        """End what still runs in the pod, as the kubelet does when the pod's time is over."""
+        self._stopped(job, self.pod(job))
+
     def terminate(self, job: Object) -> None:
         """End the grace period of a pod that is being deleted (only when `graceful`)."""
         self._release(self.pod(job))
@@ -144,7 +155,7 @@ class JobController:
     def stop_evicted(self, job: Object) -> None:
         """End the containers of an evicted pod, and with it the grace period (only when `graceful`)."""
         pod = self.pod(job)
-        self._end_evicted(pod)
+        self._end_deleted(pod)
         self._release(pod)
 
     def _on_change(self, change: Change) -> None:
@@ -159,19 +170,56 @@ class JobController:
             if (old is None and not suspended) or resumed:
                 self._create_pod(new, sequence=1)
         elif resource == PODS and "deletionTimestamp" in new["metadata"]:
-            if IndexedController.owns(new):
-                self.indexed.end_deleted(new)
-            elif not self._graceful:
-                self._end_evicted(new)
-                self._release(new)
+            self._delete(new)
+        elif resource == PODS and old is not None and _limit(old) != _limit(new):
+            self._cut_short(copied(new))
 
-    def _end_evicted(self, pod: Object) -> None:
-        conditions = pod.get("status", {}).get("conditions", [])
-        if any(each["type"] == "DisruptionTarget" for each in conditions) and pod["status"]["phase"] != "Failed":
-            labels, namespace = pod["metadata"]["labels"], pod["metadata"]["namespace"]
-            self._count_failure(
-                self.job(namespace, labels["batch.kubernetes.io/job-name"]), self._set_pod(pod, "Failed", None)
-            )
+    def _delete(self, pod: Object) -> None:
+        pod = copied(pod)
+        try:
+            self._store.get(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+        except errors.NotFound:
+            return  # it had ended before
+        if self._graceful:
+            return
+        if IndexedController.owns(pod):
+            self.indexed.end_deleted(pod, self.code_on_sigterm)
+        else:
+            self._end_deleted(pod)
+            self._release(pod)
+
+    def _end_deleted(self, pod: Object) -> None:
+        """The kubelet stops the containers, and the Job controller counts the pod as any that has ended.
+
+        With its Job deleted, too, nothing is counted any more.
+        """
+        labels, namespace = pod["metadata"]["labels"], pod["metadata"]["namespace"]
+        try:
+            job = self.job(namespace, labels["batch.kubernetes.io/job-name"])
+        except errors.NotFound:
+            return
+        if "deletionTimestamp" in job["metadata"] or pod["status"]["phase"] in ("Succeeded", "Failed"):
+            return
+        self._stopped(job, pod)
+
+    def _stopped(self, job: Object, pod: Object) -> None:
+        """End what runs in a pod with what programs answer to SIGTERM."""
+        containers = pod["status"].get("containerStatuses", [])
+        ends = [_ended(each, self.code_on_sigterm, self._store.timestamp()) for each in containers]
+        pod["status"]["containerStatuses"] = ends
+        codes = [each["state"].get("terminated", {}).get("exitCode") for each in ends]
+        done = bool(codes) and all(code == 0 for code in codes) and "reason" not in pod["status"]
+        pod = self._set_pod(pod, "Succeeded" if done else "Failed", None)
+        if done:
+            self._end(job, pod, "SuccessCriteriaMet", "CompletionsReached", _COMPLETED)
+        else:
+            self._count_failure(job, pod)
+
+    def _cut_short(self, pod: Object) -> None:
+        """The limit of a pod's time was lowered: the kubelet stops it as for any that is over."""
+        labels, namespace = pod["metadata"]["labels"], pod["metadata"]["namespace"]
+        pod["status"]["reason"] = "DeadlineExceeded"
+        self._stopped(self.job(namespace, labels["batch.kubernetes.io/job-name"]), pod)
 
     def _create_pod(self, job: Object, sequence: int) -> None:
         if self._refuses(job):
@@ -265,6 +313,21 @@ _COMPLETED = "Reached expected number of succeeded pods"
 
 def _key(job: Object) -> tuple[str, str]:
     return job["metadata"]["namespace"], job["metadata"]["name"]
+
+
+def _limit(pod: Object) -> int | None:
+    limit: int | None = pod["spec"].get("activeDeadlineSeconds")
+    return limit
+
+
+def _ended(container: Object, exit_code: int, now: str) -> Object:
+    """The status of a container after it was asked to stop."""
+    running = container["state"].get("running")
+    if running is None:
+        return container
+    reason = "Error" if exit_code else "Completed"
+    end = {"exitCode": exit_code, "reason": reason, "startedAt": running.get("startedAt", now), "finishedAt": now}
+    return {**container, "state": {"terminated": end}}
 
 
 def _condition(kind: str, reason: str, message: str, now: str, status: str = "True") -> Object:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from batchyard.core.backlog import Backlog
 from batchyard.core.environmentrecords import Node
+from batchyard.core.gangrecords import Gang, NodeGroup
 from batchyard.core.planner import place
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Gang, NodeGroup
 from batchyard.core.resources import Resources, add, fits
 from batchyard.core.snapshot import Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, waiting

@@ -273,11 +273,13 @@ async def test_why_a_pod_waits(api: FakeApi) -> None:
     controller = JobController(api.store)
     job = await api.create(JOBS, _job(), NS)
     controller.unschedulable(job, "0/3 nodes are available")
-    controller.wait(job, "ImagePullBackOff", "Back-off pulling image")
+    status = controller.pod(job)["status"]
+    assert [(each["type"], each["status"]) for each in status["conditions"]] == [("PodScheduled", "False")]
 
+    controller.wait(job, "ImagePullBackOff", "Back-off pulling image")
     status = controller.pod(job)["status"]
     assert status["containerStatuses"][0]["state"]["waiting"]["reason"] == "ImagePullBackOff"
-    assert [(each["type"], each["status"]) for each in status["conditions"]] == [("PodScheduled", "False")]
+    assert [(each["type"], each["status"]) for each in status["conditions"]] == [("PodScheduled", "True")]
 
 
 @pytest.mark.parametrize(

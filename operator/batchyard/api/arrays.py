@@ -103,6 +103,8 @@ class ArrayStatus(StatusModel):
     and base64 of zlib-compressed bits, a 1 and then one for each index from 0; so in all fields of indexes."""
     failed_indexes: str | None = None
     """The indexes that have failed, as ranges."""
+    interrupted_indexes: str | None = None
+    """The indexes whose pods were stopped from outside as they ran, until they have run again, as ranges."""
     chosen_indexes: str | None = None
     """Of a rerun: the indexes that run, as ranges."""
     succeeded_before_indexes: str | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import takeback
+from batchyard.core import lostnodes, takeback
 from batchyard.core.arrayholdups import holdups
 from batchyard.core.arrayrecords import (
     ArrayShape,
@@ -26,8 +26,9 @@ from batchyard.core.environmentrecords import Environment
 from batchyard.core.indexes import IndexSet
 from batchyard.core.indexgate import Gate
 from batchyard.core.indexruns import IndexRuns, Seen
+from batchyard.core.outcome import not_started
 from batchyard.core.reasons import Reason
-from batchyard.core.records import TERMINAL, BatchJob, Resolved, Run, Status
+from batchyard.core.records import TERMINAL, BatchJob, Pod, Resolved, Run, Status
 from batchyard.core.references import Never, Waits
 from batchyard.core.runterms import judged_by
 from batchyard.core.startup import gives_up_at
@@ -52,6 +53,10 @@ class Observed:
     """Jobs of single indexes that are to be deleted."""
     give_back: bool = False
     """Whether places of indexes that cannot start are to be given back."""
+    abandoned: list[Pod] = field(default_factory=list)
+    """Pods of indexes that could not be started in time: they are to be deleted."""
+    forced: list[Pod] = field(default_factory=list)
+    """Pods of indexes on lost nodes that somebody has deleted by force: they count as ended."""
     halt: bool = False
     """Whether the Indexed Job may have pods of indexes that are to end."""
     wake_at: float | None = None
@@ -111,6 +116,7 @@ class _Observation:
         self._indexes = IndexRuns(job, shape, array, self._terms, seen, now, gate, lack)
         live = (self._indexes.chains[index][-1] for index in self._indexes.live)
         self._holdups = holdups(seen.main, live, seen.pods, seen.looked, self._patience)
+        self._lost = [*self._indexes.lost, *self._lost_of_main()]
 
     def result(self) -> Observed:
         indexes = self._indexes
@@ -120,14 +126,18 @@ class _Observation:
             state, reason, message = end
             ended = replace(status, state=state, reason=reason, message=message, stopped_at=self._now, not_before=None)
             return Observed(closed(ended))
-        look = self._look_at_starts() or indexes.look or any(each.asks(self._now) for each in self._holdups)
+        look = self._look_at_starts() or self._look_at_leaving() or indexes.look
+        look = look or any(each.asks(self._now) for each in self._holdups)
         give_back = any(each.due <= self._now for each in self._holdups)
         indexes.wakes.extend(each.wake_at(self._now) for each in self._holdups if each.due > self._now)
         want = self._want()
         if status.refusals and not want.total and self._all_start():
             status = replace(status, refusals=0)
         halt = bool(self._of_main) and bool(indexes.stopped - array.succeeded - array.failed)
-        return Observed(status, want, look, indexes.stop, give_back, halt, min(indexes.wakes, default=None))
+        abandoned = [*indexes.abandoned, *self._not_started()]
+        forced = [pod for pod in self._lost if pod.forced]
+        wake_at = min(indexes.wakes, default=None)
+        return Observed(status, want, look, indexes.stop, give_back, abandoned, forced, halt, wake_at)
 
     def _all_start(self) -> bool:
         """Whether everything that has a place has got past its start."""
@@ -154,11 +164,13 @@ class _Observation:
             before,
             succeeded=succeeded,
             failed=failed,
+            interrupted=indexes.interrupted,
             active=active - succeeded - failed,
             running=min(running, len(active)),
             retries=max(before.retries, started),
             first_failures=tuple(shown[:SHOWN_FAILURES]),
             trouble=next((each.message for each in self._holdups if each.message), ""),
+            lost=lostnodes.of_indexes(self._lost, self._seen.nodes),
             hold=self._hold(),
             lacking=self._lack is not None,
         )
@@ -207,10 +219,9 @@ class _Observation:
         if limit is not None and len(failures) > limit:
             message = f"{len(failures)} indexes failed, more than maxFailedIndexes ({limit}) allows{_first(array)}"
             return JobState.FAILED, Reason.TOO_MANY_FAILED_INDEXES, message
-        for pod in self._seen.looked.waiting:
-            due = gives_up_at(pod, self._terms.startup_grace_seconds)
-            if due is not None and due <= self._now:
-                return JobState.FAILED, Reason.CANNOT_START, f"{pod.waiting_reason}: {pod.waiting_message}"
+        if self._status.started_at is None and not (array.running or array.succeeded or array.failed):
+            for pod in self._not_started():  # all are alike, and none of them has got as far yet
+                return JobState.FAILED, Reason.CANNOT_START, not_started(pod).message
         ended = len(array.succeeded) + len(array.failed)
         if ended < len(array.indexes) and isinstance(self._lack, Never) and not array.active and not self._goes_on():
             return JobState.FAILED, self._lack.reason, self._lack.message
@@ -226,6 +237,19 @@ class _Observation:
         main, shown = self._seen.main, self._shown
         return main is not None and shown is not None and not main.ended and shown.parallelism > 0
 
+    def _not_started(self) -> list[Pod]:
+        """The pods of the Indexed Job that could not be started in time, and have not been deleted for that."""
+        looked, found = self._seen.looked, []
+        for pod in looked.waiting:
+            due = gives_up_at(pod, self._terms.startup_grace_seconds)
+            if due is None or pod.uid in looked.abandoned or pod.asked_to_stop_at is not None:
+                continue
+            if due <= self._now:
+                found.append(pod)
+            else:
+                self._indexes.wakes.append(due)
+        return found
+
     def _look_at_starts(self) -> bool:
         """Whether to have pods read that take long to start: only they tell why."""
         main = self._seen.main
@@ -236,6 +260,32 @@ class _Observation:
             return True
         self._indexes.wakes.append(due)
         return False
+
+    def _look_at_leaving(self) -> bool:
+        """Whether to have pods read that do not end although they were asked to: their node may be lost."""
+        main = self._seen.main
+        if main is None or main.ended or not (main.deleting or self._leaving()):
+            return False
+        due = self._seen.looked.looked_at + lostnodes.LOOK_SECONDS
+        if due <= self._now:
+            return True
+        self._indexes.wakes.append(due)
+        return False
+
+    def _leaving(self) -> IndexSet:
+        """The indexes whose pods of the Indexed Job were asked to stop, and of which it does not show the end."""
+        if self._shown is None:
+            return IndexSet()
+        return IndexSet.of(self._seen.leaving) - self._shown.completed - self._shown.failed
+
+    def _lost_of_main(self) -> list[Pod]:
+        main = self._seen.main
+        if main is None or main.ended:
+            return []
+        found, leaving = self._seen.looked.leaving, self._leaving()
+        if not main.deleting:
+            found = tuple(pod for pod in found if pod.index is not None and pod.index in leaving)
+        return [pod for pod in found if lostnodes.node_of(pod, self._seen.nodes) is not None]
 
     def _want(self) -> Want:
         if self._lack is not None:

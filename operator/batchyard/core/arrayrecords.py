@@ -140,6 +140,8 @@ class ArrayStatus:
     active: IndexSet = field(default_factory=IndexSet)
     running: int = 0
     """How many of the active ones have got past their start."""
+    interrupted: IndexSet = field(default_factory=IndexSet)
+    """Those whose pods were stopped from outside as they ran: however they ended, they run again."""
     retries: int = 0
     restarts: int = 0
     """How often a pod was deleted before its end, as the array lost places."""
@@ -150,6 +152,8 @@ class ArrayStatus:
     """Whether that is because something it refers to is not there."""
     trouble: str = ""
     """Why some that have a place do not start. Not stored: it is looked at again."""
+    lost: str = ""
+    """Why some that were asked to stop do not end. Not stored, either."""
     chosen: IndexSet | None = None
     """Of a rerun: the indexes that run. None: all."""
     succeeded_before: IndexSet = field(default_factory=IndexSet)
@@ -190,3 +194,7 @@ class ArrayPods:
     waiting: tuple["Pod", ...] = ()
     """Some of the pods that have not started."""
     looked_at: float = 0.0
+    leaving: tuple["Pod", ...] = ()
+    """Some of the pods that were asked to stop and have not ended."""
+    abandoned: Mapping[str, "Pod"] = field(default_factory=dict)
+    """Pods that were deleted since they could not be started in time, as they were then, by their uid."""

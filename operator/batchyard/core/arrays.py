@@ -68,7 +68,10 @@ def described(status: Status, array: ArrayStatus) -> Status:
         message += f"; {array.waiting} wait: {array.hold}"
     if array.trouble:
         message += f"; not all start: {array.trouble}"
-    return replace(status, array=array, reason=Reason.INDEXES_RUNNING, message=message)
+    if array.lost:
+        message += f"; {array.lost}"
+    reason = Reason.NODE_LOST if array.lost else Reason.INDEXES_RUNNING
+    return replace(status, array=array, reason=reason, message=message)
 
 
 def held(status: Status, why: str) -> Status:
@@ -89,7 +92,9 @@ def closed(status: Status) -> Status:
     if array is None or status.state not in TERMINAL:
         return status
     failed = array.indexes - array.succeeded
-    return replace(status, array=replace(array, failed=failed, active=IndexSet(), running=0, hold=""))
+    none = IndexSet()
+    ended = replace(array, failed=failed, interrupted=none, active=none, running=0, hold="")
+    return replace(status, array=ended)
 
 
 def taken(run: Run) -> int:

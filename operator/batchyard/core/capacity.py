@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from batchyard.core.environmentrecords import Environment, Node
-from batchyard.core.records import Gang, Key, Run
+from batchyard.core.gangrecords import Gang
+from batchyard.core.records import Key, Run
 from batchyard.core.resources import Resources, add, fits, subtract, times
 from batchyard.core.selectors import usable
 

@@ -50,3 +50,6 @@ class Node:
     """Key, value and effect of each taint with effect NoSchedule or NoExecute."""
     ready: bool = True
     schedulable: bool = True
+    lost: bool = False
+    """Whether its kubelet is not heard from any more."""
+    lost_since: float | None = None

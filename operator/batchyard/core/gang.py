@@ -9,13 +9,15 @@ was lost through no fault of its own, or which cannot start, ends the run as a w
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from batchyard.core import takeback
-from batchyard.core.outcome import Outcome, Verdict, of_run
-from batchyard.core.reasons import Reason
-from batchyard.core.records import Gang, Pod, Run, Status
+from batchyard.core import lostnodes, takeback
+from batchyard.core.environmentrecords import Node
+from batchyard.core.gangrecords import Gang
+from batchyard.core.outcome import Outcome, Verdict, not_started, of_run
+from batchyard.core.records import Pod, Run, Status
 from batchyard.core.references import Never, Waits
-from batchyard.core.startup import gives_up_at
+from batchyard.core.startup import asks_at, gives_up_at
 from batchyard.core.takeback import Holdup, Patience
+from batchyard.core.timers import earliest
 
 
 def of_main(main: Run, children: Mapping[str, Run]) -> list[Run]:
@@ -81,21 +83,20 @@ def lingers(main: str, children: Mapping[str, Run], pods: Mapping[str, Pod]) -> 
 
 
 def trouble(
-    children: Iterable[Run], pods: Mapping[str, Pod], grace_seconds: float, now: float
+    children: Iterable[Run], pods: Mapping[str, Pod], nodes: Mapping[str, Node], grace_seconds: float, now: float
 ) -> tuple[Outcome | None, float | None]:
     """What ends the run although the main node goes on, if anything; else when to look again without being told to."""
     wake_at: float | None = None
     for child in children:
         pod = pods.get(child.name)
-        if child.ended:
-            outcome = of_run(child, pod)
-            if outcome.verdict is Verdict.INTERRUPTED:
-                return replace(outcome, message=f"node {child.node}: {outcome.message}"), None
-        elif pod is not None and (due := gives_up_at(pod, grace_seconds)) is not None:
+        outcome = of_run(child, pod) if child.ended else lostnodes.given_up(pod, nodes)
+        if outcome is not None and outcome.verdict is Verdict.INTERRUPTED:
+            return replace(outcome, message=f"node {child.node}: {outcome.message}"), None
+        if not child.ended and pod is not None and (due := gives_up_at(pod, grace_seconds)) is not None:
             if due <= now:
-                message = f"node {child.node}: {pod.waiting_reason}: {pod.waiting_message}"
-                return Outcome(Verdict.FAILED, Reason.CANNOT_START, message), None
-            wake_at = due if wake_at is None else min(wake_at, due)
+                outcome = not_started(pod)
+                return replace(outcome, message=f"node {child.node}: {outcome.message}"), None
+            wake_at = earliest(wake_at, due)
     return None, wake_at
 
 
@@ -110,6 +111,19 @@ def holdups(main: Run, children: Iterable[Run], pods: Mapping[str, Pod], patienc
     if refusal is not None and refusal.node is not None and all(child.node != refusal.node for child in children):
         found.append(takeback.refused(f"node {refusal.node}", refusal, patience))
     return found
+
+
+def kept(children: Iterable[Run], pods: Mapping[str, Pod], nodes: Mapping[str, Node]) -> str:
+    """Why the pod of another node does not end, if that is on a lost machine."""
+    found = ((child, lostnodes.why(pods.get(child.name), nodes)) for child in children if not child.ended)
+    return next((f"node {child.node}: {why}" for child, why in found if why), "")
+
+
+def silent(children: Iterable[Run], pods: Mapping[str, Pod], now: float) -> tuple[tuple[Pod, ...], float | None]:
+    """The pods of other nodes whose Events are to be read now, and when others are."""
+    there = [pods[child.name] for child in children if not child.ended and child.name in pods]
+    due = [(pod, at) for pod in there if (at := asks_at(pod, now)) is not None]
+    return tuple(pod for pod, at in due if at <= now), earliest(*(at for _, at in due if at > now))
 
 
 def described(

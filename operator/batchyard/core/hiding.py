@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from batchyard.api import names
 from batchyard.core.capacity import Charge
-from batchyard.core.records import Gang, Key, Resolved, RetryPolicy
+from batchyard.core.gangrecords import Gang
+from batchyard.core.records import Key, Resolved, RetryPolicy
 from batchyard.core.snapshot import Snapshot
 
 K = TypeVar("K")

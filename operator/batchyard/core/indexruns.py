@@ -3,19 +3,22 @@
 A part of `arrayprogress`, which decides on the array as a whole.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from batchyard.core import retries
+from batchyard.core import lostnodes, retries
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape, ArrayStatus, FailedIndex, IndexRun
+from batchyard.core.environmentrecords import Node
 from batchyard.core.indexes import IndexSet
 from batchyard.core.indexgate import Gate
+from batchyard.core.interruption import stopped_from_outside
 from batchyard.core.lifecycle import last_word_due
-from batchyard.core.outcome import Outcome, Verdict, of_pod, of_run
+from batchyard.core.outcome import Outcome, Verdict, not_started, of_pod, of_run
 from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Pod, Run
 from batchyard.core.references import Never, Waits
 from batchyard.core.runterms import RunTerms
+from batchyard.core.startup import gives_up_at
 
 
 @dataclass(slots=True, frozen=True)
@@ -29,6 +32,10 @@ class Seen:
     pods: Mapping[str, Pod] = field(default_factory=dict)
     """Pods of the Jobs of single indexes, by the name of their Job."""
     looked: ArrayPods = field(default_factory=ArrayPods)
+    leaving: Collection[int] = ()
+    """Indexes whose pods of the Indexed Job were asked to stop as they ran."""
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    """The nodes of the cluster."""
 
     @property
     def runs(self) -> list[Run]:
@@ -54,6 +61,7 @@ class IndexRuns:
         self._shape = shape
         self._before = before
         self._policy = terms.retry
+        self._grace_seconds = terms.startup_grace_seconds
         self._seen = seen
         self._now = now
         self._gate = gate
@@ -72,11 +80,20 @@ class IndexRuns:
         """The indexes that have a Job of their own which has not ended."""
         self.stop: list[Run] = []
         """Jobs of single indexes that are to be deleted."""
+        self.abandoned: list[Pod] = []
+        """Pods that could not be started in time."""
+        self.lost: list[Pod] = []
+        """Pods that nobody can stop, since their node is lost."""
         self.look = False
         """Whether pods of the Indexed Job must be read to know more."""
         self.wakes: list[float] = []
         """When to look again without being told to."""
-        self.succeeded = self._succeeded()
+        alone = IndexSet.of(index for index, chain in self.chains.items() if self._has_succeeded(chain))
+        left_out = alone | before.failed | (self._shown.failed if self._shown else IndexSet())
+        self.interrupted = (before.interrupted | IndexSet.of(seen.leaving)) - left_out
+        """The indexes whose pods were stopped from outside, though their Job may count them as completed."""
+        completed = self._shown.completed if self._shown else IndexSet()
+        self.succeeded = ((before.succeeded | completed) - self.interrupted) | alone
         """The indexes that have succeeded."""
         self.never = IndexSet()
         """The indexes that are never to run."""
@@ -85,18 +102,21 @@ class IndexRuns:
         for index in self._in_question(self.succeeded) - self.never:
             self._judge(index)
 
+    def _has_succeeded(self, chain: Iterable[Run]) -> bool:
+        return any(run.condition == "Complete" and self._is_believed(run) for run in chain)
+
+    def _is_believed(self, run: Run) -> bool:
+        """Whether the pod of a Job that calls itself complete does not tell otherwise, and has had its say."""
+        pod = self._seen.pods.get(run.name)
+        return not stopped_from_outside(pod) and last_word_due(run, pod, self._now) is None
+
     def started(self) -> int:
         """How many of the indexes with a Job of their own have got past their start."""
         return sum(self._has_started(self.chains[index][-1]) for index in self.live)
 
     def _has_started(self, run: Run) -> bool:
         pod = self._seen.pods.get(run.name)
-        return pod is not None and pod.live and pod.started_at is not None and not pod.waiting_reason
-
-    def _succeeded(self) -> IndexSet:
-        alone = (index for index, chain in self.chains.items() if any(run.condition == "Complete" for run in chain))
-        completed = self._shown.completed if self._shown else IndexSet()
-        return self._before.succeeded | completed | IndexSet.of(alone)
+        return pod is not None and pod.live and pod.started_at is not None
 
     def _in_question(self, succeeded: IndexSet) -> IndexSet:
         """The indexes that have not succeeded and that the Indexed Job does not care for any more."""
@@ -105,7 +125,7 @@ class IndexRuns:
         elif self._shown is None or (self._seen.main is not None and self._seen.main.ended):
             left = self._before.indexes
         else:
-            left = self._shown.failed | IndexSet.of(self.chains)
+            left = self._shown.failed | IndexSet.of(self.chains) | (self.interrupted & self._shown.completed)
         return left - succeeded - self._before.failed
 
     def _judge(self, index: int) -> None:
@@ -113,6 +133,8 @@ class IndexRuns:
         chain = self.chains.get(index, [])
         if chain and not chain[-1].ended:
             self.live.append(index)
+            self._give_up(chain[-1])
+            self._note_lost(chain[-1])
             if index in self.stopped and not chain[-1].deleting:
                 self.stop.append(chain[-1])
             return
@@ -168,7 +190,10 @@ class IndexRuns:
             if (due := last_word_due(run, pod, self._now)) is not None:
                 self.wakes.append(due)
                 return None
-            return of_run(run, pod), pod, run.ended_at or self._now
+            return self._not_started(pod) or of_run(run, pod), pod, run.ended_at or self._now
+        if self._shown is not None and index in self.interrupted & self._shown.completed:
+            message = "the pod was stopped from outside, and its program answered with exit code 0"
+            return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, message), None, self._now
         if self._shown is None or index not in self._shown.failed:
             message = f"the Kubernetes Job of the array was deleted before index {index} had ended"
             return Outcome(Verdict.INTERRUPTED, Reason.JOB_DELETED, message), None, self._now
@@ -176,7 +201,31 @@ class IndexRuns:
             self.look = True
             return None
         pod = self._seen.looked.ends[index]
-        return of_pod(pod), pod, (pod.stopped_at if pod else None) or self._now
+        return self._not_started(pod) or of_pod(pod), pod, _ended_at(pod) or self._now
+
+    def _give_up(self, run: Run) -> None:
+        """Have the pod deleted with which a run of an index could not start in time."""
+        pod = self._seen.pods.get(run.name)
+        due = gives_up_at(pod, self._grace_seconds) if pod is not None and pod.live else None
+        if pod is None or due is None:
+            return
+        if due > self._now:
+            self.wakes.append(due)
+        elif pod.uid not in self._seen.looked.abandoned:
+            self.abandoned.append(pod)
+
+    def _note_lost(self, run: Run) -> None:
+        pod = self._seen.pods.get(run.name)
+        if pod is None or not pod.live or pod.asked_to_stop_at is None:
+            return
+        if lostnodes.node_of(pod, self._seen.nodes) is not None:
+            self.lost.append(pod)
+        self.wakes.append(self._now + lostnodes.LOOK_SECONDS)
+
+    def _not_started(self, pod: Pod | None) -> Outcome | None:
+        """The end of a run whose pod was deleted since it could not be started in time."""
+        abandoned = self._seen.looked.abandoned.get(pod.uid) if pod is not None else None
+        return not_started(abandoned) if abandoned is not None else None
 
     def interruptions(self, before: int) -> int:
         """How often runs were interrupted: the number of a run grows each time, that of its attempt then does not.
@@ -191,6 +240,13 @@ class IndexRuns:
             if index in self._before.failed and last.ended:
                 shown += of_run(last, self._seen.pods.get(last.name)).verdict is Verdict.INTERRUPTED
         return max(before + lost, shown)
+
+
+def _ended_at(pod: Pod | None) -> float | None:
+    """When a pod ended, always the same: back-offs count from there."""
+    if pod is None:
+        return None
+    return next((time for time in (pod.stopped_at, pod.asked_to_stop_at, pod.bound_at) if time), pod.created)
 
 
 def _chains(others: Iterable[Run]) -> dict[int, list[Run]]:

@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import attempts, gang, stopping, takeback
-from batchyard.core.environmentrecords import Environment
-from batchyard.core.outcome import Outcome, Verdict, of_run
+from batchyard.core import attempts, gang, lostnodes, stopping, takeback
+from batchyard.core.environmentrecords import Environment, Node
+from batchyard.core.interruption import by_whom
+from batchyard.core.outcome import Outcome, Verdict, not_started, of_run
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Pod, Resolved, Run, Status, Stop
 from batchyard.core.references import Never, Waits
 from batchyard.core.runterms import judged_by
-from batchyard.core.startup import gives_up_at
+from batchyard.core.startup import asks_at, gives_up_at
+from batchyard.core.timers import earliest
 
 POD_GRACE_SECONDS = 2.0
 """Jobs and pods arrive on two watches: how long an ended Job waits for the last word of its pod."""
@@ -35,6 +37,10 @@ class Progress:
     wake_at: float | None = None
     asks: bool = False
     """Whether it must be asked why a pod is not made."""
+    outlasted: Pod | None = None
+    """A pod whose main container has failed while others go on, which are to be stopped."""
+    silent: tuple[Pod, ...] = ()
+    """Pods whose Events are to be read."""
 
 
 def observe(
@@ -47,14 +53,15 @@ def observe(
     children: Mapping[str, Run] | None = None,
     environments: Mapping[str, Environment] = _NO_ENVIRONMENTS,
     lack: Waits | Never | None = None,
+    nodes: Mapping[str, Node] | None = None,
 ) -> Progress:
     """Bring the status up to date with the job's runs (by number) and their pods (by the name of their Job).
 
     `children` are the Jobs of a multi-node job's other nodes, by name; `lack` says why nothing more of it can be made
-    now, if that is so.
+    now, if that is so; `nodes` are those of the cluster.
     """
     terms = attempts.Terms(job.uid, resolved, now, judged_by(resolved, runs.values()))
-    seen = _Seen(terms, stopping.termination(job), children or {}, environments, lack)
+    seen = _Seen(terms, stopping.termination(job), children or {}, environments, lack, nodes or {})
     while status.state not in TERMINAL:
         last = status.attempts[-1] if status.attempts else None
         newer = min((number for number in runs if last is None or number > last.run), default=None)
@@ -67,7 +74,7 @@ def observe(
         if newer is None:
             break
         status = attempts.adopted(status, runs[newer])
-    return Progress(status)
+    return _between(status, pods, seen)
 
 
 @dataclass(slots=True, frozen=True)
@@ -79,10 +86,16 @@ class _Seen:
     children: Mapping[str, Run]
     environments: Mapping[str, Environment]
     lack: Waits | Never | None
+    nodes: Mapping[str, Node]
 
     @property
     def now(self) -> float:
         return self.terms.now
+
+    @property
+    def look_at(self) -> float:
+        """When to look again at a pod that was asked to stop."""
+        return self.now + lostnodes.LOOK_SECONDS
 
     @property
     def grace_seconds(self) -> int:
@@ -132,8 +145,21 @@ def _stopped(
     if halted and not gang.lingers(name, seen.children, pods):
         return Progress(attempts.closed(status, stopping.outcome(termination, run, pod), run, pod, seen.terms))
     if halted or run is None or not run.ended:
-        return Progress(stopping.announced(attempts.with_pod(status, pod) if pod else status, termination))
+        status = stopping.announced(attempts.with_pod(status, pod) if pod else status, termination)
+        kept = next(filter(None, (lostnodes.why(each, seen.nodes) for each in pods.values())), "")
+        return Progress(replace(status, message=f"{status.message}. {kept}") if kept else status, seen.look_at)
     return None
+
+
+def _between(status: Status, pods: Mapping[str, Pod], seen: _Seen) -> Progress:
+    """Nothing of the job is to run; what is left of an earlier run may keep the next from starting."""
+    kept = next(filter(None, (lostnodes.why(pod, seen.nodes) for pod in pods.values())), "")
+    if status.state is JobState.RUNNABLE and kept:
+        return Progress(replace(status, reason=Reason.NODE_LOST, message=kept, queue_position=None), seen.look_at)
+    if status.state is JobState.RUNNABLE and status.reason == Reason.NODE_LOST:
+        return Progress(replace(status, reason=Reason.WAITING_IN_QUEUE, message=""))
+    leaving = any(pod.live and pod.asked_to_stop_at is not None for pod in pods.values())
+    return Progress(status, seen.look_at if leaving and status.state not in TERMINAL else None)
 
 
 def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progress:
@@ -142,22 +168,50 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progre
     if pod is None:
         return Progress(status)
     status = attempts.with_pod(status, pod)
-    if pod.started_at is not None and not pod.waiting_reason:
-        return Progress(
-            replace(
-                status,
-                state=JobState.RUNNING,
-                reason=Reason.CONTAINER_RUNNING,
-                message=f"runs on node {pod.node_name}",
-                started_at=status.started_at if status.started_at is not None else pod.started_at,
-            )
-        )
+    if (outcome := lostnodes.given_up(pod, seen.nodes)) is not None:
+        return Progress(attempts.closed(status, outcome, run, pod, seen.terms))
+    if kept := lostnodes.why(pod, seen.nodes):
+        state = JobState.STARTING if pod.started_at is None else JobState.RUNNING
+        return Progress(replace(status, state=state, reason=Reason.NODE_LOST, message=kept), seen.look_at)
+    if pod.started_at is not None:
+        return _running(status, run, pod, seen)
+    ask_due = asks_at(pod, seen.now)
+    silent = (pod,) if ask_due is not None and ask_due <= seen.now else ()
     if (due := gives_up_at(pod, seen.grace_seconds)) is not None:
-        return _cannot_start(status, run, pod, due, seen)
-    if pod.node_name:
+        progress = _cannot_start(status, run, pod, due, seen)
+    elif pod.node_name:
         message = f"containers are being created on node {pod.node_name}"
-        return Progress(_starting(status, Reason.STARTING_CONTAINER, message))
-    return Progress(status)
+        progress = Progress(_starting(status, Reason.STARTING_CONTAINER, message))
+    else:
+        progress = Progress(status)
+    return replace(progress, silent=silent, wake_at=earliest(progress.wake_at, None if silent else ask_due))
+
+
+def _running(status: Status, run: Run, pod: Pod, seen: _Seen) -> Progress:
+    """The main container has started. Once it has ended, others of the pod may go on: not if it has failed."""
+    started_at = status.started_at if status.started_at is not None else pod.started_at
+    status = replace(status, state=JobState.RUNNING, reason=Reason.CONTAINER_RUNNING, started_at=started_at)
+    due = gives_up_at(pod, seen.grace_seconds)
+    if due is not None and due <= seen.now:
+        return Progress(attempts.closed(status, not_started(pod), run, pod, seen.terms))
+    look_at = seen.look_at if pod.asked_to_stop_at is not None else None
+    outlasted = pod if pod.outlasting and pod.main_exit_code and pod.asked_to_stop_at is None else None
+    if outlasted is not None and pod.deadline is not None and pod.deadline <= seen.now + 1:
+        outlasted = None  # that was done
+    return Progress(replace(status, message=_how_it_runs(pod)), earliest(look_at, due), outlasted=outlasted)
+
+
+def _how_it_runs(pod: Pod) -> str:
+    if pod.asked_to_stop_at is not None:
+        return f"is being stopped on node {pod.node_name}: {by_whom(pod)}"
+    if not pod.outlasting:
+        return f"runs on node {pod.node_name}"
+    ended, others = f"container {pod.main} has ended with exit code {pod.main_exit_code}", ", ".join(pod.outlasting)
+    if pod.waiting_reason:
+        return f"{ended}; {others} cannot be started: {pod.waiting_reason}: {pod.waiting_message}"
+    if pod.main_exit_code:
+        return f"{ended}; what is left in the pod is being stopped: {others}"
+    return f"{ended}; the job goes on until the other containers on node {pod.node_name} have ended, too: {others}"
 
 
 def _held_up(status: Status, run: Run, pod: Pod | None, holdup: takeback.Holdup, seen: _Seen) -> Progress:
@@ -173,7 +227,7 @@ def _held_up(status: Status, run: Run, pod: Pod | None, holdup: takeback.Holdup,
 def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Seen) -> Progress:
     """The main node of a multi-node job moves it on, unless trouble with another one ends the run."""
     main, children = pods.get(run.name), gang.of_main(run, seen.children)
-    outcome, wake_at = gang.trouble(children, pods, seen.grace_seconds, seen.now)
+    outcome, wake_at = gang.trouble(children, pods, seen.nodes, seen.grace_seconds, seen.now)
     holdups = gang.holdups(run, children, pods, seen.patience(run))
     if outcome is None and (overdue := next((each for each in holdups if each.due <= seen.now), None)):
         outcome = overdue.outcome()
@@ -192,18 +246,21 @@ def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Seen) ->
                 outcome = Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, unmade)
                 return Progress(attempts.closed(status, outcome, run, main, seen.terms))
             message = f"{message}; {unmade}"
-        status = replace(status, message=message)
-    wakes = [progress.wake_at, wake_at, due, *(each.wake_at(seen.now) for each in holdups)]
+        if main.main_stopped_at is None and main.asked_to_stop_at is None:
+            status = replace(status, message=message)
+        if kept := gang.kept(children, pods, seen.nodes):
+            status, wake_at = replace(status, reason=Reason.NODE_LOST, message=kept), earliest(wake_at, seen.look_at)
+    silent, ask_at = gang.silent(children, pods, seen.now)
+    wake_at = earliest(progress.wake_at, wake_at, due, ask_at, *(each.wake_at(seen.now) for each in holdups))
     asks = progress.asks or any(each.asks(seen.now) for each in holdups)
-    return Progress(status, min(filter(None, wakes), default=None), asks)
+    return replace(progress, status=status, wake_at=wake_at, asks=asks, silent=(*progress.silent, *silent))
 
 
 def _cannot_start(status: Status, run: Run, pod: Pod, due: float, seen: _Seen) -> Progress:
     """An error that may heal is waited out; after the grace time the run counts as failed (and is a stray then)."""
-    message = f"{pod.waiting_reason}: {pod.waiting_message}"
+    outcome = not_started(pod)
     if seen.now < due:
-        return Progress(_starting(status, pod.waiting_reason, message), wake_at=due)
-    outcome = Outcome(Verdict.FAILED, Reason.CANNOT_START, message, cause=pod.waiting_reason)
+        return Progress(_starting(status, pod.waiting_reason, outcome.message), wake_at=due)
     return Progress(attempts.closed(status, outcome, run, pod, seen.terms))
 
 

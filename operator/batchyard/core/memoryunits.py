@@ -1,8 +1,8 @@
 """Amounts of memory that were hardly meant as they stand: `2048` is bytes here, and `400m` less than one.
 
 AWS Batch counts memory in MiB, and `m` is a thousandth in Kubernetes. Both are valid, so the job runs (or is killed at
-its start); but whoever wrote them is told what they mean. Called for the status of a definition, and for what a job
-overrides.
+its start); but whoever wrote them is told what they mean. Called for the status of a definition, for what a job
+overrides, and for pods that do not start.
 """
 
 import re
@@ -30,6 +30,11 @@ def doubts_about_definition(content: Mapping[str, Any]) -> str:
     except TemplateError:
         return ""
     return _sentences(chain(*map(_doubts_about_pod, specs), _doubts_about_growth(content)))
+
+
+def doubt_about_pod(spec: Mapping[str, Any]) -> str:
+    """The first such sentence about the spec of a pod that does not start, or nothing."""
+    return next(_doubts_about_pod(spec), "")
 
 
 def doubts_about_job(spec: Mapping[str, Any]) -> str:

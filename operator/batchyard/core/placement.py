@@ -17,11 +17,12 @@ from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Ledger, Pool
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.fairshare import Turns
+from batchyard.core.gangrecords import Gang
 from batchyard.core.growth import Growth
 from batchyard.core.objectnames import index_run_name, run_name
 from batchyard.core.queuerecords import Queue
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Gang, Key, Resolved
+from batchyard.core.records import Key, Resolved
 from batchyard.core.resources import Resources, describe
 from batchyard.core.usage import Usage
 

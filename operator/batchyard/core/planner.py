@@ -145,11 +145,14 @@ def _moved_on(
     children = snapshot.children.get(job.uid, {})
     terminate = stopping.termination(job) is not None
     progress = lifecycle.observe(
-        job, admission.status, resolved, runs, pods, now, children, snapshot.environments, lack
+        job, admission.status, resolved, runs, pods, now, children, snapshot.environments, lack, snapshot.nodes
     )
     status = progress.status
     if progress.asks:
         result.looks.append(job.key)
+    result.silent.extend((job.key, pod) for pod in progress.silent)
+    if progress.outlasted is not None:
+        result.outlasted.append(progress.outlasted)
     result.stop.extend(lifecycle.strays(status, runs, terminate=terminate))
     result.stop.extend(gang.leftovers(runs, children))
     if resolved is not None and resolved.gang is not None and lack is None and not terminate:
@@ -177,6 +180,8 @@ def _array_moved_on(
         snapshot.indexes.get(job.uid, {}).values(),
         snapshot.pods.get(job.uid, {}),
         snapshot.looked.get(job.uid, ArrayPods()),
+        snapshot.leaving.get(job.uid, ()),
+        snapshot.nodes,
     )
     gate: indexgate.Gate | None = None
     if status.state in _ASKING:
@@ -189,6 +194,8 @@ def _array_moved_on(
     result.wants[job.key] = observed.want
     result.stop.extend(arrays.strays(observed.status, seen.runs, terminate=stopping.termination(job) is not None))
     result.stop.extend(observed.stop)
+    result.abandoned.extend((job.key, pod) for pod in observed.abandoned)
+    result.forced.extend(observed.forced)
     if observed.look:
         result.looks.append(job.key)
     if observed.give_back:

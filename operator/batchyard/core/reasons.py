@@ -49,6 +49,7 @@ class Reason(StrEnum):
     UNSCHEDULABLE = "Unschedulable"
     STARTING_CONTAINER = "StartingContainer"
     CONTAINER_RUNNING = "ContainerRunning"
+    NODE_LOST = "NodeLost"
     INDEXES_RUNNING = "IndexesRunning"
 
     # Ends of an attempt or of the job.
@@ -111,12 +112,13 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.UNSCHEDULABLE: "The Kubernetes scheduler finds no node for the pod; in the end the place is taken back.",
     Reason.STARTING_CONTAINER: "The pod has a node; images are pulled and containers created.",
     Reason.CONTAINER_RUNNING: "The container runs.",
+    Reason.NODE_LOST: "The pod was asked to stop, and its node is not heard from; the message says what can be done.",
     Reason.INDEXES_RUNNING: "Of an array: indexes have started; the message counts them, and says why others wait.",
     Reason.COMPLETED: "Every container ended with exit code 0.",
     Reason.NON_ZERO_EXIT: "A container ended with an exit code other than 0.",
     Reason.OUT_OF_MEMORY: "The kernel killed a container that used more memory than its limit.",
     Reason.DEADLINE_EXCEEDED: "The attempt ran longer than its timeout. It is not retried.",
-    Reason.INTERRUPTED: "The node was lost, drained or reclaimed, or the pod evicted. Costs no attempt.",
+    Reason.INTERRUPTED: "The node was lost, drained or reclaimed, or the pod evicted or deleted. Costs no attempt.",
     Reason.TOO_MANY_INTERRUPTIONS: "Interrupted more often than the cap allows.",
     Reason.CANNOT_START: "The container could not be started within the grace time (image pull, configuration).",
     Reason.JOB_REJECTED: "The API server refused the Kubernetes Job as invalid; its words are in the message.",

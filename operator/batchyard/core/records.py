@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from batchyard.api.batchjob import DependencyType, JobState, StopMode
 from batchyard.api.strategy import ExitAction
 from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, IndexedJob
+from batchyard.core.gangrecords import Gang
 from batchyard.core.indexes import IndexSet
 from batchyard.core.queuerecords import Held
-from batchyard.core.resources import Resources, add
+from batchyard.core.resources import Resources
 
 if TYPE_CHECKING:
     from batchyard.core.runterms import RunTerms
@@ -177,47 +178,6 @@ class BatchJob:
 
 
 @dataclass(slots=True, frozen=True)
-class NodeGroup:
-    """Nodes of a multi-node job that run the same pod."""
-
-    nodes: tuple[int, ...]
-    template: Mapping[str, Any]
-    request: Resources
-    """Of the pod of one node."""
-
-
-@dataclass(slots=True, frozen=True)
-class Gang:
-    """The nodes of a multi-node job, counted from 0; each is in one group."""
-
-    main: int
-    groups: tuple[NodeGroup, ...]
-
-    @property
-    def size(self) -> int:
-        """Number of nodes."""
-        return sum(len(group.nodes) for group in self.groups)
-
-    def group(self, node: int) -> NodeGroup:
-        """Return the group of a node."""
-        return next(group for group in self.groups if node in group.nodes)
-
-    @property
-    def request(self) -> Resources:
-        """What all nodes ask for together, and how many there are."""
-        total: Resources = {"pods": self.size}
-        for group in self.groups:
-            total = add(total, {name: amount * len(group.nodes) for name, amount in group.request.items()})
-        return total
-
-    def changed(self, template: Mapping[str, Any], request: Resources) -> "Gang":
-        """Return the same with another pod for the main node, and the others that run the same."""
-        main = self.group(self.main)
-        groups = tuple(NodeGroup(each.nodes, template, request) if each is main else each for each in self.groups)
-        return Gang(self.main, groups)
-
-
-@dataclass(slots=True, frozen=True)
 class Resolved:
     """What a BatchJob's spec and its definition revision come to together.
 
@@ -322,7 +282,12 @@ class Pod:
     """Uid of the Kubernetes Job that controls it."""
     node_name: str = ""
     phase: str = "Pending"
+    bound_at: float | None = None
+    """When a node was found for it."""
+    ran: bool = False
+    """Whether any of its containers, also of those that go before the main one, has started."""
     started_at: float | None = None
+    """When the main container started."""
     stopped_at: float | None = None
     exit_code: int | None = None
     reason: str = ""
@@ -331,13 +296,36 @@ class Pod:
     """Containers that failed because they were killed for their use of memory."""
     failed_container: str = ""
     """The container whose exit code that is, if it failed."""
+    main: str = ""
+    """The main container."""
+    main_stopped_at: float | None = None
+    main_exit_code: int | None = None
+    outlived: bool = False
+    """Whether other containers have gone on after it; those that the kubelet then stops do not count."""
+    outlasting: tuple[str, ...] = ()
+    """Those that still do."""
     index: int | None = None
     """Of an array: the index that it runs."""
     waiting_reason: str = ""
+    """What keeps the main container from starting, or the containers that have not started although it has ended."""
     waiting_message: str = ""
+    doubtful: str = ""
+    """Which amount of memory was hardly meant as it stands, until the main container has started."""
+    silent: bool = False
+    """Whether only Events can tell why the main container does not start."""
+    told_at: float | None = None
+    """When they were last read."""
     unschedulable: str = ""
     disruption: str = ""
     """The reason of the pod's DisruptionTarget condition, when it has one."""
+    asked_to_stop_at: float | None = None
+    """When somebody outside first evicted, preempted or deleted it."""
+    forced: bool = False
+    """Deleted by force: whoever did that knows that it does not run any more."""
+    accepted_at: float | None = None
+    """When the kubelet took it: its timeout counts from there."""
+    deadline: float | None = None
+    """When its timeout is over."""
     address: str = ""
     deleting: bool = False
     """Told to go: somebody has deleted it, or it was evicted."""

@@ -11,7 +11,7 @@ from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import Charge, Pool
 from batchyard.core.consumables import Consumable
-from batchyard.core.environmentrecords import Environment
+from batchyard.core.environmentrecords import Environment, Node
 from batchyard.core.placement import Hold, Placement
 from batchyard.core.queuerecords import Queue
 from batchyard.core.records import BatchJob, Definition, Key, Pod, Resolved, Revision, Run, Status
@@ -69,6 +69,8 @@ class Snapshot:
     """Kubernetes Jobs of single indexes of arrays by name, under the uid of their job."""
     looked: Mapping[str, ArrayPods] = field(default_factory=dict)
     """What was read about the pods of arrays, under the uid of their job."""
+    leaving: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """Pods of arrays that were asked to stop as they ran, by index, under the uid of their job."""
     wants: Mapping[Key, Want] = field(default_factory=dict)
     """What the arrays in the backlog ask for."""
     charges: Mapping[Hashable, Charge] = field(default_factory=dict)
@@ -83,6 +85,7 @@ class Snapshot:
     """Places that Kubernetes Jobs, by namespace and name, are just being told to give up."""
     faults: Mapping[Key, str] = field(default_factory=dict)
     """Of jobs that a pass cannot digest: what is wrong with them."""
+    nodes: Mapping[str, Node] = field(default_factory=dict)
     spared: Collection[Key] = ()
     """Kubernetes Jobs whose pods turned out to be protected for now."""
 
@@ -114,9 +117,17 @@ class Settled:
     looks: list[Key] = field(default_factory=list)
     """Arrays of whose pods more must be read."""
     halts: list[Key] = field(default_factory=list)
+    """Arrays of whose pods some are to be deleted."""
     give_backs: list[Key] = field(default_factory=list)
     """Arrays with indexes that have a place and cannot start."""
-    """Arrays of whose pods some are to be deleted."""
+    silent: list[tuple[Key, Pod]] = field(default_factory=list)
+    """Pods whose Events are to be read, with their jobs."""
+    abandoned: list[tuple[Key, Pod]] = field(default_factory=list)
+    """Pods of indexes that could not be started in time: they are to be deleted."""
+    forced: list[Pod] = field(default_factory=list)
+    """Pods of indexes on lost nodes that somebody has deleted by force: they count as ended."""
+    outlasted: list[Pod] = field(default_factory=list)
+    """Pods whose main container has failed, and whose others are to be stopped."""
 
     def add(self, other: "Settled") -> None:
         """Take over the results for other jobs."""
@@ -132,6 +143,10 @@ class Settled:
         self.looks.extend(other.looks)
         self.halts.extend(other.halts)
         self.give_backs.extend(other.give_backs)
+        self.silent.extend(other.silent)
+        self.abandoned.extend(other.abandoned)
+        self.forced.extend(other.forced)
+        self.outlasted.extend(other.outlasted)
 
 
 @dataclass(slots=True)

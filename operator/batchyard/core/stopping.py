@@ -81,6 +81,8 @@ def obeyed_by_array(job: BatchJob, status: Status, *, idle: bool) -> Status | Fa
         return _end(job.stop)
     if (stop := termination(job)) is not None:
         message = f"to be terminated once its pods have ended: {stop.reason}"
+        if status.array is not None and status.array.lost:
+            message += f". {status.array.lost}"
         return replace(status, reason=Reason.STOPPING, message=message, queue_position=None)
     if job.stop is not None:
         return arrays.held(status, "cancelled once those that run have ended (spec.stop)")

@@ -12,6 +12,7 @@ from batchyard.api.names import DEFAULT_CONTAINER
 from batchyard.api.quantities import InvalidQuantity, parse_bytes
 from batchyard.api.strategy import ExitAction
 from batchyard.core import multinode
+from batchyard.core.gangrecords import Gang, NodeGroup
 from batchyard.core.parameters import (
     MAX_LENGTH,
     MissingParameterError,
@@ -21,17 +22,7 @@ from batchyard.core.parameters import (
     literal,
 )
 from batchyard.core.reasons import Reason
-from batchyard.core.records import (
-    BatchJob,
-    ExitRule,
-    Gang,
-    Key,
-    MemoryGrowth,
-    NodeGroup,
-    Resolved,
-    RetryPolicy,
-    Revision,
-)
+from batchyard.core.records import BatchJob, ExitRule, Key, MemoryGrowth, Resolved, RetryPolicy, Revision
 from batchyard.core.resources import Resources, describe, parse_resources, pod_requests
 from batchyard.core.shape import misshapen, without_nulls
 

@@ -19,6 +19,7 @@ _PATCH_HEADERS = {
     "merge": {"Content-Type": "application/merge-patch+json"},
     "apply": {"Content-Type": "application/apply-patch+yaml"},
 }
+_METADATA_EVENTS = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 _METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 
 
@@ -196,7 +197,7 @@ class KubeClient:
             "limit": str(limit) if limit else "",
             "resourceVersion": resource_version,
         }
-        return self._pages(resource, namespace, query, {})
+        return self._pages(resource, namespace, query, _METADATA_ONLY if resource.metadata_only else {})
 
     async def list_metadata(
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
@@ -244,8 +245,9 @@ class KubeClient:
             "timeoutSeconds": str(int(timeout)),
         }
         path = _path(resource, namespace) + _query(query)
+        headers = _METADATA_EVENTS if resource.metadata_only else {}
         async with (
-            aclosing(self._transport.stream("watch", str(resource), path)) as chunks,
+            aclosing(self._transport.stream("watch", str(resource), path, headers)) as chunks,
             aclosing(watch_decode.decode(chunks)) as events,
         ):
             async for event in events:

@@ -16,6 +16,7 @@ def render_array(array: ArrayStatus) -> dict[str, Any]:
         "activeIndexes": render_indexes(array.active),
         "succeededIndexes": render_indexes(array.succeeded),
         "failedIndexes": render_indexes(array.failed),
+        "interruptedIndexes": render_indexes(array.interrupted),
         "succeededBeforeIndexes": render_indexes(array.succeeded_before),
     }
     return {
@@ -40,6 +41,7 @@ def read_array(stored: Mapping[str, Any]) -> ArrayStatus:
         size=stored["size"],
         succeeded=read_indexes(stored.get("succeededIndexes") or ""),
         failed=read_indexes(stored.get("failedIndexes") or ""),
+        interrupted=read_indexes(stored.get("interruptedIndexes") or ""),
         active=read_indexes(stored.get("activeIndexes") or ""),
         running=stored.get("running") or 0,
         retries=stored.get("retries") or 0,

@@ -10,8 +10,9 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.environmentrecords import Environment
+from batchyard.core.gangrecords import Gang
 from batchyard.core.objectnames import node_run_name, service_name
-from batchyard.core.records import BatchJob, Gang, Resolved, Run
+from batchyard.core.records import BatchJob, Resolved, Run
 from batchyard.manifests.job import build_job, owner_reference, rendered_request
 
 

@@ -18,14 +18,17 @@ from batchyard.core.arrayrecords import MAIN_RUN, ArrayGrant, ArrayPods, ArraySh
 from batchyard.core.arrays import places_of
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.indexes import IndexSet
+from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Key, Pod, Resolved, Run
 from batchyard.core.runterms import judged_by
+from batchyard.core.startup import asks_at
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, PODS
 from batchyard.manifests.array import build_index_job, build_indexed_job
-from batchyard.runtime import run_readers
+from batchyard.runtime import pod_reader
 from batchyard.runtime.cache import Cache
+from batchyard.runtime.podevents import PodEvents
 
 INDEXES_AT_ONCE = 100
 """Failed indexes whose pods are read with one request: what is asked for stands in its address."""
@@ -35,6 +38,12 @@ NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed"
 
 WAITING_AT_ONCE = 20
 """Pods that do not start of which one look reads: they all have the same template."""
+
+LEAVING_AT_ONCE = 20
+"""The same for pods that do not end although they were asked to."""
+
+ASKS_AT_ONCE = 2
+"""Of these, the pods whose Events are read."""
 
 CREATIONS_AT_ONCE = 8
 
@@ -48,6 +57,7 @@ class ArrayKeeper:
         cache: Cache,
         clock: Callable[[], float],
         create: Callable[[BatchJob, Object], Awaitable[Object]],
+        pod_events: PodEvents,
     ) -> None:
         self._api = api
         self._cache = cache
@@ -55,6 +65,7 @@ class ArrayKeeper:
         self._create = create
         self.shrunk: Counter[Key] = Counter()
         """How many pods arrays were made to lose, whose deletion was not seen yet by who watches them."""
+        self._pod_events = pod_events
 
     async def grow(
         self, job: BatchJob, shape: ArrayShape, resolved: Resolved, environment: Environment, grant: ArrayGrant
@@ -152,13 +163,45 @@ class ArrayKeeper:
         others = self._cache.runs.indexes.get(job.uid, {}).values()
         tried_again = IndexSet.of(run.index for run in others if run.index is not None)
         failed = main.indexed.failed - status.array.failed - status.array.succeeded - tried_again
-        known = self._cache.runs.looked.get(job.uid, ArrayPods()).ends
-        ends = {index: pod for index, pod in known.items() if index in failed}
+        known = self._cache.runs.looked.get(job.uid, ArrayPods())
+        ends = {index: pod for index, pod in known.ends.items() if index in failed}
+        ends |= {pod.index: pod for pod in known.abandoned.values() if pod.index is not None and pod.index in failed}
         unread = list(islice((index for index in failed if index not in ends), INDEXES_AT_ONCE))
         if unread:
             ends |= await self._ends(job, main, unread)
         waiting = await self._waiting(job, main) if main.active > main.ready else ()
-        self._cache.look_at(key, job.uid, ArrayPods(ends, waiting, self._clock()))
+        leaving = await self._leaving(job, main)
+        abandoned = self._cache.runs.looked.get(job.uid, known).abandoned
+        self._cache.look_at(key, job.uid, ArrayPods(ends, waiting, self._clock(), leaving, abandoned))
+
+    async def abandon(self, key: Key, uid: str, name: str) -> None:
+        """Delete a pod that could not be started in time; what it waited for is remembered as how its run has ended."""
+        known = self._cache.runs.looked.get(uid, ArrayPods())
+        waiting = next((pod for pod in known.waiting if pod.name == name), None)
+        pod = waiting if waiting is not None else self._cache.runs.pod((key[0], name))
+        found, _ = await self._api.list(PODS, key[0], field_selector=f"metadata.name={name}")
+        now = next(map(pod_reader.pod, found), None)
+        if pod is None or now is None or now.uid != pod.uid or now.started_at is not None:
+            return
+        self._cache.look_at(key, uid, replace(known, abandoned={**known.abandoned, pod.uid: pod}))
+        with suppress(NotFound, Conflict):
+            await self._api.delete(PODS, pod.name, key[0], uid=pod.uid)
+
+    async def write_off(self, namespace: str, name: str, uid: str) -> None:
+        """Have a pod count as ended that somebody has deleted by force, since its node is lost.
+
+        Kubernetes does the same where a node is deleted or out of service. Without it, the Job controller would wait
+        for a kubelet that is not there any more.
+        """
+        found, _ = await self._api.list(PODS, namespace, field_selector=f"metadata.name={name}")
+        pod = next(map(pod_reader.pod, found), None)
+        if pod is None or pod.uid != uid or not pod.forced or not pod.live:
+            return
+        condition = {"metadata": {"resourceVersion": found[0]["metadata"]["resourceVersion"]}}
+        message = f"deleted by force while node {pod.node_name} was lost"
+        status = {"phase": "Failed", "reason": Reason.NODE_LOST, "message": message}
+        with suppress(NotFound, Conflict):
+            await self._api.patch(PODS, name, {**condition, "status": status}, namespace, subresource="status")
 
     async def halt(self, key: Key) -> None:
         """Delete the pods of indexes that are to end: the Job controller counts them as failed.
@@ -175,7 +218,7 @@ class ArrayKeeper:
         else:
             found, _ = await self._api.list(PODS, key[0], label_selector=pods_of(job.uid), field_selector=NOT_ENDED)
         for pod in found:
-            if run_readers.controlling_job(pod) != main.uid:
+            if pod_reader.controlling_job(pod) != main.uid:
                 continue
             index = int(pod["metadata"]["labels"][names.COMPLETION_INDEX])
             if index in wished and "deletionTimestamp" not in pod["metadata"]:
@@ -198,24 +241,39 @@ class ArrayKeeper:
         found, _ = await self._api.list(PODS, job.key[0], label_selector=selector, field_selector=field_selector)
         return found
 
+    async def _leaving(self, job: BatchJob, main: Run) -> tuple[Pod, ...]:
+        """Some of the pods that were asked to stop and have not ended."""
+        if main.deleting:
+            found = await self._some(job, NOT_ENDED, LEAVING_AT_ONCE)
+        else:
+            shown = main.indexed
+            ended = shown.completed | shown.failed if shown is not None else IndexSet()
+            known = self._cache.runs.leaving.get(job.uid, {})
+            indexes = list(islice((index for index in sorted(known) if index not in ended), LEAVING_AT_ONCE))
+            found = await self._pods_of_indexes(job, indexes, NOT_ENDED) if indexes else []
+        return tuple(pod for pod in _pods_of(main, found) if pod.asked_to_stop_at is not None)
+
     async def _waiting(self, job: BatchJob, main: Run) -> tuple[Pod, ...]:
+        pods = _pods_of(main, await self._some(job, "status.phase=Pending", WAITING_AT_ONCE))
+        silent = [pod for pod in pods if asks_at(pod, self._clock()) is not None][:ASKS_AT_ONCE]
+        told = await asyncio.gather(*map(self._pod_events.explained, silent))
+        explained = {pod.uid: pod for pod in told}
+        return tuple(explained.get(pod.uid, pod) for pod in pods)
+
+    async def _some(self, job: BatchJob, field_selector: str, limit: int) -> list[Object]:
         pages = self._api.list_pages(
-            PODS,
-            job.key[0],
-            label_selector=pods_of(job.uid),
-            field_selector="status.phase=Pending",
-            limit=WAITING_AT_ONCE,
+            PODS, job.key[0], label_selector=pods_of(job.uid), field_selector=field_selector, limit=limit
         )
         try:
             found, _ = await anext(pages)
         finally:
             await pages.aclose()
-        return tuple(_pods_of(main, found))
+        return found
 
 
 def _pods_of(main: Run, found: Iterable[Object]) -> list[Pod]:
     """Those pods of a list that the Indexed Job has made."""
-    return [pod for pod in map(run_readers.pod, found) if pod is not None and pod.job_uid == main.uid]
+    return [pod for pod in map(pod_reader.pod, found) if pod is not None and pod.job_uid == main.uid]
 
 
 def pods_of(uid: str) -> str:

@@ -8,7 +8,9 @@ rendered from the cache when its turn comes. Nothing is written unless this proc
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from math import ceil
 
 from batchyard.api import names
 from batchyard.api.batchjob import JobState
@@ -25,11 +27,12 @@ from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
 from batchyard.manifests.event import build_event
 from batchyard.manifests.job import build_job
 from batchyard.manifests.status import render_status
-from batchyard.runtime import run_readers
+from batchyard.runtime import pod_reader, run_readers
 from batchyard.runtime.arrays import ArrayKeeper
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.nodes import InTheWayError, NodeStarter
+from batchyard.runtime.podevents import PodEvents
 from batchyard.runtime.refusals import Refusals
 
 _log = logging.getLogger(__name__)
@@ -51,7 +54,8 @@ class Executor:
         self._api = api
         self._cache = cache
         self.nodes = NodeStarter(api, cache, clock)
-        self.arrays = ArrayKeeper(api, cache, clock, self._created)
+        self.pod_events = PodEvents(api, cache, clock)
+        self.arrays = ArrayKeeper(api, cache, clock, self._created, self.pod_events)
         self._questions = Refusals(api, cache, clock)
         self._clock = clock
         self._backoff = backoff
@@ -168,7 +172,7 @@ class Executor:
         else:
             await self._check_estranged(job, status.attempts[-1].job_name)
         found, _ = await self._api.list(PODS, job.key[0], label_selector=selector)
-        for pod in map(run_readers.pod, found):
+        for pod in map(pod_reader.pod, found):
             if pod is not None and pod.live:
                 raise InTheWayError(f"pod {pod.name} of the deleted Kubernetes Job {pod.run} has not ended yet")
 
@@ -230,6 +234,21 @@ class Executor:
             await self._api.delete(JOBS, key[1], key[0], uid=uid, propagation="Foreground")
         except (NotFound, Conflict):
             _log.debug("Kubernetes Job %s/%s is gone already", *key)
+
+    async def cut_short(self, key: Key) -> None:
+        """Stop the containers that go on although the main one of their pod has failed, as at the end of a timeout.
+
+        The pod stays, with its logs and the exit code of the main container.
+        """
+        pod = self._cache.runs.pod(key)
+        if pod is None or not pod.outlasting or pod.accepted_at is None:
+            return
+        seconds = max(ceil(self._clock() - pod.accepted_at), 1)
+        if pod.deadline is not None and pod.deadline <= pod.accepted_at + seconds:
+            return
+        change = {"metadata": {"uid": pod.uid}, "spec": {"activeDeadlineSeconds": seconds}}
+        with suppress(NotFound, Conflict):
+            await self._api.patch(PODS, pod.name, change, key[0])
 
     async def expire(self, key: Key) -> None:
         """Delete a finished BatchJob whose time to live is over; its Kubernetes Jobs go with it."""

@@ -15,6 +15,7 @@ from batchyard.core.containment import Fault, Stage
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, Key, Status
 from batchyard.core.snapshot import Settled
+from batchyard.manifests.indextext import read_indexes
 from batchyard.runtime.alarms import Alarms
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
@@ -47,6 +48,10 @@ that the number of its writes grows with the logarithm of that time."""
 
 LOOK_HOLD_SECONDS = 0.5
 """How long indexes that have failed or are to end are gathered before their pods are read."""
+
+ASKS_AT_ONCE = 10
+ASK_PAUSE_SECONDS = 1.0
+"""For how many pods that do not start a pass has Events read at most, and when the others are asked for."""
 
 MEMORY_SECONDS = 0.5
 """How soon an expired job is looked at again while jobs that depend on it have yet to write down how it ended."""
@@ -217,8 +222,8 @@ class Loop:
             self._work.add(("halt", *key), Urgency.STOP, LOOK_HOLD_SECONDS)
         for key in settled.give_backs:
             self._work.add(("giveBack", *key), Urgency.STOP, LOOK_HOLD_SECONDS)
-        for key in settled.looks:
-            self._work.add(("look", *key), Urgency.OVERVIEW, LOOK_HOLD_SECONDS)
+        self._read_more(settled, now)
+        self._end_pods(settled)
         for key, node in settled.nodes:
             self._work.add(("node", *key, node), Urgency.CREATE)
         for key in settled.expired:
@@ -229,6 +234,24 @@ class Loop:
                 self._alarms.ring_at(key, now + MEMORY_SECONDS)
             else:
                 self._work.add(("expire", *key), Urgency.FINAL_STATUS)
+
+    def _end_pods(self, settled: Settled) -> None:
+        """Have single pods ended whose Kubernetes Jobs go on until then."""
+        for key, pod in settled.abandoned:
+            self._work.add(("abandon", *key, pod.owner_uid, pod.name), Urgency.STOP)
+        for pod in settled.forced:
+            self._work.add(("forced", pod.owner[0], pod.name, pod.uid), Urgency.STOP)
+        for pod in settled.outlasted:
+            self._work.add(("outlasted", pod.owner[0], pod.name), Urgency.STOP)
+
+    def _read_more(self, settled: Settled, now: float) -> None:
+        """Have read what no feed tells."""
+        for key in settled.looks:
+            self._work.add(("look", *key), Urgency.OVERVIEW, LOOK_HOLD_SECONDS)
+        for key, pod in settled.silent[:ASKS_AT_ONCE]:
+            self._work.add(("ask", key[0], pod.name, pod.uid), Urgency.OVERVIEW)
+        for key, _ in settled.silent[ASKS_AT_ONCE:]:
+            self._alarms.ring_at(key, now + ASK_PAUSE_SECONDS)
 
     def _write_statuses(self) -> None:
         for key in self._cache.changes.take_respecified():
@@ -241,6 +264,8 @@ class Loop:
                 self._forecast.ended(key)
                 self._metrics.finished.labels(self._known_queue(key), status.state.value).inc()
                 self._work.add(("status", *key), Urgency.FINAL_STATUS)
+            elif self._must_remember(key, status):
+                self._work.add(("status", *key), Urgency.FINAL_STATUS)
             else:
                 self._work.add(("status", *key), Urgency.STATUS, self._hold_seconds(key, status))
         while self._cache.sole_witnesses:
@@ -250,6 +275,13 @@ class Loop:
         """The queue of a job; nothing if there is none of that name, as jobs may name any."""
         queue = self._cache.jobs[key].queue
         return queue if queue in self._cache.catalogue.queues else ""
+
+    def _must_remember(self, key: Key, status: Status) -> bool:
+        """Whether a status is memory of what no Job will tell: which indexes are to run again although they ended."""
+        if status.array is None or not status.array.interrupted:
+            return False
+        written = (self._cache.written.get(key, {}).get("array") or {}).get("interruptedIndexes", "")
+        return bool(status.array.interrupted - read_indexes(written))
 
     def _hold_seconds(self, key: Key, status: Status) -> float:
         if status.array is not None and status.started_at is not None:

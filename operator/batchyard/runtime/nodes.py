@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from batchyard.core import gang
 from batchyard.core.environmentrecords import Environment
+from batchyard.core.gangrecords import Gang
 from batchyard.core.placement import Placement
-from batchyard.core.records import BatchJob, Gang, Key, Pod, Refusal, Resolved, Run
+from batchyard.core.records import BatchJob, Key, Pod, Refusal, Resolved, Run
 from batchyard.core.template import TemplateError
 from batchyard.kube.errors import AlreadyExists, ApiError
 from batchyard.kube.protocol import KubeApi, Object

@@ -15,7 +15,8 @@ from batchyard.core.containment import Stage
 from batchyard.core.retries import LONGEST_POSTPONEMENT
 from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
-from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS, Resource
+from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, POD_METADATA, PODS, Resource
+from batchyard.runtime import leaving
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.containment import Containment
@@ -105,7 +106,8 @@ class Operator:
             clock,
         )
         self._actions = self._make_actions()
-        self._feeds = self._make_feeds(api)
+        self._leaving = self._make_feed_of_leaving(api)
+        self._feeds = [*self._make_feeds(api), self._leaving]
         self._tasks: list[asyncio.Task[None]] = []
         self._acting: asyncio.Task[None] | None = None
         self._unread = False
@@ -148,6 +150,17 @@ class Operator:
             ),
         ]
 
+    def _make_feed_of_leaving(self, api: KubeApi) -> Feed:
+        return Feed(
+            api,
+            POD_METADATA,
+            lambda pod, _: leaving.note(self.cache, pod),
+            lambda *_: None,
+            label_selector=f"{names.JOB_UID},{names.ARRAY}",
+            field_selector=leaving.RUNNING,
+            clock=self._monotonic,
+        )
+
     async def start(self) -> None:
         """Follow the cluster and stand for election; returns at once."""
         for feed in self._feeds:
@@ -182,7 +195,9 @@ class Operator:
             await feed.synced.wait()
         await self._read_all()
         # Only now: a status may speak of a run that a watch has not shown yet, and such a run would count as lost.
-        await asyncio.gather(*(feed.resync() for feed in self._feeds))
+        await asyncio.gather(*(feed.resync() for feed in self._feeds if feed is not self._leaving))
+        # What this one shows is taken of Jobs that are known, and these are since the key to their marks has been read.
+        await self._leaving.resync()
         self.cache.shares.reset()
         self.cache.charges.consumptions.reset()
         self._unread = False
@@ -227,6 +242,10 @@ class Operator:
             "node": lambda *key_and_node: executor.nodes.start(key_and_node[:2], key_and_node[2]),
             "displace": lambda *name: self._displacements.carry_out(name),
             "giveBack": lambda *key: executor.give_back(key),
+            "ask": executor.pod_events.ask,
+            "outlasted": lambda *key: executor.cut_short(key),
+            "forced": executor.arrays.write_off,
+            "abandon": lambda *pod: executor.arrays.abandon(pod[:2], *pod[2:]),
             "halt": lambda *key: executor.arrays.halt(key),
             "look": lambda *key: executor.look(key),
             "resize": lambda *key: self._yields.resize(key),

@@ -49,6 +49,12 @@ def spec_of(obj: Object) -> Object:
     return spec if isinstance(spec, Mapping) else {}
 
 
+def controller(obj: Object) -> Mapping[str, Any]:
+    """The reference to the object that controls another; empty where none does."""
+    references = obj["metadata"].get("ownerReferences") or ()
+    return next((each for each in references if each.get("controller")), {})
+
+
 def timestamp(text: str | None) -> float | None:
     """Seconds since the epoch of a time that may be missing."""
     return parse_time(text) if text else None
@@ -285,6 +291,8 @@ def consumable(obj: Object) -> Consumable:
 def node(obj: Object) -> Node:
     """Read a Node."""
     spec, status = spec_of(obj), obj.get("status") or {}
+    readiness: Object = next((each for each in status.get("conditions") or () if each["type"] == "Ready"), {})
+    lost = readiness.get("status") == "Unknown"
     return Node(
         name=obj["metadata"]["name"],
         labels=obj["metadata"].get("labels") or {},
@@ -294,9 +302,8 @@ def node(obj: Object) -> Node:
             for taint in spec.get("taints") or ()
             if taint["effect"] in ("NoSchedule", "NoExecute")
         ),
-        ready=any(
-            condition["type"] == "Ready" and condition["status"] == "True"
-            for condition in status.get("conditions") or ()
-        ),
+        ready=readiness.get("status") == "True",
         schedulable=not spec.get("unschedulable", False),
+        lost=lost,
+        lost_since=timestamp(readiness.get("lastTransitionTime")) if lost else None,
     )

@@ -5,14 +5,27 @@ A part of the cache, which tells of what the feeds and the answers to writes sho
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batchyard.core.arrayrecords import ArrayPods
 from batchyard.core.records import Key, Pod, Refusal, Run
-from batchyard.runtime import run_readers
+from batchyard.runtime import pod_reader, run_readers
 from batchyard.runtime.marks import Marks
 from batchyard.runtime.readers import Object, key_of
+
+
+@dataclass(slots=True, frozen=True)
+class Told:
+    """What the Events of a pod said of its start when they were last read; no reason: nothing is wrong."""
+
+    at: float
+    reason: str = ""
+    message: str = ""
+
+    def on(self, pod: Pod) -> Pod:
+        """Return the record of the pod with this."""
+        return replace(pod, waiting_reason=self.reason, waiting_message=self.message, told_at=self.at)
 
 
 class Runs:
@@ -36,14 +49,22 @@ class Runs:
         """The Indexed Jobs that have not ended, by their array."""
         self.looked: dict[str, ArrayPods] = {}
         """What was read about the pods of Indexed Jobs."""
+        self.leaving: defaultdict[str, dict[int, str]] = defaultdict(dict)
+        """Pods of arrays that were asked to stop as they ran, by index, under the uid of their job."""
         self._jobs: dict[Key, Run] = {}
         self._versions: dict[Key, int] = {}
         """Which state of each Job was taken in: the API server counts them up."""
         self._pods: dict[Key, Pod] = {}
+        self._told: dict[str, Told] = {}
+        """What Events said, by the uid of pods whose status does not say why they do not start."""
 
     def find(self, key: Key) -> Run | None:
         """Return the run whose Job has this name."""
         return self._jobs.get(key)
+
+    def pod(self, key: Key) -> Pod | None:
+        """Return the pod of this name."""
+        return self._pods.get(key)
 
     def all(self) -> Collection[Run]:
         """Return all runs."""
@@ -114,6 +135,7 @@ class Runs:
             _drop(self.mains, run.owner_uid, run.number)
             if run.indexed is not None:
                 self.looked.pop(run.owner_uid, None)
+                self.leaving.pop(run.owner_uid, None)
                 self._note_array(replace(run, condition="Gone"))
         pod = self.pods.get(run.owner_uid, {}).get(run.name)
         if pod is not None and pod.gone:
@@ -126,7 +148,7 @@ class Runs:
         A pod may be shown before its Job, or outlive it: then its job must exist, by name and uid. What a known pod
         belongs to does not change with its labels.
         """
-        pod = run_readers.pod(obj)
+        pod = pod_reader.pod(obj)
         if pod is None:
             return None
         key = (pod.owner[0], pod.name)
@@ -135,13 +157,34 @@ class Runs:
             pod = replace(pod, owner=known.owner, owner_uid=known.owner_uid, run=known.run, job_uid=known.job_uid)
         else:
             known = None
-        run = self._jobs.get((key[0], pod.run))
-        if run is None:
-            believed = known is not None or self._exists(pod.owner, pod.owner_uid)
-        else:
-            believed = (run.uid, run.owner_uid) == (pod.job_uid, pod.owner_uid)
-        if not believed or pod == known:
+        if not self._believes_pod(pod, known):
             return None
+        if not pod.silent:
+            self._told.pop(pod.uid, None)
+        elif (told := self._told.get(pod.uid)) is not None:
+            pod = told.on(pod)
+        return self._keep_pod(key, pod)
+
+    def _believes_pod(self, pod: Pod, known: Pod | None) -> bool:
+        run = self._jobs.get((pod.owner[0], pod.run))
+        if run is None:
+            return known is not None or self._exists(pod.owner, pod.owner_uid)
+        return (run.uid, run.owner_uid) == (pod.job_uid, pod.owner_uid)
+
+    def tell(self, key: Key, uid: str, told: Told) -> Pod | None:
+        """Take in what the Events of a pod say; returns its record if that says anything new."""
+        pod = self._pods.get(key)
+        if pod is None or pod.uid != uid or not pod.silent:
+            return None
+        self._told[uid] = told
+        return self._keep_pod(key, told.on(pod))
+
+    def _keep_pod(self, key: Key, pod: Pod) -> Pod | None:
+        known = self._pods.get(key)
+        if pod == known:
+            return None
+        if known is not None and known.uid != pod.uid:
+            self._told.pop(known.uid, None)
         self._pods[key] = pod
         self.pods[pod.owner_uid][pod.run] = pod
         return pod
@@ -158,10 +201,13 @@ class Runs:
                     self.pods[run.owner_uid][run.name] = pod
                 else:
                     del self._pods[key]
+                    self._told.pop(pod.uid, None)
 
     def remove_pod(self, key: Key) -> Pod | None:
         """Note that a pod is gone; what it told is kept as long as its Job exists."""
         pod = self._pods.pop(key, None)
+        if pod is not None:
+            self._told.pop(pod.uid, None)
         if pod is None or self.pods.get(pod.owner_uid, {}).get(pod.run) != pod:
             return None
         if (key[0], pod.run) in self._jobs:

@@ -13,7 +13,8 @@ from pydantic_core import PydanticCustomError
 
 from batchyard.api.base import ResourceList
 from batchyard.api.quantities import InvalidQuantity
-from batchyard.core.records import Gang, NodeGroup, Resolved, RetryPolicy
+from batchyard.core.gangrecords import Gang, NodeGroup
+from batchyard.core.records import Resolved, RetryPolicy
 from batchyard.core.resources import Resources, parse_resources
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.api.batchjob import JobState
+from batchyard.api.batchjob import JobState, StopMode
 from batchyard.core.arrayprogress import Observed, observe
 from batchyard.core.arrayrecords import (
     ArrayGrant,
@@ -18,10 +18,12 @@ from batchyard.core.arrayrecords import (
     Want,
 )
 from batchyard.core.arrays import closed, granted, held, strays, taken
+from batchyard.core.environmentrecords import Node
 from batchyard.core.indexes import IndexSet
 from batchyard.core.indexruns import Seen
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Pod, Resolved, RetryPolicy, Run, Status
+from batchyard.core.records import Pod, Resolved, RetryPolicy, Run, Status, Stop
+from batchyard.core.stopping import obeyed_by_array
 from unit.samples import NOW, exited, interrupted, make_job, make_pod, make_resolved, make_run, succeeded
 
 SHAPE = ArrayShape(10)
@@ -63,8 +65,10 @@ def look(
     **seen: Any,
 ) -> Observed:
     resolved: Resolved = replace(make_resolved(), retry=retry)
-    looked = ArrayPods(ends or {}, seen.pop("waiting", ()), seen.pop("looked_at", now))
-    return observe(make_job(), shape, status, resolved, Seen(main, others, seen.pop("pods", {}), looked), now)
+    looked = ArrayPods(ends or {}, seen.pop("waiting", ()), seen.pop("looked_at", now), seen.pop("leaving_pods", ()))
+    shown = Seen(main, others, seen.pop("pods", {}), looked, seen.pop("leaving", ()), seen.pop("nodes", {}))
+    assert not seen, "no such field"
+    return observe(make_job(), shape, status, resolved, shown, now)
 
 
 def test_one_that_has_not_started_asks_for_all_at_once() -> None:
@@ -224,7 +228,10 @@ def test_pods_that_do_not_start_are_looked_at() -> None:
     assert look(main=waits, looked_at=0.0, now=NOW + 5).look
     assert not look(main=waits, looked_at=NOW + 5, now=NOW + 6).look
     hopeless = make_pod(waiting_reason="InvalidImageName", waiting_message="no: such", index=2)
-    assert look(main=waits, waiting=(hopeless,)).status.reason == Reason.CANNOT_START
+    assert look(main=waits, waiting=(hopeless,)).abandoned == [hopeless]
+    none = main(active=4, ready=0, created=NOW)
+    fresh = replace(STARTED, started_at=None)
+    assert look(main=none, status=fresh, waiting=(hopeless,)).status.reason == Reason.CANNOT_START
 
 
 def test_why_the_others_wait_is_said_once() -> None:
@@ -265,3 +272,45 @@ def test_what_did_not_succeed_in_an_ended_array_has_failed() -> None:
     assert array is not None
     assert (str(array.failed), array.running, array.waiting) == ("0,2-3", 0, 0)
     assert closed(STARTED) is STARTED
+
+
+LOST = {"n1": Node("n1", {}, {}, lost=True, lost_since=NOW)}
+
+
+def going(index: int, **fields: Any) -> Pod:
+    """The pod of an index that was asked to stop on a lost node."""
+    shown = {"index": index, "node_name": "n1", "asked_to_stop_at": NOW + 1, "started_at": NOW}
+    return make_pod(**{**shown, **fields})
+
+
+def test_pods_that_do_not_end_are_looked_at_now_and_then() -> None:
+    first = look(main=main("0", active=4, ready=4), leaving=[2], looked_at=NOW)
+    assert first.look
+    again = look(main=main("0", active=4, ready=4), leaving=[2], looked_at=NOW + 50)
+    assert (again.look, again.wake_at) == (False, NOW + 70)
+    assert not look(main=main("0,2", active=4, ready=4), leaving=[2], looked_at=NOW).look, "it has ended"
+
+
+def test_an_index_on_a_lost_node_is_named_and_its_forced_deletion_believed() -> None:
+    seen: dict[str, Any] = {"main": main("0", active=4), "leaving": [2, 3], "nodes": LOST}
+    observed = look(leaving_pods=(going(2), going(3)), **seen)
+    assert observed.status.reason == Reason.NODE_LOST
+    assert "; index 2 (and 1 more) does not end: node n1 has not been heard from" in observed.status.message
+    assert not observed.forced
+    assert [pod.index for pod in look(leaving_pods=(going(2), going(3, forced=True)), **seen).forced] == [3]
+    assert look(leaving_pods=(going(2),), **{**seen, "nodes": {}}).status.reason == Reason.INDEXES_RUNNING
+
+
+def test_so_is_one_that_has_a_job_of_its_own() -> None:
+    run = alone(4, make_run(2, attempt=2))
+    observed = look(run, main=main(failed="4"), pods={run.name: going(4, forced=True)}, nodes=LOST)
+    assert [pod.index for pod in observed.forced] == [4]
+    assert "index 4 does not end" in observed.status.message
+
+
+def test_the_termination_of_an_array_says_that_its_node_is_lost() -> None:
+    observed = look(main=main("0", active=4, deleting=True), leaving_pods=(going(2),), nodes=LOST)
+    job = replace(make_job(), stop=Stop(StopMode.TERMINATE, "enough"))
+    status = obeyed_by_array(job, observed.status, idle=False)
+    assert isinstance(status, Status)
+    assert status.message.startswith("to be terminated once its pods have ended: enough. index 2 does not end: node n1")

@@ -3,7 +3,7 @@
 import pytest
 
 from batchyard.core.capacity import Ledger
-from batchyard.core.records import Gang, NodeGroup
+from batchyard.core.gangrecords import Gang, NodeGroup
 from batchyard.core.resources import Resources, parse_resources
 from unit.samples import make_node, make_pool
 

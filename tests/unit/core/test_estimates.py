@@ -11,11 +11,12 @@ from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, IndexedJob, Wan
 from batchyard.core.capacity import Charge, with_pods
 from batchyard.core.durations import Durations, revision_of
 from batchyard.core.estimates import DEPTH, Seen, estimates
+from batchyard.core.gangrecords import Gang, NodeGroup
 from batchyard.core.indexes import IndexSet
 from batchyard.core.placement import Hold
 from batchyard.core.planner import place
 from batchyard.core.queuerecords import FairShare, Limits
-from batchyard.core.records import BatchJob, Gang, Key, NodeGroup, Pod, Resolved, Run, Status
+from batchyard.core.records import BatchJob, Key, Pod, Resolved, Run, Status
 from batchyard.core.snapshot import Snapshot
 from batchyard.core.usage import Usage
 from unit.samples import NOW, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting

@@ -7,8 +7,9 @@ import pytest
 
 from batchyard.api.batchjob import JobState
 from batchyard.core import gang
+from batchyard.core.gangrecords import Gang, NodeGroup
 from batchyard.core.outcome import Verdict
-from batchyard.core.records import Gang, NodeGroup, Pod, Run, Status
+from batchyard.core.records import Pod, Run, Status
 from batchyard.core.takeback import Patience
 from unit.samples import NOW, exited, failed, interrupted, make_attempt, make_pod, make_run, succeeded
 
@@ -93,11 +94,11 @@ def test_what_is_stopped_with_the_main_node(main: Run | None, left: list[str]) -
 
 @pytest.mark.parametrize("end", [succeeded(), exited(code=3)])
 def test_an_end_decides_nothing(end: Run) -> None:
-    assert gang.trouble([child(0, end), child(2)], {}, 30, NOW) == (None, None)
+    assert gang.trouble([child(0, end), child(2)], {}, {}, 30, NOW) == (None, None)
 
 
 def test_a_lost_node_is_the_loss_of_the_whole() -> None:
-    outcome, _ = gang.trouble([child(0), child(2, interrupted())], {}, 30, NOW)
+    outcome, _ = gang.trouble([child(0), child(2, interrupted())], {}, {}, 30, NOW)
     assert outcome is not None
     assert outcome.verdict is Verdict.INTERRUPTED
     assert outcome.message.startswith("node 2: the pod was disrupted")
@@ -105,7 +106,7 @@ def test_a_lost_node_is_the_loss_of_the_whole() -> None:
 
 def test_a_node_refused_by_the_kubelet_is_lost_too() -> None:
     pod = make_pod(run="videos-1-n0", phase="Failed", reason="OutOfcpu", message="no room")
-    outcome, _ = gang.trouble([child(0, failed(1, "BackoffLimitExceeded"))], {pod.run: pod}, 30, NOW)
+    outcome, _ = gang.trouble([child(0, failed(1, "BackoffLimitExceeded"))], {pod.run: pod}, {}, 30, NOW)
     assert outcome is not None
     assert outcome.verdict is Verdict.INTERRUPTED
 
@@ -118,8 +119,8 @@ def test_a_node_that_cannot_start_is_waited_for_first() -> None:
         for node in (0, 2)
     }
     children = [child(0), child(2)]
-    assert gang.trouble(children, waits, 30, NOW + 29) == (None, NOW + 30)
-    outcome, _ = gang.trouble(children, waits, 30, NOW + 30)
+    assert gang.trouble(children, waits, {}, 30, NOW + 29) == (None, NOW + 30)
+    outcome, _ = gang.trouble(children, waits, {}, 30, NOW + 30)
     assert outcome is not None
     assert (outcome.verdict, outcome.message) == (Verdict.FAILED, "node 0: ErrImagePull: none")
 

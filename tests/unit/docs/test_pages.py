@@ -21,9 +21,8 @@ from batchyard.api.validation import (
 )
 from batchyard.core.reasons import DOCUMENTATION, Reason
 from batchyard.runtime.metrics import Metrics, gauges
+from unit.docs.tables import DOCS, ROOT, code, rows
 
-ROOT = Path(__file__).parents[3]
-DOCS = ROOT / "docs"
 TESTS = ROOT / "tests"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 PARSERS: dict[str, Any] = {
@@ -33,25 +32,6 @@ PARSERS: dict[str, Any] = {
     names.COMPUTE_ENVIRONMENT: parse_computeenvironment,
     names.CONSUMABLE_RESOURCE: parse_consumableresource,
 }
-
-
-def rows(page: str, first_heading: str) -> list[list[str]]:
-    """The cells of every table with that heading in its first column."""
-    found: list[list[str]] = []
-    inside = False
-    for line in (DOCS / page).read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not line.startswith("|"):
-            inside = False
-        elif inside and not line.startswith("|-"):
-            found.append(cells)
-        elif cells[0] == first_heading:
-            inside = True
-    return found
-
-
-def code(cell: str) -> str:
-    return cell.strip("`")
 
 
 def test_every_reason_is_documented_in_its_words() -> None:

@@ -110,13 +110,18 @@ def _asked(module: ast.Module) -> Iterator[Permission]:
             ):
                 yield names.GROUP, str(plural), "list"
                 yield names.GROUP, str(plural), "watch"
-            case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="_api"), attr=method), args=[which, *_]):
+            case ast.Call(
+                func=ast.Attribute(value=ast.Attribute(attr="_api"), attr=method), args=[which, *_], keywords=words
+            ):
                 assert method in METHODS, f"say in METHODS what permissions {method} needs"
                 constant = {which.id} & KINDS.keys() if isinstance(which, ast.Name) else set()
-                yield from _permissions(constant or imported & KINDS.keys(), method)
+                of = next((each.value for each in words if each.arg == "subresource"), None)
+                subresource = f"/{of.value!s}" if isinstance(of, ast.Constant) else ""
+                yield from _permissions(constant or imported & KINDS.keys(), method, subresource)
 
 
-def _permissions(kinds: set[str], method: str) -> Iterator[Permission]:
+def _permissions(kinds: set[str], method: str, subresource: str = "") -> Iterator[Permission]:
     for kind in kinds:
         resource = KINDS[kind]
-        yield from ((resource.group, resource.plural + subresource, verb) for verb, subresource in METHODS[method])
+        for verb, own in METHODS[method]:
+            yield resource.group, resource.plural + (subresource or own), verb

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from batchyard.api import names
-from batchyard.core.records import Gang, NodeGroup, Resolved
+from batchyard.core.gangrecords import Gang, NodeGroup
+from batchyard.core.records import Resolved
 from batchyard.manifests.gang import build_main, build_node, build_service
 from batchyard.manifests.job import read_request
 from unit.manifests.conftest import Golden

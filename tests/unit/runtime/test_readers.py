@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from batchyard.runtime import run_readers
+from batchyard.runtime import pod_reader
 
 KILLED = {"exitCode": 137, "reason": "OOMKilled"}
 KILLED_SOFTLY = {"exitCode": 1, "reason": "OOMKilled"}
@@ -48,6 +48,6 @@ def pod(*ends: dict[str, Any], init: tuple[dict[str, Any], ...] = ()) -> dict[st
 def test_memory_ran_out_where_the_state_of_a_failed_container_says_so(
     obj: dict[str, Any], exit_code: int, reason: str, killed: tuple[str, ...]
 ) -> None:
-    found = run_readers.pod(obj)
+    found = pod_reader.pod(obj)
     assert found is not None
     assert (found.exit_code, found.reason, found.out_of_memory) == (exit_code, reason, killed)

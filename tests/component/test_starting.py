@@ -1,0 +1,140 @@
+"""Pods that have a node and do not start: the kubelet's words in status, and an end after the grace time."""
+
+from typing import Any
+
+import pytest
+
+from batchyard.kube.protocol import Object
+from batchyard.kube.resources import EVENTS
+from fakes.cluster import NAMESPACE, Cluster, in_cluster
+
+NOT_MOUNTED = 'MountVolume.SetUp failed for volume "keys" : secret "not-there" not found'
+NO_SANDBOX = "Failed to create pod sandbox: container init was OOM-killed (memory limit too low?)"
+
+
+def tell(cluster: Cluster, pod: Object, reason: str, message: str, kind: str = "Warning") -> None:
+    """Have the kubelet write an Event about a pod."""
+    metadata = pod["metadata"]
+    body = {
+        "metadata": {"generateName": "event-"},
+        "involvedObject": {"kind": "Pod", "name": metadata["name"], "uid": metadata["uid"]},
+        "type": kind,
+        "reason": reason,
+        "message": message,
+        "source": {"component": "kubelet"},
+        "lastTimestamp": cluster.store.timestamp(),
+    }
+    cluster.store.create(EVENTS, body, NAMESPACE)
+
+
+async def bound(cluster: Cluster, **definition: Any) -> Object:
+    cluster.furnish(**{"startupGraceSeconds": 60, **definition})
+    await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(1)
+    job = cluster.kube_job("job-1")
+    cluster.jobs.schedule(job)
+    return cluster.jobs.pod(job)
+
+
+@pytest.mark.parametrize(("reason", "message"), [("FailedMount", NOT_MOUNTED), ("FailedCreatePodSandBox", NO_SANDBOX)])
+def test_what_only_events_tell_is_in_status_soon_and_ends_the_attempt_in_time(reason: str, message: str) -> None:
+    @in_cluster()
+    async def run(cluster: Cluster) -> None:
+        pod = await bound(cluster)
+        tell(cluster, pod, "Scheduled", "assigned", "Normal")
+        tell(cluster, pod, reason, message)
+        await cluster.pass_time(10)
+        assert cluster.state() == ("Starting", reason)
+        assert cluster.status()["message"] == f"{reason}: {message}"
+        await cluster.pass_time(45)
+        assert cluster.state()[0] == "Starting"
+        await cluster.pass_time(10)
+        assert cluster.state() == ("Failed", "CannotStartContainer")
+        assert message in cluster.status()["message"]
+
+    run()
+
+
+@in_cluster()
+async def test_a_restarted_operator_knows_the_grace_time_and_the_words(cluster: Cluster) -> None:
+    pod = await bound(cluster)
+    tell(cluster, pod, "FailedMount", NOT_MOUNTED)
+    await cluster.pass_time(30)
+    await cluster.processes[-1].kill()
+    await cluster.start_operator()
+    await cluster.pass_time(40)
+    assert cluster.state() == ("Failed", "CannotStartContainer")
+    assert NOT_MOUNTED in cluster.status()["message"]
+
+
+@in_cluster()
+async def test_what_has_healed_is_forgotten(cluster: Cluster) -> None:
+    pod = await bound(cluster)
+    tell(cluster, pod, "FailedMount", NOT_MOUNTED)
+    await cluster.pass_time(10)
+    assert cluster.state() == ("Starting", "FailedMount")
+    await cluster.pass_time(1)
+    tell(cluster, pod, "Pulling", "Pulling image", "Normal")
+    await cluster.pass_time(300)
+    assert cluster.state() == ("Starting", "StartingContainer")
+    cluster.jobs.start(cluster.kube_job("job-1"))
+    await cluster.pass_time(1)
+    assert cluster.state() == ("Running", "ContainerRunning")
+
+
+@in_cluster()
+async def test_a_pod_that_takes_long_without_trouble_is_left_alone_and_asked_about_less_and_less(
+    cluster: Cluster,
+) -> None:
+    pod = await bound(cluster)
+    tell(cluster, pod, "Pulling", "Pulling image", "Normal")
+    asked: list[str] = []
+    listing = cluster.api.list
+
+    async def counted(resource: Any, *args: Any, **options: Any) -> Any:
+        asked.append(str(resource))
+        return await listing(resource, *args, **options)
+
+    cluster.api.list = counted  # type: ignore[method-assign]
+    await cluster.pass_time(1200)
+    assert cluster.state() == ("Starting", "StartingContainer")
+    assert 3 < asked.count("events") < 60
+
+
+@in_cluster()
+async def test_the_grace_time_counts_from_when_a_node_was_found(cluster: Cluster) -> None:
+    cluster.furnish(startupGraceSeconds=300)
+    await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(1)
+    job = cluster.kube_job("job-1")
+    cluster.jobs.unschedulable(job, "0/3 nodes are available")
+    await cluster.pass_time(250)
+    cluster.jobs.wait(job, "ErrImagePull", "registry answered 503")
+    await cluster.pass_time(200)
+    assert cluster.state() == ("Starting", "ErrImagePull")
+    await cluster.pass_time(110)
+    assert cluster.state() == ("Failed", "CannotStartContainer")
+
+
+@in_cluster()
+async def test_another_node_of_a_multi_node_job_that_cannot_mount_says_so_and_ends_the_attempt(
+    cluster: Cluster,
+) -> None:
+    cluster.furnish()
+    container = {"image": "mpi", "resources": {"requests": {"cpu": "1"}}}
+    multi_node = {"numNodes": 2, "mainNode": 0, "nodeRanges": [{"targetNodes": "0:", "container": container}]}
+    cluster.define(container=None, multiNode=multi_node, startupGraceSeconds=60)
+    await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(1)
+    cluster.jobs.start(cluster.kube_job("job-1"))
+    await cluster.pass_time(1)
+    other = cluster.kube_job("job-1-n1")
+    cluster.jobs.schedule(other)
+    tell(cluster, cluster.jobs.pod(other), "FailedMount", NOT_MOUNTED)
+    await cluster.pass_time(20)
+    assert f"node 1: FailedMount: {NOT_MOUNTED}" in cluster.status()["message"]
+    await cluster.pass_time(50)
+    assert cluster.state() == ("Failed", "CannotStartContainer")
