@@ -23,13 +23,14 @@ from batchyard.core.snapshot import Settled, Snapshot
 from batchyard.manifests.status import read_status
 from batchyard.runtime import readers
 from batchyard.runtime.catalogue import Catalogue
-from batchyard.runtime.changes import Changes, refers
+from batchyard.runtime.changes import Changes
 from batchyard.runtime.charges import Charges
 from batchyard.runtime.counts import Counts
 from batchyard.runtime.dependents import Dependents
 from batchyard.runtime.faults import Faults
 from batchyard.runtime.marks import Marks
 from batchyard.runtime.places import Places
+from batchyard.runtime.referrers import Reference, Referrers
 from batchyard.runtime.runs import Runs
 from batchyard.runtime.shares import Shares
 from batchyard.runtime.unconfirmed import Unconfirmed
@@ -54,6 +55,7 @@ class Cache:
         self.backlog = Backlog()
         self.counts = Counts()
         self.dependents = Dependents()
+        self.referrers = Referrers()
         self.faults = Faults()
         self.catalogue = Catalogue(self._catalogue_changed)
         self.shares = Shares(clock)
@@ -160,6 +162,7 @@ class Cache:
         if status.state in TERMINAL:
             self._unqueue(key)
             self.resolved.pop(key, None)
+            self.referrers.leave(self.jobs[key])
             self.unstored.add(key)
             self._dirty |= self.waiting_for(key)
 
@@ -200,9 +203,9 @@ class Cache:
         self.changes.decided.update(key for key in keys if key in self.jobs)
         self.changed.set()
 
-    def mark(self, key: Key) -> None:
-        """Have the job settled in the next pass."""
-        self._dirty.add(key)
+    def mark(self, *keys: Key) -> None:
+        """Have these jobs settled in the next pass."""
+        self._dirty.update(keys)
         self.changed.set()
 
     def waiting_for(self, key: Key) -> set[Key]:
@@ -218,8 +221,7 @@ class Cache:
         """Note that the API server holds a job's end now: it counts for those that depend on it."""
         self.written.pop(key, None)
         self.unstored.discard(key)
-        self._dirty |= self.waiting_for(key)
-        self.changed.set()
+        self.mark(*self.waiting_for(key))
 
     def witnesses(self, key: Key) -> list[Key]:
         """Return the jobs that know how this one ended, while the API server does not hold that of them yet."""
@@ -234,15 +236,12 @@ class Cache:
     def confirm(self, definition: Key, jobs: set[Key]) -> None:
         """Let these jobs go on: their definition was read after they were seen."""
         self.unconfirmed.leave(definition, jobs)
-        self._dirty |= jobs
-        self.changed.set()
+        self.mark(*jobs)
 
-    def _catalogue_changed(self, unblocks: bool) -> None:
-        if unblocks:
+    def _catalogue_changed(self, changed: Reference | None) -> None:
+        if changed is not None:
             self._dirty |= self.faults.take_outdated(self.catalogue.definitions)
-            self._dirty.update(
-                key for key, job in self.jobs.items() if refers(job, self.statuses[key], self.resolved.get(key))
-            )
+            self._dirty |= self.referrers.concerned(changed, self.jobs, self.statuses, self.resolved)
         self.changed.set()
 
     # BatchJobs.
@@ -274,6 +273,7 @@ class Cache:
         self.faults.forget(key)
         if known is not None:
             self.dependents.leave(known)
+            self.referrers.leave(known)
         self.dependents.enter(job)
         if known is None or fresh_status:
             if known is not None:
@@ -287,11 +287,11 @@ class Cache:
                 self.written[key] = written
             if status.revision is None and job.pinned_revision is None:
                 self.unconfirmed.enter(job)
+        self.referrers.enter(job, self.statuses[key])
         self._compare_generations(job, written)
         if job.deleting:
             self._unqueue(key)
-        self._dirty |= self.waiting_for(key)
-        self.mark(key)
+        self.mark(key, *self.waiting_for(key))
 
     def _compare_generations(self, job: BatchJob, written: Object) -> None:
         """Have a status written anew that speaks of an earlier spec, even where it says nothing else."""
@@ -318,6 +318,7 @@ class Cache:
         self.unconfirmed.leave((key[0], job.definition), {key})
         self.faults.forget(key)
         self.dependents.leave(job)
+        self.referrers.leave(job)
         self.runs.looked.pop(uid, None)
         waiting = self.waiting_for(key)
         if key not in self.unstored:  # only those that depend on it know its end from now on
@@ -325,8 +326,7 @@ class Cache:
                 self.statuses[dependent] = remember(self.jobs[dependent], self.statuses[dependent], key[1], status)
             self.sole_witnesses.update(self.witnesses(key))
         self.unstored.discard(key)
-        self._dirty |= waiting
-        self.changed.set()
+        self.mark(*waiting)
 
     # Kubernetes Jobs and pods of runs.
 

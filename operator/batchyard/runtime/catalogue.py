@@ -17,6 +17,7 @@ from batchyard.core.records import Definition, Key, Revision
 from batchyard.core.template import Templates
 from batchyard.manifests.revision import read_revision
 from batchyard.runtime import readers
+from batchyard.runtime.referrers import NAMESPACE, Reference
 from batchyard.runtime.unreadable import Reading, blank
 
 Object = dict[str, Any]
@@ -33,7 +34,7 @@ class _Named(Protocol):
 class Catalogue:
     """Records by kind, and the capacity that nodes and environments come to."""
 
-    def __init__(self, on_change: Callable[[bool], None]) -> None:
+    def __init__(self, on_change: Callable[[Reference | None], None]) -> None:
         self.queues: dict[str, Queue] = {}
         self.environments: dict[str, Environment] = {}
         self.consumables: dict[str, Consumable] = {}
@@ -57,7 +58,7 @@ class Catalogue:
         self._revision_keys: dict[Key, tuple[Key, int]] = {}
         self._pools: dict[str, Pool] | None = None
         self._on_change = on_change
-        """Called with True when jobs may be (un)blocked by what they refer to, False when only capacity changed."""
+        """Called with what jobs may be (un)blocked by that refer to it, with None when only capacity changed."""
 
     def pools(self) -> dict[str, Pool]:
         """Capacity of each environment, summed up anew only after nodes or environments changed."""
@@ -73,7 +74,7 @@ class Catalogue:
             self._refused[kind, name] = (record, why)
             self._by_kind[kind][name] = blank(record, why)
             self._pools = None
-            self._on_change(True)
+            self._on_change((kind, "", name))
 
     def _usable(self, kind: str, reader: Callable[[readers.Object], N], obj: Object) -> N:
         """The record of an object that has come or changed; a blank one if it is as it was when it was refused."""
@@ -91,7 +92,7 @@ class Catalogue:
 
     def _capacity_changed(self) -> None:
         self._pools = None
-        self._on_change(False)
+        self._on_change(None)
 
     def put_node(self, obj: Object) -> None:
         """Take a node in; most of a node's events change nothing that matters here."""
@@ -110,7 +111,7 @@ class Catalogue:
         name, labels = obj["metadata"]["name"], obj["metadata"].get("labels") or {}
         if self.namespaces.get(name) != labels:
             self.namespaces[name] = labels
-            self._on_change(True)
+            self._on_change((NAMESPACE, "", name))
 
     def remove_namespace(self, name: str) -> None:
         """Forget a namespace."""
@@ -122,7 +123,7 @@ class Catalogue:
         self._keep_status("JobQueue", obj)
         if self.queues.get(queue.name) != queue:
             self.queues[queue.name] = queue
-            self._on_change(True)
+            self._on_change((names.JOB_QUEUE, "", queue.name))
 
     def remove_queue(self, name: str, uid: str) -> None:
         """Forget a JobQueue."""
@@ -130,7 +131,7 @@ class Catalogue:
             self._refused.pop((names.JOB_QUEUE, name), None)
             del self.queues[name]
             self.statuses.pop(("JobQueue", "", name), None)
-            self._on_change(True)
+            self._on_change((names.JOB_QUEUE, "", name))
 
     def put_environment(self, obj: Object) -> None:
         """Take a ComputeEnvironment in."""
@@ -154,7 +155,7 @@ class Catalogue:
         self._keep_status("ConsumableResource", obj)
         if self.consumables.get(consumable.name) != consumable:
             self.consumables[consumable.name] = consumable
-            self._on_change(True)
+            self._on_change((names.CONSUMABLE_RESOURCE, "", consumable.name))
 
     def remove_consumable(self, name: str, uid: str) -> None:
         """Forget a ConsumableResource."""
@@ -162,7 +163,7 @@ class Catalogue:
             self._refused.pop((names.CONSUMABLE_RESOURCE, name), None)
             del self.consumables[name]
             self.statuses.pop(("ConsumableResource", "", name), None)
-            self._on_change(True)
+            self._on_change((names.CONSUMABLE_RESOURCE, "", name))
 
     def put_definition(self, obj: Object) -> None:
         """Take a JobDefinition in."""
@@ -173,16 +174,14 @@ class Catalogue:
             if known is not None and known.uid != definition.uid:
                 self.revisions.pop(definition.key, None)
             self.definitions[definition.key] = definition
-            self._dirty_definitions.add(definition.key)
-            self._on_change(True)
+            self._definition_changed(definition.key)
 
     def remove_definition(self, key: Key, uid: str) -> None:
         """Forget a JobDefinition; its revisions follow by garbage collection."""
         if _is_gone(self.definitions, key, uid):
             del self.definitions[key]
             self.statuses.pop(("JobDefinition", *key), None)
-            self._dirty_definitions.add(key)
-            self._on_change(True)
+            self._definition_changed(key)
 
     def put_revision(self, obj: Object) -> None:
         """Take a revision in, from its feed or from the answer to its creation."""
@@ -196,8 +195,7 @@ class Catalogue:
         if known.get(revision.number) != revision:
             known[revision.number] = revision
             self._revision_keys[readers.key_of(obj)] = (revision.definition, revision.number)
-            self._dirty_definitions.add(revision.definition)
-            self._on_change(True)
+            self._definition_changed(revision.definition)
 
     def remove_revision(self, key: Key, uid: str) -> None:
         """Forget a revision, by namespace and name of its ControllerRevision."""
@@ -207,8 +205,11 @@ class Catalogue:
             if not self.revisions[definition]:
                 del self.revisions[definition]
             self.templates.forget(definition, number)
-            self._dirty_definitions.add(definition)
-            self._on_change(False)
+            self._definition_changed(definition)
+
+    def _definition_changed(self, key: Key) -> None:
+        self._dirty_definitions.add(key)
+        self._on_change((names.JOB_DEFINITION, *key))
 
     def _keep_status(self, kind: str, obj: Object) -> None:
         """Note what the API server holds. What makes no sense counts as nothing, and is written anew."""

@@ -1,7 +1,7 @@
 """What has changed in the cache since the last pass took it from there. Kept by the cache, emptied by the loop."""
 
 from batchyard.core.announcements import Announcement
-from batchyard.core.records import TERMINAL, WAITING, BatchJob, Key, Resolved, Status
+from batchyard.core.records import Key
 
 
 class Changes:
@@ -29,10 +29,3 @@ class Changes:
         """Return the jobs whose stored status is of an earlier spec, found since the last call."""
         taken, self.respecified = self.respecified, set()
         return taken
-
-
-def refers(job: BatchJob, status: Status, resolved: Resolved | None) -> bool:
-    """Whether it concerns a job how things stand with what it refers to: it waits, or more of it is to start."""
-    if status.state in WAITING or status.state in TERMINAL:
-        return status.state in WAITING
-    return resolved is None or resolved.gang is not None or job.array is not None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from batchyard.core import revisions
 from batchyard.core.objectnames import revision_name
-from batchyard.core.records import TERMINAL, Definition, Key
+from batchyard.core.records import Definition, Key
 from batchyard.core.template import TemplateError
 from batchyard.kube.errors import (
     AlreadyExists,
@@ -135,13 +135,10 @@ class DefinitionKeeper:
 
     def _in_use(self, key: Key) -> set[int]:
         """Revisions that unfinished jobs were resolved to or ask for by number."""
-        used: set[int] = set()
-        for job_key, job in self._cache.jobs.items():
-            if (job_key[0], job.definition) == key:
-                status = self._cache.statuses[job_key]
-                if status.state not in TERMINAL:
-                    used |= {number for number in (status.revision, job.pinned_revision) if number is not None}
-        return used
+        used: set[int | None] = set()
+        for job in self._cache.referrers.of_definition(key):
+            used |= {self._cache.statuses[job].revision, self._cache.jobs[job].pinned_revision}
+        return {number for number in used if number is not None}
 
     async def _write_status(self, definition: Definition, rejection: str, unrecorded: str = "") -> None:
         catalogue = self._cache.catalogue
