@@ -88,14 +88,46 @@ async def test_a_new_definition_costs_the_jobs_that_wait_for_it(cluster: Cluster
     assert_all_moved(cluster)
     assert looked_at.keys() == {"latest", "pinned", "array", "pair", "nodes"}
     assert looked_at.total() <= 25
-    cluster.put("JobDefinition", "transcode", container={**CONTAINER, "image": "another"})
+
+
+@in_cluster()
+async def test_a_change_of_a_definition_costs_the_jobs_without_a_revision(
+    cluster: Cluster, looked_at: Counter[str]
+) -> None:
+    """Half of the others have the revision that they were submitted to, whatever comes after it."""
+    furnish(cluster)
+    cluster.submit("job", jobDefinition="encode:2")
+    await cluster.start_operator()
+    await cluster.pass_time(60)
+    assert cluster.state() == ("Pending", "RevisionNotFound")
+    looked_at.clear()
+    cluster.put("JobDefinition", "encode", container={**CONTAINER, "image": "another"})
+    await cluster.pass_time(5)
+    assert cluster.state() == STARTED
+    assert looked_at["job"] <= 5
+    assert {int(name.split("-")[1]) % 4 for name in looked_at.keys() - {"job"}} == {1}, "those without a queue"
+    assert cluster.status("bystander-3")["jobDefinition"] == "encode:1"
+
+
+@in_cluster()
+async def test_jobs_see_their_revision_or_their_definition_go(cluster: Cluster, looked_at: Counter[str]) -> None:
+    furnish(cluster)
+    cluster.put("JobDefinition", "transcode", container=CONTAINER)
+    cluster.submit("job", jobQueue="idle")
+    await cluster.start_operator()
+    await cluster.pass_time(60)
+    assert cluster.state()[0] == "Runnable"
+    looked_at.clear()
+    cluster.store.delete(CONTROLLER_REVISIONS, "transcode-1", NAMESPACE)
     await cluster.pass_time(1)
-    cluster.store.delete(CONTROLLER_REVISIONS, "transcode-2", NAMESPACE)
-    await cluster.pass_time(1)
+    assert cluster.state() == ("Pending", "RevisionNotFound")
     cluster.delete("JobDefinition", "transcode")
     await cluster.pass_time(1)
-    assert looked_at.keys() == {"latest", "pinned", "array", "pair", "nodes"}
-    assert looked_at.total() <= 50
+    assert cluster.state() == NOT_FOUND
+    cluster.put("JobDefinition", "transcode", container=CONTAINER)
+    await cluster.pass_time(1)
+    assert cluster.state()[0] == "Runnable"
+    assert looked_at.keys() == {"job"}
 
 
 @pytest.mark.parametrize("when", ["before", "while down", "after"])

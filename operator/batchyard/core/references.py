@@ -80,7 +80,7 @@ def program(
         then = "any more; the job goes on once it is there again with the same content"
         message = f"{missing} {then}" if ran else f"{missing}; the job is queued once it does"
         return Waits(Reason.JOB_DEFINITION_NOT_FOUND, message)
-    if resolved is not None and _still_there(resolved, known):
+    if resolved is not None and still_there(resolved, known):
         return resolved
     found = _revision(job, origin, definition, known, ran=ran)
     return _resolved(job, found, objects) if isinstance(found, Revision) else found
@@ -93,7 +93,8 @@ def refused_by_queue(job: BatchJob, objects: Objects) -> Waits | Never | None:
     return _queue(job, objects) or _share(job, objects.queues[job.queue])
 
 
-def _still_there(resolved: Resolved, revisions: Mapping[int, Revision]) -> bool:
+def still_there(resolved: Resolved, revisions: Mapping[int, Revision]) -> bool:
+    """Whether what a job came to has not gone, with its revision. Then no other revision changes that."""
     found = revisions.get(resolved.revision)
     return found is not None and found.digest == resolved.digest and found.owner_uid == resolved.definition_uid
 

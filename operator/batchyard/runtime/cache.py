@@ -241,7 +241,8 @@ class Cache:
     def _catalogue_changed(self, changed: Reference | None) -> None:
         if changed is not None:
             self._dirty |= self.faults.take_outdated(self.catalogue.definitions)
-            self._dirty |= self.referrers.concerned(changed, self.jobs, self.statuses, self.resolved)
+            revisions = self.catalogue.revisions
+            self._dirty |= self.referrers.concerned(changed, self.jobs, self.statuses, self.resolved, revisions)
         self.changed.set()
 
     # BatchJobs.

@@ -17,7 +17,7 @@ from batchyard.core.records import Definition, Key, Revision
 from batchyard.core.template import Templates
 from batchyard.manifests.revision import read_revision
 from batchyard.runtime import readers
-from batchyard.runtime.referrers import NAMESPACE, Reference
+from batchyard.runtime.referrers import NAMESPACE, REVISIONS, Reference
 from batchyard.runtime.unreadable import Reading, blank
 
 Object = dict[str, Any]
@@ -174,14 +174,15 @@ class Catalogue:
             if known is not None and known.uid != definition.uid:
                 self.revisions.pop(definition.key, None)
             self.definitions[definition.key] = definition
-            self._definition_changed(definition.key)
+            stays = known is not None and known.uid == definition.uid
+            self._definition_changed(REVISIONS if stays else names.JOB_DEFINITION, definition.key)
 
     def remove_definition(self, key: Key, uid: str) -> None:
         """Forget a JobDefinition; its revisions follow by garbage collection."""
         if _is_gone(self.definitions, key, uid):
             del self.definitions[key]
             self.statuses.pop(("JobDefinition", *key), None)
-            self._definition_changed(key)
+            self._definition_changed(names.JOB_DEFINITION, key)
 
     def put_revision(self, obj: Object) -> None:
         """Take a revision in, from its feed or from the answer to its creation."""
@@ -195,7 +196,7 @@ class Catalogue:
         if known.get(revision.number) != revision:
             known[revision.number] = revision
             self._revision_keys[readers.key_of(obj)] = (revision.definition, revision.number)
-            self._definition_changed(revision.definition)
+            self._definition_changed(REVISIONS, revision.definition)
 
     def remove_revision(self, key: Key, uid: str) -> None:
         """Forget a revision, by namespace and name of its ControllerRevision."""
@@ -205,11 +206,11 @@ class Catalogue:
             if not self.revisions[definition]:
                 del self.revisions[definition]
             self.templates.forget(definition, number)
-            self._definition_changed(definition)
+            self._definition_changed(REVISIONS, definition)
 
-    def _definition_changed(self, key: Key) -> None:
+    def _definition_changed(self, what: str, key: Key) -> None:
         self._dirty_definitions.add(key)
-        self._on_change((names.JOB_DEFINITION, *key))
+        self._on_change((what, *key))
 
     def _keep_status(self, kind: str, obj: Object) -> None:
         """Note what the API server holds. What makes no sense counts as nothing, and is written anew."""

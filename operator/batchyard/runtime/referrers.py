@@ -4,15 +4,18 @@ With it, a change of a definition, a queue or a namespace costs the jobs that na
 name what does not exist yet, or not any more: a name goes with the last unfinished job that mentions it.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 
 from batchyard.api import names
-from batchyard.core.records import TERMINAL, WAITING, BatchJob, Key, Resolved, Status
+from batchyard.core.records import TERMINAL, WAITING, BatchJob, Key, Resolved, Revision, Status
+from batchyard.core.references import still_there
 
 Reference = tuple[str, str, str]
 """Kind, namespace ("" for kinds without) and name of an object."""
 
 NAMESPACE = "Namespace"
+REVISIONS = "ControllerRevision"
+"""With the name of a JobDefinition, which is there before and after: what it says, or which revisions it has."""
 
 _INDEXED = frozenset({names.JOB_DEFINITION, names.JOB_QUEUE, NAMESPACE})
 
@@ -44,13 +47,23 @@ class Referrers(dict[Reference, set[Key]]):
         jobs: Mapping[Key, BatchJob],
         statuses: Mapping[Key, Status],
         resolved: Mapping[Key, Resolved],
+        revisions: Mapping[Key, Mapping[int, Revision]],
     ) -> set[Key]:
         """Return those of these jobs that have to be looked at as an object has come, has changed, or is gone.
 
         Who is concerned by a consumable resource, or by an environment, is not in the specs of jobs: all that wait.
         """
-        candidates = self.get(changed, ()) if changed[0] in _INDEXED else jobs
-        return {key for key in candidates if _starts(jobs[key], statuses[key], resolved.get(key))}
+        found = {key for key in self._named(changed, jobs) if _starts(jobs[key], statuses[key], resolved.get(key))}
+        if changed[0] == REVISIONS:
+            there = revisions.get(changed[1:], {})
+            found -= {key for key in found & resolved.keys() if still_there(resolved[key], there)}
+        return found
+
+    def _named(self, changed: Reference, jobs: Mapping[Key, BatchJob]) -> Iterable[Key]:
+        kind, namespace, name = changed
+        if kind == REVISIONS:
+            return self.of_definition((namespace, name))
+        return self.get(changed, ()) if kind in _INDEXED else jobs
 
 
 def _references(job: BatchJob) -> tuple[Reference, ...]:

@@ -10,14 +10,15 @@ from batchyard.core.arrayrecords import ArrayShape
 from batchyard.core.records import BatchJob, Key, Resolved, Status
 from batchyard.kube.protocol import Object
 from batchyard.runtime.cache import Cache
-from batchyard.runtime.referrers import NAMESPACE, Reference, Referrers
-from unit.samples import make_job, make_resolved
+from batchyard.runtime.referrers import NAMESPACE, REVISIONS, Reference, Referrers
+from unit.samples import make_job, make_resolved, make_revision
 
 JOB = make_job()
 DEFINITION: Reference = (names.JOB_DEFINITION, "media", "transcode")
 QUEUE: Reference = (names.JOB_QUEUE, "", "urgent")
 LICENCE: Reference = (names.CONSUMABLE_RESOURCE, "", "licence")
-WAITS, RUNS, ENDED = Status(JobState.PENDING), Status(JobState.RUNNING), Status(JobState.FAILED)
+WAITS, QUEUED = Status(JobState.PENDING), Status(JobState.RUNNABLE)
+RUNS, ENDED = Status(JobState.RUNNING), Status(JobState.FAILED)
 
 
 class Known:
@@ -28,6 +29,7 @@ class Known:
         self.jobs: dict[Key, BatchJob] = {}
         self.statuses: dict[Key, Status] = {}
         self.resolved: dict[Key, Resolved] = {}
+        self.revisions = {("media", "transcode"): {3: make_revision(), 4: make_revision(4)}}
 
     def enter(self, job: BatchJob, status: Status = WAITS, resolved: Resolved | None = None) -> Key:
         self.jobs[job.key], self.statuses[job.key] = job, status
@@ -37,7 +39,7 @@ class Known:
         return job.key
 
     def concerned(self, changed: Reference) -> set[Key]:
-        return self.referrers.concerned(changed, self.jobs, self.statuses, self.resolved)
+        return self.referrers.concerned(changed, self.jobs, self.statuses, self.resolved, self.revisions)
 
 
 @pytest.fixture
@@ -51,6 +53,20 @@ def test_a_definition_concerns_those_that_name_it_with_a_number_or_without(known
     known.enter(replace(make_job("other"), definition="encode"))
     known.enter(replace(make_job(), key=("audio", "videos")))
     assert known.concerned(DEFINITION) == {latest, pinned}
+
+
+def test_what_revisions_there_are_concerns_those_that_do_not_have_theirs(known: Known) -> None:
+    has, resolved = known.enter(JOB, QUEUED, make_resolved()), make_resolved()
+    lacking = {
+        known.enter(make_job("new")),
+        known.enter(make_job("deleted"), QUEUED, replace(resolved, revision=2)),
+        known.enter(make_job("replaced"), QUEUED, replace(resolved, definition_uid="another")),
+        known.enter(make_job("differs"), QUEUED, replace(resolved, digest="another")),
+    }
+    assert known.concerned((REVISIONS, "media", "transcode")) == lacking
+    assert known.concerned(DEFINITION) == {has, *lacking}
+    known.revisions = {}
+    assert known.concerned((REVISIONS, "media", "transcode")) == {has, *lacking}
 
 
 def test_a_queue_concerns_those_that_name_it_in_all_namespaces(known: Known) -> None:
