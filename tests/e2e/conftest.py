@@ -43,7 +43,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     keep = os.environ.get("KEEP_CLUSTER") == "1" or (_is_running(name) and not os.environ.get("CI"))
     if choose_backend() == "kind":
         _create_with_kind(request, name, keep)
-    yield localcluster.up(name)
+    yield localcluster.up(name, audit=choose_backend() == "local")
     if not keep:
         localcluster.down(name)
 
