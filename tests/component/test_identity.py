@@ -331,3 +331,23 @@ async def test_without_the_key_nothing_is_decided(cluster: Cluster) -> None:
     await cluster.pass_time(60)
     assert process.operator.ready() == ""
     assert cluster.kube_jobs() == ["job-1"]
+
+
+@in_cluster()
+async def test_decoy_pods_do_not_keep_an_array_from_giving_places_back(cluster: Cluster) -> None:
+    cluster.furnish(cpu="4")
+    await cluster.start_operator()
+    uid = cluster.submit("arr", array={"size": 20})["metadata"]["uid"]
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.start(NAMESPACE, "arr-1", 0, 1, 2, 3)
+    labels = {names.JOB: "arr", names.JOB_UID: uid, names.ARRAY: "true", "batch.kubernetes.io/job-name": "none"}
+    for name, more in (("one", {names.COMPLETION_INDEX: "0"}), ("two", {}), ("three", {names.COMPLETION_INDEX: "x"})):
+        metadata = {"name": name, "namespace": NAMESPACE, "labels": {**labels, **more}}
+        cluster.store.seed(PODS, {"metadata": metadata, "spec": {"nodeName": "node-1"}, "status": {"phase": "Running"}})
+    cluster.put("ComputeEnvironment", "on-prem", maxVcpus=2)
+    await cluster.pass_time(2)
+    for index in (0, 1):
+        cluster.jobs.indexed.hesitate(NAMESPACE, "arr-1", index)
+        await cluster.pass_time(3)
+    assert cluster.kube_job("arr-1")["spec"]["parallelism"] == 2
+    assert cluster.jobs.indexed.deleted == 0

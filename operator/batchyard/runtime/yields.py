@@ -23,6 +23,7 @@ from batchyard.manifests.times import parse_time
 from batchyard.runtime.arrays import NOT_ENDED, ArrayKeeper, pods_of
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.feed import Feed
+from batchyard.runtime.pod_reader import controlling_job
 
 HOMELESS_SECONDS = 10.0
 """A pod that has no node for this long is not about to start: its place can be taken back."""
@@ -63,7 +64,7 @@ class Yields:
         for key in keys - self._watches.keys():
             self._arrays.shrunk.pop(key, None)
             self._watches[key] = _Watch(
-                self._api, self._cache.jobs[key].uid, key, self._changed, self._surplus, self._clock
+                self._api, self._cache.jobs[key].uid, key, self._changed, self._surplus, self._is_ours, self._clock
             )
         for key in keys:
             self._changed(key)
@@ -81,6 +82,11 @@ class Yields:
         parallelism = watch.needed(run, run.indexed, now)
         if parallelism is not None and parallelism < run.indexed.parallelism:
             await self._arrays.set_parallelism(run, parallelism)
+
+    def _is_ours(self, key: Key, pod: Object) -> bool:
+        """Whether the array's Indexed Job has made a pod: anybody can give one of theirs its labels."""
+        run = self._cache.runs.arrays.get(key)
+        return run is not None and controlling_job(pod) == run.uid
 
     def _surplus(self, key: Key, index: int) -> bool:
         """Whether a pod with a node is told to stop because the Job controller found one too many; that is counted."""
@@ -115,6 +121,7 @@ class _Watch:
         key: Key,
         changed: Callable[[Key], None],
         surplus: Callable[[Key, int], bool],
+        is_ours: Callable[[Key, Object], bool],
         clock: Callable[[], float],
     ) -> None:
         self._pods: dict[str, _Seen] = {}
@@ -125,6 +132,7 @@ class _Watch:
         self._key = key
         self._changed = changed
         self._surplus = surplus
+        self._is_ours = is_ours
         self._clock = clock
         self.feed = Feed(
             api,
@@ -164,6 +172,8 @@ class _Watch:
             group.create_task(self.feed.run())
 
     def _put(self, pod: Object) -> None:
+        if not self._is_ours(self._key, pod):
+            return
         metadata: dict[str, Any] = pod["metadata"]
         index, homeless = int(metadata["labels"][COMPLETION_INDEX]), not pod["spec"].get("nodeName")
         if "deletionTimestamp" in metadata:
