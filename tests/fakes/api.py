@@ -14,7 +14,7 @@ from batchyard.kube import errors
 from batchyard.kube.protocol import Object, Objects, PatchType, Propagation, WatchEvent
 from batchyard.kube.resources import JOBS, Resource
 from fakes.copying import copied
-from fakes.selectors import field_matcher, label_matcher
+from fakes.selectors import Matcher, matcher
 from fakes.store import Change, Store
 
 T = TypeVar("T")
@@ -32,8 +32,7 @@ class _Failure:
 class _Watcher:
     resource: Resource
     namespace: str | None
-    label_selector: str
-    field_selector: str
+    matches: Matcher
     queue: asyncio.Queue[Change | WatchEvent | errors.ApiError | None] = field(default_factory=asyncio.Queue)
 
     def event(self, change: Change) -> WatchEvent | None:
@@ -42,23 +41,21 @@ class _Watcher:
         before = old is not None and self._sees(resource, old)
         after = new is not None and self._sees(resource, new)
         if after:
-            return ("MODIFIED" if before else "ADDED"), copied(new or {})
+            return ("MODIFIED" if before else "ADDED"), self._form(new or {})
         if before:
-            gone = copied(old or {})
+            gone = self._form(old or {})
             if new is not None:
                 gone["metadata"]["resourceVersion"] = new["metadata"]["resourceVersion"]
             return "DELETED", gone
         return None
 
-    def shown(self, event: WatchEvent) -> WatchEvent:
+    def _form(self, obj: Object) -> Object:
         """What of the object was asked for."""
-        return (event[0], _partial(event[1])) if self.resource.metadata_only else event
+        return _partial(obj) if self.resource.metadata_only else copied(obj)
 
     def _sees(self, resource: Resource, obj: Object) -> bool:
-        here = self.namespace in {None, obj["metadata"].get("namespace", "")}
-        if not _same(resource, self.resource) or not here:
-            return False
-        return label_matcher(self.label_selector)(obj) and field_matcher(self.field_selector)(obj)
+        here = self.namespace in (None, obj["metadata"].get("namespace", ""))
+        return here and _same(resource, self.resource) and self.matches(obj)
 
 
 class FakeApi:
@@ -130,8 +127,8 @@ class FakeApi:
         """Replace an object."""
         self.writes.append(("update", resource, name))
         failure = await self._arrive("update", resource)
-        new = copied(body)
-        new["metadata"].update({"name": name, **({"namespace": namespace} if namespace else {})})
+        place = {"name": name, **({"namespace": namespace} if namespace else {})}
+        new = {**body, "metadata": {**body["metadata"], **place}}
         return _answer(self.store.update(resource, new), failure)
 
     async def patch(
@@ -238,13 +235,17 @@ class FakeApi:
         resource_version: str = "",
     ) -> AsyncGenerator[tuple[Objects, str], None]:
         """All matching objects as of the first page's moment; every page is a request that can fail."""
-        labels, fields = label_matcher(label_selector), field_matcher(field_selector)
+        matches = matcher(label_selector, field_selector)
+        async for page in self._pages(resource, namespace, matches, limit, metadata_only=resource.metadata_only):
+            yield page
+
+    async def _pages(
+        self, resource: Resource, namespace: str | None, matches: Matcher, limit: int, *, metadata_only: bool
+    ) -> AsyncGenerator[tuple[Objects, str], None]:
         failure = await self._arrive("list", resource)
         version = str(self.store.version)
         whole = replace(resource, metadata_only=False)
-        matching = [obj for obj in self.store.objects(whole, namespace) if labels(obj) and fields(obj)]
-        if resource.metadata_only:
-            matching = [_partial(obj) for obj in matching]
+        matching = self.store.objects(whole, namespace, matches, _partial if metadata_only else copied)
         size = limit or len(matching) or 1
         for start in range(0, len(matching) or 1, size):
             if start:
@@ -255,8 +256,8 @@ class FakeApi:
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
     ) -> Objects:
         """The metadata of all matching objects."""
-        items, _ = await self.list(resource, namespace, label_selector=label_selector)
-        return [_partial(item) for item in items]
+        pages = self._pages(resource, namespace, matcher(label_selector, ""), 500, metadata_only=True)
+        return [obj async for page, _ in pages for obj in page]
 
     async def watch(
         self,
@@ -274,10 +275,9 @@ class FakeApi:
         since = int(resource_version)
         if since < self.store.compacted:
             raise errors.Gone(410, "Expired", f"too old resource version: {since} ({self.store.compacted})")
-        watcher = _Watcher(resource, namespace, label_selector, field_selector)
-        for version, change in self.store.history:
-            if version > since:
-                watcher.queue.put_nowait(change)
+        watcher = _Watcher(resource, namespace, matcher(label_selector, field_selector))
+        for change in self.store.changes_after(since):
+            watcher.queue.put_nowait(change)
         self._watchers.append(watcher)
         try:
             while (item := await watcher.queue.get()) is not None:
@@ -285,7 +285,7 @@ class FakeApi:
                     raise item
                 event = item if len(item) == 2 else watcher.event(item)
                 if event is not None:
-                    yield watcher.shown(event)
+                    yield event
         finally:
             self._watchers.remove(watcher)
 
@@ -331,7 +331,8 @@ def _merge(target: Any, patch: Any) -> Any:
 
 
 def _partial(obj: Object) -> Object:
-    return {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": obj["metadata"]}
+    metadata = copied(obj["metadata"])
+    return {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata}
 
 
 def _same(one: Resource, other: Resource) -> bool:

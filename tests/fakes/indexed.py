@@ -30,6 +30,8 @@ class IndexedController:
         self.limit = 0
         """How many pods a Job may have before further ones are refused, where they are."""
         self._busy = False
+        self._made = 0
+        """How many pods were ever created."""
         self._due: set[tuple[str, str]] = set()
         self.lag: float | None = None
         """Seconds after which a change of a Job is acted on, and those of pods a second later. None: all at once."""
@@ -199,12 +201,12 @@ class IndexedController:
         namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
         metadata = job["spec"]["template"].get("metadata") or {}
         marks = {names.COMPLETION_INDEX: str(index)}
-        sequence = len(self._pods(namespace, name)) + 1
+        self._made += 1
         labels = {
             **(metadata.get("labels") or {}),
             **marks,
             "batch.kubernetes.io/job-name": name,
-            "fakes/sequence": str(sequence),
+            "fakes/sequence": str(self._made),
         }
         body = {
             "apiVersion": "v1",
@@ -230,12 +232,9 @@ class IndexedController:
         return self._set_pod(pod, "Pending", None)
 
     def _pods(self, namespace: str, name: str, index: int | None = None) -> list[Object]:
-        return [
-            pod
-            for pod in self._store.objects(PODS, namespace)
-            if pod["metadata"]["labels"].get("batch.kubernetes.io/job-name") == name
-            and (index is None or _index(pod) == index)
-        ]
+        return self._store.objects(
+            PODS, namespace, lambda pod: owner_of(pod) == name and (index is None or _index(pod) == index)
+        )
 
     def _set_pod(self, pod: Object, phase: str, state: Object | None) -> Object:
         status = pod.setdefault("status", {})
@@ -255,6 +254,12 @@ class IndexedController:
         self._release(pod)
         with suppress(errors.NotFound):
             self._store.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+
+
+def owner_of(pod: Object) -> str | None:
+    """The name of the Job whose pod it is."""
+    name: str | None = pod["metadata"]["labels"].get("batch.kubernetes.io/job-name")
+    return name
 
 
 def _key(job: Object) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from batchyard.kube import errors
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import EVENTS, JOBS, PODS
 from fakes.copying import copied
-from fakes.indexed import IndexedController
+from fakes.indexed import IndexedController, owner_of
 from fakes.store import Change, Store
 
 TRACKING = "batch.kubernetes.io/job-tracking"
@@ -41,11 +41,7 @@ class JobController:
     def pod(self, job: Object) -> Object:
         """The newest pod of a Job."""
         namespace, name = _key(job)
-        pods = [
-            pod
-            for pod in self._store.objects(PODS, namespace)
-            if pod["metadata"]["labels"].get("batch.kubernetes.io/job-name") == name
-        ]
+        pods = self._store.objects(PODS, namespace, lambda pod: owner_of(pod) == name)
         if not pods:
             raise errors.NotFound(404, "NotFound", f"job {name} has no pod")
         return max(pods, key=lambda pod: int(pod["metadata"]["labels"]["fakes/sequence"]))

@@ -1,5 +1,6 @@
 """Label and field selectors, as the fake API server matches them."""
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +39,14 @@ def field_matcher(selector: str) -> Matcher:
     return matches
 
 
-def _terms(selector: str) -> list[dict[str, str]]:
+def matcher(labels: str, fields: str) -> Matcher:
+    """Whether an object satisfies a label selector and a field selector."""
+    by_label, by_field = label_matcher(labels), field_matcher(fields)
+    return lambda obj: by_label(obj) and by_field(obj)
+
+
+@functools.lru_cache(maxsize=1000)
+def _terms(selector: str) -> tuple[dict[str, str], ...]:
     terms, position = [], 0
     while position < len(selector):
         term = _TERM.match(selector, position)
@@ -46,7 +54,7 @@ def _terms(selector: str) -> list[dict[str, str]]:
             raise ValueError(f"unable to parse the selector {selector!r}")
         terms.append({name: text for name, text in term.groupdict().items() if text is not None})
         position = term.end()
-    return terms
+    return tuple(terms)
 
 
 def _holds(term: dict[str, str], values: dict[str, str]) -> bool:

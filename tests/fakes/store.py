@@ -4,6 +4,7 @@
 that their writes are not counted as the operator's.
 """
 
+import bisect
 import datetime
 import uuid
 from collections import defaultdict, deque
@@ -18,6 +19,9 @@ from fakes.copying import copied
 Key = tuple[str, str]
 Change = tuple[Resource, Object | None, Object | None]
 """A kind, the object before (None: it was created) and after (None: it is gone)."""
+Keep = Callable[[Object], bool]
+"""Which objects are wanted; it is given the stored ones, which it must not change."""
+Form = Callable[[Object], Object]
 Validator = Callable[[Object, Object | None], str | None]
 """Given the new and the old object (None on create), what is wrong with it, if anything."""
 
@@ -27,7 +31,10 @@ _STATUS_ON_CREATE = {NODES}
 
 
 class Store:
-    """The objects of a cluster, and every change they went through."""
+    """The objects of a cluster, and every change they went through.
+
+    What is stored never changes in place, so that a new version of an object may share parts with the one before.
+    """
 
     def __init__(self, now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)) -> None:
         self.version = 0
@@ -51,10 +58,13 @@ class Store:
         """The cluster's time, as objects carry it."""
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def objects(self, resource: Resource, namespace: str | None = None) -> list[Object]:
-        """All objects of a kind, ordered as a LIST is."""
+    def objects(
+        self, resource: Resource, namespace: str | None = None, keep: Keep | None = None, form: Form = copied
+    ) -> list[Object]:
+        """All objects of a kind, or those to keep, ordered as a LIST is; in another form, if that is a copy, too."""
         found = self._objects[resource]
-        return [copied(found[key]) for key in sorted(found) if namespace in {None, key[0]}]
+        wanted = [key for key, obj in found.items() if namespace in (None, key[0]) and (keep is None or keep(obj))]
+        return [form(found[key]) for key in sorted(wanted)]
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """One object, or 404."""
@@ -93,8 +103,7 @@ class Store:
 
     def update(self, resource: Resource, body: Object, *, status: bool = False) -> Object:
         """Replace an object (or only its status), if `resourceVersion` and `uid`, where given, still hold."""
-        new = copied(body)
-        metadata = new["metadata"]
+        metadata = body["metadata"]
         old = self._existing(resource, metadata["name"], metadata.get("namespace", ""))
         for field in ("uid", "resourceVersion"):
             if metadata.get(field, old["metadata"][field]) != old["metadata"][field]:
@@ -104,11 +113,11 @@ class Store:
                 )
                 raise errors.Conflict(409, "Conflict", message)
         if status:
-            new = {**copied(old), "status": new.get("status") or {}}
+            new = {**old, "metadata": dict(old["metadata"]), "status": copied(body.get("status") or {})}
         else:
-            new.pop("status", None)
+            new = copied({field: value for field, value in body.items() if field != "status"})
             if "status" in old:
-                new["status"] = copied(old["status"])
+                new["status"] = old["status"]
         for field in ("uid", "resourceVersion", "creationTimestamp", "generation", "deletionTimestamp"):
             if field in old["metadata"]:
                 new["metadata"][field] = old["metadata"][field]
@@ -161,6 +170,11 @@ class Store:
         """Forget the history: a watch from any earlier version is answered with 410."""
         self.compacted = self.version
         self.history.clear()
+
+    def changes_after(self, version: int) -> list[Change]:
+        """What happened after a version, unless forgotten."""
+        first = bisect.bisect_right(self.history, version, key=lambda entry: entry[0])
+        return [change for _, change in self.history[first:]]
 
     def _existing(self, resource: Resource, name: str, namespace: str) -> Object:
         try:
