@@ -365,11 +365,16 @@ class Story:
             await self.act(("terminate",))
             while job := self._unfinished(0):
                 self.cluster.jobs.finish(job)
-            if not self._unended() and not self.cluster.pods():
+            if self._rests():
                 break
         await self.pass_time(90.0)
         await self.terminate()
         await self.pass_time(30.0)
+
+    def _rests(self) -> bool:
+        """Whether all has ended; what has is kept, pods, too."""
+        runs_on = any(live_pod(pod) or "deletionTimestamp" in pod["metadata"] for pod in self.cluster.pods())
+        return not runs_on and not self._unended() and all(map(ended, self.cluster.store.objects(JOBS)))
 
     def check_rest(self) -> None:
         assert [(job["metadata"]["name"], job.get("status")) for job in self._unended()] == [], "a job never ended"
