@@ -156,14 +156,14 @@ async def test_a_job_that_waits_long_is_written_seldom(cluster: Cluster) -> None
 async def test_estimates_of_the_start_cost_a_job_that_waits_long_little(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A queue of a hundred that moves on every ten minutes, with durations that vary."""
+    """A queue of fifty that moves on every ten minutes, with durations that vary."""
 
     async def writes(name: str) -> tuple[int, int]:
         process = cluster.processes[-1]
         before = len(process.writes(BATCHJOBS)), len(process.writes(JOBQUEUES))
         cluster.submit(f"{name}-0")
         await cluster.pass_time(2)
-        for number in range(1, 101):
+        for number in range(1, waiting + 1):
             cluster.submit(f"{name}-{number}")
             await cluster.pass_time(1)
         for number, each in enumerate(durations):
@@ -177,6 +177,7 @@ async def test_estimates_of_the_start_cost_a_job_that_waits_long_little(
         await cluster.pass_time(60)
         return after[0] - before[0], after[1] - before[1]
 
+    waiting = 50
     durations = (600, 300, 800, 700, 500, 600, 850, 400, 600, 600)
     cluster.furnish(cpu="1", timeout={"attemptDurationSeconds": 900})
     await cluster.start_operator()
@@ -184,5 +185,5 @@ async def test_estimates_of_the_start_cost_a_job_that_waits_long_little(
     jobs_without, queue_without = await writes("silent")
     monkeypatch.undo()
     jobs_with, queue_with = await writes("told")
-    assert jobs_with - jobs_without <= 2 * 100, "of jobs that wait for up to one and a half hours"
+    assert jobs_with - jobs_without <= 2 * waiting, "of jobs that wait for up to one and a half hours"
     assert queue_with - queue_without <= 15

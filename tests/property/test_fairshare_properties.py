@@ -140,12 +140,12 @@ def lasting(low: int, high: int) -> Callable[[random.Random], int]:
     ("weights", "vcpus", "duration"),
     [
         ((1, 0.5, 0.25), 7, lasting(10, 120)),
-        ((1, 0.5, 0.25), 24, lasting(10, 120)),
+        ((1, 0.5, 0.25), 14, lasting(10, 120)),
         ((1, 0.5, 0.25), 10, lasting(30, 30)),
         ((1, 1), 8, lasting(1, 300)),
-        ((1, 2, 3), 22, lasting(10, 60)),
-        ((0.1, 1, 1, 1), 40, lasting(10, 120)),
-        ((1, 0.5, 0.25, 2, 1), 48, lasting(10, 120)),
+        ((1, 2, 3), 11, lasting(10, 60)),
+        ((0.1, 1, 1, 1), 20, lasting(10, 120)),
+        ((1, 0.5, 0.25, 2, 1), 24, lasting(10, 120)),
     ],
 )
 def test_shares_get_what_their_weights_say(
