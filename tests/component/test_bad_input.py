@@ -9,6 +9,7 @@ import pytest
 
 from batchyard.kube.errors import Forbidden
 from batchyard.kube.resources import BATCHJOBS, JOBS, NODES, PODS
+from component.test_web import readings
 from fakes.cluster import NAMESPACE, RESOURCES, Cluster, in_cluster
 from objects.api import BAD, NOT_YET, REFUSED, Bad, manifest
 
@@ -82,6 +83,18 @@ async def test_jobs_that_refer_to_a_bad_object_do_not_run(cluster: Cluster, bad:
     assert cluster.state("sample")[1] == "InvalidSpec"
     message = cluster.status("sample")["message"]
     assert bad.operator_says in message or NOT_YET in message
+    await still_works(cluster)
+
+
+@pytest.mark.parametrize("size", [2**63, 10**30])
+@in_cluster()
+async def test_an_array_with_more_indexes_than_can_be_counted_is_refused(cluster: Cluster, size: int) -> None:
+    furnish(cluster)
+    process = await cluster.start_operator()
+    cluster.submit("huge", array={"size": size})
+    await cluster.pass_time(3)
+    assert cluster.state("huge") == ("Failed", "InvalidSpec")
+    assert not any(name == "batchyard_contained_errors_total" for name, _ in readings(process))
     await still_works(cluster)
 
 

@@ -27,7 +27,7 @@ from batchyard.core import revisions
 from batchyard.core.arrayrecords import ArrayShape, IndexStop, Rerun
 from batchyard.core.consumables import Consumable
 from batchyard.core.environmentrecords import UNSCHEDULABLE_SECONDS, Environment, Node, Toleration
-from batchyard.core.indexes import IndexSet
+from batchyard.core.indexes import MAX_DIGITS, IndexSet
 from batchyard.core.queuerecords import FairShare, Limits, Queue, Selector
 from batchyard.core.records import BatchJob, Definition, Dependency, Key, Stop
 from batchyard.core.resources import parse_resources
@@ -105,7 +105,8 @@ def batchjob(obj: Object) -> BatchJob:
 def _array(spec: Object) -> ArrayShape | None:
     """The shape of an array. A job that is refused for something else stays an array: it may have started."""
     array = spec.get("array")
-    if not isinstance(array, Mapping) or not isinstance(array.get("size"), int):
+    size = array.get("size") if isinstance(array, Mapping) else None
+    if not isinstance(array, Mapping) or not isinstance(size, int) or size >= 10**MAX_DIGITS:
         return None
     sequential = any("job" not in each for each in _entries(spec, "dependsOn"))
     stops = tuple(
@@ -114,7 +115,7 @@ def _array(spec: Object) -> ArrayShape | None:
         if _INDEXES.fullmatch(str(each.get("indexes", "")))
     )
     limits = _whole(array.get("maxConcurrency")), _whole(array.get("maxFailedIndexes"))
-    return ArrayShape(array["size"], *limits, sequential, stops, _rerun(array.get("rerun")))
+    return ArrayShape(size, *limits, sequential, stops, _rerun(array.get("rerun")))
 
 
 def _entries(spec: Object, field: str) -> list[Object]:
