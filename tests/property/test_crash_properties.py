@@ -355,9 +355,10 @@ class Story:
         """With no more misfortune, nothing held, and pods that succeed, everything ends."""
         for process in self.processes:
             process.api.heal()
-        await self.pass_time(90.0)
-        self.informed = True
-        await self.pass_time(30.0)
+        if not self.informed:
+            await self.pass_time(90.0)
+            self.informed = True
+            await self.pass_time(30.0)
         for number in (*range(5), *TOGETHER):
             await self.release(number)
         for _ in range(20):
