@@ -83,23 +83,54 @@ async def test_what_has_healed_is_forgotten(cluster: Cluster) -> None:
     assert cluster.state() == ("Running", "ContainerRunning")
 
 
+def count_readings_of_events(cluster: Cluster) -> list[str]:
+    """From now on, what is asked of the API server about Events."""
+    asked: list[str] = []
+    pages = cluster.api.list_pages
+
+    def counted(resource: Any, *args: Any, **options: Any) -> Any:
+        if resource == EVENTS:
+            asked.append(options["field_selector"])
+        return pages(resource, *args, **options)
+
+    cluster.api.list_pages = counted  # type: ignore[method-assign]
+    return asked
+
+
 @in_cluster()
 async def test_a_pod_that_takes_long_without_trouble_is_left_alone_and_asked_about_less_and_less(
     cluster: Cluster,
 ) -> None:
     pod = await bound(cluster)
     tell(cluster, pod, "Pulling", "Pulling image", "Normal")
-    asked: list[str] = []
-    listing = cluster.api.list
-
-    async def counted(resource: Any, *args: Any, **options: Any) -> Any:
-        asked.append(str(resource))
-        return await listing(resource, *args, **options)
-
-    cluster.api.list = counted  # type: ignore[method-assign]
+    asked = count_readings_of_events(cluster)
     await cluster.pass_time(1200)
     assert cluster.state() == ("Starting", "StartingContainer")
-    assert 3 < asked.count("events") < 60
+    assert 3 < len(asked) < 60
+
+
+@in_cluster()
+async def test_many_pods_that_take_long_are_asked_about_at_once_and_the_stuck_ones_a_few_at_a_time(
+    cluster: Cluster,
+) -> None:
+    cluster.furnish(cpu="100", request="1")
+    await cluster.start_operator()
+    names = [f"slow-{number}" for number in range(40)]
+    stuck = [f"stuck-{number}" for number in range(30)]
+    for name in names + stuck:
+        cluster.submit(name)
+    await cluster.pass_time(2)
+    for name in names + stuck:
+        cluster.jobs.schedule(cluster.kube_job(f"{name}-1"))
+    for name in stuck:
+        tell(cluster, cluster.jobs.pod(cluster.kube_job(f"{name}-1")), "FailedMount", NOT_MOUNTED)
+    asked = count_readings_of_events(cluster)
+    await cluster.pass_time(8)
+    assert len(asked) <= 1 + 2 * 10
+    assert {selector for selector in asked if "uid=" not in selector} == {"involvedObject.kind=Pod,type=Warning"}
+    await cluster.pass_time(30)
+    assert {cluster.state(name) for name in stuck} == {("Starting", "FailedMount")}
+    assert {cluster.state(name) for name in names} == {("Starting", "StartingContainer")}
 
 
 @in_cluster()

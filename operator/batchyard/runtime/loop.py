@@ -49,9 +49,8 @@ that the number of its writes grows with the logarithm of that time."""
 LOOK_HOLD_SECONDS = 0.5
 """How long indexes that have failed or are to end are gathered before their pods are read."""
 
-ASKS_AT_ONCE = 10
-ASK_PAUSE_SECONDS = 1.0
-"""For how many pods that do not start a pass has Events read at most, and when the others are asked for."""
+ASK_HOLD_SECONDS = 2.0
+"""How long pods that do not start are gathered before their Events are read."""
 
 MEMORY_SECONDS = 0.5
 """How soon an expired job is looked at again while jobs that depend on it have yet to write down how it ended."""
@@ -222,7 +221,7 @@ class Loop:
             self._work.add(("halt", *key), Urgency.STOP, LOOK_HOLD_SECONDS)
         for key in settled.give_backs:
             self._work.add(("giveBack", *key), Urgency.STOP, LOOK_HOLD_SECONDS)
-        self._read_more(settled, now)
+        self._read_more(settled)
         self._end_pods(settled)
         for key, node in settled.nodes:
             self._work.add(("node", *key, node), Urgency.CREATE)
@@ -244,14 +243,13 @@ class Loop:
         for pod in settled.outlasted:
             self._work.add(("outlasted", pod.owner[0], pod.name), Urgency.STOP)
 
-    def _read_more(self, settled: Settled, now: float) -> None:
+    def _read_more(self, settled: Settled) -> None:
         """Have read what no feed tells."""
         for key in settled.looks:
             self._work.add(("look", *key), Urgency.OVERVIEW, LOOK_HOLD_SECONDS)
-        for key, pod in settled.silent[:ASKS_AT_ONCE]:
-            self._work.add(("ask", key[0], pod.name, pod.uid), Urgency.OVERVIEW)
-        for key, _ in settled.silent[ASKS_AT_ONCE:]:
-            self._alarms.ring_at(key, now + ASK_PAUSE_SECONDS)
+        for key, pod in settled.silent:
+            self._cache.runs.unexplained[key[0]][pod.name] = pod.uid
+            self._work.add(("ask", key[0]), Urgency.OVERVIEW, ASK_HOLD_SECONDS)
 
     def _write_statuses(self) -> None:
         for key in self._cache.changes.take_respecified():

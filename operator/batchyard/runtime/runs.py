@@ -51,6 +51,8 @@ class Runs:
         """What was read about the pods of Indexed Jobs."""
         self.leaving: defaultdict[str, dict[int, str]] = defaultdict(dict)
         """Pods of arrays that were asked to stop as they ran, by index, under the uid of their job."""
+        self.unexplained: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        """Uids of pods, by namespace and name, whose Events are to be read, as they do not start."""
         self._jobs: dict[Key, Run] = {}
         self._versions: dict[Key, int] = {}
         """Which state of each Job was taken in: the API server counts them up."""
