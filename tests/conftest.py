@@ -1,10 +1,17 @@
-"""How tests run side by side where pytest is told to with `-n`, as `make test` does; called by pytest-xdist."""
+"""How tests run side by side where pytest is told to with `-n`, as `make test` does; called by pytest-xdist.
+
+Beside two clusters any example may take longer than it should: no property depends on how long.
+"""
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from e2e.sidebyside import group_of
+
+settings.register_profile("side by side", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("side by side")
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types that mypy would take
