@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 PY := .venv/bin/python
 export PYTHONPATH := hack
+# Wherever it is set, each of the four processes of the tests would compile everything anew, for ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
 # Two clusters for end-to-end tests, which mostly wait, and one process more for all other tests.
 SIDE_BY_SIDE := -n 3
 
