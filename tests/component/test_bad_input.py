@@ -9,6 +9,7 @@ import pytest
 
 from batchyard.kube.errors import Forbidden
 from batchyard.kube.resources import BATCHJOBS, JOBS, NODES, PODS
+from component import alive
 from component.test_web import readings
 from fakes.cluster import NAMESPACE, RESOURCES, Cluster, in_cluster
 from objects.api import BAD, NOT_YET, REFUSED, Bad, manifest
@@ -24,14 +25,7 @@ REFERS = {"JobDefinition": {"consumableResources": [{"name": "licence"}]}}
 
 async def still_works(cluster: Cluster) -> None:
     """The operator lives, and a good job gets its turn."""
-    process = cluster.processes[-1]
-    cluster.submit("good", jobDefinition="good", jobQueue="good")
-    await cluster.pass_time(3)
-    assert process.stopped == []
-    assert cluster.state("good") == ("Starting", "CreatingPod")
-    cluster.jobs.finish(cluster.kube_job("good-1"))
-    await cluster.pass_time(3)
-    assert cluster.state("good") == ("Succeeded", "Completed")
+    await alive.still_works(cluster, jobDefinition="good", jobQueue="good")
 
 
 def furnish(cluster: Cluster) -> None:

@@ -13,6 +13,7 @@ from batchyard.core.records import BatchJob, Resolved, Revision
 from batchyard.core.template import Templates
 from batchyard.manifests import queue as queue_manifest
 from batchyard.runtime import overview, readers
+from component.alive import still_works
 from component.test_web import readings
 from fakes.cluster import Cluster, Process, in_cluster
 
@@ -33,17 +34,6 @@ def poison(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
 
 def contained(process: Process, stage: str) -> float:
     return readings(process).get(("batchyard_contained_errors_total", stage), 0.0)
-
-
-async def goes_on(cluster: Cluster) -> None:
-    process = cluster.processes[-1]
-    cluster.submit("good")
-    await cluster.pass_time(3)
-    assert process.stopped == []
-    assert cluster.state("good") == ("Starting", "CreatingPod")
-    cluster.jobs.finish(cluster.kube_job("good-1"))
-    await cluster.pass_time(3)
-    assert cluster.state("good") == ("Succeeded", "Completed")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +60,7 @@ async def test_a_job_at_fault_says_so_and_the_others_go_on(
         message = cluster.status(name)["message"]
         assert f"BatchJob media/{name} is left out, as the {stage} failed on it" in message
         assert cluster.condition("BatchJob", name, "Stalled")[0] == "True"
-    await goes_on(cluster)
+    await still_works(cluster)
     assert contained(process, stage) >= 2
     assert cluster.kube_jobs() == ["good-1"]
 
@@ -151,7 +141,7 @@ async def test_a_queue_or_an_environment_at_fault_is_refused_and_the_others_are_
     assert cluster.condition("JobQueue", "unreadable")[:2] == ("False", "InvalidSpec")
     assert "the spec cannot be read (RecursionError: too deep)" in cluster.condition("JobQueue", "unreadable")[2]
     assert cluster.state("waits") == ("Pending", "InvalidSpec")
-    await goes_on(cluster)
+    await still_works(cluster)
     before = contained(process, "placement")
     await cluster.pass_time(60)
     assert contained(process, "placement") == before
@@ -172,14 +162,14 @@ async def test_a_stage_that_fails_on_nobody_rests_longer_each_time(
     process = await cluster.start_operator()
     with monkeypatch.context() as patch:
         patch.setattr(planner, "yielding", fails)
-        await goes_on(cluster)
+        await still_works(cluster)
         await cluster.pass_time(600)
         assert process.stopped == []
         assert 3 <= contained(process, "yielding") <= 15
     cluster.delete("BatchJob", "good")
     await cluster.pass_time(300)
     before = contained(process, "yielding")
-    await goes_on(cluster)
+    await still_works(cluster)
     assert contained(process, "yielding") == before
 
 
@@ -199,7 +189,7 @@ async def test_a_status_that_cannot_be_rendered_keeps_no_other_from_being_writte
     await cluster.pass_time(60)
     assert cluster.condition("JobQueue", "urgent")[0] == "True"
     assert 2 <= contained(process, "overview") <= 10
-    await goes_on(cluster)
+    await still_works(cluster)
 
 
 @in_cluster()

@@ -125,6 +125,12 @@ class Harness:
         wanted = {"jobDefinition": definition, "jobQueue": self.named(queue), **spec}
         return self.object(names.BATCH_JOB, name, wanted)
 
+    def evict(self, pod: str) -> None:
+        """Evict a pod as `kubectl drain` does."""
+        metadata = {"name": pod, "namespace": self.namespace}
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+        self.api.post(path_of(PODS, self.namespace, pod) + "/eviction", eviction)
+
     # Looking and waiting
 
     def batchjobs(self) -> dict[str, Json]:
@@ -142,6 +148,10 @@ class Harness:
     def pods_of(self, batchjob: str) -> list[Json]:
         """The pods of a BatchJob."""
         return self.api.list(PODS, self.namespace, labelSelector=f"{names.JOB}={batchjob}")
+
+    def running_pods_of(self, batchjob: str) -> list[Json]:
+        """Those of them that run."""
+        return [pod for pod in self.pods_of(batchjob) if pod["status"].get("phase") == "Running"]
 
     def logs_of(self, batchjob: str) -> str:
         """What the container of a BatchJob's only pod wrote."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import EVENTS, JOBS, PODS, Json, path_of, until
+from e2e.clusterapi import EVENTS, JOBS, PODS, Json, until
 from e2e.harness import Harness, StateRecord
 from localcluster.images import SHELL
 from localcluster.simulated import TAINT
@@ -28,12 +28,6 @@ def environments(shared: Harness) -> None:
     )
 
 
-def _evict(harness: Harness, pod: str) -> None:
-    metadata = {"name": pod, "namespace": harness.namespace}
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-    harness.api.post(path_of(PODS, harness.namespace, pod) + "/eviction", eviction)
-
-
 def _attempts(status: dict[str, Any]) -> list[tuple[int, int]]:
     return [(attempt["run"], attempt["attempt"]) for attempt in status["attempts"]]
 
@@ -43,7 +37,7 @@ def test_an_evicted_pod_or_a_deleted_kubernetes_job_is_replaced_and_costs_no_att
     shared.apply(
         *(shared.job(name, "sleep", "queue", parameters={"seconds": "4"}) for name in ("evicted", "meddled-with"))
     )
-    _evict(shared, shared.wait_state("evicted", "Running")["attempts"][0]["podName"])
+    shared.evict(shared.wait_state("evicted", "Running")["attempts"][0]["podName"])
     shared.wait_state("meddled-with", "Running")
     shared.kubectl("delete", "job", "meddled-with-1", "--wait=false")
     statuses = shared.wait_finished(["evicted", "meddled-with"])
@@ -58,7 +52,7 @@ def test_an_evicted_pod_or_a_deleted_kubernetes_job_is_replaced_and_costs_no_att
 
 def test_a_job_that_is_interrupted_too_often_fails(shared: Harness) -> None:
     shared.apply(shared.job("unlucky", "sleep", "queue", retryStrategy={"maxInterruptions": 0}))
-    _evict(shared, shared.wait_state("unlucky", "Running")["attempts"][0]["podName"])
+    shared.evict(shared.wait_state("unlucky", "Running")["attempts"][0]["podName"])
     status = shared.wait_state("unlucky", "Failed")
     assert (status["reason"], status["interruptions"]) == ("TooManyInterruptions", 1)
 
@@ -71,7 +65,7 @@ def test_an_index_that_is_evicted_again_and_again_fails_and_the_others_go_on(sha
         shared.job("haunted", "chosen", "queue", array={"size": 2}),
     )
     for run in (1, 2):
-        _evict(shared, _running_pod_of_index_0(shared, "haunted", run))
+        shared.evict(_running_pod_of_index_0(shared, "haunted", run))
     status = shared.wait_finished(["haunted"])["haunted"]
     assert (status["state"], status["reason"], status["interruptions"]) == ("Failed", "IndexesFailed", 2)
     assert (status["array"]["succeededIndexes"], status["array"]["failedIndexes"]) == ("1", "0")
@@ -140,7 +134,7 @@ def silent(shared: Harness, environments: None) -> Iterator[str]:
         shared.job("many", "stays", "silent", array={"size": 2}),
     )
     shared.wait_state("alone", "Running")
-    until(lambda: len(_running(shared, "many")) == 2 or None, 60, lambda: "not all indexes run")
+    until(lambda: len(shared.running_pods_of("many")) == 2 or None, 60, lambda: "not all indexes run")
     shared.cluster.lose_node(node)
     yield node
     _remove_nodes(shared, "silent")
@@ -225,7 +219,7 @@ def test_an_array_loses_only_the_indexes_on_a_lost_node(shared: Harness) -> None
         shared.simulated_definition("six-seconds", duration="6s"),
         shared.job("spread", "six-seconds", "drained", array={"size": 4}),
     )
-    until(lambda: len(_running(shared, "spread")) == 4 or None, 30, lambda: "not all indexes run")
+    until(lambda: len(shared.running_pods_of("spread")) == 4 or None, 30, lambda: "not all indexes run")
     before = _pods_by_index(shared, "spread")
     shared.cluster.kubectl("taint", "node", nodes[0], "batchyard.dev/e2e=lost:NoExecute")
     status = shared.wait_finished(["spread"])["spread"]
@@ -261,10 +255,6 @@ def test_a_silent_node_is_named_and_its_jobs_go_on_once_their_pods_are_deleted_b
 
     until(all_again, 60, lambda: f"not all run again: {shared.kubectl('get', 'bj,jobs,pods')}")
     assert shared.statuses()["many"]["array"]["failed"] == 0
-
-
-def _running(shared: Harness, job: str) -> list[Json]:
-    return [pod for pod in shared.pods_of(job) if pod["status"].get("phase") == "Running"]
 
 
 def _pods_by_index(shared: Harness, job: str) -> dict[str, tuple[str, str]]:

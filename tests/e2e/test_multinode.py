@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import PODS, path_of
 from e2e.harness import Harness, exit_codes
 from localcluster.images import PYTHON, SHELL
 
@@ -128,9 +127,7 @@ def test_another_nodes_failure_decides_nothing(shared: Harness) -> None:
 def test_the_loss_of_another_node_repeats_the_whole_at_no_cost(shared: Harness) -> None:
     shared.wait_status("evicted", lambda status: "1 of 1 other nodes run" in status.get("message", ""))
     [pod] = [each["metadata"]["name"] for each in shared.pods_of("evicted") if "-n1-" in each["metadata"]["name"]]
-    metadata = {"name": pod, "namespace": shared.namespace}
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-    shared.api.post(path_of(PODS, shared.namespace, pod) + "/eviction", eviction)
+    shared.evict(pod)
     status = shared.wait_status("evicted", lambda status: len(status.get("attempts", ())) == 2)
     first, second = status["attempts"]
     assert (first["reason"], first["attempt"], second["attempt"]) == ("Interrupted", 1, 1)

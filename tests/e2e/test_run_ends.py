@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import PODS, Json, path_of, until
+from e2e.clusterapi import PODS, Json, until
 from e2e.harness import Harness, exit_codes
 from localcluster.images import SHELL
 
@@ -135,7 +135,7 @@ def test_what_outlasts_a_main_container_that_failed_is_stopped(shared: Harness) 
 
 
 def test_a_program_that_answers_an_eviction_with_0_runs_again(shared: Harness) -> None:
-    evict(shared, shared.wait_state("polite", "Running")["attempts"][0]["podName"])
+    shared.evict(shared.wait_state("polite", "Running")["attempts"][0]["podName"])
     status = shared.wait_status("polite", lambda status: len(status["attempts"]) > 1 and status["state"] == "Running")
     first = status["attempts"][0]
     assert (first["reason"], status["interruptions"]) == ("Interrupted", 1)
@@ -144,8 +144,9 @@ def test_a_program_that_answers_an_eviction_with_0_runs_again(shared: Harness) -
 
 
 def test_so_does_an_index(shared: Harness) -> None:
-    pods = until(lambda: running_pods(shared, "polites", 2), 90, lambda: shared.kubectl("get", "pods"))
-    evict(shared, next(pod["metadata"]["name"] for pod in pods if index_of(pod) == "1"))
+    until(lambda: len(shared.running_pods_of("polites")) == 2, 90, lambda: shared.kubectl("get", "pods"))
+    pods = shared.running_pods_of("polites")
+    shared.evict(next(pod["metadata"]["name"] for pod in pods if index_of(pod) == "1"))
     status = shared.wait_status("polites", lambda status: status["array"].get("interruptedIndexes") == "1")
     assert status["array"]["succeeded"] == 0
     again = f"{names.JOB}=polites,{names.RUN}=2"
@@ -176,14 +177,3 @@ def text(status: Json) -> str:
 def index_of(pod: Json) -> str:
     labels = pod["metadata"]["labels"]
     return str(labels.get(names.COMPLETION_INDEX) or labels.get(names.INDEX))
-
-
-def running_pods(shared: Harness, job: str, count: int) -> list[Json] | None:
-    found = [pod for pod in shared.pods_of(job) if pod["status"].get("phase") == "Running"]
-    return found if len(found) == count else None
-
-
-def evict(shared: Harness, pod: str) -> None:
-    metadata = {"name": pod, "namespace": shared.namespace}
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-    shared.api.post(path_of(PODS, shared.namespace, pod) + "/eviction", eviction)

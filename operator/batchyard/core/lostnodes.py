@@ -5,7 +5,7 @@ in its place until Kubernetes or a person says that it does not: by the node's o
 control plane delete its pods, by the deletion of the Node, or by a forced deletion of the pod.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from batchyard.core.environmentrecords import Node
@@ -39,9 +39,8 @@ def why(pod: Pod | None, nodes: Mapping[str, Node]) -> str:
     )
 
 
-def of_indexes(pods: Iterable[Pod], nodes: Mapping[str, Node]) -> str:
-    """The same for indexes of an array: in full for the first of them."""
-    kept = [pod for pod in pods if node_of(pod, nodes) is not None]
+def of_indexes(kept: Sequence[Pod], nodes: Mapping[str, Node]) -> str:
+    """The same for indexes of an array whose pods lost nodes keep: in full for the first of them."""
     if not kept:
         return ""
     others = f" (and {len(kept) - 1} more)" if len(kept) > 1 else ""

@@ -1,4 +1,4 @@
-"""Moments at which to look at a job again without being told to. Used by everything that settles one."""
+"""Moments that may not be known, or never come. Used by everything that settles a job, and by who reads its pods."""
 
 
 def earliest(*moments: float | None) -> float | None:

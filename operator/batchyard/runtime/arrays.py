@@ -179,8 +179,7 @@ class ArrayKeeper:
         known = self._cache.runs.looked.get(uid, ArrayPods())
         waiting = next((pod for pod in known.waiting if pod.name == name), None)
         pod = waiting if waiting is not None else self._cache.runs.pod((key[0], name))
-        found, _ = await self._api.list(PODS, key[0], field_selector=f"metadata.name={name}")
-        now = next(map(pod_reader.pod, found), None)
+        now, _ = await self._read(key[0], name)
         if pod is None or now is None or now.uid != pod.uid or now.started_at is not None:
             return
         self._cache.look_at(key, uid, replace(known, abandoned={**known.abandoned, pod.uid: pod}))
@@ -193,15 +192,14 @@ class ArrayKeeper:
         Kubernetes does the same where a node is deleted or out of service. Without it, the Job controller would wait
         for a kubelet that is not there any more.
         """
-        found, _ = await self._api.list(PODS, namespace, field_selector=f"metadata.name={name}")
-        pod = next(map(pod_reader.pod, found), None)
+        pod, version = await self._read(namespace, name)
         if pod is None or pod.uid != uid or not pod.forced or not pod.live:
             return
-        condition = {"metadata": {"resourceVersion": found[0]["metadata"]["resourceVersion"]}}
         message = f"deleted by force while node {pod.node_name} was lost"
         status = {"phase": "Failed", "reason": Reason.NODE_LOST, "message": message}
+        change = {"metadata": {"resourceVersion": version}, "status": status}
         with suppress(NotFound, Conflict):
-            await self._api.patch(PODS, name, {**condition, "status": status}, namespace, subresource="status")
+            await self._api.patch(PODS, name, change, namespace, subresource="status")
 
     async def halt(self, key: Key) -> None:
         """Delete the pods of indexes that are to end: the Job controller counts them as failed.
@@ -224,6 +222,11 @@ class ArrayKeeper:
             if index in wished and "deletionTimestamp" not in pod["metadata"]:
                 with suppress(NotFound, Conflict):
                     await self._api.delete(PODS, pod["metadata"]["name"], key[0], uid=pod["metadata"]["uid"])
+
+    async def _read(self, namespace: str, name: str) -> tuple[Pod | None, str]:
+        """A pod as it is now, if it is there, and the version of that."""
+        found, _ = await self._api.list(PODS, namespace, field_selector=f"metadata.name={name}")
+        return (pod_reader.pod(found[0]), found[0]["metadata"]["resourceVersion"]) if found else (None, "")
 
     def _main(self, job: BatchJob) -> Run | None:
         return self._cache.runs.mains.get(job.uid, {}).get(MAIN_RUN)

@@ -13,6 +13,7 @@ from batchyard.api import names
 from batchyard.api.names import DEFAULT_CONTAINER
 from batchyard.core.memoryunits import doubt_about_pod
 from batchyard.core.records import Pod
+from batchyard.core.timers import earliest
 from batchyard.runtime.readers import Object, controller, created_at, timestamp
 
 _DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
@@ -180,10 +181,9 @@ def _bound_at(obj: Object, scheduled: Mapping[str, Any]) -> float | None:
 
 def _asked_to_stop_at(metadata: Mapping[str, Any], disruption: Mapping[str, Any]) -> float | None:
     """When the pod was first asked to stop from outside: a deletion shows the time by which it is to be over."""
-    times = [timestamp(disruption.get("lastTransitionTime"))]
-    if (due := timestamp(metadata.get("deletionTimestamp"))) is not None:
-        times.append(due - (metadata.get("deletionGracePeriodSeconds") or 0))
-    return min((time for time in times if time is not None), default=None)
+    due = timestamp(metadata.get("deletionTimestamp"))
+    deleted_at = None if due is None else due - (metadata.get("deletionGracePeriodSeconds") or 0)
+    return earliest(timestamp(disruption.get("lastTransitionTime")), deleted_at)
 
 
 def _is_forced(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from batchyard.core.startup import ASK_SECONDS
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import EVENTS
 from batchyard.runtime.cache import Cache
+from batchyard.runtime.readers import last_seen
 from batchyard.runtime.runs import Told
 
 _SPEAKERS = frozenset({"kubelet", "attachdetach-controller"})
@@ -62,14 +63,14 @@ class PodEvents:
                 self._cache.mark(pod.owner)
 
     async def explained(self, pod: Pod) -> Pod:
-        """Return the record of a pod with what its Events say."""
-        return (await self._told(pod.owner[0], pod.uid)).on(pod) if pod.silent and pod.node_name else pod
+        """Return the record of a silent pod with what its Events say."""
+        return (await self._told(pod.owner[0], pod.uid)).on(pod)
 
     async def _told(self, namespace: str, uid: str) -> Told:
         if uid not in await self._warnings(namespace):
             return Told(self._clock())
         events, _ = await self._api.list(EVENTS, namespace, field_selector=f"involvedObject.uid={uid}")
-        newest = max(filter(_is_about_the_start, events), key=_last_seen, default=None)
+        newest = max(filter(_is_about_the_start, events), key=_order, default=None)
         if newest is None or newest.get("type") != "Warning":
             return Told(self._clock())
         return Told(self._clock(), newest.get("reason") or "", (newest.get("message") or "")[:LONGEST_MESSAGE])
@@ -92,9 +93,6 @@ def _is_about_the_start(event: Object) -> bool:
     return source in _SPEAKERS
 
 
-def _last_seen(event: Object) -> str:
-    """When an event happened last, as far as whole seconds go; of two in one second, a warning."""
-    series = event.get("series") or {}
-    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
-    last = max((str(time) for time in times if time), default=event["metadata"].get("creationTimestamp") or "")
-    return f"{last[:19]} {event.get('type') == 'Warning'}"
+def _order(event: Object) -> tuple[str, bool]:
+    """By when an Event happened last, as far as whole seconds go; of two in one second, a warning is the newer."""
+    return last_seen(event)[:19], event.get("type") == "Warning"

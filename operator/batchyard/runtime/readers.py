@@ -55,6 +55,13 @@ def controller(obj: Object) -> Mapping[str, Any]:
     return next((each for each in references if each.get("controller")), {})
 
 
+def last_seen(event: Object) -> str:
+    """When an Event happened last. Each way of counting repetitions has a field of its own for it."""
+    series = event.get("series") or {}
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    return next((str(each) for each in times if each), event["metadata"].get("creationTimestamp") or "")
+
+
 def timestamp(text: str | None) -> float | None:
     """Seconds since the epoch of a time that may be missing."""
     return parse_time(text) if text else None

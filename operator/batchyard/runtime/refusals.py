@@ -12,6 +12,7 @@ from batchyard.core.takeback import lacks_pods
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import EVENTS
 from batchyard.runtime.cache import Cache
+from batchyard.runtime.readers import last_seen
 
 _PREFIX = re.compile(r"^(\(combined from similar events\): )?(Error creating: )?")
 _POD_NAME = re.compile(r'pods "[^"]*" is forbidden')
@@ -42,7 +43,7 @@ class Refusals:
         found, _ = await self._api.list(
             EVENTS, namespace, field_selector=f"involvedObject.uid={run.uid},reason=FailedCreate"
         )
-        message = words(max(found, key=_last_seen)) if found else ""
+        message = words(max(found, key=last_seen)) if found else ""
         known = run.refusal
         since = known.since if known is not None and known.message else now
         self._cache.note_refusal((namespace, run.name), run.uid, Refusal(message, since, now))
@@ -51,9 +52,3 @@ class Refusals:
 def words(event: Object) -> str:
     """The API server's words, without the name of the pod: that is another one at each try."""
     return _POD_NAME.sub("its pod is forbidden", _PREFIX.sub("", event.get("message") or ""))
-
-
-def _last_seen(event: Object) -> str:
-    series = event.get("series") or {}
-    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
-    return next((each for each in times if each), event["metadata"].get("creationTimestamp") or "")
