@@ -5,7 +5,6 @@ reads nothing and writes nothing, so what is measured is the planner.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from batchyard.core.backlog import Backlog
 from batchyard.core.capacity import pool, with_pods
@@ -88,7 +87,7 @@ class Operator:
         """Let the oldest runs succeed."""
         ended, self.running = self.running[:count], self.running[count:]
         for run in ended:
-            self.runs[run.owner_uid] = {1: replace(run, condition="Complete", ended_at=self.now)}
+            self.runs[run.owner_uid] = {1: run._replace(condition="Complete", ended_at=self.now)}
             self.used[POOL] = subtract(self.used[POOL], with_pods(run.request))
             if usage := self.usage.get(run.queue):
                 usage.stop(run.uid, self.now)

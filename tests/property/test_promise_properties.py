@@ -222,7 +222,7 @@ class World:
         for array in self.arrays.values():
             count = len(array.ends) + len(array.leaving)
             shown = IndexedJob(1000, len(array.ends), terminating=len(array.leaving))
-            yield replace(self._run(array), indexed=shown, active=len(array.ends), started_at=NOW - 1000), count
+            yield self._run(array)._replace(indexed=shown, active=len(array.ends), started_at=NOW - 1000), count
 
     def _run(self, each: Single | Array) -> Run:
         return make_run(

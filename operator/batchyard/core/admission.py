@@ -4,7 +4,7 @@ Called by the planner for each job that something happened to, before its runs a
 decides alone: an operator that starts anew comes to the same answer as one that has known the job for long.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from batchyard.api.batchjob import JobState
 from batchyard.core import arrays, dependencies, lifecycle, references
@@ -70,7 +70,7 @@ def _depended(snapshot: Snapshot, job: BatchJob, status: Status, circle: str) ->
     if circle:
         return status, Never(Reason.DEPENDENCY_CYCLE, circle)
     ended, verdict = dependencies.check(job, status, snapshot)
-    status = replace(status, dependencies=ended)
+    status = status._replace(dependencies=ended)
     if job.array is not None and job.array.rerun is not None:
         status, never = choose(job.array, job.array.rerun, status)
         verdict = never or verdict
@@ -87,7 +87,7 @@ def _ready(job: BatchJob, status: Status, resolved: Resolved) -> Status:
             f" it runs revision {resolved.revision} of the new one"
         )
     if status.state in BEFORE_THE_QUEUE or replaced:
-        return replace(marked, state=JobState.RUNNABLE, reason=Reason.WAITING_IN_QUEUE, message=message)
+        return marked._replace(state=JobState.RUNNABLE, reason=Reason.WAITING_IN_QUEUE, message=message)
     return marked
 
 
@@ -96,14 +96,13 @@ def _marked(status: Status, resolved: Resolved) -> Status:
     mark = resolved.revision, resolved.definition_uid, resolved.digest
     if mark == (status.revision, status.definition_uid, status.digest):
         return status
-    return replace(status, revision=resolved.revision, definition_uid=resolved.definition_uid, digest=resolved.digest)
+    return status._replace(revision=resolved.revision, definition_uid=resolved.definition_uid, digest=resolved.digest)
 
 
 def _unready(status: Status, answer: Waits | Never, now: float) -> Status:
     if isinstance(answer, Never):
         return lifecycle.failed(status, answer.reason, answer.message, now)
-    return replace(
-        status,
+    return status._replace(
         state=JobState.PENDING,
         reason=answer.reason,
         message=answer.message,

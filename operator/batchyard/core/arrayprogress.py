@@ -78,10 +78,10 @@ def observe(
     `lack` says why nothing more of it can be made now, if that is so.
     """
     if status.state in TERMINAL:
-        return Observed(status if status.array else closed(replace(status, array=ArrayStatus(shape.size))))
+        return Observed(status if status.array else closed(status._replace(array=ArrayStatus(shape.size))))
     array = status.array or ArrayStatus(shape.size)
     if seen.main is None and not status.environment and gate is None:
-        return Observed(replace(status, array=array), Want(slots=shape.at_once))
+        return Observed(status._replace(array=array), Want(slots=shape.at_once))
     return _Observation(job, shape, status, array, resolved, seen, now, gate, environment, lack).result()
 
 
@@ -121,10 +121,10 @@ class _Observation:
     def result(self) -> Observed:
         indexes = self._indexes
         array = self._counted()
-        status = replace(self._described(array), interruptions=indexes.interruptions(self._status.interruptions))
+        status = self._described(array)._replace(interruptions=indexes.interruptions(self._status.interruptions))
         if (end := self._end(array)) is not None:
             state, reason, message = end
-            ended = replace(status, state=state, reason=reason, message=message, stopped_at=self._now, not_before=None)
+            ended = status._replace(state=state, reason=reason, message=message, stopped_at=self._now, not_before=None)
             return Observed(closed(ended))
         look = self._look_at_starts() or self._look_at_leaving() or indexes.look
         look = look or any(each.asks(self._now) for each in self._holdups)
@@ -132,7 +132,7 @@ class _Observation:
         indexes.wakes.extend(each.wake_at(self._now) for each in self._holdups if each.due > self._now)
         want = self._want()
         if status.refusals and not want.total and self._all_start():
-            status = replace(status, refusals=0)
+            status = status._replace(refusals=0)
         halt = bool(self._of_main) and bool(indexes.stopped - array.succeeded - array.failed)
         abandoned = [*indexes.abandoned, *self._not_started()]
         forced = [pod for pod in self._lost if pod.forced]
@@ -191,8 +191,7 @@ class _Observation:
         begun = started_at is not None
         if self._gate is not None and not self._environment:
             return self._not_begun(array, self._gate)
-        status = replace(
-            status,
+        status = status._replace(
             state=JobState.RUNNING if begun else JobState.STARTING,
             revision=main.revision if main else status.revision,
             definition_uid=status.definition_uid or self._terms.definition_uid,
@@ -207,11 +206,11 @@ class _Observation:
 
     def _not_begun(self, array: ArrayStatus, gate: Gate) -> Status:
         """No index has been placed yet: what has turns come waits in the queue, what has not says so here."""
-        status = replace(self._status, array=replace(array, hold=""))
+        status = self._status._replace(array=replace(array, hold=""))
         if self._indexes.due:
             return status
         message = f"every index waits {gate.why}"
-        return replace(status, reason=Reason.WAITING_FOR_DEPENDENCIES, message=message, queue_position=None)
+        return status._replace(reason=Reason.WAITING_FOR_DEPENDENCIES, message=message, queue_position=None)
 
     def _end(self, array: ArrayStatus) -> tuple[JobState, str, str] | None:
         """State, reason and message of the array's end, if it has come to that."""

@@ -71,7 +71,7 @@ def described(status: Status, array: ArrayStatus) -> Status:
     if array.lost:
         message += f"; {array.lost}"
     reason = Reason.NODE_LOST if array.lost else Reason.INDEXES_RUNNING
-    return replace(status, array=array, reason=reason, message=message)
+    return status._replace(array=array, reason=reason, message=message)
 
 
 def held(status: Status, why: str) -> Status:
@@ -94,7 +94,7 @@ def closed(status: Status) -> Status:
     failed = array.indexes - array.succeeded
     none = IndexSet()
     ended = replace(array, failed=failed, interrupted=none, active=none, running=0, hold="")
-    return replace(status, array=ended)
+    return status._replace(array=ended)
 
 
 def taken(run: Run) -> int:

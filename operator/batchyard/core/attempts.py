@@ -3,7 +3,7 @@
 Called by `lifecycle`, which reads from runs and pods what has happened.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from batchyard.api.batchjob import JobState
 from batchyard.core import memory, retries, takeback
@@ -32,8 +32,7 @@ class Terms:
 def adopted(status: Status, run: Run) -> Status:
     """Enter a run into the attempt list that the status does not know yet (new, or the status write was lost)."""
     entry = Attempt(run.number, run.attempt, run.name, run.environment, memory=run.request.get("memory"))
-    return replace(
-        status,
+    return status._replace(
         state=JobState.STARTING,
         reason=Reason.CREATING_POD,
         message=f"Kubernetes Job {run.name} was created in environment {run.environment}",
@@ -51,8 +50,8 @@ def adopted(status: Status, run: Run) -> Status:
 
 def with_pod(status: Status, pod: Pod) -> Status:
     """Enter what the pod of the open attempt tells."""
-    attempt = replace(status.attempts[-1], pod_name=pod.name, node_name=pod.node_name, started_at=pod.started_at)
-    return replace(status, attempts=(*status.attempts[:-1], attempt))
+    attempt = status.attempts[-1]._replace(pod_name=pod.name, node_name=pod.node_name, started_at=pod.started_at)
+    return status._replace(attempts=(*status.attempts[:-1], attempt))
 
 
 def closed(
@@ -67,8 +66,7 @@ def closed(
     started_at = (pod.started_at if pod else None) or open_attempt.started_at
     if started_at is None and run is not None and outcome.verdict is Verdict.SUCCEEDED:
         started_at = run.started_at
-    entry = replace(
-        open_attempt,
+    entry = open_attempt._replace(
         pod_name=pod.name if pod else open_attempt.pod_name,
         node_name=(pod.node_name if pod else "") or open_attempt.node_name,
         started_at=started_at,
@@ -78,8 +76,7 @@ def closed(
         message=outcome.message,
         out_of_memory=pod.out_of_memory if pod and outcome.reason == Reason.OUT_OF_MEMORY else (),
     )
-    status = replace(
-        status,
+    status = status._replace(
         attempts=(*status.attempts[:-1], entry),
         started_at=status.started_at if status.started_at is not None else started_at,
     )
@@ -91,8 +88,8 @@ def lost(status: Status, terms: Terms, *, superseded: bool) -> Status:
     attempt = status.attempts[-1]
     message = f"Kubernetes Job {attempt.job_name} was deleted before it ended"
     outcome = Outcome(Verdict.INTERRUPTED, Reason.JOB_DELETED, message)
-    entry = replace(attempt, stopped_at=terms.now, reason=outcome.reason, message=outcome.message)
-    status = replace(status, attempts=(*status.attempts[:-1], entry))
+    entry = attempt._replace(stopped_at=terms.now, reason=outcome.reason, message=outcome.message)
+    status = status._replace(attempts=(*status.attempts[:-1], entry))
     return _decided(status, outcome, terms.now, terms, superseded=superseded)
 
 
@@ -114,10 +111,9 @@ def _decided(status: Status, outcome: Outcome, stopped_at: float, terms: Terms, 
             memory=memory.outlook(terms.resolved, status.attempts) if terms.resolved else "",
         )
     interrupted = outcome.verdict is Verdict.INTERRUPTED
-    status = replace(status, interruptions=status.interruptions + interrupted)
+    status = status._replace(interruptions=status.interruptions + interrupted)
     if isinstance(follows, retries.Again):
-        return replace(
-            status,
+        return status._replace(
             state=JobState.RUNNABLE,
             reason=follows.reason,
             message=follows.message,
@@ -126,8 +122,7 @@ def _decided(status: Status, outcome: Outcome, stopped_at: float, terms: Terms, 
             job_name="",
         )
     failed = follows is not None
-    return replace(
-        status,
+    return status._replace(
         state=JobState.FAILED if failed else JobState.SUCCEEDED,
         reason=follows.reason if follows is not None else outcome.reason,
         message=follows.message if follows is not None else outcome.message,

@@ -105,7 +105,7 @@ def left_out(status: Status, why: str) -> Status:
     if arrays.has_started(status):
         return arrays.held(status, why)
     state = JobState.PENDING if status.state in WAITING else status.state
-    return replace(status, state=state, reason=Reason.INVALID_SPEC, message=why, queue_position=None, stalled=True)
+    return status._replace(state=state, reason=Reason.INVALID_SPEC, message=why, queue_position=None, stalled=True)
 
 
 @dataclass(slots=True, frozen=True)

@@ -113,7 +113,7 @@ def entered(job: BatchJob, status: Status, end: EndedDependency) -> Status:
         ends = tuple(
             replace(each, succeeded=IndexSet(), merged_into=end.job) if each in long else each for each in ends
         )
-    return replace(status, dependencies=(*ends, end))
+    return status._replace(dependencies=(*ends, end))
 
 
 def counting_end(key: Key, dependency: Dependency, objects: Jobs) -> EndedDependency | None:

@@ -7,7 +7,6 @@ its start goes along; for its own sake it is told seldom, and only when it has c
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -50,8 +49,7 @@ def queued_behind(job: BatchJob, status: Status, position: int, now: float, esti
         message = f"position {position} in share {job.share} of queue {job.queue}: {others} ahead in it (at {at})"
     else:
         message = f"position {position} in queue {job.queue}: {others} ahead (at {at})"
-    return replace(
-        status,
+    return status._replace(
         state=JobState.RUNNABLE,
         reason=Reason.WAITING_IN_QUEUE,
         message=message,
@@ -89,7 +87,7 @@ def unestimated(status: Status, *, waits: bool) -> Status:
     """Take the estimate back from a job that has started, or does not wait for room."""
     if status.estimated_start is None or (waits and not arrays.has_started(status)):
         return status
-    return replace(status, estimated_start=None)
+    return status._replace(estimated_start=None)
 
 
 def estimate_moved(shown: float | None, estimate: float | None, now: float) -> bool:
@@ -128,7 +126,7 @@ def renewals(
                 elif estimate != status.estimated_start and estimate_moved(status.estimated_start, estimate, now):
                     since = jobs[key].created
                     if not arrays.has_started(status) and estimate_due(told_at.get(key, since), since, now):
-                        found[key] = replace(status, estimated_start=estimate)
+                        found[key] = status._replace(estimated_start=estimate)
                 if len(found) >= limit:
                     return found
     return found

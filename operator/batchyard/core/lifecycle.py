@@ -147,7 +147,7 @@ def _stopped(
     if halted or run is None or not run.ended:
         status = stopping.announced(attempts.with_pod(status, pod) if pod else status, termination)
         kept = next(filter(None, (lostnodes.why(each, seen.nodes) for each in pods.values())), "")
-        return Progress(replace(status, message=f"{status.message}. {kept}") if kept else status, seen.look_at)
+        return Progress(status._replace(message=f"{status.message}. {kept}") if kept else status, seen.look_at)
     return None
 
 
@@ -155,9 +155,9 @@ def _between(status: Status, pods: Mapping[str, Pod], seen: _Seen) -> Progress:
     """Nothing of the job is to run; what is left of an earlier run may keep the next from starting."""
     kept = next(filter(None, (lostnodes.why(pod, seen.nodes) for pod in pods.values())), "")
     if status.state is JobState.RUNNABLE and kept:
-        return Progress(replace(status, reason=Reason.NODE_LOST, message=kept, queue_position=None), seen.look_at)
+        return Progress(status._replace(reason=Reason.NODE_LOST, message=kept, queue_position=None), seen.look_at)
     if status.state is JobState.RUNNABLE and status.reason == Reason.NODE_LOST:
-        return Progress(replace(status, reason=Reason.WAITING_IN_QUEUE, message=""))
+        return Progress(status._replace(reason=Reason.WAITING_IN_QUEUE, message=""))
     leaving = any(pod.live and pod.asked_to_stop_at is not None for pod in pods.values())
     return Progress(status, seen.look_at if leaving and status.state not in TERMINAL else None)
 
@@ -172,7 +172,7 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progre
         return Progress(attempts.closed(status, outcome, run, pod, seen.terms))
     if kept := lostnodes.why(pod, seen.nodes):
         state = JobState.STARTING if pod.started_at is None else JobState.RUNNING
-        return Progress(replace(status, state=state, reason=Reason.NODE_LOST, message=kept), seen.look_at)
+        return Progress(status._replace(state=state, reason=Reason.NODE_LOST, message=kept), seen.look_at)
     if pod.started_at is not None:
         return _running(status, run, pod, seen)
     ask_due = asks_at(pod, seen.now)
@@ -190,7 +190,7 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progre
 def _running(status: Status, run: Run, pod: Pod, seen: _Seen) -> Progress:
     """The main container has started. Once it has ended, others of the pod may go on: not if it has failed."""
     started_at = status.started_at if status.started_at is not None else pod.started_at
-    status = replace(status, state=JobState.RUNNING, reason=Reason.CONTAINER_RUNNING, started_at=started_at)
+    status = status._replace(state=JobState.RUNNING, reason=Reason.CONTAINER_RUNNING, started_at=started_at)
     due = gives_up_at(pod, seen.grace_seconds)
     if due is not None and due <= seen.now:
         return Progress(attempts.closed(status, not_started(pod), run, pod, seen.terms))
@@ -198,7 +198,7 @@ def _running(status: Status, run: Run, pod: Pod, seen: _Seen) -> Progress:
     outlasted = pod if pod.outlasting and pod.main_exit_code and pod.asked_to_stop_at is None else None
     if outlasted is not None and pod.deadline is not None and pod.deadline <= seen.now + 1:
         outlasted = None  # that was done
-    return Progress(replace(status, message=_how_it_runs(pod)), earliest(look_at, due), outlasted=outlasted)
+    return Progress(status._replace(message=_how_it_runs(pod)), earliest(look_at, due), outlasted=outlasted)
 
 
 def _how_it_runs(pod: Pod) -> str:
@@ -247,9 +247,9 @@ def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Seen) ->
                 return Progress(attempts.closed(status, outcome, run, main, seen.terms))
             message = f"{message}; {unmade}"
         if main.main_stopped_at is None and main.asked_to_stop_at is None:
-            status = replace(status, message=message)
+            status = status._replace(message=message)
         if kept := gang.kept(children, pods, seen.nodes):
-            status, wake_at = replace(status, reason=Reason.NODE_LOST, message=kept), earliest(wake_at, seen.look_at)
+            status, wake_at = status._replace(reason=Reason.NODE_LOST, message=kept), earliest(wake_at, seen.look_at)
     silent, ask_at = gang.silent(children, pods, seen.now)
     wake_at = earliest(progress.wake_at, wake_at, due, ask_at, *(each.wake_at(seen.now) for each in holdups))
     asks = progress.asks or any(each.asks(seen.now) for each in holdups)
@@ -265,7 +265,7 @@ def _cannot_start(status: Status, run: Run, pod: Pod, due: float, seen: _Seen) -
 
 
 def _starting(status: Status, reason: str, message: str) -> Status:
-    return replace(status, state=JobState.STARTING, reason=reason, message=message)
+    return status._replace(state=JobState.STARTING, reason=reason, message=message)
 
 
 def strays(status: Status, runs: Mapping[int, Run], *, terminate: bool = False) -> list[Run]:
@@ -280,8 +280,7 @@ def strays(status: Status, runs: Mapping[int, Run], *, terminate: bool = False) 
 
 def failed(status: Status, reason: str, message: str, now: float) -> Status:
     """End a job that never got to run, or cannot run again."""
-    return replace(
-        status,
+    return status._replace(
         state=JobState.FAILED,
         reason=reason,
         message=message,

@@ -5,7 +5,7 @@ every restart), unless the pod shows that it was asked to stop from outside befo
 node, times, out-of-memory, the deadline.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from batchyard.core.interruption import by_whom, never_ran, stopped_from_outside
@@ -99,7 +99,7 @@ def _timed_out(pod: Pod | None, exit_code: int | None) -> Outcome:
         and pod.main_stopped_at < pod.deadline
     )
     if ended_before and pod.main_exit_code:
-        return _of_exit(pod.main, pod.main_exit_code, replace(pod, reason="", message=""))
+        return _of_exit(pod.main, pod.main_exit_code, pod._replace(reason="", message=""))
     if ended_before:
         message = f"{_TIMED_OUT}: container {pod.main} had ended with exit code 0, others still ran"
         return Outcome(Verdict.TIMED_OUT, Reason.DEADLINE_EXCEEDED, message, 0)

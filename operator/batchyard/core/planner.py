@@ -338,8 +338,7 @@ def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[
 def _held(status: Status, hold: Hold, position: int, now: float) -> Status:
     """The status of a job that was looked at in vain. A place that has hardly changed is no reason to write it anew."""
     moved = status.reason != hold.reason or worth_renewing(status.queue_position, position)
-    return replace(
-        status,
+    return status._replace(
         state=JobState.RUNNABLE,
         reason=hold.reason,
         message=hold.message,

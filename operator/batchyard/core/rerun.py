@@ -51,7 +51,7 @@ def _entered(shape: ArrayShape, rerun: Rerun, status: Status) -> Status:
     array = status.array or ArrayStatus(shape.size)
     if array.chosen == chosen:
         return status
-    return replace(status, array=replace(array, chosen=chosen, succeeded_before=_succeeded(end) - chosen))
+    return status._replace(array=replace(array, chosen=chosen, succeeded_before=_succeeded(end) - chosen))
 
 
 def _end(rerun: Rerun, status: Status) -> EndedDependency | None:

@@ -4,7 +4,6 @@ Called by `lifecycle` for the run of a job that is to be terminated, by the plan
 the executor, which starts nothing that is withheld. The spec holds the wish, so a restarted operator goes on with it.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from batchyard.api.batchjob import JobState, StopMode
@@ -57,7 +56,7 @@ def announced(status: Status, stop: Stop) -> Status:
     _, word = _ENDS[stop.mode]
     run = f"Kubernetes Job {status.attempts[-1].job_name}" if status.attempts else "the last run"
     message = f"to be {word} once {run} has ended: {stop.reason}"
-    return replace(status, reason=Reason.STOPPING, message=message, queue_position=None, stalled=False)
+    return status._replace(reason=Reason.STOPPING, message=message, queue_position=None, stalled=False)
 
 
 def obeyed(job: BatchJob, status: Status, *, idle: bool, now: float) -> Status | Fail:
@@ -83,7 +82,7 @@ def obeyed_by_array(job: BatchJob, status: Status, *, idle: bool) -> Status | Fa
         message = f"to be terminated once its pods have ended: {stop.reason}"
         if status.array is not None and status.array.lost:
             message += f". {status.array.lost}"
-        return replace(status, reason=Reason.STOPPING, message=message, queue_position=None)
+        return status._replace(reason=Reason.STOPPING, message=message, queue_position=None)
     if job.stop is not None:
         return arrays.held(status, "cancelled once those that run have ended (spec.stop)")
     if job.suspended:
@@ -104,7 +103,7 @@ def _left_alone(job: BatchJob, status: Status) -> Status:
         message += _CANCEL_NOTE
     elif job.suspended:
         message += _HOLD_NOTE
-    return status if message == status.message else replace(status, message=message)
+    return status if message == status.message else status._replace(message=message)
 
 
 def _held(status: Status) -> Status:
@@ -113,11 +112,11 @@ def _held(status: Status) -> Status:
     message = "held by spec.suspend; set it to false to release the job"
     if status.state is JobState.PENDING:
         message += f". Besides, {status.message}"
-    return replace(status, reason=Reason.SUSPENDED, message=message, queue_position=None, stalled=False)
+    return status._replace(reason=Reason.SUSPENDED, message=message, queue_position=None, stalled=False)
 
 
 def _released(status: Status, now: float) -> Status:
     if status.not_before is not None and status.not_before > now:
         due = datetime.fromtimestamp(status.not_before, UTC).strftime("%H:%M:%SZ")
-        return replace(status, reason=Reason.RETRY_BACKOFF, message=f"the next attempt is due at {due}")
-    return replace(status, reason=Reason.WAITING_IN_QUEUE, message="")
+        return status._replace(reason=Reason.RETRY_BACKOFF, message=f"the next attempt is due at {due}")
+    return status._replace(reason=Reason.WAITING_IN_QUEUE, message="")

@@ -152,7 +152,7 @@ class ArrayKeeper:
         job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
         if count and job is not None and job.uid == uid and status is not None and status.array is not None:
             array = replace(status.array, restarts=status.array.restarts + count)
-            self._cache.set_status(key, replace(status, array=array))
+            self._cache.set_status(key, status._replace(array=array))
 
     async def look(self, key: Key) -> None:
         """Read how indexes failed, and why pods do not start."""

@@ -9,7 +9,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from math import ceil
 
 from batchyard.api import names
@@ -147,7 +146,7 @@ class Executor:
         """Note that the API server holds what was granted; of an array its pods have yet to be taken, too."""
         status = self._cache.statuses.get(placement.key)
         if status is not None and status.refusals and placement.array is None:
-            self._cache.set_status(placement.key, replace(status, refusals=0))
+            self._cache.set_status(placement.key, status._replace(refusals=0))
         self._withdraw(placement)
 
     def _withdraw(self, placement: Placement) -> None:
@@ -209,10 +208,10 @@ class Executor:
     def _put_off(self, status: Status, message: str, wait: float) -> Status:
         """Let a job ask for its place, or an array for further ones, no sooner than after so many seconds."""
         not_before = self._clock() + wait
-        status = replace(status, not_before=not_before, queue_position=None, refusals=status.refusals + 1)
+        status = status._replace(not_before=not_before, queue_position=None, refusals=status.refusals + 1)
         if arrays.has_started(status):
             return arrays.held(status, message)
-        return replace(status, state=JobState.RUNNABLE, reason=Reason.CREATE_FAILED, message=message)
+        return status._replace(state=JobState.RUNNABLE, reason=Reason.CREATE_FAILED, message=message)
 
     async def look(self, key: Key) -> None:
         """Find out why pods of a job are not made, do not start, or have failed, where no feed tells it."""

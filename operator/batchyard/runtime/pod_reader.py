@@ -37,7 +37,7 @@ def pod(obj: Object) -> Pod | None:
     ordinary: list[Container] = list(status.get("containerStatuses") or ())
     name = _main_container(metadata, spec)
     main = next((each for each in ordinary if each["name"] == name), {})
-    main_end = _end(main)
+    main_end, started = _end(main), _start(main)
     waiting = _waiting([*before, *sidecars], ordinary, main)
     ended = _telling_end([*before, *ordinary], main)
     end = _end(ended)
@@ -46,7 +46,8 @@ def pod(obj: Object) -> Pod | None:
     disruption = conditions.get("DisruptionTarget", {})
     disrupted = disruption.get("status") == "True"
     phase = status.get("phase", "Pending")
-    starting = _started_at(main) is None and phase not in _ENDED
+    starting = not started and phase not in _ENDED
+    silent = not waiting and starting and _is_silent(conditions, sidecars)
     index = labels.get(names.COMPLETION_INDEX, "")
     return Pod(
         name=metadata["name"],
@@ -59,8 +60,8 @@ def pod(obj: Object) -> Pod | None:
         node_name=spec.get("nodeName", ""),
         phase=phase,
         bound_at=_bound_at(obj, scheduled),
-        ran=any(_started_at(each) is not None for each in (*before, *sidecars, *ordinary)),
-        started_at=_started_at(main),
+        ran=bool(started) or any(map(_start, (*before, *sidecars, *ordinary))),
+        started_at=timestamp(started),
         stopped_at=timestamp(end.get("finishedAt")),
         exit_code=end.get("exitCode"),
         reason=status.get("reason") or end.get("reason") or "",
@@ -75,8 +76,8 @@ def pod(obj: Object) -> Pod | None:
         index=int(index) if index.isdecimal() else None,
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
-        doubtful=doubt_about_pod(spec) if starting else "",
-        silent=not waiting and starting and _is_silent(conditions, sidecars),
+        doubtful=doubt_about_pod(spec) if waiting or silent else "",
+        silent=silent,
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         address=status.get("podIP", ""),
         deleting="deletionTimestamp" in metadata,
@@ -116,10 +117,12 @@ def _waiting(before: list[Container], ordinary: list[Container], main: Container
 
     A sidecar that is started again later is none.
     """
-    if _started_at(main) is None:
+    if not _start(main):
         asked = [*before, *ordinary]
+    elif _end(main):
+        asked = [each for each in ordinary if not _start(each)]
     else:
-        asked = [each for each in ordinary if _end(main) and _started_at(each) is None]
+        return {}
     states = [(each.get("state") or {}).get("waiting") or {} for each in asked]
     return next((state for state in states if state and state.get("reason") not in _NOT_AN_ERROR), {})
 
@@ -152,11 +155,14 @@ def _out_of_memory(container: Container) -> bool:
     return end.get("reason") == "OOMKilled" and end.get("exitCode", 0) != 0
 
 
-def _started_at(container: Container) -> float | None:
-    """When a container started to run, this time or the last."""
-    states = [container.get("state") or {}, container.get("lastState") or {}]
-    starts = [(state.get("running") or state.get("terminated") or {}).get("startedAt") for state in states]
-    return next((started for text in starts if (started := timestamp(text)) is not None), None)
+def _start(container: Container) -> str:
+    """When a container started to run, this time or the last; nothing if it never has."""
+    for field in ("state", "lastState"):
+        state = container.get(field) or {}
+        started: str | None = (state.get("running") or state.get("terminated") or {}).get("startedAt")
+        if started:
+            return started
+    return ""
 
 
 def _is_silent(conditions: Mapping[str, Mapping[str, Any]], sidecars: list[Container]) -> bool:

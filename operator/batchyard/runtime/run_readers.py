@@ -4,7 +4,6 @@ Only what `marks` believes is read: then labels and annotations are there, and t
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from batchyard.api import names
@@ -50,8 +49,7 @@ def run(obj: Object, known: Run | None = None) -> Run | None:
     constant = known or _made(obj)
     if constant is None:
         return None
-    return replace(
-        constant,
+    return constant._replace(
         active=status.get("active", 0),
         ready=status.get("ready", 0),
         started_at=timestamp(status.get("startTime")),

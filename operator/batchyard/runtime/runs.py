@@ -5,7 +5,7 @@ A part of the cache, which tells of what the feeds and the answers to writes sho
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from batchyard.core.arrayrecords import ArrayPods
@@ -25,7 +25,7 @@ class Told:
 
     def on(self, pod: Pod) -> Pod:
         """Return the record of the pod with this."""
-        return replace(pod, waiting_reason=self.reason, waiting_message=self.message, told_at=self.at)
+        return pod._replace(waiting_reason=self.reason, waiting_message=self.message, told_at=self.at)
 
 
 class Runs:
@@ -113,7 +113,7 @@ class Runs:
         run = self._jobs.get(key)
         if run is None or run.uid != uid or run.refusal == refusal:
             return None
-        run = replace(run, refusal=refusal)
+        run = run._replace(refusal=refusal)
         self._keep(key, run)
         return run
 
@@ -138,7 +138,7 @@ class Runs:
             if run.indexed is not None:
                 self.looked.pop(run.owner_uid, None)
                 self.leaving.pop(run.owner_uid, None)
-                self._note_array(replace(run, condition="Gone"))
+                self._note_array(run._replace(condition="Gone"))
         pod = self.pods.get(run.owner_uid, {}).get(run.name)
         if pod is not None and pod.gone:
             _drop(self.pods, run.owner_uid, run.name)
@@ -156,7 +156,7 @@ class Runs:
         key = (pod.owner[0], pod.name)
         known = self._pods.get(key)
         if known is not None and known.uid == pod.uid:
-            pod = replace(pod, owner=known.owner, owner_uid=known.owner_uid, run=known.run, job_uid=known.job_uid)
+            pod = pod._replace(owner=known.owner, owner_uid=known.owner_uid, run=known.run, job_uid=known.job_uid)
         else:
             known = None
         if not self._believes_pod(pod, known):
@@ -213,7 +213,7 @@ class Runs:
         if pod is None or self.pods.get(pod.owner_uid, {}).get(pod.run) != pod:
             return None
         if (key[0], pod.run) in self._jobs:
-            self.pods[pod.owner_uid][pod.run] = replace(pod, gone=True)
+            self.pods[pod.owner_uid][pod.run] = pod._replace(gone=True)
         else:
             _drop(self.pods, pod.owner_uid, pod.run)
         return pod

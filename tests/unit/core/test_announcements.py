@@ -1,6 +1,5 @@
 """What becomes an Event, and above all what does not."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,7 +13,7 @@ from batchyard.core.records import Attempt, Status
 RUNNABLE = Status(state=JobState.RUNNABLE, reason=Reason.WAITING_IN_QUEUE)
 OPEN = Attempt(1, 1, "videos-1", "shared")
 RUNNING = Status(state=JobState.RUNNING, attempts=(OPEN,))
-INTERRUPTED = replace(OPEN, stopped_at=9.0, reason=Reason.INTERRUPTED, message="the node went away")
+INTERRUPTED = OPEN._replace(stopped_at=9.0, reason=Reason.INTERRUPTED, message="the node went away")
 
 
 @pytest.mark.parametrize(
@@ -22,13 +21,13 @@ INTERRUPTED = replace(OPEN, stopped_at=9.0, reason=Reason.INTERRUPTED, message="
     [
         (Status(), RUNNABLE),
         (RUNNABLE, RUNNING),
-        (RUNNING, replace(RUNNING, state=JobState.SUCCEEDED)),
-        (RUNNABLE, replace(RUNNABLE, queue_position=3)),
-        (replace(RUNNABLE, stalled=True), replace(RUNNABLE, stalled=True, message="larger now")),
+        (RUNNING, RUNNING._replace(state=JobState.SUCCEEDED)),
+        (RUNNABLE, RUNNABLE._replace(queue_position=3)),
+        (RUNNABLE._replace(stalled=True), RUNNABLE._replace(stalled=True, message="larger now")),
         (Status(state=JobState.FAILED), Status(state=JobState.FAILED)),
-        (RUNNABLE, replace(RUNNABLE, state=JobState.FAILED, reason=Reason.CANCELLED)),
-        (RUNNING, replace(RUNNING, state=JobState.FAILED, reason=Reason.TERMINATED, attempts=(INTERRUPTED,))),
-        (RUNNING, replace(RUNNABLE, reason=Reason.STOPPING, attempts=(INTERRUPTED,))),
+        (RUNNABLE, RUNNABLE._replace(state=JobState.FAILED, reason=Reason.CANCELLED)),
+        (RUNNING, RUNNING._replace(state=JobState.FAILED, reason=Reason.TERMINATED, attempts=(INTERRUPTED,))),
+        (RUNNING, RUNNABLE._replace(reason=Reason.STOPPING, attempts=(INTERRUPTED,))),
     ],
 )
 def test_ordinary_progress_makes_no_event(before: Status, after: Status) -> None:
@@ -40,22 +39,22 @@ def test_ordinary_progress_makes_no_event(before: Status, after: Status) -> None
     [
         (
             RUNNING,
-            replace(RUNNING, state=JobState.FAILED, reason=Reason.NON_ZERO_EXIT, message="exit code 3"),
+            RUNNING._replace(state=JobState.FAILED, reason=Reason.NON_ZERO_EXIT, message="exit code 3"),
             Announcement(Reason.NON_ZERO_EXIT, "exit code 3", 1),
         ),
         (
             RUNNING,
-            replace(RUNNING, state=JobState.RUNNABLE, attempts=(INTERRUPTED,)),
+            RUNNING._replace(state=JobState.RUNNABLE, attempts=(INTERRUPTED,)),
             Announcement(Reason.INTERRUPTED, "the node went away; the job goes back to its queue", 1),
         ),
         (
             RUNNABLE,
-            replace(RUNNABLE, stalled=True, reason=Reason.EXCEEDS_CAPACITY, message="too large"),
+            RUNNABLE._replace(stalled=True, reason=Reason.EXCEEDS_CAPACITY, message="too large"),
             Announcement(Reason.EXCEEDS_CAPACITY, "too large", 0),
         ),
         (
             RUNNABLE,
-            replace(RUNNABLE, reason=Reason.CREATE_FAILED, message="quota"),
+            RUNNABLE._replace(reason=Reason.CREATE_FAILED, message="quota"),
             Announcement(Reason.CREATE_FAILED, "quota", 0),
         ),
     ],
@@ -65,11 +64,11 @@ def test_what_a_person_may_have_to_see_to(before: Status, after: Status, expecte
 
 
 def test_interruptions_of_indexes_are_announced_once() -> None:
-    of_array = [replace(RUNNABLE, array=ArrayStatus(9), interruptions=count) for count in (0, 3, 4)]
+    of_array = [RUNNABLE._replace(array=ArrayStatus(9), interruptions=count) for count in (0, 3, 4)]
     told = [announcement(before, after) for before, after in pairwise(of_array)]
     assert [each.reason if each else "" for each in told] == [Reason.INTERRUPTED, ""]
 
 
 def test_a_repeated_failure_to_create_is_announced_once() -> None:
-    failing = replace(RUNNABLE, reason=Reason.CREATE_FAILED, message="quota")
-    assert announcement(failing, replace(failing, message="quota still")) is None
+    failing = RUNNABLE._replace(reason=Reason.CREATE_FAILED, message="quota")
+    assert announcement(failing, failing._replace(message="quota still")) is None

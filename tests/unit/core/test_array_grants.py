@@ -1,7 +1,5 @@
 """What of an array's grant has yet to be given, and whether it was seen what became of what was."""
 
-from dataclasses import replace
-
 import pytest
 
 from batchyard.core.arrayrecords import ArrayGrant, IndexedJob, IndexRun
@@ -11,7 +9,7 @@ from unit.samples import NOW, make_run
 
 GRANT = ArrayGrant(slots=3, parallelism=5, retries=(IndexRun(0, 2, 2), IndexRun(1, 2, 2)))
 MAIN = make_run(indexed=IndexedJob(10, 2), active=2)
-RAISED = replace(MAIN, indexed=IndexedJob(10, 5))
+RAISED = MAIN._replace(indexed=IndexedJob(10, 5))
 
 
 def test_what_has_a_kubernetes_job_is_not_outstanding_any_more() -> None:
@@ -21,7 +19,7 @@ def test_what_has_a_kubernetes_job_is_not_outstanding_any_more() -> None:
     assert outstanding(GRANT, RAISED, {}) == 2
     assert outstanding(GRANT, RAISED, {"retry": retry}) == 1
     assert outstanding(GRANT, MAIN, {"retry": retry}) == 4
-    assert outstanding(GRANT, replace(MAIN, condition="Complete"), {}) == 2
+    assert outstanding(GRANT, MAIN._replace(condition="Complete"), {}) == 2
 
 
 @pytest.mark.parametrize(
@@ -32,11 +30,11 @@ def test_a_status_that_accounts_for_the_parallelism_acknowledges_it(
     active: int, terminating: int, completed: int, expected: bool
 ) -> None:
     shown = IndexedJob(10, 5, terminating, IndexSet.below(completed))
-    assert acknowledged(replace(MAIN, indexed=shown, active=active)) == expected
+    assert acknowledged(MAIN._replace(indexed=shown, active=active)) == expected
 
 
 def test_it_is_not_waited_for_without_end() -> None:
     assert settling(RAISED, NOW, NOW)
     assert not settling(RAISED, NOW, NOW + ACKNOWLEDGE_SECONDS)
     assert not settling(RAISED, None, NOW)
-    assert not settling(replace(RAISED, active=5), NOW, NOW)
+    assert not settling(RAISED._replace(active=5), NOW, NOW)

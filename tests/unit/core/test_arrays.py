@@ -46,7 +46,7 @@ def ended(completed: str = "", failed: str = "") -> Run:
 
 def alone(index: int, run: Run) -> Run:
     """The run as that of a single index."""
-    return replace(run, index=index, name=f"videos-{run.number}-i{index}", uid=f"uid-{index}-{run.number}")
+    return run._replace(index=index, name=f"videos-{run.number}-i{index}", uid=f"uid-{index}-{run.number}")
 
 
 def failed_pod(index: int, **fields: Any) -> Pod:
@@ -164,7 +164,7 @@ def test_interruptions_are_counted_from_the_jobs() -> None:
     chains = [alone(4, interrupted(2, attempt=1)), alone(4, make_run(3, attempt=1)), alone(5, make_run(2, attempt=1))]
     seen: dict[str, Any] = {"main": main(failed="4-6"), "ends": {6: failed_pod(6)}}
     assert look(*chains, **seen).status.interruptions == 3
-    known = replace(STARTED, interruptions=3, array=ArrayStatus(10, failed=indexes("4")))
+    known = STARTED._replace(interruptions=3, array=ArrayStatus(10, failed=indexes("4")))
     chains[1] = alone(4, interrupted(3, attempt=1))
     assert look(*chains, status=known, **seen).status.interruptions == 4  # the last one of a failed index, too
 
@@ -191,7 +191,7 @@ def test_it_ends_when_all_have() -> None:
 
 
 def test_a_job_that_is_gone_is_made_up_for() -> None:
-    known = replace(STARTED, array=ArrayStatus(10, succeeded=indexes("0-6"), failed=indexes("7")))
+    known = STARTED._replace(array=ArrayStatus(10, succeeded=indexes("0-6"), failed=indexes("7")))
     observed = look(alone(8, make_run(2, attempt=1)), status=known)
     assert observed.want.retries == (IndexRun(9, 2, 1),)
     assert observed.status.state is JobState.RUNNING
@@ -213,7 +213,7 @@ def test_more_failures_than_allowed_end_it_at_once() -> None:
 
 def test_indexes_that_were_to_end_are_no_failures_that_are_counted() -> None:
     shape = ArrayShape(10, max_failed_indexes=1, stops=(IndexStop(indexes("0-1"), "bad input"),))
-    known = replace(STARTED, array=ArrayStatus(10, failed=indexes("0-1")))
+    known = STARTED._replace(array=ArrayStatus(10, failed=indexes("0-1")))
     ends: dict[int, Pod | None] = {2: failed_pod(2), 3: failed_pod(3)}
     observed = look(main=main("", "0-2", active=4), status=known, shape=shape, ends=ends, retry=RetryPolicy())
     assert observed.status.state is JobState.RUNNING
@@ -230,7 +230,7 @@ def test_pods_that_do_not_start_are_looked_at() -> None:
     hopeless = make_pod(waiting_reason="InvalidImageName", waiting_message="no: such", index=2)
     assert look(main=waits, waiting=(hopeless,)).abandoned == [hopeless]
     none = main(active=4, ready=0, created=NOW)
-    fresh = replace(STARTED, started_at=None)
+    fresh = STARTED._replace(started_at=None)
     assert look(main=none, status=fresh, waiting=(hopeless,)).status.reason == Reason.CANNOT_START
 
 
@@ -267,7 +267,7 @@ def test_retries_are_granted_before_slots() -> None:
 
 
 def test_what_did_not_succeed_in_an_ended_array_has_failed() -> None:
-    status = replace(STARTED, state=JobState.FAILED, array=ArrayStatus(4, succeeded=indexes("1"), running=2))
+    status = STARTED._replace(state=JobState.FAILED, array=ArrayStatus(4, succeeded=indexes("1"), running=2))
     array = closed(status).array
     assert array is not None
     assert (str(array.failed), array.running, array.waiting) == ("0,2-3", 0, 0)

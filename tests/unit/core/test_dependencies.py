@@ -77,7 +77,7 @@ def test_what_is_waited_for_is_named() -> None:
 def test_an_end_counts_once_it_is_stored(wanted: DependencyType, state: Status) -> None:
     """An operator that dies before may come to another one."""
     job = needs("c", ("a", wanted))
-    ran = replace(state, attempts=(make_attempt(1, stopped_at=NOW),))
+    ran = state._replace(attempts=(make_attempt(1, stopped_at=NOW),))
     objects = replace(snapshot(job, A, a=ran), unstored={A.key, job.key})
     ended, verdict = check(job, Status(), objects)
     assert ended == ()
@@ -95,7 +95,7 @@ def test_what_never_ran_fails_its_chain_at_once_but_starts_nothing() -> None:
 
 
 def test_an_array_that_ran_has_no_attempts_and_counts_once_its_end_is_stored() -> None:
-    job, ran = needs("c", "a"), replace(FAILED, started_at=NOW)
+    job, ran = needs("c", "a"), FAILED._replace(started_at=NOW)
     objects = replace(snapshot(job, A, a=ran), unstored={A.key})
     assert isinstance(check(job, Status(), objects)[1], Waits)
     assert isinstance(check(job, Status(), replace(objects, unstored=()))[1], Never)
@@ -150,7 +150,7 @@ def test_what_had_not_ended_and_what_is_known_is_not_remembered() -> None:
     assert remember(job, PENDING, "a", RUNNING) is PENDING
     seen = remember(job, PENDING, "a", SUCCEEDED)
     assert remember(job, seen, "a", FAILED) is seen
-    link = replace(FAILED, reason="DependencyNotMet", dependencies=(EndedDependency("root", JobState.FAILED),))
+    link = FAILED._replace(reason="DependencyNotMet", dependencies=(EndedDependency("root", JobState.FAILED),))
     assert remember(job, PENDING, "a", link).dependencies == (EndedDependency("a", JobState.FAILED, "root"),)
 
 
@@ -207,7 +207,7 @@ def test_the_root_is_named_when_it_is_gone() -> None:
     plain = Never("DependencyNotMet", "BatchJob b had to succeed but failed, because of BatchJob root")
     assert judged(needs("c", "b"), B, b=link)[1] == plain
     another = replace(needs("root"), created=NOW + 60)
-    link = replace(link, stopped_at=NOW)
+    link = link._replace(stopped_at=NOW)
     assert judged(needs("c", "b"), B, another, b=link, root=SUCCEEDED)[1] == plain, "its words are of another job"
 
 
@@ -274,7 +274,7 @@ def test_a_job_may_not_wait_for_itself_nor_be_taken_for_a_circle_when_others_do(
 
 def test_a_dependency_that_was_met_closes_no_circle() -> None:
     """`a` ended well and was deleted; another `a` waits for the job that waited for the first."""
-    met = replace(PENDING, dependencies=(EndedDependency("a", JobState.SUCCEEDED),))
+    met = PENDING._replace(dependencies=(EndedDependency("a", JobState.SUCCEEDED),))
     found = passes(snapshot(needs("a", "b"), needs("b", "a", "later"), b=met))
     assert states(found) == {"a": "Pending", "b": "Pending"}
 

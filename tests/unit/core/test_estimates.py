@@ -85,7 +85,7 @@ class World:
             if key in self.arrays:
                 size, places, ended, since = self.arrays[key]
                 indexed = IndexedJob(size, places, completed=IndexSet.below(ended))
-                run = arrays[key] = replace(run, active=places, indexed=indexed)
+                run = arrays[key] = run._replace(active=places, indexed=indexed)
                 amount = {each: number * places for each, number in amount.items()}
                 status = ArrayStatus(size, succeeded=IndexSet.below(ended))
                 statuses[key] = Status(JobState.RUNNING, environment="pool", started_at=NOW - since, array=status)

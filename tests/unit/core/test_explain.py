@@ -36,7 +36,7 @@ def test_a_job_of_a_share_is_told_its_place_in_the_share() -> None:
 @pytest.mark.parametrize("reason", ["InsufficientCapacity", "WaitingForHigherPriority", "ReservedForOtherShares"])
 def test_a_job_that_is_first_no_more_says_so(reason: str) -> None:
     first, urgent = replace(make_job("first"), share="red"), replace(make_job("urgent"), share="red")
-    statuses = {each.key: replace(WAITING, reason=reason, queue_position=1) for each in (first, urgent)}
+    statuses = {each.key: WAITING._replace(reason=reason, queue_position=1) for each in (first, urgent)}
     backlog = Backlog()
     backlog.add(first)
     assert renewals({first.key: first}, statuses, backlog, limit=9, now=NOW) == {}
@@ -84,9 +84,9 @@ def test_only_outdated_places_are_renewed_front_first_and_not_too_many_at_once()
         job: BatchJob = replace(make_job(f"job-{number}"), created=NOW + number)
         backlog.add(job)
         jobs[job.key] = job
-        statuses[job.key] = replace(WAITING, queue_position=number + 2)
-    statuses["media", "job-0"] = replace(WAITING, reason="InsufficientCapacity")
-    statuses["media", "job-1"] = replace(WAITING, queue_position=2)
+        statuses[job.key] = WAITING._replace(queue_position=number + 2)
+    statuses["media", "job-0"] = WAITING._replace(reason="InsufficientCapacity")
+    statuses["media", "job-1"] = WAITING._replace(queue_position=2)
     found = renewals(jobs, statuses, backlog, limit=3, now=NOW)
     assert [(key[1], status.queue_position) for key, status in found.items()] == [
         ("job-2", 3),
@@ -140,9 +140,9 @@ def test_an_estimate_goes_with_a_place_or_by_itself_when_it_is_due() -> None:
     backlog = Backlog()
     for job in jobs:
         backlog.add(job)
-    statuses = {job.key: replace(WAITING, queue_position=number) for number, job in enumerate(jobs, start=1)}
-    statuses[jobs[1].key] = replace(WAITING, queue_position=9, estimated_start=NOW + 5)
-    statuses[jobs[2].key] = replace(WAITING, queue_position=3, estimated_start=NOW + 500)
+    statuses = {job.key: WAITING._replace(queue_position=number) for number, job in enumerate(jobs, start=1)}
+    statuses[jobs[1].key] = WAITING._replace(queue_position=9, estimated_start=NOW + 5)
+    statuses[jobs[2].key] = WAITING._replace(queue_position=3, estimated_start=NOW + 500)
     estimates = {jobs[0].key: NOW + 100, jobs[1].key: NOW + 200}
     by_key = {job.key: job for job in jobs}
 
@@ -155,9 +155,9 @@ def test_an_estimate_goes_with_a_place_or_by_itself_when_it_is_due() -> None:
 
 
 def test_who_has_started_or_waits_for_something_else_has_no_estimate() -> None:
-    status = replace(WAITING, estimated_start=NOW)
+    status = WAITING._replace(estimated_start=NOW)
     assert unestimated(status, waits=True) is status
     assert unestimated(status, waits=False) == WAITING
-    assert unestimated(replace(status, environment="pool"), waits=True).estimated_start == NOW, "not an array"
-    started = replace(status, environment="pool", array=ArrayStatus(5))
+    assert unestimated(status._replace(environment="pool"), waits=True).estimated_start == NOW, "not an array"
+    started = status._replace(environment="pool", array=ArrayStatus(5))
     assert unestimated(started, waits=True).estimated_start is None

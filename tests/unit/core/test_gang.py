@@ -1,6 +1,5 @@
 """When the other nodes of a multi-node job start and stop, and what their ends mean."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ CLOSED = Status(JobState.RUNNABLE, attempts=(make_attempt(stopped_at=NOW),))
 
 def child(node: int, base: Run | None = None, **fields: Any) -> Run:
     defaults = {"name": f"videos-1-n{node}", "uid": f"uid-{node}", "node": node, "main_uid": "main"}
-    return replace(base or make_run(), **{**defaults, **fields})
+    return (base or make_run())._replace(**{**defaults, **fields})
 
 
 def named(*children: Run) -> dict[str, Run]:
@@ -47,10 +46,10 @@ def test_the_others_start_once_the_main_node_runs() -> None:
     [
         None,
         make_pod(),
-        replace(RUNNING, started_at=None),
-        replace(RUNNING, address=""),
-        replace(RUNNING, phase="Succeeded"),
-        replace(RUNNING, gone=True),
+        RUNNING._replace(started_at=None),
+        RUNNING._replace(address=""),
+        RUNNING._replace(phase="Succeeded"),
+        RUNNING._replace(gone=True),
     ],
 )
 def test_not_before_it_runs_nor_after(pod: Pod | None) -> None:
@@ -61,8 +60,8 @@ def test_not_before_it_runs_nor_after(pod: Pod | None) -> None:
     ("status", "main"),
     [
         (UNDER_WAY, None),
-        (UNDER_WAY, replace(MAIN, deleting=True)),
-        (UNDER_WAY, replace(succeeded(), uid="main", node=1)),
+        (UNDER_WAY, MAIN._replace(deleting=True)),
+        (UNDER_WAY, succeeded()._replace(uid="main", node=1)),
         (CLOSED, MAIN),
         (Status(), MAIN),
     ],
@@ -79,10 +78,10 @@ def test_a_node_whose_job_is_in_the_way_waits() -> None:
     ("main", "left"),
     [
         (MAIN, []),
-        (replace(MAIN, deleting=True), ["videos-1-n0"]),
-        (replace(succeeded(), uid="main"), ["videos-1-n0"]),
-        (replace(exited(), uid="main"), ["videos-1-n0"]),
-        (replace(MAIN, uid="another"), ["videos-1-n0", "videos-1-n2"]),
+        (MAIN._replace(deleting=True), ["videos-1-n0"]),
+        (succeeded()._replace(uid="main"), ["videos-1-n0"]),
+        (exited()._replace(uid="main"), ["videos-1-n0"]),
+        (MAIN._replace(uid="another"), ["videos-1-n0", "videos-1-n2"]),
         (None, ["videos-1-n0", "videos-1-n2"]),
     ],
 )
@@ -127,7 +126,7 @@ def test_a_node_that_cannot_start_is_waited_for_first() -> None:
 
 def test_the_message_counts_and_names_the_first_that_waits() -> None:
     pods = {
-        "videos-1-n0": replace(RUNNING, run="videos-1-n0"),
+        "videos-1-n0": RUNNING._replace(run="videos-1-n0"),
         "videos-1-n2": make_pod(run="videos-1-n2", unschedulable="0/1 nodes"),
         "videos-1-n3": make_pod(run="videos-1-n3", waiting_reason="ErrImagePull"),
     }

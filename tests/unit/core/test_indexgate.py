@@ -119,7 +119,7 @@ def test_a_sequence_goes_one_by_one_and_ends_with_a_failure(own: Status, ready: 
 
 def test_what_is_remembered_of_a_partner_outlives_it() -> None:
     end = EndedDependency("index", JobState.FAILED, succeeded=indexes("1"), size=6)
-    _, found = look(array("render", "index"), own=replace(Status(), dependencies=(end,)), index=at("0-5"))
+    _, found = look(array("render", "index"), own=Status()._replace(dependencies=(end,)), index=at("0-5"))
     assert found is not None
     assert str(found.ready) == "1"
 

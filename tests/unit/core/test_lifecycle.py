@@ -37,7 +37,7 @@ GRACE = 30
 JITTER = 5 * chance_of(make_job().uid, 1)
 RUNNABLE = Status(JobState.RUNNABLE, "WaitingInQueue", revision=3, queue_position=2)
 STARTED = make_pod(phase="Running", node_name="node-1", started_at=NOW + 10)
-DONE = replace(STARTED, phase="Succeeded", stopped_at=NOW + 50, exit_code=0)
+DONE = STARTED._replace(phase="Succeeded", stopped_at=NOW + 50, exit_code=0)
 FAILED_ATTEMPT = make_attempt(1, stopped_at=NOW + 60, exit_code=1, reason="NonZeroExit")
 RETRYING = Status(JobState.RUNNABLE, "RetryBackoff", revision=3, attempts=(FAILED_ATTEMPT,), not_before=NOW + 70)
 
@@ -117,7 +117,7 @@ def test_an_ended_job_waits_a_moment_for_the_last_word_of_its_pod() -> None:
     early = look(RUNNABLE, run, pods=(STARTED,), now=run.ended_at + 1)
     assert early.status.state is JobState.STARTING
     assert early.wake_at == run.ended_at + POD_GRACE_SECONDS
-    told = look(early.status, run, pods=(replace(STARTED, phase="Failed", reason="OOMKilled"),), now=run.ended_at + 1)
+    told = look(early.status, run, pods=(STARTED._replace(phase="Failed", reason="OOMKilled"),), now=run.ended_at + 1)
     assert summary(told.status) == ("Runnable", "RetryBackoff")
     assert told.status.attempts[0].reason == "OOMKilled"
     late = look(early.status, run, pods=(STARTED,), now=run.ended_at + POD_GRACE_SECONDS)
@@ -127,20 +127,20 @@ def test_an_ended_job_waits_a_moment_for_the_last_word_of_its_pod() -> None:
 def test_a_timeout_waits_longer_for_the_exit_code() -> None:
     run = exited(code=1)
     assert run.ended_at is not None
-    silent = replace(STARTED, phase="Failed", reason="DeadlineExceeded")
+    silent = STARTED._replace(phase="Failed", reason="DeadlineExceeded")
     early = look(RUNNABLE, run, pods=(silent,), now=run.ended_at + POD_GRACE_SECONDS)
     assert (early.status.state, early.wake_at) == (JobState.STARTING, run.ended_at + DEADLINE_GRACE_SECONDS)
-    told = look(early.status, run, pods=(replace(silent, exit_code=0),), now=run.ended_at + 3)
+    told = look(early.status, run, pods=(silent._replace(exit_code=0),), now=run.ended_at + 3)
     assert (told.status.reason, told.status.attempts[0].exit_code) == ("DeadlineExceeded", 0)
     late = look(early.status, run, pods=(silent,), now=run.ended_at + DEADLINE_GRACE_SECONDS)
     assert (late.status.reason, late.status.attempts[0].exit_code) == ("DeadlineExceeded", None)
-    gone = look(early.status, run, pods=(replace(silent, gone=True),), now=run.ended_at + 1)
+    gone = look(early.status, run, pods=(silent._replace(gone=True),), now=run.ended_at + 1)
     assert gone.status.reason == "DeadlineExceeded"
 
 
 def test_a_run_that_ran_out_of_memory_says_which_container_and_what_the_next_has() -> None:
     run = exited(code=1, request={"memory": 4 * 2**30})
-    pod = replace(DONE, phase="Failed", exit_code=1, reason="OOMKilled", out_of_memory=("main",))
+    pod = DONE._replace(phase="Failed", exit_code=1, reason="OOMKilled", out_of_memory=("main",))
     status = look(RUNNABLE, run, pods=(pod,), memory_growth=MemoryGrowth()).status
     assert summary(status) == ("Runnable", "RetryBackoff")
     assert status.message.endswith("with 8Gi of memory instead of 4Gi")
@@ -155,7 +155,7 @@ def test_a_run_that_ran_out_of_memory_says_which_container_and_what_the_next_has
 
 @pytest.mark.parametrize("run", [succeeded(), interrupted()])
 def test_only_a_failure_for_lack_of_memory_counts_as_one(run: Run) -> None:
-    pod = replace(DONE, reason="OOMKilled", out_of_memory=("main",))
+    pod = DONE._replace(reason="OOMKilled", out_of_memory=("main",))
     assert look(RUNNABLE, run, pods=(pod,)).status.attempts[0].out_of_memory == ()
 
 
@@ -174,7 +174,7 @@ def test_a_rule_is_not_asked_about_an_attempt_that_was_followed_by_another() -> 
 
 
 def test_a_job_starts_once_however_often_its_run_does() -> None:
-    first = look(RUNNABLE, exited(), pods=(replace(DONE, phase="Failed"),)).status
+    first = look(RUNNABLE, exited(), pods=(DONE._replace(phase="Failed"),)).status
     pod = make_pod(2, phase="Running", started_at=NOW + 90)
     second = look(first, exited(), make_run(2), pods=(pod,)).status
     assert second.state is JobState.RUNNING
@@ -260,7 +260,7 @@ def test_the_end_is_the_end(status: Status, runs: tuple[Run, ...]) -> None:
         (RUNNABLE, ()),
         (RETRYING, (exited(),)),
         (RETRYING, ()),
-        (replace(RUNNABLE, state=JobState.PENDING), ()),
+        (RUNNABLE._replace(state=JobState.PENDING), ()),
     ],
 )
 def test_with_nothing_new_nothing_changes(status: Status, runs: tuple[Run, ...]) -> None:
@@ -288,9 +288,9 @@ def test_looking_twice_changes_nothing_more(runs: tuple[Run, ...], pods: tuple[P
     [
         ((), (1, 1)),
         ((FAILED_ATTEMPT,), (2, 2)),
-        ((replace(FAILED_ATTEMPT, reason="Interrupted"),), (2, 1)),
-        ((FAILED_ATTEMPT, replace(FAILED_ATTEMPT, run=2, attempt=2, reason="JobDeleted")), (3, 2)),
-        ((replace(FAILED_ATTEMPT, run=77, attempt=1, reason="Interrupted"),), (78, 1)),
+        ((FAILED_ATTEMPT._replace(reason="Interrupted"),), (2, 1)),
+        ((FAILED_ATTEMPT, FAILED_ATTEMPT._replace(run=2, attempt=2, reason="JobDeleted")), (3, 2)),
+        ((FAILED_ATTEMPT._replace(run=77, attempt=1, reason="Interrupted"),), (78, 1)),
     ],
 )
 def test_numbers_of_the_next_run(attempts: tuple[Attempt, ...], expected: tuple[int, int]) -> None:

@@ -35,7 +35,7 @@ RUNNABLE = Status(JobState.RUNNABLE, "WaitingInQueue", **MARK)
 ENDED = make_attempt(1, stopped_at=NOW + 60, reason="NonZeroExit")
 RETRYING = Status(JobState.RUNNABLE, "RetryBackoff", **MARK, attempts=(ENDED,), not_before=NOW + 70)
 DONE = Status(
-    JobState.SUCCEEDED, "Completed", revision=3, stopped_at=NOW, attempts=(replace(ENDED, reason="Completed"),)
+    JobState.SUCCEEDED, "Completed", revision=3, stopped_at=NOW, attempts=(ENDED._replace(reason="Completed"),)
 )
 THREE_ATTEMPTS = make_job(retryStrategy={"attempts": 3})
 
@@ -66,7 +66,7 @@ def test_a_job_that_can_never_run_fails() -> None:
 
 
 def test_a_runnable_job_whose_queue_is_deleted_waits_for_it_again() -> None:
-    result = settled(replace(RUNNABLE, queue_position=4, stalled=True), queues=[], resolved={KEY: make_resolved()})
+    result = settled(RUNNABLE._replace(queue_position=4, stalled=True), queues=[], resolved={KEY: make_resolved()})
     status = result.statuses[KEY]
     assert (status.state, status.queue_position, status.stalled) == (JobState.PENDING, None, False)
     assert result.unqueued == [KEY]
@@ -142,7 +142,7 @@ def test_a_job_that_ran_out_of_memory_asks_for_more() -> None:
 
 @pytest.mark.parametrize("known", [make_resolved(GROWING), None])
 def test_an_operator_that_starts_anew_comes_to_the_same_amount(known: Resolved | None) -> None:
-    status = replace(RETRYING, attempts=(KILLED, replace(KILLED, run=2, attempt=2)))
+    status = RETRYING._replace(attempts=(KILLED, KILLED._replace(run=2, attempt=2)))
     result = settled(status, job=GROWING, now=NOW + 99, resolved={KEY: known} if known else {})
     assert result.resolved[KEY].request["memory"] == 16 * 2**30
     again = settled(status, job=GROWING, now=NOW + 99, resolved=result.resolved)
@@ -150,7 +150,7 @@ def test_an_operator_that_starts_anew_comes_to_the_same_amount(known: Resolved |
 
 
 def test_the_grown_amount_is_what_is_charged() -> None:
-    status = replace(RETRYING, attempts=(KILLED,))
+    status = RETRYING._replace(attempts=(KILLED,))
     resolved = settled(status, job=GROWING, now=NOW + 99).resolved[KEY]
     small = replace(make_job("small"), created=NOW + 1)
     snapshot = waiting(GROWING, small, request={"cpu": 1}, nodes=[make_node(memory="15Gi")])
@@ -163,7 +163,7 @@ def test_the_grown_amount_is_what_is_charged() -> None:
 
 
 def test_a_job_that_has_grown_beyond_every_node_says_so_and_delays_nobody() -> None:
-    status = replace(RETRYING, attempts=(KILLED,))
+    status = RETRYING._replace(attempts=(KILLED,))
     resolved = settled(status, job=GROWING, now=NOW + 99).resolved[KEY]
     small = replace(make_job("small"), created=NOW + 1)
     snapshot = waiting(GROWING, small, request={"cpu": 1}, nodes=[make_node(memory="6Gi")])
@@ -224,7 +224,7 @@ def test_a_job_that_is_held_or_stopped_leaves_the_queue(wish: dict[str, Any], st
 
 def test_a_held_job_does_not_wake_up_for_its_retry() -> None:
     assert settled(RETRYING, job=replace(THREE_ATTEMPTS, suspended=True), now=NOW + 61).wake == {}
-    released = replace(RETRYING, reason="Suspended")
+    released = RETRYING._replace(reason="Suspended")
     assert settled(released, job=THREE_ATTEMPTS, now=NOW + 61).wake == {KEY: NOW + 70}
 
 
@@ -242,7 +242,7 @@ def test_a_run_that_is_to_be_terminated_is_deleted_until_it_is_gone() -> None:
     assert first.stop == [run]
     again = settled(first.statuses[KEY], job=job, runs=[run])
     assert (again.stop, again.statuses) == ([run], {})
-    assert settled(first.statuses[KEY], job=job, runs=[replace(run, deleting=True)]).stop == []
+    assert settled(first.statuses[KEY], job=job, runs=[run._replace(deleting=True)]).stop == []
     assert settled(first.statuses[KEY], job=job).statuses[KEY].reason == "Terminated"
 
 
@@ -289,7 +289,7 @@ def test_what_was_said_is_not_said_again() -> None:
 def test_a_repeated_run_keeps_its_attempt() -> None:
     snapshot = three_jobs()
     last = make_attempt(4, attempt=2, stopped_at=NOW, reason="Interrupted")
-    statuses = {**snapshot.statuses, ("media", "a"): replace(RUNNABLE, attempts=(last,))}
+    statuses = {**snapshot.statuses, ("media", "a"): RUNNABLE._replace(attempts=(last,))}
     placement = place(replace(snapshot, statuses=statuses), [], NOW).placements[0]
     assert (placement.run, placement.attempt) == (5, 2)
 

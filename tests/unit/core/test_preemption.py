@@ -207,7 +207,7 @@ def test_a_multi_node_job_goes_as_a_whole() -> None:
     snapshot = world([Work("gang", 8)], {"urgent": 2})
     (charge,) = snapshot.charges.values()
     assert charge.run is not None
-    child = replace(charge.run, name="gang-1-n1", node=1, main_uid=charge.run.uid)
+    child = charge.run._replace(name="gang-1-n1", node=1, main_uid=charge.run.uid)
     snapshot = replace(snapshot, charges={"gang": replace(charge, run=child)})
     (displacement,) = place(snapshot, [], NOW).displacements
     assert displacement.run.name == "gang-1"

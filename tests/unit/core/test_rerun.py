@@ -55,12 +55,12 @@ def test_nothing_is_chosen_before_the_end_is_known() -> None:
 
 
 def test_what_is_known_of_the_new_array_is_kept() -> None:
-    known = replace(after("0-6,9"), array=ArrayStatus(10, succeeded=IndexSet.parse("7"), retries=1))
+    known = after("0-6,9")._replace(array=ArrayStatus(10, succeeded=IndexSet.parse("7"), retries=1))
     array = with_choice(FAILED, known)[0].array
     assert array is not None
     assert (str(array.succeeded), array.retries, array.waiting) == ("7", 1, 1)
     assert (str(array.good), str(array.bad)) == ("0-7,9", "")
-    assert with_choice(FAILED, replace(known, array=array))[0].array is array
+    assert with_choice(FAILED, known._replace(array=array))[0].array is array
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_the_clock_of_a_run_starts_with_its_pod() -> None:
 
 def test_of_a_multi_node_job_the_main_nodes_pod_counts() -> None:
     main = make_run()
-    other = replace(main, name="videos-1-n1", node=1, main_uid=main.uid)
+    other = main._replace(name="videos-1-n1", node=1, main_uid=main.uid)
     assert ends(other, runs=[main], pods=[make_pod(started_at=NOW)]) == [(NOW + 130, {"cpu": 2})]
 
 

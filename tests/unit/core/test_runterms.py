@@ -1,7 +1,5 @@
 """What a run is judged by, and what it tells about the program of its job."""
 
-from dataclasses import replace
-
 from batchyard.core.records import Origin, RetryPolicy
 from batchyard.core.runterms import RunTerms, judged_by, origin_of, terms_of
 from unit.samples import make_resolved, make_run
@@ -22,5 +20,5 @@ def test_else_the_run_itself_tells() -> None:
 def test_the_newest_run_tells_the_program() -> None:
     newest = make_run(2, revision=4, terms=TERMS)
     assert origin_of([make_run(1), newest]) == Origin(4, "uid", "digest")
-    assert origin_of([replace(newest, terms=None)]) == Origin(4)
+    assert origin_of([newest._replace(terms=None)]) == Origin(4)
     assert origin_of([]) is None

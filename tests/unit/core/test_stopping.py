@@ -63,7 +63,7 @@ def test_either_mode_ends_what_has_not_started(status: Status, stop: Stop, end: 
 
 
 def test_a_job_ends_only_once_nothing_of_its_last_run_is_left() -> None:
-    status = obeyed(asked(CANCEL), replace(RUNNABLE, attempts=(make_attempt(2, stopped_at=NOW),)), idle=False)
+    status = obeyed(asked(CANCEL), RUNNABLE._replace(attempts=(make_attempt(2, stopped_at=NOW),)), idle=False)
     assert (status.state, status.reason, status.queue_position) == (JobState.RUNNABLE, "Stopping", None)
     assert status.message == "to be cancelled once Kubernetes Job videos-2 has ended: no longer needed"
 
@@ -73,7 +73,7 @@ def test_a_stop_wins_over_a_hold() -> None:
 
 
 def test_a_held_job_loses_its_place_and_gets_it_back() -> None:
-    held = obeyed(asked(suspended=True), replace(RUNNABLE, stalled=True))
+    held = obeyed(asked(suspended=True), RUNNABLE._replace(stalled=True))
     assert (held.state, held.reason, held.queue_position, held.stalled) == (JobState.RUNNABLE, "Suspended", None, False)
     assert obeyed(asked(suspended=True), held) == held
     released = obeyed(asked(), held)
@@ -88,7 +88,7 @@ def test_a_held_job_still_says_what_is_missing() -> None:
 
 
 def test_a_job_released_before_its_next_attempt_is_due_says_so() -> None:
-    held = obeyed(asked(suspended=True), replace(RUNNABLE, not_before=NOW + 60))
+    held = obeyed(asked(suspended=True), RUNNABLE._replace(not_before=NOW + 60))
     released = obeyed(asked(), held)
     assert (released.reason, released.message) == ("RetryBackoff", "the next attempt is due at 00:01:00Z")
     assert released.not_before == NOW + 60
@@ -103,7 +103,7 @@ def test_a_job_that_nothing_is_asked_of_stays_as_it_is() -> None:
 @pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.FAILED])
 @pytest.mark.parametrize("job", [asked(CANCEL), asked(TERMINATE), asked(suspended=True)])
 def test_a_job_that_has_ended_stays_as_it_is(job: BatchJob, state: JobState) -> None:
-    ended = replace(RUNNING, state=state)
+    ended = RUNNING._replace(state=state)
     assert obeyed(job, ended) is ended
     assert observe(job, ended, None, runs_by_number(make_run()), {}, NOW).status is ended
 
@@ -120,7 +120,7 @@ def test_a_job_that_has_ended_stays_as_it_is(job: BatchJob, state: JobState) -> 
 )
 def test_a_run_goes_on_and_the_message_says_why(job: BatchJob, words: str) -> None:
     noted = obeyed(job, RUNNING, idle=False)
-    assert noted == replace(RUNNING, message=f"runs on node node-1 {words}")
+    assert noted == RUNNING._replace(message=f"runs on node node-1 {words}")
     assert obeyed(job, noted, idle=False) is noted, "said once only"
     assert obeyed(asked(), noted, idle=False) == RUNNING, "and no more once it is not asked"
 
@@ -134,7 +134,7 @@ def test_a_run_to_be_terminated_is_a_stray_until_it_is_being_deleted() -> None:
     run = make_run()
     assert strays(RUNNING, runs_by_number(run), terminate=True) == [run]
     assert strays(RUNNING, runs_by_number(run)) == []
-    assert strays(RUNNING, runs_by_number(replace(run, deleting=True)), terminate=True) == []
+    assert strays(RUNNING, runs_by_number(run._replace(deleting=True)), terminate=True) == []
 
 
 def seen(run: object, pod: object, job: BatchJob | None = None, status: Status = RUNNING) -> Status:
@@ -146,7 +146,7 @@ def seen(run: object, pod: object, job: BatchJob | None = None, status: Status =
 
 
 LIVE = make_pod(phase="Running", node_name="node-1", started_at=NOW)
-ENDED = replace(LIVE, phase="Failed", exit_code=143, stopped_at=NOW + 59)
+ENDED = LIVE._replace(phase="Failed", exit_code=143, stopped_at=NOW + 59)
 DELETING = make_run(deleting=True)
 
 
@@ -166,8 +166,8 @@ def test_a_run_that_is_being_terminated_is_not_called_ended(run: object, pod: ob
     ("run", "pod", "exit_code"),
     [
         (DELETING, ENDED, 143),
-        (DELETING, replace(ENDED, phase="Succeeded", exit_code=0), 0),
-        (DELETING, replace(ENDED, gone=True), 143),
+        (DELETING, ENDED._replace(phase="Succeeded", exit_code=0), 0),
+        (DELETING, ENDED._replace(gone=True), 143),
         (exited(1, 143, deleting=True), None, 143),
         (succeeded(1, deleting=True), None, 0),
         (None, None, None),
@@ -196,7 +196,7 @@ def test_an_attempt_that_was_followed_by_another_was_not_the_one_terminated() ->
 
 def test_a_run_that_ends_by_itself_first_keeps_its_own_end() -> None:
     assert seen(succeeded(), None).state is JobState.SUCCEEDED
-    used_up = replace(RUNNING, attempts=(make_attempt(attempt=3, started_at=NOW),))
+    used_up = RUNNING._replace(attempts=(make_attempt(attempt=3, started_at=NOW),))
     status = seen(exited(), None, status=used_up)
     assert (status.state, status.reason) == (JobState.FAILED, "NonZeroExit")
 
@@ -215,7 +215,7 @@ def test_a_run_that_ends_by_itself_is_not_repeated(stop: Stop) -> None:
 
 def test_an_image_that_is_never_found_does_not_hide_the_termination() -> None:
     waiting = make_pod(waiting_reason="InvalidImageName", waiting_message="no")
-    status = seen(make_run(), waiting, status=replace(RUNNING, state=JobState.STARTING))
+    status = seen(make_run(), waiting, status=RUNNING._replace(state=JobState.STARTING))
     assert (status.state, status.reason) == (JobState.STARTING, "Stopping")
 
 
@@ -226,7 +226,7 @@ def test_the_end_of_a_terminated_run_is_never_a_failure_to_retry() -> None:
 
 def test_words_of_others_are_left_whole() -> None:
     """A message of the kubelet may speak of fields of a spec as ours do."""
-    starting = replace(RUNNING, state=JobState.STARTING, message="Unschedulable: no node fits (spec.nodeSelector)")
+    starting = RUNNING._replace(state=JobState.STARTING, message="Unschedulable: no node fits (spec.nodeSelector)")
     assert obeyed(asked(), starting, idle=False) is starting
     held = obeyed(asked(suspended=True), starting, idle=False)
     assert held.message.startswith(f"{starting.message} (spec.suspend holds")

@@ -1,7 +1,6 @@
 """When a run gives its place back, and when it is tried again."""
 
 import math
-from dataclasses import replace
 
 import pytest
 
@@ -24,16 +23,16 @@ from batchyard.core.takeback import (
 from unit.samples import NOW, make_attempt, make_pod, make_run
 
 PATIENCE = Patience(grace_seconds=30, unschedulable_seconds=300)
-STUCK = replace(make_run(1), active=0, started_at=NOW + 1)
-REFUSED = replace(STUCK, refusal=Refusal("exceeded quota", NOW + 2, NOW + 2))
+STUCK = make_run(1)._replace(active=0, started_at=NOW + 1)
+REFUSED = STUCK._replace(refusal=Refusal("exceeded quota", NOW + 2, NOW + 2))
 
 
 @pytest.mark.parametrize(
     ("run", "pod"),
     [
-        (replace(make_run(1), active=1, started_at=NOW), None),
-        (replace(STUCK, deleting=True), None),
-        (replace(STUCK, condition="Failed"), None),
+        (make_run(1)._replace(active=1, started_at=NOW), None),
+        (STUCK._replace(deleting=True), None),
+        (STUCK._replace(condition="Failed"), None),
         (STUCK, make_pod()),
         (REFUSED, make_pod(node_name="node-1")),
         (STUCK, make_pod(unschedulable="0/1", gone=True)),
@@ -48,10 +47,10 @@ def test_nothing_holds_it_up(run: Run, pod: Pod | None) -> None:
     ("run", "pod", "reason", "due"),
     [
         (REFUSED, None, Reason.CREATE_FAILED, NOW + 2 + PROMPT_SECONDS),
-        (replace(STUCK, refusal=Refusal("503", NOW + 2, definite=False)), None, Reason.CREATE_FAILED, NOW + 32),
+        (STUCK._replace(refusal=Refusal("503", NOW + 2, definite=False)), None, Reason.CREATE_FAILED, NOW + 32),
         (STUCK, None, Reason.CREATE_FAILED, NOW + 31),
         (make_run(1, created=NOW), None, Reason.CREATE_FAILED, NOW + 300),
-        (replace(make_run(1), suspended_at=NOW + 5), None, Reason.CREATE_FAILED, NOW + 35),
+        (make_run(1)._replace(suspended_at=NOW + 5), None, Reason.CREATE_FAILED, NOW + 35),
         (make_run(1), make_pod(created=NOW + 3, unschedulable="0/1 nodes"), Reason.UNSCHEDULABLE, NOW + 303),
     ],
     ids=["refused", "not answered", "unknown", "not looked at", "suspended", "no node"],
@@ -70,7 +69,7 @@ def test_a_short_grace_time_holds_for_refused_pods_too() -> None:
 
 
 def test_it_is_asked_why_until_that_is_known() -> None:
-    first, second = holdup(STUCK, None, PATIENCE), holdup(replace(STUCK, refusal=Refusal("", NOW, NOW)), None, PATIENCE)
+    first, second = holdup(STUCK, None, PATIENCE), holdup(STUCK._replace(refusal=Refusal("", NOW, NOW)), None, PATIENCE)
     told = holdup(REFUSED, None, PATIENCE)
     assert first is not None
     assert second is not None
@@ -83,7 +82,7 @@ def test_it_is_asked_why_until_that_is_known() -> None:
 @pytest.mark.parametrize(("active", "terminating", "lacks"), [(3, 0, False), (2, 0, True), (2, 1, False)])
 def test_an_array_lacks_pods(active: int, terminating: int, lacks: bool) -> None:
     indexed = IndexedJob(size=10, parallelism=3, terminating=terminating)
-    assert lacks_pods(replace(STUCK, indexed=indexed, active=active), None) is lacks
+    assert lacks_pods(STUCK._replace(indexed=indexed, active=active), None) is lacks
 
 
 def test_the_wait_grows_with_the_runs_taken_back_in_a_row() -> None:

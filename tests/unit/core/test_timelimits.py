@@ -1,7 +1,5 @@
 """Who has waited for too long."""
 
-from dataclasses import replace
-
 import pytest
 
 from batchyard.api.batchjob import JobState
@@ -31,14 +29,14 @@ def test_the_reasons_that_may_be_limited_are_those_that_jobs_show(reason: Waitin
 def test_the_time_counts_from_when_the_reason_was_first_shown() -> None:
     assert held_since(WAITS, Reason.NO_NODES, NOW + 60) == Held("NoNodes", NOW)
     assert held_since(WAITS, Reason.EXCEEDS_CAPACITY, NOW + 60) == Held("ExceedsCapacity", NOW + 60)
-    assert held_since(replace(WAITS, held=None), Reason.NO_NODES, NOW + 60) == Held("NoNodes", NOW + 60)
+    assert held_since(WAITS._replace(held=None), Reason.NO_NODES, NOW + 60) == Held("NoNodes", NOW + 60)
 
 
 def test_a_break_starts_it_anew() -> None:
     for between in (
-        replace(WAITS, reason=Reason.WAITING_IN_QUEUE),
-        replace(WAITS, state=JobState.RUNNING),
-        replace(WAITS, state=JobState.PENDING),
+        WAITS._replace(reason=Reason.WAITING_IN_QUEUE),
+        WAITS._replace(state=JobState.RUNNING),
+        WAITS._replace(state=JobState.PENDING),
     ):
         assert held_since(between, Reason.NO_NODES, NOW + 60).since == NOW + 60
 
@@ -60,10 +58,10 @@ def test_it_ends_when_the_time_is_over(seconds: int, state: JobState) -> None:
 def test_other_reasons_and_other_queues_have_no_limit() -> None:
     assert limited(make_queue(), WAITS, NOW + 10_000) == WAITS
     assert limited(make_queue(time_limits={"ExceedsCapacity": 600}), WAITS, NOW + 10_000) == WAITS
-    assert limited(QUEUE, replace(WAITS, held=None), NOW + 10_000).state is JobState.RUNNABLE
+    assert limited(QUEUE, WAITS._replace(held=None), NOW + 10_000).state is JobState.RUNNABLE
 
 
 def test_all_indexes_of_an_array_have_failed_then() -> None:
-    array = limited(QUEUE, replace(WAITS, array=ArrayStatus(5)), NOW + 600).array
+    array = limited(QUEUE, WAITS._replace(array=ArrayStatus(5)), NOW + 600).array
     assert array is not None
     assert str(array.failed) == "0-4"

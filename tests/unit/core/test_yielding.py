@@ -144,7 +144,7 @@ def test_it_does_not_stop_for_whom_it_cannot_help() -> None:
     assert not yielding(job("high"), charges=charges, runs=[other], **large)
     leaving = [make_pod(run="other-1", owner_uid="other", deleting=True)]
     assert yielding(job("high"), charges=charges, runs=[other], pods=leaving, **large) == {ARRAY}
-    assert yielding(job("high"), charges=charges, runs=[replace(other, deleting=True)], **large) == {ARRAY}
+    assert yielding(job("high"), charges=charges, runs=[other._replace(deleting=True)], **large) == {ARRAY}
 
 
 def test_with_a_time_limit_it_stops_early_enough() -> None:

@@ -106,7 +106,7 @@ def test_an_array_in_pieces_that_waited_for_twenty_others_in_pieces() -> None:
         succeeded_before=fragments(),
         first_failures=tuple(FailedIndex(index, 1, 1, "PodFailed", WORDS) for index in range(10)),
     )
-    status = replace(status, message=WORDS, array=array)
+    status = status._replace(message=WORDS, array=array)
     assert size_of(status) < LIMIT
     read = read_status(render_status(job, status, {}, NOW))
     assert read.array is not None

@@ -1,6 +1,5 @@
 """A BatchJob's status: rendered, read back, and sent as a difference."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,7 +70,7 @@ STATUSES = {
         job_name="videos-2",
         started_at=NOW,
         stopped_at=NOW + 120,
-        attempts=(FIRST, replace(SECOND, stopped_at=NOW + 120, exit_code=0, reason="Completed")),
+        attempts=(FIRST, SECOND._replace(stopped_at=NOW + 120, exit_code=0, reason="Completed")),
     ),
     "failed": Status(
         JobState.FAILED,
@@ -191,6 +190,12 @@ statuses = st.builds(
     interruptions=st.integers(0, 20),
     stalled=st.booleans(),
     not_before=times,
+    refusals=st.just(0),  # not stored
+    definition_uid=texts,
+    digest=texts,
+    estimated_start=times,
+    array=st.none(),
+    held=st.none(),
     dependencies=st.lists(
         st.builds(EndedDependency, texts.filter(bool), st.sampled_from([JobState.SUCCEEDED, JobState.FAILED]), texts),
         max_size=3,

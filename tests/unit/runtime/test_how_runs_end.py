@@ -197,7 +197,7 @@ def test_another_node_of_a_multi_node_job(who: str, stage: str, reason: str) -> 
 
 
 def test_what_had_ended_before_it_was_asked_to_stop_has_ended_by_itself() -> None:
-    pod = replace(pod_of("A person who deleted the pod", "exit code 0", "videos-1"), asked_to_stop_at=ENDED + 1)
+    pod = pod_of("A person who deleted the pod", "exit code 0", "videos-1")._replace(asked_to_stop_at=ENDED + 1)
     status = Status(JobState.RUNNING, attempts=(make_attempt(),), environment="pool")
     progress = lifecycle.observe(make_job(), status, make_resolved(), {1: succeeded()}, {"videos-1": pod}, LATER)
     assert progress.status.state is JobState.SUCCEEDED

@@ -36,7 +36,7 @@ def used(shares: Shares, share: str = "red") -> float:
 
 
 def red(run: Run) -> Run:
-    return replace(run, share="red")
+    return run._replace(share="red")
 
 
 def test_runs_that_exist_count_from_their_times() -> None:
@@ -62,7 +62,7 @@ def test_a_multi_node_job_counts_as_a_whole_by_its_main_node() -> None:
     shares, clock = furnished()
     main = red(make_run(1, node=0, request={"cpu": 3000, "pods": 3}))
     shares.follow(main)
-    shares.follow(replace(main, uid="other", name="videos-1-1", node=1, main_uid=main.uid))
+    shares.follow(main._replace(uid="other", name="videos-1-1", node=1, main_uid=main.uid))
     clock.now = NOW + 10
     shown = shares.count("urgent", {}, {}) or {}
     assert shown["shares"][0]["vcpus"] == 3
