@@ -69,8 +69,8 @@ class Snapshot:
     """Kubernetes Jobs of single indexes of arrays by name, under the uid of their job."""
     looked: Mapping[str, ArrayPods] = field(default_factory=dict)
     """What was read about the pods of arrays, under the uid of their job."""
-    leaving: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
-    """Pods of arrays that were asked to stop as they ran, by index, under the uid of their job."""
+    leaving: Mapping[str, Collection[int]] = field(default_factory=dict)
+    """Indexes of arrays whose pods were asked to stop as they ran, under the uid of their job."""
     wants: Mapping[Key, Want] = field(default_factory=dict)
     """What the arrays in the backlog ask for."""
     charges: Mapping[Hashable, Charge] = field(default_factory=dict)

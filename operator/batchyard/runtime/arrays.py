@@ -251,7 +251,7 @@ class ArrayKeeper:
         else:
             shown = main.indexed
             ended = shown.completed | shown.failed if shown is not None else IndexSet()
-            known = self._cache.runs.leaving.get(job.uid, {})
+            known = self._cache.runs.leaving.get(job.uid, ())
             indexes = list(islice((index for index in sorted(known) if index not in ended), LEAVING_AT_ONCE))
             found = await self._pods_of_indexes(job, indexes, NOT_ENDED) if indexes else []
         return tuple(pod for pod in _pods_of(main, found) if pod.asked_to_stop_at is not None)

@@ -105,15 +105,15 @@ class Executor:
         await self._check_remains(job)
         namespace, name = job.key[0], body["metadata"]["name"]
         try:
-            created = await self._api.create(JOBS, self._cache.marks.sign(body), namespace)
+            return await self._api.create(JOBS, self._cache.marks.sign(body), namespace)
         except AlreadyExists:
-            created = await self._api.get(JOBS, name, namespace)
-        if not self._is_of(created, job):
+            found = await self._api.get(JOBS, name, namespace)
+        if not self._is_of(found, job):
             raise InTheWayError(
                 f"a Kubernetes Job {name} that does not belong to this BatchJob exists in namespace {namespace}; "
                 "delete it, or wait until it is gone"
             )
-        return created
+        return found
 
     async def _refused(self, placement: Placement, job: BatchJob, error: ApiError) -> None:
         """Give the place back for what will not change at once; a fault that may be over in a moment is tried again."""

@@ -29,5 +29,5 @@ def note(cache: Cache, pod: Object) -> None:
         return
     if int(index) in cache.runs.leaving[uid]:
         return
-    cache.runs.leaving[uid][int(index)] = metadata["name"]
+    cache.runs.leaving[uid].add(int(index))
     cache.mark(main.owner)

@@ -43,8 +43,7 @@ def pod(obj: Object) -> Pod | None:
     end = _end(ended)
     conditions = {each["type"]: each for each in status.get("conditions") or ()}
     scheduled = conditions.get("PodScheduled", {})
-    disruption = conditions.get("DisruptionTarget", {})
-    disrupted = disruption.get("status") == "True"
+    disrupted = disruption(obj)
     phase = status.get("phase", "Pending")
     starting = not started and phase not in _ENDED
     silent = not waiting and starting and _is_silent(conditions, sidecars)
@@ -81,12 +80,18 @@ def pod(obj: Object) -> Pod | None:
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         address=status.get("podIP", ""),
         deleting="deletionTimestamp" in metadata,
-        disruption=_disruption(disruption) if disrupted else "",
-        asked_to_stop_at=_asked_to_stop_at(metadata, disruption if disrupted else {}),
+        disruption=_why_disrupted(disrupted),
+        asked_to_stop_at=_asked_to_stop_at(metadata, disrupted),
         forced=_is_forced(metadata, spec) and phase not in _ENDED,
         accepted_at=timestamp(status.get("startTime")),
         deadline=_deadline(spec, status),
     )
+
+
+def disruption(obj: Object) -> Mapping[str, Any]:
+    """The condition of a pod that says that it is stopped from outside; empty while it is not."""
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    return next((each for each in conditions if each["type"] == "DisruptionTarget" and each["status"] == "True"), {})
 
 
 def controlling_job(obj: Object) -> str:
@@ -203,6 +208,6 @@ def _deadline(spec: Mapping[str, Any], status: Mapping[str, Any]) -> float | Non
     return None if started is None or limit is None else started + limit
 
 
-def _disruption(condition: Mapping[str, Any]) -> str:
+def _why_disrupted(condition: Mapping[str, Any]) -> str:
     reason, message = condition.get("reason", ""), condition.get("message", "")
     return f"{reason}: {message}" if message else str(reason)

@@ -49,8 +49,8 @@ class Runs:
         """The Indexed Jobs that have not ended, by their array."""
         self.looked: dict[str, ArrayPods] = {}
         """What was read about the pods of Indexed Jobs."""
-        self.leaving: defaultdict[str, dict[int, str]] = defaultdict(dict)
-        """Pods of arrays that were asked to stop as they ran, by index, under the uid of their job."""
+        self.leaving: defaultdict[str, set[int]] = defaultdict(set)
+        """Indexes of arrays whose pods were asked to stop as they ran, under the uid of their job."""
         self.unexplained: defaultdict[str, dict[str, str]] = defaultdict(dict)
         """Uids of pods, by namespace and name, whose Events are to be read, as they do not start."""
         self._jobs: dict[Key, Run] = {}

@@ -23,7 +23,7 @@ from batchyard.manifests.times import parse_time
 from batchyard.runtime.arrays import NOT_ENDED, ArrayKeeper, pods_of
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.feed import Feed
-from batchyard.runtime.pod_reader import controlling_job
+from batchyard.runtime.pod_reader import controlling_job, disruption
 
 HOMELESS_SECONDS = 10.0
 """A pod that has no node for this long is not about to start: its place can be taken back."""
@@ -179,7 +179,7 @@ class _Watch:
         if "deletionTimestamp" in metadata:
             seen = self._pods.pop(metadata["name"], None)
             homed = seen is not None and seen.made is None
-            if homed and (_is_disrupted(pod) or not self._surplus(self._key, index)):
+            if homed and (disruption(pod) or not self._surplus(self._key, index)):
                 self._leaving[metadata["name"]], self._ends[index] = index, self._clock()
             self._changed(self._key)
         else:
@@ -194,8 +194,3 @@ class _Watch:
         if index is not None:
             self._ends[index] = self._clock()
             self._changed(self._key)
-
-
-def _is_disrupted(pod: Object) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(each["type"] == "DisruptionTarget" and each["status"] == "True" for each in conditions)

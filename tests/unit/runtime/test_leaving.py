@@ -47,7 +47,7 @@ def cache() -> Cache:
 
 def test_a_pod_that_was_asked_to_stop_is_noted_once(cache: Cache) -> None:
     leaving.note(cache, pod())
-    assert (cache.runs.leaving, cache.take_dirty()) == ({JOB.uid: {1: "pod"}}, {JOB.key})
+    assert (cache.runs.leaving, cache.take_dirty()) == ({JOB.uid: {1}}, {JOB.key})
     leaving.note(cache, pod())
     assert cache.take_dirty() == set()
 
