@@ -86,7 +86,7 @@ async def run(options: settings.Settings) -> str:
         await election_api.close()
 
     @kopf.on.login(registry=registry)
-    async def login(**_: Any) -> kopf.ConnectionInfo:
+    async def login(**_: Any) -> kopf.AiohttpSession:
         return await setup.login(options.kubeconfig, options.context)
 
     await kopf.operator(

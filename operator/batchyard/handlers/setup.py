@@ -12,6 +12,7 @@ import kopf
 
 from batchyard.api import names
 from batchyard.kube.credentials import load
+from batchyard.kube.depth import open_session
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
@@ -69,12 +70,15 @@ def configure() -> kopf.OperatorSettings:
     return settings
 
 
-async def login(kubeconfig: str, context: str) -> kopf.ConnectionInfo:
-    """Find the credentials that the rest of the operator uses; called again whenever they are refused."""
+async def login(kubeconfig: str, context: str) -> kopf.AiohttpSession:
+    """Find the credentials that the rest of the operator uses; called again whenever they are refused.
+
+    The session is as Kopf makes it, but that it decodes whatever the API server takes.
+    """
     configuration, _ = await load(kubeconfig, context)
     bearer = (await configuration.auth_settings()).get("BearerToken")
     scheme, _, token = ((bearer and bearer["value"]) or "").partition(" ")
-    return kopf.ConnectionInfo(
+    found = kopf.ConnectionInfo(
         server=configuration.host,
         ca_path=configuration.ssl_ca_cert,
         insecure=not configuration.verify_ssl,
@@ -86,3 +90,5 @@ async def login(kubeconfig: str, context: str) -> kopf.ConnectionInfo:
         private_key_path=configuration.key_file,
         proxy_url=configuration.proxy,
     )
+    session = open_session(found.as_ssl_context(), found.as_http_headers(), found.proxy_url)
+    return kopf.AiohttpSession(server=found.server, aiohttp_session=session)

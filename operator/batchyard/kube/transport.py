@@ -20,6 +20,7 @@ from yarl import URL
 from batchyard import __version__
 from batchyard.api import names
 from batchyard.kube import errors
+from batchyard.kube.depth import decode
 
 OnRequest = Callable[[str, str, int, float], None]
 """Told of every request sent: verb, resource, HTTP status (0 when there was no answer), seconds."""
@@ -95,7 +96,7 @@ class Transport:
                 async with self._answer(
                     verb, resource, method, path, data=data, headers=headers, seconds=REQUEST_SECONDS
                 ) as response:
-                    return json.loads(await response.read())
+                    return decode(await response.read())
             except errors.ApiError as error:
                 harmless = isinstance(error, errors.TooManyRequests | errors.Unreachable)
                 again = harmless or (repeatable and isinstance(error, errors.Unavailable))

@@ -4,10 +4,10 @@ Lines may be any length (an object can exceed 1 MiB) and arrive in chunks of any
 unfinished line are kept apart until its end arrives: a long line costs one join, not one copy per chunk.
 """
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 
 from batchyard.kube import errors
+from batchyard.kube.depth import decode as decode_json
 from batchyard.kube.protocol import WatchEvent
 
 
@@ -37,7 +37,7 @@ async def decode(chunks: AsyncIterable[bytes]) -> AsyncGenerator[WatchEvent, Non
     async for chunk in chunks:
         for line in splitter.feed(chunk):
             try:
-                event = json.loads(line)
+                event = decode_json(line)
                 kind, obj = event["type"], event["object"]
             except (ValueError, KeyError, TypeError) as error:
                 raise errors.Unavailable(

@@ -103,6 +103,15 @@ async def api(server: Server, recorder: Recorder) -> AsyncIterator[KubeApi]:
     await client.close()
 
 
+async def test_an_object_nested_too_deeply_keeps_no_list_from_being_read(server: Server, api: KubeApi) -> None:
+    items = ['{"spec":' + "[" * 5000 + "]" * 5000 + "}", '{"metadata":{"name":"next"}}']
+    server.answer((200, f'{{"items":[{",".join(items)}],"metadata":{{"resourceVersion":"1"}}}}'))
+
+    found, _ = await api.list(JOBS, "media")
+
+    assert [each.get("metadata") for each in found] == [None, {"name": "next"}]
+
+
 async def test_a_create_is_one_post_of_the_body(server: Server, api: KubeApi, recorder: Recorder) -> None:
     server.answer((201, {**JOB, "status": {}}))
 

@@ -42,6 +42,15 @@ async def test_a_stream_of_something_else_is_unavailable(line: bytes) -> None:
         await anext(decode(_chunks(line)))
 
 
+async def test_an_object_nested_too_deeply_is_an_event_like_others() -> None:
+    deep = b'{"a":' * 5000 + b"1" + b"}" * 5000
+    events = decode(_chunks(b'{"type":"ADDED","object":{"metadata":{"name":"x"},"spec":' + deep + b"}}\n"))
+
+    kind, obj = await anext(events)
+
+    assert (kind, obj["metadata"], len(obj["spec"])) == ("ADDED", {"name": "x"}, 1)
+
+
 async def test_an_error_event_without_code_is_unavailable() -> None:
     with pytest.raises(errors.Unavailable, match="etcd is slow"):
         await anext(decode(_chunks(b'{"type":"ERROR","object":{"message":"etcd is slow"}}\n')))
