@@ -3,8 +3,6 @@
 Beside two clusters any example may take longer than it should: no property depends on how long.
 """
 
-import os
-
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
@@ -14,18 +12,6 @@ from e2e.sidebyside import group_of
 
 settings.register_profile("side by side", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("side by side")
-
-
-_GIVES_WAY: pytest.StashKey[bool] = pytest.StashKey()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let a worker give way to clusters from its first test without one: the slowest of them decides when all ends."""
-    beside_others = "PYTEST_XDIST_WORKER" in os.environ
-    if beside_others and group_of(item.nodeid) is None and not item.config.stash.get(_GIVES_WAY, False):
-        item.config.stash[_GIVES_WAY] = True
-        os.nice(5)
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types that mypy would take
