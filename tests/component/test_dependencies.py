@@ -1,6 +1,5 @@
 """Jobs that wait for jobs, through the whole operator: what it says, what it remembers, what it costs."""
 
-import time
 from typing import Any
 
 import pytest
@@ -311,15 +310,12 @@ async def test_hundreds_of_dependents_are_found_without_looking_at_others(
         "batchyard.core.planner._settle_one",
         _counting(settled, __import__("batchyard.core.planner", fromlist=["_settle_one"])._settle_one),
     )
-    began = time.perf_counter()
     await finish(cluster, "fetch", exit_code)
-    seconds = time.perf_counter() - began
     await cluster.pass_time(60)
     wanted = {"Failed"} if exit_code else {"Starting", "Runnable"}
     assert {cluster.state(f"dependent-{number}")[0] for number in range(300)} == wanted
     assert not any(name.startswith("bystander") for name in settled)
     assert settled.count("dependent-500") <= 4
-    assert seconds < 20, "far from it on any machine"
     for number in range(300):
         cluster.delete("BatchJob", f"bystander-{number}")
         cluster.delete("BatchJob", f"dependent-{number}")
