@@ -89,8 +89,10 @@ def test_an_environment_that_shrinks_under_load_stops_nothing_and_starts_nothing
     assert {name: phase for name, phase in before.items() if name.startswith("array")} == pods()
     # Indexes end, and no others follow them until less runs than may. The Job controller replaces what has ended after
     # a second: on a machine that is busy for longer that moment is missed, and the next end is the next chance.
+    stopped: list[Json] = []  # no entry can be taken back or changed
     for last in range(2, 8):
-        stop = {"spec": {"stopIndexes": [{"indexes": f"0-{last}", "reason": "to make room"}]}}
+        stopped.append({"indexes": f"{last}" if stopped else f"0-{last}", "reason": "to make room"})
+        stop = {"spec": {"stopIndexes": stopped}}
         shared.kubectl("patch", "batchjob", "array", "--type=merge", "-p", json.dumps(stop))
         shown = shared.wait_status("array", partial(has_failed, f"0-{last}"))["array"]
         if shown["running"] + shown["starting"] <= 2:
