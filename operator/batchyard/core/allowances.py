@@ -15,19 +15,18 @@ from types import MappingProxyType
 from batchyard.core.consumables import Consumable
 from batchyard.core.queuerecords import Limits, Queue
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Resolved
+from batchyard.core.records import NOTHING, Resolved
 
 Name = tuple[str, ...]
 """What an allowance is for: ("queue", name), ("share", queue, name) or ("consumable", name)."""
 Needs = Mapping[Name, int]
 """What each place of a job holds."""
 
-_NOTHING: Mapping[str, int] = MappingProxyType({})
 _NONE_HELD: Mapping[Name, int] = MappingProxyType({})
 _NO_RESOURCES: Mapping[str, Consumable] = MappingProxyType({})
 
 
-def needs(queue: str, share: str, consumables: Mapping[str, int] = _NOTHING) -> Needs:
+def needs(queue: str, share: str, consumables: Mapping[str, int] = NOTHING) -> Needs:
     """What one place of a job of this queue and share holds."""
     own: dict[Name, int] = {("queue", queue): 1}
     if share:
@@ -58,7 +57,7 @@ class Allowances:
         self,
         held: Mapping[Name, int] = _NONE_HELD,
         resources: Mapping[str, Consumable] = _NO_RESOURCES,
-        used_up: Mapping[str, int] = _NOTHING,
+        used_up: Mapping[str, int] = NOTHING,
     ) -> None:
         self._held = held
         self._resources = resources

@@ -12,7 +12,7 @@ import kopf
 
 from batchyard.api import names
 from batchyard.kube.credentials import load
-from batchyard.kube.depth import open_session
+from batchyard.kube.kopf_session import open_session
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):

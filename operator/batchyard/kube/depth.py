@@ -1,4 +1,4 @@
-"""JSON nested deeper than Python decodes, made shallow. Called wherever an answer of the API server is decoded.
+"""JSON nested deeper than Python decodes, made shallow. Called wherever objects of the API server are decoded.
 
 The API server takes objects of up to 10,000 levels wherever their schema lets unknown fields through, and Python gives
 up at about a thousand: one such object would end every watch and every list that shows it. Nothing that Batchyard or
@@ -7,11 +7,7 @@ Kubernetes knows has more than thirty levels, so what is left of such an object 
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
-from ssl import SSLContext
-from typing import Any, cast
-
-import aiohttp
+from typing import Any
 
 DEEPEST = 100
 """Levels that are left of an object that is cut."""
@@ -50,42 +46,3 @@ def shallow(text: bytes) -> bytes:
                     begin = token.end()
                 depth -= 1
     return b"".join([*kept, text[begin:]])
-
-
-def open_session(ssl: SSLContext, headers: Mapping[str, str], proxy: str | None) -> aiohttp.ClientSession:
-    """Return a session for Kopf, which decodes by itself what it is given."""
-    connector = aiohttp.TCPConnector(limit=0, ssl=ssl)
-    return aiohttp.ClientSession(connector=connector, headers=headers, proxy=proxy, response_class=ShallowResponse)
-
-
-class ShallowResponse(aiohttp.ClientResponse):
-    """An answer whose JSON, and each line of whose stream, has no more levels than can be decoded."""
-
-    async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        """Begin to read the answer."""
-        response = await super().start(connection)
-        self.content = cast("aiohttp.StreamReader", _ShallowLines(self.content))
-        return response
-
-    async def json(self, **_: Any) -> Any:
-        """Return the decoded body."""
-        return decode(await self.read())
-
-
-class _ShallowLines:
-    """A stream that gives whole lines where chunks are asked for."""
-
-    def __init__(self, content: aiohttp.StreamReader) -> None:
-        self._content = content
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._content, name)
-
-    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        rest: list[bytes] = []
-        async for chunk in self._content.iter_chunked(size):
-            *ended, begun = chunk.split(b"\n")
-            for line in ended:
-                yield shallow(b"".join([*rest, line])) + b"\n"
-                rest = []
-            rest.append(begun)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
@@ -14,36 +14,9 @@ from batchyard.kube.client import KubeClient
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import BATCHJOBS, JOBQUEUES, JOBS, PODS
 from batchyard.kube.transport import Transport
+from unit.kube.server import Handler, Server, fixed, streamed
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 JOB: Object = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"}}
-
-
-class Server:
-    """Answers with the handlers given, in turn; the last one stays."""
-
-    def __init__(self) -> None:
-        self.handlers: list[Handler] = []
-        self.requests: list[tuple[str, str, dict[str, str], str]] = []
-        self.url = ""
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.requests.append((request.method, request.raw_path, headers, await request.text()))
-        handler = self.handlers.pop(0) if len(self.handlers) > 1 else self.handlers[0]
-        return await handler(request)
-
-    def answer(self, *answers: tuple[int, object] | tuple[int, object, dict[str, str]]) -> None:
-        for status, body, *rest in answers:
-            self.handlers.append(_fixed(status, body, rest[0] if rest else {}))
-
-
-def _fixed(status: int, body: object, headers: dict[str, str]) -> Handler:
-    async def handler(_: web.Request) -> web.Response:
-        text = body if isinstance(body, str) else json.dumps(body)
-        return web.Response(status=status, text=text, headers=headers, content_type="application/json")
-
-    return handler
 
 
 async def _drop(request: web.Request) -> web.Response:
@@ -54,20 +27,6 @@ async def _drop(request: web.Request) -> web.Response:
 
 def _status(code: int, reason: str, message: str = "the server's words") -> Object:
     return {"kind": "Status", "code": code, "reason": reason, "message": message}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    server = Server()
-    app = web.Application(client_max_size=1 << 24)
-    app.router.add_route("*", "/{path:.*}", server.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield server
-    await runner.cleanup()
 
 
 class Recorder:
@@ -280,7 +239,7 @@ async def test_a_long_retry_after_is_the_callers_business(server: Server, api: K
     assert not recorder.sleeps
 
 
-@pytest.mark.parametrize("failure", [_fixed(500, "boom", {}), _drop])
+@pytest.mark.parametrize("failure", [fixed(500, "boom", {}), _drop])
 async def test_a_create_of_unknown_outcome_is_not_repeated(server: Server, api: KubeApi, failure: Handler) -> None:
     server.handlers = [failure]
 
@@ -354,28 +313,13 @@ async def test_metadata_only(server: Server, api: KubeApi) -> None:
     assert "as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" in server.requests[0][2]["accept"]
 
 
-def _stream(*chunks: bytes, hang: bool = False, abort: bool = False) -> Handler:
-    async def handler(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        for chunk in chunks:
-            await response.write(chunk)
-        if hang:
-            await asyncio.sleep(5)
-        if abort and request.transport:
-            request.transport.close()
-        return response
-
-    return handler
-
-
 def _line(kind: str, obj: Object) -> bytes:
     return json.dumps({"type": kind, "object": obj}).encode() + b"\n"
 
 
 async def test_a_watch_of_long_and_short_lines(server: Server, api: KubeApi, recorder: Recorder) -> None:
     big = {"data": "x" * 3_000_000}
-    server.handlers = [_stream(_line("ADDED", big) + _line("MODIFIED", {"a": 1}), _line("BOOKMARK", {}))]
+    server.handlers = [streamed(_line("ADDED", big) + _line("MODIFIED", {"a": 1}), _line("BOOKMARK", {}))]
 
     events = [event async for event in api.watch(JOBS, "7", label_selector="a=b", timeout=240)]
 
@@ -387,7 +331,7 @@ async def test_a_watch_of_long_and_short_lines(server: Server, api: KubeApi, rec
 
 
 async def test_an_expired_watch_is_gone(server: Server, api: KubeApi) -> None:
-    server.handlers = [_stream(_line("ERROR", _status(410, "Expired", "too old resource version")))]
+    server.handlers = [streamed(_line("ERROR", _status(410, "Expired", "too old resource version")))]
 
     with pytest.raises(errors.Gone, match="too old resource version"):
         await anext(api.watch(JOBS, "7"))
@@ -404,7 +348,7 @@ async def test_a_refused_watch_is_not_retried_here(server: Server, api: KubeApi)
 
 async def test_a_silent_watch_is_given_up(server: Server, api: KubeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "IDLE_SECONDS", 0.02)
-    server.handlers = [_stream(_line("ADDED", JOB), hang=True)]
+    server.handlers = [streamed(_line("ADDED", JOB), hang=True)]
 
     watch = api.watch(JOBS, "7")
     assert await anext(watch) == ("ADDED", JOB)
@@ -413,7 +357,7 @@ async def test_a_silent_watch_is_given_up(server: Server, api: KubeApi, monkeypa
 
 
 async def test_a_cut_watch_is_unavailable(server: Server, api: KubeApi) -> None:
-    server.handlers = [_stream(_line("ADDED", JOB), abort=True)]
+    server.handlers = [streamed(_line("ADDED", JOB), abort=True)]
 
     watch = api.watch(JOBS, "7")
     assert await anext(watch) == ("ADDED", JOB)
@@ -425,7 +369,7 @@ async def test_leaving_a_watch_frees_its_connection(server: Server, recorder: Re
     configuration = Configuration()
     configuration.host = server.url
     client = KubeClient(Transport(configuration, connections=1, on_request=recorder.on_request))
-    server.handlers = [_stream(_line("ADDED", JOB), hang=True), _fixed(200, JOB, {})]
+    server.handlers = [streamed(_line("ADDED", JOB), hang=True), fixed(200, JOB, {})]
 
     async with aclosing(client.watch(JOBS, "7")) as events:
         async for _ in events:

@@ -6,12 +6,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from kopf._cogs.clients.api import iter_jsonlines
 
-from batchyard.kube.depth import DEEPEST, HARMLESS, TOO_DEEP, ShallowResponse, decode, shallow
+from batchyard.kube.depth import DEEPEST, HARMLESS, TOO_DEEP, decode, shallow
+from batchyard.kube.kopf_session import ShallowResponse
+from unit.kube.server import Server, streamed
 
 API_SERVERS_LIMIT = 10_000
 
@@ -66,42 +67,26 @@ def test_what_is_no_json_is_a_value_error(text: bytes) -> None:
         decode(text)
 
 
+DEEP, PLAIN = f'{{"object":{nested(5000)}}}', '{"object":{"a":"é"}}'
+
+
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A session as Kopf is given one, with a server that lists and streams deep objects between shallow ones."""
-    deep, plain = f'{{"object":{nested(5000)}}}', '{"object":{"a":"é"}}'
-
-    async def listed(_: web.Request) -> web.Response:
-        return web.Response(text=f"[{plain},{deep}]", content_type="application/json")
-
-    async def streamed(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        text = "\n".join([plain, deep, plain, ""]).encode()
-        for start in range(0, len(text), 4099):
-            await response.write(text[start : start + 4099])
-        return response
-
-    app = web.Application()
-    app.add_routes([web.get("/list", listed), web.get("/watch", streamed)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    async with aiohttp.ClientSession(
-        f"http://127.0.0.1:{runner.addresses[0][1]}", response_class=ShallowResponse
-    ) as it:
-        yield it
-    await runner.cleanup()
+async def session(server: Server) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session as Kopf is given one."""
+    async with aiohttp.ClientSession(server.url, response_class=ShallowResponse) as session:
+        yield session
 
 
-async def test_kopf_lists_what_is_too_deep(session: aiohttp.ClientSession) -> None:
+async def test_kopf_lists_what_is_too_deep(server: Server, session: aiohttp.ClientSession) -> None:
+    server.answer((200, f"[{PLAIN},{DEEP}]"))
     async with await session.get("/list") as response:
         plain, deep = await response.json()
     assert (plain, innermost(deep["object"])[0]) == ({"object": {"a": "é"}}, TOO_DEEP)
 
 
-async def test_kopf_watches_what_is_too_deep(session: aiohttp.ClientSession) -> None:
+async def test_kopf_watches_what_is_too_deep(server: Server, session: aiohttp.ClientSession) -> None:
+    text = "\n".join([PLAIN, DEEP, PLAIN, ""]).encode()
+    server.handlers.append(streamed(*(text[start : start + 4099] for start in range(0, len(text), 4099))))
     async with await session.get("/watch") as response:
         seen = [json.loads(line.decode()) async for line in iter_jsonlines(response.content)]
     assert [innermost(each["object"])[0] for each in seen] == ["é", TOO_DEEP, "é"]
