@@ -30,7 +30,7 @@ from batchyard.core.usage import vcpus_of
 
 @dataclass(slots=True)
 class Yielding:
-    """Which arrays give way, and what of an environment is kept for whom by that."""
+    """Which arrays give way, and what of an environment is kept for whom by that and by preemption."""
 
     arrays: set[Key] = field(default_factory=set)
     promises: dict[str, Promise] = field(default_factory=dict)
@@ -50,7 +50,7 @@ def yielding(
     `preempted` are those for whom room is made otherwise; `running` tells the ends of what runs in an environment.
     """
     if not snapshot.arrays:
-        return Yielding()
+        return Yielding(promises=preempted.promises)
     return _Pass(snapshot, held, ledger, allowances, preempted, running, now).result()
 
 
