@@ -57,6 +57,27 @@ def test_what_only_events_tell_is_in_status_soon_and_ends_the_attempt_in_time(re
 
 
 @in_cluster()
+async def test_the_image_is_named_where_the_kubelet_is_late_to_write_the_status(cluster: Cluster) -> None:
+    pod = await bound(cluster, startupGraceSeconds=20)
+    tell(cluster, pod, "Failed", 'Failed to pull image "nowhere/missing:1": not found')
+    tell(cluster, pod, "Failed", "Error: ErrImagePull")
+    await cluster.pass_time(2)
+    tell(cluster, pod, "BackOff", 'Back-off pulling image "nowhere/missing:1"', "Normal")
+    tell(cluster, pod, "Failed", "Error: ImagePullBackOff")
+    await cluster.pass_time(30)
+    assert cluster.state() == ("Failed", "CannotStartContainer")
+    assert "nowhere/missing:1" in cluster.status()["message"]
+
+
+@in_cluster()
+async def test_a_mere_name_is_told_where_there_are_no_words(cluster: Cluster) -> None:
+    pod = await bound(cluster)
+    tell(cluster, pod, "Failed", "Error: ErrImagePull")
+    await cluster.pass_time(10)
+    assert cluster.status()["message"] == "Failed: Error: ErrImagePull"
+
+
+@in_cluster()
 async def test_a_restarted_operator_knows_the_grace_time_and_the_words(cluster: Cluster) -> None:
     pod = await bound(cluster)
     tell(cluster, pod, "FailedMount", NOT_MOUNTED)

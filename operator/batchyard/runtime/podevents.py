@@ -7,6 +7,7 @@ at all, and only of those is more read; on a busy cluster many pods are slow, an
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 
@@ -26,6 +27,9 @@ REST_FACTOR = 20.0
 
 ASKS_AT_ONCE = 10
 """Of how many pods more is read at a time."""
+
+_MERE_NAME = re.compile(r"Error: \w+")
+"""The message of a warning that only names what another Event has told in words, such as `Error: ErrImagePull`."""
 
 LONGEST_MESSAGE = 500
 """Characters of the kubelet's words that are kept."""
@@ -70,8 +74,10 @@ class PodEvents:
         if uid not in await self._warnings(namespace):
             return Told(self._clock())
         events, _ = await self._api.list(EVENTS, namespace, field_selector=f"involvedObject.uid={uid}")
-        newest = max(filter(_is_about_the_start, events), key=_order, default=None)
-        if newest is None or newest.get("type") != "Warning":
+        told = [each for each in events if _is_about_the_start(each)]
+        in_words = [each for each in told if not _MERE_NAME.fullmatch(each.get("message") or "")]
+        newest = max(in_words or told, key=_order, default=None)
+        if newest is None or not _is_trouble(newest):
             return Told(self._clock())
         return Told(self._clock(), newest.get("reason") or "", (newest.get("message") or "")[:LONGEST_MESSAGE])
 
@@ -93,6 +99,11 @@ def _is_about_the_start(event: Object) -> bool:
     return source in _SPEAKERS
 
 
+def _is_trouble(event: Object) -> bool:
+    """Whether something is wrong. That an image will be asked for again later is no warning to the kubelet."""
+    return event.get("type") == "Warning" or event.get("reason") == "BackOff"
+
+
 def _order(event: Object) -> tuple[str, bool]:
-    """By when an Event happened last, as far as whole seconds go; of two in one second, a warning is the newer."""
-    return last_seen(event)[:19], event.get("type") == "Warning"
+    """By when an Event happened last, as far as whole seconds go; of two in one second, trouble is the newer."""
+    return last_seen(event)[:19], _is_trouble(event)
