@@ -6,9 +6,10 @@ SHELL := /bin/bash
 
 PY := .venv/bin/python
 export PYTHONPATH := hack
-# Wherever it is set, each of the four processes of the tests would compile everything anew, for ten seconds.
+# Wherever it is set, each process of the tests would compile everything anew, for ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
-# Two clusters for end-to-end tests, which mostly wait, and one process more for all other tests.
+# Three clusters for end-to-end tests, which mostly wait; other tests go to whichever process is through with its own.
+# A fourth process only slows the start of the clusters down where there are two cores.
 SIDE_BY_SIDE := -n 3
 
 help:  ## List these commands

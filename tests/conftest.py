@@ -1,6 +1,6 @@
 """How tests run side by side where pytest is told to with `-n`, as `make test` does; called by pytest-xdist.
 
-Beside two clusters any example may take longer than it should: no property depends on how long.
+Beside three clusters any example may take longer than it should: no property depends on how long.
 """
 
 import pytest

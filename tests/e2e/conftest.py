@@ -80,19 +80,29 @@ def api(cluster: Cluster) -> Iterator[ClusterApi]:
         yield api
 
 
-@pytest.fixture(scope="module")
-def operator(
-    cluster: Cluster, crds: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OperatorProcess]:
-    """The operator, running; stopped after the module, so that another may act in the next one."""
+@pytest.fixture(scope="session")
+def operator_process(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    """The operator that all tests of a cluster share, not started yet; its start takes longer than many a test."""
     if f"namespace/{OPERATOR_NAMESPACE}" not in cluster.kubectl("get", "namespaces", "-o", "name").split():
         cluster.kubectl("create", "namespace", OPERATOR_NAMESPACE)
-    log = tmp_path_factory.mktemp("operator") / "operator.log"
-    operator = OperatorProcess(cluster, OPERATOR_NAMESPACE, log)
-    operator.start()
-    request.node.stash[_OPERATOR] = operator
+    operator = OperatorProcess(cluster, OPERATOR_NAMESPACE, tmp_path_factory.mktemp("operator") / "operator.log")
     yield operator
     operator.stop()
+
+
+@pytest.fixture(scope="module")
+def operator(operator_process: OperatorProcess, crds: None, request: pytest.FixtureRequest) -> OperatorProcess:
+    """The operator, running, as the modules before this one have left it."""
+    if not operator_process.alive:
+        operator_process.start()
+    request.node.stash[_OPERATOR] = operator_process
+    return operator_process
+
+
+@pytest.fixture(scope="module")
+def no_operator(operator_process: OperatorProcess) -> None:
+    """Nothing acts on what the module makes, unless it installs an operator itself."""
+    operator_process.stop()
 
 
 @pytest.hookimpl(wrapper=True)

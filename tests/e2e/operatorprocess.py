@@ -31,6 +31,7 @@ class OperatorProcess:
 
     def start(self) -> None:
         """Start it, with another identity each time, as a new pod would have; wait until it acts."""
+        self._expect_no_end()
         self._starts += 1
         already_logged = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
@@ -84,12 +85,20 @@ class OperatorProcess:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def _end(self, how: signal.Signals) -> None:
-        if self._process is None:
+        self._expect_no_end()
+        process, self._process = self._process, None
+        if process is None:
             return
-        self._process.send_signal(how)
+        process.send_signal(how)
         try:
-            self._process.wait(timeout=20)
+            process.wait(timeout=20)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            process.kill()
+            process.wait()
             raise AssertionError(f"the operator did not stop within 20 s:\n{self.tail()}") from None
+
+    def _expect_no_end(self) -> None:
+        """Only what a test asked for may have ended it; whoever finds that out is not who caused it."""
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
+            raise AssertionError(f"the operator has ended by itself:\n{self.tail()}")

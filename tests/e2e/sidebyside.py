@@ -1,7 +1,7 @@
 """Which tests may run at the same time; the `conftest`s ask, for pytest-xdist and for clusters.
 
-End-to-end tests mostly wait, so there are two groups of them, each with a cluster of its own. The tests of a group run
-one after another, since some kill operators, remove nodes or install what a cluster has once.
+End-to-end tests mostly wait, so there are three groups of them, each with a cluster of its own. The tests of a group
+run one after another, since some kill operators, remove nodes or install what a cluster has once.
 """
 
 import os
@@ -9,23 +9,32 @@ from pathlib import PurePath
 
 from localcluster.cluster import KUBECONFIG_VARIABLE
 
-FIRST, SECOND = "1", "2"
+FIRST = "1"
 
-# About half of the time that all take; a file that is not named is in the first group.
-_SECOND = {
-    "test_bad_input",
-    "test_cluster_life",
-    "test_container",
-    "test_crds",
-    "test_demo",
-    "test_dependencies",
-    "test_examples",
-    "test_helm",
-    "test_identity",
-    "test_multinode",
-    "test_real_node",
-    "test_refusals",
-    "test_simulated_nodes",
+# About a third of the time that all take, each; a file that is not named is in the first group.
+OTHERS = {
+    "2": {
+        "test_bad_input",
+        "test_cluster_life",
+        "test_crds",
+        "test_dependencies",
+        "test_fair_share",
+        "test_identity",
+        "test_interruptions",
+        "test_kills",
+        "test_limits",
+        "test_preemption",
+        "test_refusals",
+        "test_simulated_nodes",
+    },
+    "3": {
+        "test_container",
+        "test_demo",
+        "test_examples",
+        "test_helm",
+        "test_multinode",
+        "test_real_node",
+    },
 }
 
 
@@ -34,4 +43,6 @@ def group_of(nodeid: str) -> str | None:
     file = PurePath(nodeid.partition("::")[0])
     if file.parent.name != "e2e":
         return None
-    return SECOND if file.stem in _SECOND and not os.environ.get(KUBECONFIG_VARIABLE) else FIRST
+    if os.environ.get(KUBECONFIG_VARIABLE):
+        return FIRST
+    return next((group for group, files in OTHERS.items() if file.stem in files), FIRST)

@@ -11,7 +11,7 @@ from localcluster import Cluster, LocalClusterError
 from objects.api import BAD, REFUSED, Bad, Json, manifest
 from objects.wrong import wrong_objects
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("crds")]
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("crds", "no_operator")]
 
 
 @pytest.fixture(scope="module")

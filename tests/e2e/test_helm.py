@@ -20,8 +20,8 @@ HOLD = ("sh", "-c", "trap 'exit 143' TERM; until [ -e /tmp/end ]; do sleep 0.2; 
 
 
 @pytest.fixture(scope="module")
-def installation(cluster: Cluster) -> Iterator[Installation]:
-    """The chart, installed. No other operator runs meanwhile: those of other modules end with their module."""
+def installation(cluster: Cluster, no_operator: None) -> Iterator[Installation]:
+    """The chart, installed."""
     if cluster.backend == "existing" or not cluster.has_real_node:
         pytest.skip("the operator's image can only be given to a real node of a cluster that the tests started")
     installation = Installation(cluster, "batchyard-helm")
