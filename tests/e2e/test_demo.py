@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def demo_cluster(cluster: Cluster, crds: None) -> Iterator[Cluster]:
+def demo_cluster(cluster: Cluster, crds: None, no_operator: None) -> Iterator[Cluster]:
     """The session's cluster, on which nothing of the demo is left afterwards."""
     if not cluster.has_real_node:
         pytest.skip("this cluster has no real node")
