@@ -18,6 +18,7 @@ from batchyard.core import planner
 from batchyard.core.allowances import Name
 from batchyard.core.arrayrecords import ArrayShape, IndexedJob, Want
 from batchyard.core.capacity import Charge, places
+from batchyard.core.containment import Stage
 from batchyard.core.placement import Placement
 from batchyard.core.queuerecords import Limits
 from batchyard.core.records import BatchJob, Key, Pod, Run
@@ -328,6 +329,12 @@ def test_whoever_goes_for_somebody_goes_at_once_and_he_starts_then(plan: Any) ->
         assert began is not None
         assert min(times) == max(times), "room that was made for him went to somebody else"
         assert began <= max(times) + LONGEST_GRACE
+
+
+def test_room_is_kept_while_arrays_are_not_looked_at() -> None:
+    placed = planner.place(make(*without_arrays).snapshot(), [], NOW, {Stage.YIELDING})
+    assert [displacement.by for displacement in placed.displacements] == [("media", "head-0")]
+    assert not placed.placements
 
 
 def test_the_checks_above_can_fail() -> None:

@@ -223,10 +223,11 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collect
     ledger, allowances = Ledger(snapshot.pools, snapshot.used), snapshot.allowances()
     found, held = _in_turn(snapshot, ledger, allowances, now, resting)
     running = ends_of(snapshot, now)
-    preempted, gives_way = Preempted(), Yielding()
+    preempted = Preempted()
     if Stage.PREEMPTION not in resting:
         with during(Stage.PREEMPTION):
             preempted = displace(snapshot, found, held, ledger, now)
+    gives_way = Yielding(promises=preempted.promises)
     if Stage.YIELDING not in resting:
         with during(Stage.YIELDING):
             gives_way = yielding(snapshot, held, ledger, allowances, preempted, running, now)

@@ -74,9 +74,9 @@ class PodEvents:
         if uid not in await self._warnings(namespace):
             return Told(self._clock())
         events, _ = await self._api.list(EVENTS, namespace, field_selector=f"involvedObject.uid={uid}")
-        told = [each for each in events if _is_about_the_start(each)]
-        in_words = [each for each in told if not _MERE_NAME.fullmatch(each.get("message") or "")]
-        newest = max(in_words or told, key=_order, default=None)
+        events = list(filter(_is_about_the_start, events))
+        in_words = [each for each in events if not _MERE_NAME.fullmatch(each.get("message") or "")]
+        newest = max(in_words or events, key=_order, default=None)
         if newest is None or not _is_trouble(newest):
             return Told(self._clock())
         return Told(self._clock(), newest.get("reason") or "", (newest.get("message") or "")[:LONGEST_MESSAGE])
