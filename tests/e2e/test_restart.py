@@ -39,16 +39,14 @@ def test_a_killed_operator_loses_nothing_and_runs_nothing_twice(harness: Harness
         harness.real_environment(),
         harness.queue("simulated", "simulated"),
         harness.queue("real", "real"),
-        harness.simulated_definition("short", duration="1s"),
+        harness.simulated_definition("short", duration="2s"),
         harness.definition("long", "sleep", "20"),
         harness.definition("second", "sh", "-c", "sleep 1; test $AWS_BATCH_JOB_ATTEMPT = 2", retryStrategy=retries),
     )
     short = [f"short-{index:02}" for index in range(SHORT)]
-    harness.apply(
-        harness.job("long", "long", "real"),
-        *(harness.job(name, "short", "simulated") for name in short),
-    )
-    harness.wait_state("long", "Running")
+    harness.apply(harness.job("long", "long", "real"))
+    harness.wait_state("long", "Running")  # a real container can take longer to start than the others need in all
+    harness.apply(*(harness.job(name, "short", "simulated") for name in short))
     harness.wait_state("short-10", "Running", "Succeeded")
     operator.kill()
 
