@@ -2,7 +2,7 @@
 # Everything is set up on first use: virtual environment, programs, local cluster. Caches live in the user's cache folder.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-planner simulate cluster cluster-down example-image unit e2e generate lock
+.PHONY: help demo test check bench bench-planner simulate cluster cluster-down example-image unit e2e generate pod-types lock
 
 PY := .venv/bin/python
 export PYTHONPATH := hack
@@ -56,6 +56,9 @@ cluster-down: .venv/.ready  ## Stop the local cluster and remove all of it
 
 generate: .venv/.ready  ## Write the generated files anew: CRDs, their copies in the chart, the API reference
 	$(PY) -m generate
+
+pod-types: cluster  ## Read from the local cluster anew what a pod template may have; `make generate` makes CRDs of it
+	$(PY) -m pod_types operator/batchyard/api/podtypes.json
 
 lock: .venv/.ready  ## Lock the dependencies anew (needs the package index)
 	hack/venv lock --upgrade

@@ -3,14 +3,10 @@
 What the API server refuses by itself is proved, field by field, with the CRDs.
 """
 
-import json
-
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import path_of
 from e2e.harness import Harness, conditions
-from e2e.operatorprocess import OperatorProcess
 
 pytestmark = pytest.mark.e2e
 
@@ -21,7 +17,6 @@ MISTAKES = {
     "gpu-without-limit": ("InvalidResources", "requests nvidia.com/gpu without a limit", "resources.limits"),
     "elsewhere": ("NodeSelectorConflict", "batchyard.dev/node=elsewhere", "take batchyard.dev/node out"),
     "refused-volume": ("JobRejected", "the API server refused the Kubernetes Job", "spec.template.spec.volumes"),
-    "shapeless": ("InvalidSpec", "containers", ""),
 }
 
 
@@ -38,7 +33,6 @@ def submitted(shared: Harness) -> None:
         shared.definition("encode", "echo", "Ref::codec"),
         shared.definition("conflicting", "true", container=conflicting),
         shared.definition("mounting", "true", container={"volumes": [volume]}),
-        shared.object(names.JOB_DEFINITION, "shapeless", {"template": {"spec": {"containers": "one"}}}),
     )
     override = [{"resources": {"requests": {"memory": "64Mi"}, "limits": {"memory": "32Mi"}}}]
     shared.apply(
@@ -49,7 +43,6 @@ def submitted(shared: Harness) -> None:
         shared.job("no-such-container", "work", "queue", containerOverrides=[{"name": "sidecar", "image": "a"}]),
         shared.job("refused-volume", "mounting", "queue"),
         shared.job("request-above-limit", "work", "queue", containerOverrides=override),
-        shared.job("shapeless", "shapeless", "queue"),
         shared.job("z-sound", "work", "queue"),
     )
 
@@ -72,28 +65,6 @@ def test_sound_jobs_around_them_run(shared: Harness) -> None:
 def test_a_definition_shows_what_is_wrong_with_its_template(shared: Harness) -> None:
     condition = shared.wait_condition("jobdefinitions", "mounting", "TemplateRejected")
     assert "may not specify more than 1 volume type" in condition["message"]
-    assert "containers" in shared.wait_condition("jobdefinitions", "shapeless", "TemplateRejected")["message"]
-
-
-def test_a_definition_nested_too_deeply_is_refused_and_ends_no_operator(
-    harness: Harness, operator: OperatorProcess
-) -> None:
-    deep = '{"a":' * 9000 + "1" + "}" * 9000
-    sound = harness.definition("sound", "true")
-    harness.apply(harness.real_environment(), harness.queue("queue", "real"), sound)
-    bottomless = json.dumps(harness.object(names.JOB_DEFINITION, "bottomless", {"template": {"spec": {"x": "deep"}}}))
-    path = path_of((names.API_VERSION, "jobdefinitions"), harness.namespace)
-    harness.kubectl("create", "--raw", path, "-f", "-", input=bottomless.replace('"deep"', deep))
-    pid = operator.pid
-    harness.apply(harness.job("beside", "sound", "queue"), harness.job("of-it", "bottomless", "queue"))
-    harness.wait_state("beside", "Succeeded")
-    assert "spec.template is nested more than 50 levels deep" in harness.wait_state("of-it", "Failed")["message"]
-    assert operator.alive
-    assert operator.pid == pid
-    operator.restart()
-    harness.apply(harness.job("after", "sound", "queue"))
-    harness.wait_state("after", "Succeeded")
-    assert operator.alive
 
 
 def test_a_queue_without_an_existing_environment_says_so(shared: Harness) -> None:

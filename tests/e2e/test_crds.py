@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+import pod_types
+from batchyard.api import names, podtypes
+from e2e.clusterapi import path_of
 from localcluster import Cluster, LocalClusterError
 from objects.api import BAD, REFUSED, Bad, Json, manifest
 from objects.wrong import wrong_objects
@@ -113,10 +116,57 @@ def test_full_definition_is_stored_as_written(cluster: Cluster, namespace: str) 
 
 
 def test_template_keeps_what_only_pods_know(cluster: Cluster, namespace: str) -> None:
-    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"hostNetwork": True, "containers": [{"image": "busybox"}]}}
+    container = {"name": "main", "image": "busybox", "ports": [{"containerPort": 80}]}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"hostNetwork": True, "containers": [container]}}
     definition = manifest("JobDefinition", name="whole", container=None, template=template)
     stored = cluster.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", input=json.dumps(definition))
     assert json.loads(stored)["spec"]["template"] == template
+
+
+def test_pods_are_what_the_newest_kubernetes_knows(cluster: Cluster) -> None:
+    if cluster.backend != "local":
+        pytest.skip("another cluster may be of another version")
+    assert podtypes.FILE.read_text(encoding="utf-8") == pod_types.render(pod_types.published(cluster)), (
+        "run `make pod-types generate` and commit the result"
+    )
+
+
+def test_what_a_pod_does_not_have_is_refused(cluster: Cluster, namespace: str) -> None:
+    template = {"spec": {"containers": [{"name": "main", "image": "busybox"}], "nodeSelektor": {"a": "b"}}}
+    definition = json.dumps(manifest("JobDefinition", name="mistyped", container=None, template=template))
+    with pytest.raises(LocalClusterError, match=r'unknown field "spec\.template\.spec\.nodeSelektor"'):
+        cluster.kubectl("create", "-n", namespace, "-f", "-", input=definition)
+
+
+def test_nulls_of_templating_tools_are_not_set(cluster: Cluster, namespace: str) -> None:
+    container = {"name": "main", "image": "busybox", "securityContext": None, "resources": {"limits": None}}
+    template = {"metadata": {"creationTimestamp": None}, "spec": {"nodeSelector": None, "containers": [container]}}
+    definition = manifest("JobDefinition", name="nulls", container=None, template=template)
+    stored = cluster.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", input=json.dumps(definition))
+    kept = {"name": "main", "image": "busybox", "resources": {}}
+    assert json.loads(stored)["spec"]["template"] == {"metadata": {}, "spec": {"containers": [kept]}}
+
+
+@pytest.mark.parametrize("levels", [900, 3000, 9990])
+def test_nothing_is_stored_that_is_nested_too_deeply_to_be_read(cluster: Cluster, namespace: str, levels: int) -> None:
+    """Without strict checks the API server leaves out what no pod has, however deep it is."""
+    deep = '{"a":' * levels + "1" + "}" * levels
+    sources = [{"name": "A", "valueFrom": "deep"}]
+    container = {"name": "main", "image": "busybox", "env": sources}
+    made = [
+        manifest(
+            "JobDefinition", name=f"deep-{levels}", container=None, template={"spec": {"containers": [container]}}
+        ),
+        manifest("JobDefinition", name=f"short-{levels}", container={"image": "busybox", "env": sources}),
+        manifest("BatchJob", name=f"deep-{levels}", containerOverrides=[{"name": "main", "env": sources}]),
+    ]
+    for obj in made:
+        collection = {"BatchJob": "batchjobs", "JobDefinition": "jobdefinitions"}[obj["kind"]]
+        path = path_of((names.API_VERSION, collection), namespace)
+        text = json.dumps(obj).replace('"deep"', deep)
+        cluster.kubectl("create", "-n", namespace, "--raw", path, "-f", "-", input=text)
+        stored = cluster.kubectl("get", "-n", namespace, collection, obj["metadata"]["name"], "-o", "json")
+        assert deep[:20] not in stored.replace(" ", "")
 
 
 def test_empty_lists_of_templating_tools_are_accepted(cluster: Cluster, namespace: str) -> None:

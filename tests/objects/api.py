@@ -253,7 +253,7 @@ BAD_JOBS = (
 BAD_DEFINITIONS = (
     _definition("name-too-long", "at most 63 characters", name="a" * 64),
     _definition("no-form", "exactly one of container, template and multiNode", container=None),
-    _definition("two-forms", "exactly one of container, template and multiNode", template={"spec": {}}),
+    _definition("two-forms", "exactly one of container, template and multiNode", template={}),
     _definition("template-text", "must be of type object", "must be an object", container=None, template="pod"),
     _definition("unknown-field", 'unknown field "spec.retries"', "spec.retries is not a field", retries=3),
     _definition("attempts-text", "must be of type integer", "must be a whole number", retryStrategy={"attempts": "3"}),

@@ -9,6 +9,7 @@ from typing import Any
 from batchyard.api.crds import KINDS
 from batchyard.api.schema import structural_schema
 from objects.api import Json, manifest
+from objects.podparts import is_pod_part
 
 EXAMPLES = {"targetNodes": "0:", "operator": "Exists", "shareIdentifier": "teama"}
 
@@ -28,6 +29,8 @@ def _wrong_values(schema: Json, path: tuple[str | int, ...] = ()) -> Iterator[tu
         yield path, 7 if schema.get("type") in {"string", "array"} else "text"
     if schema.get("x-kubernetes-int-or-string"):
         yield path, 0.5
+    if is_pod_part(schema):  # what is in it is judged when a pod is made of it
+        return
     for name, child in schema.get("properties", {}).items():
         yield from _wrong_values(child, (*path, name))
     if "items" in schema:

@@ -204,5 +204,3 @@ Name = Annotated[
 ]
 ResourceList = Annotated[dict[str, Quantity], Field(max_length=32)]
 """Amounts by resource, such as `cpu: "2"`, `memory: 4Gi` or `nvidia.com/gpu: 1`."""
-FreeForm = dict[str, Any]
-"""A part of the Kubernetes API passed on as it is; the API server judges it when a pod template is proved."""

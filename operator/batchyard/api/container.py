@@ -4,9 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from batchyard.api.base import FreeForm, ListMap, Model, Name, ResourceList, Rule, pattern
+from batchyard.api.base import ListMap, Model, Name, ResourceList, Rule, pattern
 from batchyard.api.meta import Toleration
 from batchyard.api.names import DEFAULT_CONTAINER, RESERVED_ENV_PREFIX
+from batchyard.api.podtypes import (
+    EnvFromSource,
+    EnvVarSource,
+    LocalObjectReference,
+    SecurityContext,
+    Volume,
+    VolumeMount,
+)
 
 ContainerName = Annotated[
     str,
@@ -40,7 +48,7 @@ class EnvVar(Model):
     """Name of the variable. Names that begin with AWS_BATCH are set by Batchyard."""
     value: Annotated[str, Field(max_length=131072)] | None = None
     """Value of the variable."""
-    value_from: FreeForm | None = None
+    value_from: EnvVarSource | None = None
     """Source of the value (configMapKeyRef, secretKeyRef, fieldRef, resourceFieldRef), as in a pod."""
 
     rules = (
@@ -82,7 +90,7 @@ class Container(Model):
     """Arguments, replacing the image's command. `Ref::name` stands for that parameter."""
     env: Environment = ()
     """Environment variables."""
-    env_from: Annotated[tuple[FreeForm, ...], Field(max_length=64)] = ()
+    env_from: Annotated[tuple[EnvFromSource, ...], Field(max_length=64)] = ()
     """ConfigMaps and Secrets whose entries become environment variables, as in a pod."""
     resources: Resources = Resources()
     """CPU, memory, GPUs and other resources."""
@@ -90,15 +98,15 @@ class Container(Model):
     """Working directory; left out, the image's."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """When the image is pulled; left out, Always for the tag latest and IfNotPresent for others."""
-    security_context: FreeForm | None = None
+    security_context: SecurityContext | None = None
     """Security settings of the container, as in a pod."""
-    volume_mounts: Annotated[tuple[FreeForm, ...], Field(max_length=64)] = ()
+    volume_mounts: Annotated[tuple[VolumeMount, ...], Field(max_length=64)] = ()
     """Where volumes appear in the container, as in a pod."""
-    volumes: Annotated[tuple[FreeForm, ...], Field(max_length=64)] = ()
+    volumes: Annotated[tuple[Volume, ...], Field(max_length=64)] = ()
     """Volumes of the pod, as in a pod."""
     service_account_name: Name | None = None
     """Service account the job runs as (AWS Batch's job role)."""
-    image_pull_secrets: Annotated[tuple[FreeForm, ...], Field(max_length=16)] = ()
+    image_pull_secrets: Annotated[tuple[LocalObjectReference, ...], Field(max_length=16)] = ()
     """Secrets to pull the image with, each as `name: secret`."""
     node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field({})
     """Labels a node must have, beside those of the compute environment."""

@@ -6,13 +6,14 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from batchyard.api import names
-from batchyard.api.base import FreeForm, Integer, ListMap, ListSet, Model, Name, Rule, StatusModel, Timestamp, pattern
+from batchyard.api.base import Integer, ListMap, ListSet, Model, Name, Rule, StatusModel, Timestamp, pattern
 from batchyard.api.container import Container
 from batchyard.api.meta import Condition, ObjectMeta
+from batchyard.api.podtypes import PodTemplateSpec
 from batchyard.api.strategy import RetryStrategy, Timeout
 
 
-def _without_reserved_variables(template: FreeForm) -> FreeForm:
+def _without_reserved_variables(template: dict[str, Any]) -> dict[str, Any]:
     """Refuse variables that Batchyard sets; all else of a template is left to the API server."""
     spec = template.get("spec")
     for field in ("initContainers", "containers"):
@@ -35,7 +36,7 @@ def _objects(value: object) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-PodTemplate = Annotated[FreeForm, AfterValidator(_without_reserved_variables)]
+PodTemplate = Annotated[PodTemplateSpec, AfterValidator(_without_reserved_variables)]
 Parameters = Annotated[dict[str, Annotated[str, Field(max_length=32768)]], Field(max_length=256)]
 
 NodeRangeText = Annotated[

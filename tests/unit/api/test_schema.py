@@ -1,5 +1,6 @@
 """The generated schemas are structural, described, bounded, and agree with the models."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from batchyard.api import crds
 from batchyard.api.base import VALIDATIONS
 from batchyard.api.schema import structural_schema
+from objects.podparts import is_pod_part
 
 Json = dict[str, Any]
 
@@ -17,6 +19,8 @@ each_kind = pytest.mark.parametrize("kind", crds.KINDS, ids=lambda kind: kind.na
 
 def walk(schema: Json, path: str = "") -> Iterator[tuple[str, Json]]:
     yield path, schema
+    if is_pod_part(schema):
+        return
     for name, child in schema.get("properties", {}).items():
         yield from walk(child, f"{path}.{name}")
     if "items" in schema:
@@ -144,3 +148,17 @@ def test_defaults_are_in_the_schema() -> None:
 def test_statuses_are_never_defaulted(kind: crds.Kind) -> None:
     """What the operator wrote and what is stored must be the same, else it would write again."""
     assert [path for path, node in nodes(kind) if path.startswith(".status") and "default" in node] == []
+
+
+@each_kind
+def test_no_part_lets_anything_through(kind: crds.Kind) -> None:
+    """Else the API server would store objects nested so deeply that neither it nor anybody else can read them."""
+    text = crds.render(kind)
+    assert "preserve-unknown-fields" not in text
+    assert "embedded-resource" not in text
+
+
+@each_kind
+def test_a_crd_can_be_applied_by_kubectl(kind: crds.Kind) -> None:
+    """`kubectl apply` notes the whole object in an annotation, and all of them may have 256 KiB."""
+    assert len(json.dumps(crds.definition(kind))) < 200 * 1024
