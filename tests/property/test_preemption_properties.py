@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchyard.core.capacity import Charge, with_pods
@@ -63,6 +63,10 @@ class World:
         left = {name: each for name, each in self.running.items() if name not in names}
         return World(left, self.line)
 
+    def started(self, names: set[str]) -> "World":
+        running = {**self.running, **{name: ("high", self.line[name], 0) for name in names}}
+        return World(running, {name: size for name, size in self.line.items() if name not in names})
+
 
 def make(drawn: list[tuple[str, int, int]], sizes: list[int]) -> World:
     running: dict[str, tuple[str, int, int]] = {}
@@ -84,13 +88,15 @@ def test_only_work_of_lower_priority_that_has_run_for_long_enough_goes(world: Wo
 
 
 @given(worlds)
+@example(make([("high", 1, 0), ("low", 2, 60)], [6, 2, 1]))  # the last one starts at once, beside the room that is made
+@example(make([("low", 1, 60), ("low", 1, 60)], [7, 1]))  # as does one that had room made for it
 def test_who_has_room_made_for_him_gets_it(world: World) -> None:
-    snapshot = world.snapshot()
-    placed = place(snapshot, [], NOW)
+    placed = place(world.snapshot(), [], NOW)
     gone = [each.run.owner[1] for each in placed.displacements]
-    served = {each.by for each in placed.displacements} | {placement.key for placement in placed.placements}
-    after = place(world.without(gone).snapshot(), [], NOW)
-    assert served <= {placement.key for placement in after.placements}
+    served = {each.by for each in placed.displacements}
+    at_once = {placement.key for placement in placed.placements}
+    after = place(world.started({name for _, name in at_once}).without(gone).snapshot(), [], NOW)
+    assert served <= at_once | {placement.key for placement in after.placements}
 
 
 @given(worlds)
