@@ -164,7 +164,7 @@ def _quantity_text(value: Any) -> Any:
 
 def _is_quantity(text: str) -> str:
     try:
-        quantities.parse_bytes(text)
+        quantities.check_bound(text, quantities.parse_bytes(text))
     except quantities.InvalidQuantity as error:
         raise PydanticCustomError("quantity", "{message}", {"message": f"{error}"}) from error
     return text

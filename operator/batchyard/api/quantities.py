@@ -13,6 +13,9 @@ from typing import Final
 PATTERN: Final = r"^([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?$"
 MAX_LENGTH: Final = 32
 EXAMPLES: Final = "such as 500m, 2 or 4Gi"
+MAXIMUM: Final = 2**53 - 1
+"""Most that may be asked for of anything, in the unit that it is counted in (8 PiB of memory, 9e12 vCPU): what every
+program reads exactly."""
 
 _QUANTITY = re.compile(PATTERN.replace("$", r"\Z"), re.ASCII)
 _EXACT = Context(prec=200)
@@ -40,6 +43,12 @@ def parse_count(quantity: str | float) -> int:
     if value != value.to_integral_value():
         raise InvalidQuantity(f'"{quantity}" is not a whole number')
     return int(value)
+
+
+def check_bound(of: str, amount: int) -> None:
+    """Raise InvalidQuantity where an amount is more than may be asked for."""
+    if amount > MAXIMUM:
+        raise InvalidQuantity(f"{of} is more than there can be: ask for less")
 
 
 def format_cpu(milli: int) -> str:

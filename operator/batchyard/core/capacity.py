@@ -21,7 +21,7 @@ POD_SLOT: Resources = {"pods": 1}
 
 def with_pods(request: Resources) -> Resources:
     """What a run takes, pod slots included: one, unless the request says how many."""
-    return request if "pods" in request else add(request, POD_SLOT)
+    return request if request.get("pods") else {**request, **POD_SLOT}
 
 
 def places(request: Resources, count: int) -> Resources:

@@ -26,6 +26,9 @@ from batchyard.core.snapshot import Snapshot
 DEPTH = 100
 """How many jobs of each queue are looked at."""
 
+FURTHEST_SECONDS = 10 * 365 * 86_400.0
+"""Nobody is told of a start later than that: a hundred thousand indexes with timeouts of a year come to no date."""
+
 RESOLUTION_SECONDS = 1.0
 """Ends within this time are taken together."""
 
@@ -73,7 +76,7 @@ def estimates(snapshot: Snapshot, seen: Seen, now: float) -> dict[Key, float]:
     course = _Course(waiting, Ledger(snapshot.pools, snapshot.used), list(_ends(snapshot, seen, now)))
     course.run(now)
     # Whatever would start at once, going by the sums, is held back by what is not looked at here.
-    return {key: start for key, start in course.found.items() if start > now}
+    return {key: start for key, start in course.found.items() if now < start <= now + FURTHEST_SECONDS}
 
 
 _Event = tuple[float, str, tuple[tuple[str, int], ...]]

@@ -10,6 +10,7 @@ that syntax goes on meaning it, save for one thing: a parameter cannot name a va
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 _NAME = r"(?:(?!Ref::)[A-Za-z0-9_.-])+"
@@ -19,20 +20,24 @@ _OPEN = rf"{_PLACEHOLDER.pattern}|\$\$|\$\(|\$(?=Ref::{_NAME})"
 _AFTER_LAST_CLOSER = re.compile(_OPEN)
 _UP_TO_LAST_CLOSER = re.compile(rf"\$\([^)]*\)|{_OPEN}")
 
-MAX_LENGTH = 1024**2
-"""Characters of values in the commands of one pod: the API server takes no larger objects, Linux no longer commands."""
+MAX_LENGTH = 256 * 1024
+"""Characters of all commands of one pod together, values included."""
+
+MAX_NAME_LENGTH = 128
+"""Of a parameter. As each name is looked for at each placeholder, the work is in proportion to this, too."""
 
 
 class MissingParameterError(Exception):
     """A command refers to a parameter that has no value."""
 
     def __init__(self, name: str) -> None:
+        name = name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
         super().__init__(f"parameter {name!r} has no value: set {field_path(name)}")
         self.name = name
 
 
 class TooLongError(Exception):
-    """With the values of its parameters a command is longer than any program could be given."""
+    """With the values of its parameters the commands of a pod are longer than Batchyard makes them."""
 
 
 class Substitution:
@@ -40,17 +45,21 @@ class Substitution:
 
     def __init__(self, parameters: Mapping[str, str]) -> None:
         self._parameters = parameters
-        self._lengths = sorted({len(name) for name in parameters}, reverse=True)
+        self._lengths = sorted({len(name) for name in parameters if 0 < len(name) <= MAX_NAME_LENGTH})
         self._room = MAX_LENGTH
 
     def words(self, command: Sequence[str]) -> list[str]:
         """Return the command with placeholders replaced.
 
-        Raises MissingParameterError for the first without a value, TooLongError when values come to too much.
+        Raises MissingParameterError for the first without a value, TooLongError when it comes to too much, together
+        with those before.
         """
-        return [self._word(word) if "Ref::" in word else word for word in command]
+        return [self._word(word) for word in command]
 
     def _word(self, word: str) -> str:
+        self._take(len(word))
+        if "Ref::" not in word:
+            return word
         # In two parts, so that no `$(` is looked for a `)` in vain: time stays linear.
         head, closer, tail = word.rpartition(")")
         return _UP_TO_LAST_CLOSER.sub(self._piece, head + closer) + _AFTER_LAST_CLOSER.sub(self._piece, tail)
@@ -69,16 +78,20 @@ class Substitution:
         if name is None:
             raise MissingParameterError(written.rstrip(".-") or written)
         value = self._parameters[name]
-        self._room -= len(value)
+        self._take(len(value))
+        return value + written[len(name) :]
+
+    def _take(self, length: int) -> None:
+        self._room -= length
         if self._room < 0:
             raise TooLongError
-        return value + written[len(name) :]
 
     def _longest_known(self, written: str) -> str | None:
         if written in self._parameters:
             return written
-        for length in self._lengths:
-            if 0 < length < len(written) and written[length] in ".-" and written[:length] in self._parameters:
+        shorter = bisect_left(self._lengths, len(written))
+        for length in reversed(self._lengths[:shorter]):
+            if written[length] in ".-" and written[:length] in self._parameters:
                 return written[:length]
         return None
 

@@ -52,14 +52,24 @@ _ASKING = frozenset({JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING})
 _NO_CIRCLES: Mapping[Key, str] = MappingProxyType({})
 
 
-def settle(snapshot: Snapshot, keys: Iterable[Key], now: float, circles: Mapping[Key, str] = _NO_CIRCLES) -> Settled:
+def settle(
+    snapshot: Snapshot,
+    keys: Iterable[Key],
+    now: float,
+    circles: Mapping[Key, str] = _NO_CIRCLES,
+    enough: Callable[[], bool] = lambda: False,
+) -> Settled:
     """Bring the named jobs up to date with their runs, pods, references, dependencies and timers.
 
     `circles` says of those that were found to depend on each other in a circle what to tell them. When dependencies of
-    other jobs end by this, the caller settles those after it has entered the results.
+    other jobs end by this, the caller settles those after it has entered the results. Once it is `enough`, the other
+    jobs are left.
     """
     result = Settled()
     for key in keys:
+        if enough():
+            result.left.add(key)
+            continue
         job = snapshot.jobs.get(key)
         if job is not None and not job.deleting:
             _settle_one(snapshot, job, circles.get(key, ""), now, result)

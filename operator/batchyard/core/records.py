@@ -188,7 +188,7 @@ class Resolved:
 
     revision: int
     template: Mapping[str, Any]
-    """The pod; of a multi-node job that of the main node."""
+    """The pod, without the values of parameters; of a multi-node job that of the main node."""
     request: Resources
     """What the job takes while it runs; of a multi-node job all nodes together, their number as `pods`; of an array
     one index."""
@@ -198,6 +198,8 @@ class Resolved:
     ungrown: Mapping[str, Any] | None = None
     """The template before its memory grew; None while it has not."""
     gang: Gang | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """What stands for `Ref::name` in its commands."""
     priority: int = 0
     """Order inside its share; means nothing in a queue without fair share."""
     consumables: Mapping[str, int] = field(default_factory=dict)

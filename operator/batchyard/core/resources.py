@@ -5,11 +5,13 @@ else (devices, pods) a count. Nodes, ceilings and pod templates are parsed into 
 read; the planner adds and compares; statuses and messages turn them back into text.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchyard.api.quantities import (
     InvalidQuantity,
+    check_bound,
     format_bytes,
     format_cpu,
     parse_bytes,
@@ -20,6 +22,11 @@ from batchyard.api.quantities import (
 Resources = Mapping[str, int]
 """Amount by Kubernetes resource name; an absent one is not there (on a node) or not asked for (by a pod)."""
 
+_OF_A_CONTAINER = re.compile(
+    r"cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|[a-z0-9]([-.a-z0-9]*[a-z0-9])?/[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?",
+    re.ASCII,
+)
+_MAX_NAME_LENGTH = 253 + 1 + 63
 _BYTES = frozenset({"memory", "ephemeral-storage", "storage"})
 _BINARY_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -30,6 +37,21 @@ def parse_resources(amounts: Mapping[str, Any]) -> dict[str, int]:
     Raises InvalidQuantity naming the resource whose amount is none.
     """
     return {name: _parse(name, amount) for name, amount in amounts.items()}
+
+
+def checked_request(request: Resources) -> dict[str, int]:
+    """Return what a pod takes without resources of which that is nothing.
+
+    Raises InvalidQuantity for a resource that containers cannot ask for, or more of one than anything can be.
+    """
+    for name, amount in request.items():
+        if not _OF_A_CONTAINER.fullmatch(name) or len(name) > _MAX_NAME_LENGTH:
+            raise InvalidQuantity(
+                f"{name[:_MAX_NAME_LENGTH]!r} is no resource of a container: ask for cpu, memory, ephemeral-storage,"
+                " hugepages-<size>, or a device such as nvidia.com/gpu"
+            )
+        check_bound(f"this much {name}", amount)
+    return {name: amount for name, amount in request.items() if amount}
 
 
 def to_resource_list(resources: Resources) -> dict[str, str]:

@@ -128,6 +128,8 @@ class Settled:
     """Pods of indexes on lost nodes that somebody has deleted by force: they count as ended."""
     outlasted: list[Pod] = field(default_factory=list)
     """Pods whose main container has failed, and whose others are to be stopped."""
+    left: set[Key] = field(default_factory=set)
+    """Jobs that were not looked at for want of time."""
 
     def add(self, other: "Settled") -> None:
         """Take over the results for other jobs."""
@@ -147,6 +149,7 @@ class Settled:
         self.abandoned.extend(other.abandoned)
         self.forced.extend(other.forced)
         self.outlasted.extend(other.outlasted)
+        self.left |= other.left
 
 
 @dataclass(slots=True)

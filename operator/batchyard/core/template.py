@@ -5,25 +5,26 @@ parameters, as AWS Batch merges them. What this returns never changes again. Par
 shared with the revision's content, so nobody may change a template in place.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchyard.api.names import DEFAULT_CONTAINER
 from batchyard.api.quantities import InvalidQuantity, parse_bytes
 from batchyard.api.strategy import ExitAction
 from batchyard.core import multinode
+from batchyard.core.commands import CONTAINER_LISTS, Container, each_container, filled_in
 from batchyard.core.gangrecords import Gang, NodeGroup
 from batchyard.core.parameters import (
     MAX_LENGTH,
     MissingParameterError,
-    Substitution,
     TooLongError,
     field_path,
     literal,
 )
 from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, ExitRule, Key, MemoryGrowth, Resolved, RetryPolicy, Revision
-from batchyard.core.resources import Resources, describe, parse_resources, pod_requests
+from batchyard.core.resources import Resources, checked_request, describe, parse_resources, pod_requests
 from batchyard.core.shape import misshapen, without_nulls
 
 DEFAULT_STARTUP_GRACE_SECONDS = 300
@@ -39,9 +40,6 @@ _MAX_SHARED = 1000
 """Revisions whose result is kept at most."""
 
 _REPLACED = ("image", "command", "args")
-_CONTAINER_LISTS = ("initContainers", "containers")
-
-Container = Mapping[str, Any]
 
 
 class TemplateError(Exception):
@@ -87,6 +85,7 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         timeout_seconds=timeout.get("attemptDurationSeconds"),
         startup_grace_seconds=content.get("startupGraceSeconds", DEFAULT_STARTUP_GRACE_SECONDS),
         gang=gang,
+        parameters=_parameters(job, revision),
         priority=_priority(job.spec, content),
         consumables={each["name"]: each.get("quantity", 1) for each in content.get("consumableResources") or ()},
     )
@@ -125,11 +124,17 @@ def _priority(spec: Mapping[str, Any], content: Mapping[str, Any]) -> int:
 def _pod(
     form: Mapping[str, Any], overrides: Iterable[Mapping[str, Any]], job: BatchJob, revision: Revision
 ) -> dict[str, Any]:
-    """The finished pod template of a definition's content, or of one of its node ranges."""
+    """The pod template of a definition's content, or of one of its node ranges, finished but for parameters."""
     template = pod_template(form)
-    parameters = {**(revision.content.get("parameters") or {}), **(job.spec.get("parameters") or {})}
-    spec = _substituted(_overridden(template["spec"], overrides), parameters, revision)
-    return {**template, "spec": _each_container(spec, _with_checked_resources)}
+    spec = _overridden(template["spec"], overrides)
+    _check_commands(spec, _parameters(job, revision), revision)
+    return {**template, "spec": each_container(spec, _with_checked_resources)}
+
+
+def _parameters(job: BatchJob, revision: Revision) -> Mapping[str, str]:
+    """The job's own before the definition's defaults, neither of them copied."""
+    own, defaults = job.spec.get("parameters") or {}, revision.content.get("parameters") or {}
+    return ChainMap(own, defaults) if own and defaults else own or defaults
 
 
 def _gang(job: BatchJob, revision: Revision) -> Gang:
@@ -186,16 +191,11 @@ def pod_template(content: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def _each_container(spec: Mapping[str, Any], change: Callable[[Container], Container]) -> dict[str, Any]:
-    changed = {field: [change(container) for container in spec[field]] for field in _CONTAINER_LISTS if spec.get(field)}
-    return {**spec, **changed}
-
-
 def _overridden(spec: Mapping[str, Any], overrides: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     by_name = {override.get("name") or DEFAULT_CONTAINER: override for override in overrides}
     if not by_name:
         return spec
-    there = [container["name"] for field in _CONTAINER_LISTS for container in spec.get(field) or ()]
+    there = [container["name"] for field in CONTAINER_LISTS for container in spec.get(field) or ()]
     for name in by_name:
         if name not in there:
             raise TemplateError(
@@ -208,7 +208,7 @@ def _overridden(spec: Mapping[str, Any], overrides: Iterable[Mapping[str, Any]])
         wanted = by_name.get(container["name"])
         return _merged(container, wanted) if wanted else container
 
-    return _each_container(spec, override)
+    return each_container(spec, override)
 
 
 def _merged(container: Container, override: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,15 +244,9 @@ def _merged_resources(own: Mapping[str, Any], override: Mapping[str, Any]) -> di
     }
 
 
-def _substituted(spec: Mapping[str, Any], parameters: Mapping[str, str], revision: Revision) -> Mapping[str, Any]:
-    substitution = Substitution(parameters)
-
-    def substituted(container: Container) -> Container:
-        words = {field: substitution.words(container[field]) for field in ("command", "args") if container.get(field)}
-        return {**container, **words}
-
+def _check_commands(spec: Mapping[str, Any], parameters: Mapping[str, str], revision: Revision) -> None:
     try:
-        return _each_container(spec, substituted)
+        filled_in(spec, parameters)
     except MissingParameterError as error:
         namespace, name = revision.definition
         raise TemplateError(
@@ -263,8 +257,8 @@ def _substituted(spec: Mapping[str, Any], parameters: Mapping[str, str], revisio
     except TooLongError as error:
         raise TemplateError(
             Reason.INVALID_SPEC,
-            f"the values of parameters in command and args come to more than {MAX_LENGTH:,} characters: shorten"
-            " spec.parameters, or hand long texts over in a ConfigMap",
+            f"command and args of all containers come to more than {MAX_LENGTH:,} characters with the values of"
+            " parameters: shorten spec.parameters, or hand long texts over in a ConfigMap",
         ) from error
 
 
@@ -276,8 +270,9 @@ def _with_checked_resources(container: Container) -> Container:
     name, limits = container["name"], resources.get("limits") or {}
     requests = {**limits, **(resources.get("requests") or {})}
     try:
-        parsed_limits = parse_resources(limits)
-        for resource, requested in parse_resources(requests).items():
+        parsed_limits, parsed_requests = parse_resources(limits), parse_resources(requests)
+        checked_request(parsed_requests)
+        for resource, requested in parsed_requests.items():
             _check_pair(name, resource, requested, parsed_limits)
     except InvalidQuantity as error:
         raise TemplateError(Reason.INVALID_RESOURCES, f"resources of container {name!r}: {error}") from error
@@ -285,8 +280,9 @@ def _with_checked_resources(container: Container) -> Container:
 
 
 def _request(spec: Mapping[str, Any]) -> dict[str, int]:
+    """What a pod takes; what it asks nothing of is left out."""
     try:
-        return pod_requests(spec)
+        return checked_request(pod_requests(spec))
     except InvalidQuantity as error:
         raise TemplateError(Reason.INVALID_RESOURCES, f"resources or overhead of the pod: {error}") from error
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchyard.api import names
+from batchyard.core.commands import each_container, filled_in
 from batchyard.core.environmentrecords import Environment, Toleration
 from batchyard.core.objectnames import run_name
 from batchyard.core.podfailure import RULES
@@ -124,10 +125,8 @@ def _pod_template(
     labels: Mapping[str, str],
 ) -> dict[str, Any]:
     metadata = resolved.template.get("metadata") or {}
-    spec = dict(resolved.template["spec"])
-    for field in ("initContainers", "containers"):
-        if spec.get(field):
-            spec[field] = [_with_variables(container, injected) for container in spec[field]]
+    spec = filled_in(resolved.template["spec"], resolved.parameters)
+    spec = each_container(spec, lambda container: _with_variables(container, injected))
     if selector := _node_selector(spec.get("nodeSelector") or {}, environment):
         spec["nodeSelector"] = selector
     if tolerations := _tolerations(spec.get("tolerations") or (), environment.tolerations):

@@ -38,17 +38,19 @@ class Containment:
         self._unsettled: set[Key] = set()
         """Jobs that could not be settled the last time: the others are not settled together with them."""
 
-    def settle(self, keys: Collection[Key], now: float, circles: Mapping[Key, str]) -> Settled:
-        """Bring jobs up to date: all at once, or one by one where that raises."""
+    def settle(
+        self, keys: Collection[Key], now: float, circles: Mapping[Key, str], enough: Callable[[], bool]
+    ) -> Settled:
+        """Bring jobs up to date until it is enough: all at once, or one by one where that raises."""
         suspects = self._unsettled.intersection(keys) if self._unsettled else set[Key]()
         others = [key for key in keys if key not in suspects] if suspects else keys
         try:
-            result = settle(self._cache.snapshot(), others, now, circles)
+            result = settle(self._cache.snapshot(), others, now, circles, enough)
         except Exception:
             result, suspects = Settled(), set(keys)
         for key in suspects:
             try:
-                result.add(settle(self._cache.snapshot(), [key], now, circles))
+                result.add(settle(self._cache.snapshot(), [key], now, circles, enough))
             except Exception as error:
                 fault = Fault(Stage.SETTLING, error, Culprit(names.BATCH_JOB, key))
                 self.report(fault)

@@ -14,7 +14,7 @@ from batchyard.core import dependencies
 from batchyard.core.containment import Fault, Stage
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, Key, Status
-from batchyard.core.snapshot import Settled
+from batchyard.core.snapshot import Placed, Settled
 from batchyard.manifests.indextext import read_indexes
 from batchyard.runtime.alarms import Alarms
 from batchyard.runtime.backoff import Backoff
@@ -24,6 +24,7 @@ from batchyard.runtime.displacements import Displacements
 from batchyard.runtime.forecast import Forecast
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.overview import Overview
+from batchyard.runtime.settlingtime import SettlingTime
 from batchyard.runtime.stored import end_is_stored
 from batchyard.runtime.workqueue import Urgency, WorkQueue
 from batchyard.runtime.yields import Yields
@@ -83,6 +84,7 @@ class Loop:
         containment: Containment,
         metrics: Metrics,
         clock: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
         self._cache = cache
         self._work = work
@@ -93,9 +95,12 @@ class Loop:
         self._containment = containment
         self._metrics = metrics
         self._clock = clock
+        self._settling_time = SettlingTime(monotonic)
         self._next_search = 0.0
         self._taken: set[Key] = set()
         """The jobs that the pass under way is about."""
+        self._fresh: list[Key] = []
+        """Those that came into the backlog since jobs were placed last."""
         self._alarms = Alarms()
         self._last_pass = 0.0
 
@@ -147,24 +152,13 @@ class Loop:
             while self._cache.catalogue.reading.faults:
                 self._containment.report(self._cache.catalogue.reading.faults.popleft())
             # 1. Bring jobs up to date.
-            settled, fresh = self._settle_all(keys, now, self._find_circles(now))
+            settled = self._settle_all(keys, now, self._find_circles(now))
             # 2. Hand free capacity out.
-            snapshot = self._displacements.enter(self._cache.snapshot(), now)
-            placed = self._containment.place(snapshot, fresh, now)
-            for placement in placed.placements:
-                self._cache.grant(placement)
-            for key, status in placed.statuses.items():
-                self._cache.set_status(key, status)
-        self._containment.attempt(Stage.FRONTS, "", lambda: self._overview.fronts.note(placed, now), None)
-        self._forecast.note(placed)
-        self._yields.want(placed.yielding)
+            placed = self._place(now) if self._settling_time.may_place(left=bool(settled.left)) else None
         # 3. Write.
         self._hand_out(settled, now)
-        for placement in placed.placements:
-            self._work.add(("create", *placement.key), Urgency.CREATE)
-            self._metrics.wait_seconds.observe(now - self._cache.jobs[placement.key].created)
-        for name in self._displacements.want(placed.displacements, now):
-            self._work.add(("displace", *name), Urgency.CREATE)
+        if placed is not None:
+            self._carry_out(placed, now)
         self._write_statuses()
         self._announce()
         for key in self._cache.unconfirmed:
@@ -187,17 +181,48 @@ class Loop:
         self._next_search = now + min(pause, MAX_SEARCH_PAUSE_SECONDS)
         return circles or {}
 
-    def _settle_all(self, keys: set[Key], now: float, circles: Mapping[Key, str]) -> tuple[Settled, list[Key]]:
-        """Settle these jobs, then those whose dependencies ended by that, and so on down the chain."""
-        result, fresh = Settled(), []
+    def _settle_all(self, keys: set[Key], now: float, circles: Mapping[Key, str]) -> Settled:
+        """Settle these jobs, then those whose dependencies ended by that, and so on down the chain.
+
+        Those for which there is no time are left to the next pass.
+        """
+        result = Settled()
+        self._settling_time.begin()
         keys = keys | circles.keys()
         while keys:
             self._taken.update(keys)
-            settled = self._containment.settle(keys, now, circles)
-            fresh += self._cache.enter(settled)
+            settled = self._containment.settle(keys, now, circles, self._settling_time.is_over)
+            self._fresh += self._cache.enter(settled)
             result.add(settled)
             keys = self._cache.take_dirty()
-        return result, fresh
+            if result.left:
+                break
+        if result.left:
+            self._cache.dependents.newcomers |= result.left & circles.keys()
+            self._cache.mark(*result.left, *keys)
+        return result
+
+    def _place(self, now: float) -> Placed:
+        """Hand free capacity out, and enter who got what."""
+        snapshot = self._displacements.enter(self._cache.snapshot(), now)
+        placed = self._containment.place(snapshot, self._fresh, now)
+        self._fresh = []
+        for placement in placed.placements:
+            self._cache.grant(placement)
+        for key, status in placed.statuses.items():
+            self._cache.set_status(key, status)
+        return placed
+
+    def _carry_out(self, placed: Placed, now: float) -> None:
+        """Have done what was decided on capacity."""
+        self._containment.attempt(Stage.FRONTS, "", lambda: self._overview.fronts.note(placed, now), None)
+        self._forecast.note(placed)
+        self._yields.want(placed.yielding)
+        for placement in placed.placements:
+            self._work.add(("create", *placement.key), Urgency.CREATE)
+            self._metrics.wait_seconds.observe(now - self._cache.jobs[placement.key].created)
+        for name in self._displacements.want(placed.displacements, now):
+            self._work.add(("displace", *name), Urgency.CREATE)
 
     def _due(self, now: float) -> set[Key]:
         """Jobs whose alarm rings; when the clock was set back, all: their times are of another clock."""

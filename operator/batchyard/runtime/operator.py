@@ -104,6 +104,7 @@ class Operator:
             self._containment,
             metrics,
             clock,
+            monotonic,
         )
         self._actions = self._make_actions()
         self._leaving = self._make_feed_of_leaving(api)

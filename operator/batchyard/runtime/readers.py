@@ -7,6 +7,7 @@ so before, but the operator and the CRDs may be of different versions. What does
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from batchyard.api import names
@@ -14,6 +15,7 @@ from batchyard.api.arrays import INDEXES
 from batchyard.api.batchjob import DependencyType, StopMode
 from batchyard.api.consumableresource import ConsumableType
 from batchyard.api.jobqueue import PolicyType
+from batchyard.api.sizes import too_large
 from batchyard.api.unsupported import refusals
 from batchyard.api.validation import (
     InvalidObject,
@@ -35,6 +37,7 @@ from batchyard.manifests.times import parse_time
 
 Object = Mapping[str, Any]
 _INDEXES = re.compile(INDEXES, re.ASCII)
+_KEPT_OF_LARGE = frozenset({"jobQueue", "jobDefinition", "shareIdentifier", "ttlSecondsAfterFinished", "array"})
 
 
 def key_of(obj: Object) -> Key:
@@ -84,9 +87,12 @@ def _refusal(kind: str, obj: Object, parse: Any) -> str:
 
 
 def batchjob(obj: Object) -> BatchJob:
-    """Read a BatchJob."""
+    """Read a BatchJob. Of one that is too large next to nothing is kept."""
     metadata = obj["metadata"]
     spec = spec_of(obj)
+    if refusal := too_large(names.BATCH_JOB, spec):
+        kept = {name: each for name, each in spec.items() if name in _KEPT_OF_LARGE}
+        return replace(batchjob({**obj, "spec": kept}), spec={}, refusal=refusal)
     definition, _, revision = str(spec.get("jobDefinition", "")).partition(":")
     refusal = _refusal(names.BATCH_JOB, obj, parse_batchjob)
     return BatchJob(
@@ -169,9 +175,11 @@ def _stop(spec: Mapping[str, Any]) -> Stop | None:
 
 
 def definition(obj: Object) -> Definition:
-    """Read a JobDefinition."""
+    """Read a JobDefinition. Of the spec of one that is too large nothing is kept."""
     metadata = obj["metadata"]
     spec = spec_of(obj)
+    if refusal := too_large(names.JOB_DEFINITION, spec):
+        return replace(definition({**obj, "spec": {}}), refusal=refusal)
     refusal = _refusal(names.JOB_DEFINITION, obj, parse_jobdefinition)
     kept = {} if refusal else spec
     return Definition(

@@ -95,7 +95,8 @@ def test_what_all_nodes_ask_for_together() -> None:
     assert answer.template["spec"]["containers"][0]["image"] == "lead"
     assert answer.gang is not None
     assert [(group.nodes, group.request["cpu"]) for group in answer.gang.groups] == [((1, 2), 2000), ((0,), 1000)]
-    assert answer.gang.group(2).template["spec"]["containers"][0]["command"] == ["run", "h264"]
+    assert answer.gang.group(2).template["spec"]["containers"][0]["command"] == ["run", "Ref::codec"]
+    assert answer.parameters["codec"] == "h264"
 
 
 def test_overrides_reach_the_nodes_they_name() -> None:

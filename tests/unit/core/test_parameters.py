@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from batchyard.core.parameters import (
     MAX_LENGTH,
+    MAX_NAME_LENGTH,
     MissingParameterError,
     Substitution,
     TooLongError,
@@ -123,13 +124,44 @@ def test_a_literal_arrives_as_it_was(text: str) -> None:
     assert expand(literal(text), VARIABLES) == text
 
 
-def test_values_come_to_no_more_than_an_object_holds() -> None:
-    parameters = {"a": "x" * (MAX_LENGTH // 4)}
-    substitution = Substitution(parameters)
-    assert len(substitution.words(["Ref::a", "Ref::aRef::a"])[1]) == MAX_LENGTH // 2
+def test_commands_of_a_pod_come_to_no_more_than_a_bound() -> None:
+    """What is written counts, and the values that take its place."""
+    quarter = MAX_LENGTH // 4 - len("Ref::a")
+    substitution = Substitution({"a": "x" * quarter})
+    assert len(substitution.words(["Ref::a", "Ref::aRef::a"])[1]) == 2 * quarter
     substitution.words(["Ref::a"])
     with pytest.raises(TooLongError):
-        substitution.words(["Ref::a"])
+        substitution.words(["x"])
+    with pytest.raises(TooLongError):
+        Substitution({}).words(["x" * (MAX_LENGTH // 2), "x" * (MAX_LENGTH // 2), "x"])
+
+
+class Counting(dict[str, str]):
+    """Parameters that count how often one was looked for."""
+
+    asked = 0
+
+    def __contains__(self, name: object) -> bool:
+        self.asked += 1
+        return super().__contains__(name)
+
+
+def test_the_work_is_in_proportion_to_the_text() -> None:
+    """However the names of parameters are chosen: no more than one look for each character that is written."""
+    parameters = Counting({("a." * length)[:length]: "" for length in range(1, 257)})
+    text = "Ref::" + "a." * 32_000
+    Substitution(parameters).words([text])
+    assert parameters.asked <= MAX_NAME_LENGTH
+    parameters.asked = 0
+    text = "Ref::a.b " * 7000
+    Substitution(parameters).words([text])
+    assert parameters.asked < len(text)
+
+
+def test_a_name_that_is_too_long_is_not_told_in_full() -> None:
+    with pytest.raises(MissingParameterError) as error:
+        Substitution({}).words(["Ref::" + "a" * 60_000])
+    assert len(str(error.value)) < 1000
 
 
 names = st.text("ab.-", min_size=1, max_size=6)

@@ -146,7 +146,7 @@ def test_a_definition_made_anew_with_the_same_content_is_the_same_program(ran: b
 def test_what_has_not_run_takes_the_definition_made_anew() -> None:
     answer = program(JOB, FIRST, None, anew(OTHER))
     assert isinstance(answer, Resolved)
-    assert answer.template["spec"]["containers"][0]["command"][-1] == "av1"
+    assert answer.parameters["codec"] == "av1"
 
 
 @pytest.mark.parametrize("number", [1, 3])

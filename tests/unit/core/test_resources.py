@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.api.quantities import InvalidQuantity
+from batchyard.api.quantities import MAXIMUM, InvalidQuantity
 from batchyard.core.resources import (
     add,
+    checked_request,
     describe,
     fits,
     parse_resources,
@@ -174,3 +175,26 @@ def test_one_more_init_container_never_asks_for_less(spec: dict[str, Any], cpu: 
     more = list(spec["initContainers"])
     more.insert(place, container(cpu))
     assert fits(pod_requests(spec), pod_requests({**spec, "initContainers": more}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pods", "services", "requests.cpu", "cpu ", "a\nb", "/gpu", "gpu/", "x" * 24_000, f"example.com/{'x' * 700}"],
+)
+def test_what_no_container_can_ask_for_is_refused_in_few_words(name: str) -> None:
+    with pytest.raises(InvalidQuantity) as refused:
+        checked_request({name: 0})
+    assert "is no resource of a container: ask for cpu, memory" in str(refused.value)
+    assert len(str(refused.value)) < 600
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["cpu", "memory", "ephemeral-storage", "hugepages-2Mi", "nvidia.com/gpu"])
+def test_what_a_container_can_ask_for_is_taken_up_to_a_bound(name: str) -> None:
+    assert checked_request({name: MAXIMUM}) == {name: MAXIMUM}
+    with pytest.raises(InvalidQuantity, match="is more than there can be: ask for less"):
+        checked_request({name: MAXIMUM + 1})
+
+
+def test_nothing_of_a_resource_is_left_out() -> None:
+    assert checked_request({"cpu": 0, "memory": 5, "nvidia.com/gpu": 0}) == {"memory": 5}

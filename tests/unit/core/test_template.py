@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.api.strategy import ExitAction
+from batchyard.core.commands import filled_in
 from batchyard.core.records import BatchJob, ExitRule, MemoryGrowth, Resolved, RetryPolicy
 from batchyard.core.template import TemplateError, Templates, pod_template, resolve
 from fakes.expansion import variables_of
@@ -17,7 +18,7 @@ GI = 1024**3
 
 
 def container_of(resolved: Resolved, name: str = "main") -> dict[str, Any]:
-    spec = resolved.template["spec"]
+    spec = filled_in(resolved.template["spec"], resolved.parameters)
     containers = [*spec.get("initContainers", []), *spec["containers"]]
     return next(container for container in containers if container["name"] == name)
 
@@ -109,9 +110,43 @@ def test_parameters_that_would_blow_a_pod_up_are_refused() -> None:
     error = refusal(make_job(parameters={"codec": "x" * 2000}), template={"spec": {"containers": containers}})
     assert error.reason == "InvalidSpec"
     assert error.message == (
-        "the values of parameters in command and args come to more than 1,048,576 characters: shorten spec.parameters,"
-        " or hand long texts over in a ConfigMap"
+        "command and args of all containers come to more than 262,144 characters with the values of parameters:"
+        " shorten spec.parameters, or hand long texts over in a ConfigMap"
     )
+
+
+@pytest.mark.parametrize("amounts", [{"cpu": 0, "memory": 0}, {}, {"cpu": "0.0"}, {"nvidia.com/gpu": 0}])
+def test_a_pod_may_ask_for_nothing(amounts: dict[str, Any]) -> None:
+    resources = {"requests": amounts, "limits": amounts}
+    assert resolve(make_job(), make_revision(container={**CONTAINER, "resources": resources})).request == {}
+
+
+@pytest.mark.parametrize(
+    ("amounts", "words"),
+    [
+        ({"pods": 0}, "'pods' is no resource of a container"),
+        ({"x/" + "y" * 24_000: 1}, "is no resource of a container"),
+        ({"memory": "1e99"}, "this much memory is more than there can be"),
+        ({"cpu": "9999999999999999"}, "this much cpu is more than there can be"),
+        ({"memory": "-1"}, '"-1" is not a quantity of at least 0'),
+        ({"memory": "nan"}, '"nan" is not a quantity of at least 0'),
+    ],
+)
+def test_what_no_pod_can_ask_for_is_refused(amounts: dict[str, Any], words: str) -> None:
+    error = refusal(make_job(), container={**CONTAINER, "resources": {"requests": amounts}})
+    assert error.reason == "InvalidResources"
+    assert words in error.message
+
+
+def test_what_a_short_job_comes_to_is_not_kept_while_it_waits() -> None:
+    """Ten thousand such jobs would take gigabytes; definitions and parameters are not copied either."""
+    containers = [{"name": "main", "command": ["Ref::codec" * 20] * 20}]
+    revision = make_revision(template={"spec": {"containers": containers}}, parameters={"codec": "x" * 500})
+    job = make_job(parameters={"other": "y"})
+    resolved = resolve(job, revision)
+    assert resolved.template["spec"]["containers"][0]["command"] is containers[0]["command"]
+    assert resolved.parameters["codec"] is revision.content["parameters"]["codec"]
+    assert len(container_of(resolved)["command"][0]) == 10_000
 
 
 @pytest.mark.parametrize("field", ["command", "args"])
