@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from batchyard.kube import errors
-from batchyard.kube.protocol import Object, Objects, PatchType, Propagation, WatchEvent
+from batchyard.kube.protocol import PAGE, Object, Objects, PatchType, Propagation, WatchEvent
 from batchyard.kube.resources import JOBS, Resource
 from fakes.copying import copied
 from fakes.selectors import Matcher, matcher
@@ -207,7 +207,7 @@ class FakeApi:
         *,
         label_selector: str = "",
         field_selector: str = "",
-        limit: int = 500,
+        limit: int = PAGE,
         resource_version: str = "",
     ) -> tuple[Objects, str]:
         """All matching objects."""
@@ -231,7 +231,7 @@ class FakeApi:
         *,
         label_selector: str = "",
         field_selector: str = "",
-        limit: int = 500,
+        limit: int = PAGE,
         resource_version: str = "",
     ) -> AsyncGenerator[tuple[Objects, str], None]:
         """All matching objects as of the first page's moment; every page is a request that can fail."""

@@ -13,6 +13,7 @@ import kopf
 from batchyard.api import names
 from batchyard.kube.credentials import load
 from batchyard.kube.kopf_session import open_session
+from batchyard.kube.protocol import PAGE
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
@@ -61,7 +62,7 @@ def configure() -> kopf.OperatorSettings:
     settings.scanning.disabled = True  # no watches on CRDs and namespaces, hence fewer permissions
     settings.posting.enabled = False  # events would be posted one by one, unaggregated
     settings.queueing.idle_timeout = 0.1  # a worker per object lives on for this long: memory during bursts
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = PAGE
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = _ForEver()
     settings.persistence.finalizer = f"{names.GROUP}/unused"

@@ -9,9 +9,12 @@ from urllib.parse import quote, urlencode
 from batchyard.api import names
 from batchyard.kube import credentials, watch_decode
 from batchyard.kube.errors import Conflict, Denied, Invalid
-from batchyard.kube.protocol import Object, Objects, PatchType, Propagation, WatchEvent
+from batchyard.kube.protocol import PAGE, Object, Objects, PatchType, Propagation, WatchEvent
 from batchyard.kube.resources import Resource
 from batchyard.kube.transport import OnRequest, Transport
+
+PAGE_OF_METADATA = 250
+"""The same as `PAGE` where only metadata is read, of which annotations may have 256 KiB."""
 
 _JSON = {"Content-Type": "application/json"}
 _JSON_PATCH = {"Content-Type": "application/json-patch+json"}
@@ -163,7 +166,7 @@ class KubeClient:
         *,
         label_selector: str = "",
         field_selector: str = "",
-        limit: int = 500,
+        limit: int = PAGE,
         resource_version: str = "",
     ) -> tuple[Objects, str]:
         """All objects and the resourceVersion they stand for."""
@@ -187,7 +190,7 @@ class KubeClient:
         *,
         label_selector: str = "",
         field_selector: str = "",
-        limit: int = 500,
+        limit: int = PAGE,
         resource_version: str = "",
     ) -> AsyncGenerator[tuple[Objects, str], None]:
         """All objects, a page at a time."""
@@ -203,7 +206,7 @@ class KubeClient:
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
     ) -> Objects:
         """The metadata of all objects."""
-        query = {"labelSelector": label_selector, "limit": "1000"}
+        query = {"labelSelector": label_selector, "limit": str(PAGE_OF_METADATA)}
         return [item async for page, _ in self._pages(resource, namespace, query, _METADATA_ONLY) for item in page]
 
     async def _pages(

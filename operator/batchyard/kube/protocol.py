@@ -11,6 +11,9 @@ from batchyard.kube.resources import Resource
 
 Object = dict[str, Any]
 Objects = list[Object]
+PAGE = 25
+"""Objects that are read at once: each may have 1.5 MB, and takes several times that while it is decoded."""
+
 PatchType = Literal["merge", "apply"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 WatchEvent = tuple[str, Object]
@@ -85,7 +88,7 @@ class KubeApi(Protocol):
         *,
         label_selector: str = "",
         field_selector: str = "",
-        limit: int = 500,
+        limit: int = PAGE,
         resource_version: str = "",
     ) -> tuple[Objects, str]:
         """All objects (of a namespace, if given) and the resourceVersion to watch from, read in pages."""
@@ -98,7 +101,7 @@ class KubeApi(Protocol):
         *,
         label_selector: str = "",
         field_selector: str = "",
-        limit: int = 500,
+        limit: int = PAGE,
         resource_version: str = "",
     ) -> AsyncGenerator[tuple[Objects, str], None]:
         """As `list`, one page at a time, so that a large collection is never in memory as a whole."""
