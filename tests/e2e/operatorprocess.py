@@ -61,6 +61,13 @@ class OperatorProcess:
         assert self._process is not None, "the operator was not started"
         return self._process.pid
 
+    @property
+    def memory_mib(self) -> float:
+        """The most memory that it has had at a time."""
+        lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
+        peak = next(line for line in lines if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) / 1024
+
     def kill(self) -> None:
         """SIGKILL: no chance to finish anything, and the lease stays taken."""
         self._end(signal.SIGKILL)

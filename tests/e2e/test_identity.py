@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from batchyard.api import names
 from e2e.clusterapi import JOBS, PODS, ClusterApi, Json, path_of, until
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
+from e2e.tenants import Tenant, editor, roles_of_the_chart
 from localcluster import Cluster, LocalClusterError
 from localcluster.images import SHELL
 from unit.helm.rendering import render
@@ -22,38 +22,10 @@ REFUSED = "only Batchyard may set, change or remove labels and annotations of ba
 REVISIONS = "apps/v1", "controllerrevisions"
 
 
-class Tenant:
-    """Somebody who may edit one namespace and submit jobs there, with a token of their own."""
-
-    def __init__(self, harness: Harness, folder: Path) -> None:
-        self._harness = harness
-        harness.kubectl("create", "serviceaccount", "tenant")
-        account = f"{harness.namespace}:tenant"
-        harness.kubectl("create", "rolebinding", "tenant", "--clusterrole=edit", f"--serviceaccount={account}")
-        verbs = ("--verb=create,get,list,update,patch", f"--resource=batchjobs.{names.GROUP}")
-        harness.kubectl("create", "role", "submitter", *verbs)
-        harness.kubectl("create", "rolebinding", "submitter", "--role=submitter", f"--serviceaccount={account}")
-        shown = json.loads(harness.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
-        shown["users"][0]["user"] = {"token": harness.kubectl("create", "token", "tenant").strip()}
-        self._kubeconfig = folder / "tenant.kubeconfig"
-        self._kubeconfig.write_text(json.dumps(shown))
-
-    def kubectl(self, *args: str, input: str | None = None) -> str:  # noqa: A002 - subprocess's word
-        """Run kubectl as the tenant."""
-        return self._harness.kubectl(f"--kubeconfig={self._kubeconfig}", *args, input=input)
-
-    def create(self, obj: Json) -> None:
-        """Create an object."""
-        self.kubectl("create", "-f", "-", input=json.dumps(obj))
-
-    def refused(self, *args: str, input: str | None = None) -> None:  # noqa: A002 - subprocess's word
-        """Run kubectl, which the policy must refuse."""
-        with pytest.raises(LocalClusterError, match=REFUSED):
-            self.kubectl(*args, input=input)
-
-    def cannot_create(self, obj: Json) -> None:
-        """Try to create an object, which the policy must refuse."""
-        self.refused("create", "-f", "-", input=json.dumps(obj))
+def refused(tenant: Tenant, *args: str, input: str | None = None) -> None:  # noqa: A002 - subprocess's word
+    """Run kubectl, which the policy must refuse."""
+    with pytest.raises(LocalClusterError, match=REFUSED):
+        tenant.kubectl(*args, input=input)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +35,7 @@ def tenant(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathF
     policy = [each for each in render(f"policy.exemptUsers[0]={who}") if each["kind"].startswith("ValidatingAdm")]
     objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": policy})
     cluster.kubectl("apply", "-f", "-", input=objects)
-    tenant = Tenant(shared, tmp_path_factory.mktemp("tenant"))
+    tenant = editor(shared, tmp_path_factory.mktemp("tenant"))
 
     def in_force() -> bool:
         try:
@@ -73,7 +45,9 @@ def tenant(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathF
         return False
 
     until(in_force, 60, lambda: "the policy in force")
-    yield tenant
+    with roles_of_the_chart(cluster):
+        until(lambda: tenant.kubectl("auth", "can-i", "create", "batchjobs"), 30, lambda: "the role")
+        yield tenant
     cluster.kubectl("delete", "-f", "-", input=objects)
 
 
@@ -118,7 +92,7 @@ def job(name: str, template: Json | None = None, *, suspend: bool = True, **meta
     ids=lambda made: made["metadata"].get("name", "generated"),
 )
 def test_a_tenant_cannot_make_what_looks_like_ours(tenant: Tenant, made: Json) -> None:
-    tenant.cannot_create(made)
+    refused(tenant, "create", "-f", "-", input=json.dumps(made))
 
 
 def test_the_refusal_names_the_labels(tenant: Tenant) -> None:
@@ -130,10 +104,10 @@ def test_the_refusal_names_the_labels(tenant: Tenant) -> None:
 def test_a_tenant_cannot_change_what_our_objects_say(tenant: Tenant, shared: Harness, running: str) -> None:
     [own] = shared.pods_of("own")
     for kind, name in (("job", running), ("pod", own["metadata"]["name"])):
-        tenant.refused("label", kind, name, f"{names.JOB_UID}-")
-        tenant.refused("label", kind, name, "--overwrite", f"{names.QUEUE}=another")
-        tenant.refused("annotate", kind, name, "batchyard.dev/new=x")
-    tenant.refused("annotate", "job", running, "--overwrite", f"{names.REQUEST}={{}}")
+        refused(tenant, "label", kind, name, f"{names.JOB_UID}-")
+        refused(tenant, "label", kind, name, "--overwrite", f"{names.QUEUE}=another")
+        refused(tenant, "annotate", kind, name, "batchyard.dev/new=x")
+    refused(tenant, "annotate", "job", running, "--overwrite", f"{names.REQUEST}={{}}")
 
 
 def test_everything_else_about_them_can_be_changed(tenant: Tenant, shared: Harness, running: str) -> None:

@@ -1,0 +1,134 @@
+"""What a tenant may write with their own token ends nobody's operator, not even the next one, and holds nobody up.
+
+One namespace has an editor and a submitter, who write what is odd; in another one jobs are to run as ever. kubectl's
+own checks are switched off, as a tenant can.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from batchyard.api import names
+from e2e.clusterapi import Json, path_of, until
+from e2e.harness import Harness
+from e2e.operatorprocess import OperatorProcess
+from e2e.tenants import Tenant, editor, roles_of_the_chart, submitter
+from localcluster import Cluster
+from localcluster.images import SHELL
+
+pytestmark = pytest.mark.e2e
+
+YEAR = 31_536_000
+KIB = 1024
+BATCHJOBS = (names.API_VERSION, "batchjobs")
+
+
+@pytest.fixture(scope="module")
+def edits(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
+    """Who may edit the namespace."""
+    shared.apply(
+        shared.simulated_environment(),
+        shared.queue("queue", "simulated"),
+        shared.simulated_definition("short"),
+    )
+    tenant = editor(shared, tmp_path_factory.mktemp("editor"))
+    with roles_of_the_chart(cluster):
+        until(lambda: tenant.kubectl("auth", "can-i", "create", "jobdefinitions"), 30, lambda: "the role")
+        yield tenant
+
+
+@pytest.fixture(scope="module")
+def submits(shared: Harness, edits: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Tenant:
+    """Who may create BatchJobs there and nothing else."""
+    return submitter(shared, tmp_path_factory.mktemp("submitter"))
+
+
+@pytest.fixture(autouse=True)
+def untouched(shared: Harness, operator: OperatorProcess) -> Iterator[None]:
+    """The operator goes on, nothing is raised in it, and jobs run."""
+    began = operator.log.stat().st_size
+    yield
+    assert operator.alive, operator.tail()
+    with operator.log.open("rb") as log:
+        log.seek(began)
+        assert b"Traceback" not in log.read()
+    shared.kubectl("delete", "batchjobs", "sound", "--ignore-not-found")
+    shared.apply(shared.job("sound", "short", "queue"))
+    shared.wait_state("sound", "Succeeded")
+
+
+def raw(tenant: Tenant, shared: Harness, obj: Json) -> None:
+    """Create a BatchJob without kubectl's checks, and without its limits on how large a file is."""
+    tenant.kubectl("create", "--raw", path_of(BATCHJOBS, shared.namespace), "-f", "-", input=json.dumps(obj))
+
+
+def zero(**amounts: Any) -> list[Json]:
+    return [{"name": "main", "resources": {"requests": amounts, "limits": amounts}}]
+
+
+NUMBERS: dict[str, tuple[Json, str, str]] = {
+    "nothing": ({"containerOverrides": zero(cpu=0, memory=0)}, "Succeeded", ""),
+    "no-pods": ({"containerOverrides": zero(cpu=0, memory=0, pods=0)}, "Failed", "'pods' is no resource"),
+    "huge": ({"containerOverrides": zero(memory="1e30")}, "Failed", "is more than there can be"),
+    "tiny": ({"containerOverrides": zero(cpu="1e-99")}, "Succeeded", ""),
+    "long-name": ({"containerOverrides": zero(**{f"x/{'y' * 24_000}": 1})}, "Failed", "is no resource"),
+    "forged": ({"containerOverrides": zero(**{"a\nEvents:\n  b": 1})}, "Failed", "is no resource"),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers(shared: Harness, submits: Tenant, name: str) -> None:
+    fields, state, words = NUMBERS[name]
+    raw(submits, shared, shared.job(name, "short", "queue", **fields))
+    status = shared.wait_state(name, state)
+    assert words in status.get("message", "")
+    assert len(json.dumps(status)) < 4 * KIB
+    assert "\n" not in status.get("message", "")
+
+
+def test_time_that_comes_to_no_date(shared: Harness, submits: Tenant) -> None:
+    """Behind an array that would take a hundred thousand years there is no estimate, and no error."""
+    array = {"size": 100_000, "maxConcurrency": 1}
+    timeout = {"attemptDurationSeconds": YEAR}
+    shared.apply(
+        shared.simulated_environment("narrow", maxVcpus=1),
+        shared.queue("line", "narrow"),
+        shared.simulated_definition("endless", duration="600s"),
+    )
+    raw(submits, shared, shared.job("endless", "endless", "line", array=array, timeout=timeout))
+    raw(submits, shared, shared.job("behind", "short", "line"))
+    status = shared.wait_reason("behind", "InsufficientCapacity")
+    assert "estimatedStartAt" not in status
+    shared.kubectl("delete", "batchjobs", "endless", "behind")
+
+
+def test_words_and_parameters(shared: Harness, edits: Tenant, submits: Tenant) -> None:
+    """What takes quadratic time, or expands to gigabytes, if it is taken as it is."""
+    dotted = "Ref::" + "a." * 32_000
+    edits.create(
+        shared.definition("expanding", "echo", *["Ref::p" * 10_922], container={"image": SHELL}),
+        shared.definition("dotted", "echo", *[dotted] * 4, container={"image": SHELL}),
+    )
+    shared.wait_condition("jobdefinitions", "expanding", "TemplateAccepted")
+    raw(submits, shared, shared.job("expanding", "expanding", "queue", parameters={"p": "x" * 32 * KIB}))
+    names_of_all_lengths = {("a." * length)[:length]: "" for length in range(1, 257)}
+    raw(submits, shared, shared.job("dotted", "dotted", "queue", parameters=names_of_all_lengths))
+    raw(submits, shared, shared.job("unknown", "dotted", "queue"))
+    assert "come to more than 262,144 characters" in shared.wait_state("expanding", "Failed")["message"]
+    message = shared.wait_state("unknown", "Failed")["message"]
+    assert "has no value" in message
+    assert len(message) < KIB
+
+
+def test_large_jobs_are_refused_and_a_new_operator_reads_them(
+    shared: Harness, submits: Tenant, operator: OperatorProcess
+) -> None:
+    parameters = {f"p{number}": "x" * 32_000 for number in range(36)}
+    for number in range(40):
+        raw(submits, shared, shared.job(f"large-{number}", "short", "queue", suspend=True, parameters=parameters))
+    status = shared.wait_state("large-39", "Failed")
+    assert "that of a BatchJob may have 128 at most: shorten spec.parameters" in status["message"]
+    operator.restart()
+    assert operator.memory_mib < 300
