@@ -12,6 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from localcluster import Cluster
@@ -44,6 +45,14 @@ class ClusterApi:
         """Create an object, or a subresource such as an eviction."""
         return self._request("POST", path, body)
 
+    def patch(self, path: str, change: Json) -> Json:
+        """Change an object by a merge patch."""
+        return self._request("PATCH", path, change, "application/merge-patch+json")
+
+    def delete(self, path: str) -> Json:
+        """Delete an object, and what it owns."""
+        return self._request("DELETE", path, {"propagationPolicy": "Background"})
+
     def list(self, collection: Collection, namespace: str, **query: str) -> list[Json]:
         """Return the objects of a kind in a namespace."""
         items: list[Json] = self.get(path_of(collection, namespace, **query))["items"]
@@ -66,9 +75,9 @@ class ClusterApi:
         thread.start()
         return thread
 
-    def _request(self, method: str, path: str, body: Json | None = None) -> Json:
+    def _request(self, method: str, path: str, body: Json | None = None, form: str = "application/json") -> Json:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": form}
         request = urllib.request.Request(self._url + path, data, headers, method=method)  # noqa: S310 - our own proxy
         try:
             with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
@@ -87,9 +96,10 @@ def path_of(collection: Collection, namespace: str, name: str = "", **query: str
 
 
 @contextmanager
-def proxied(cluster: Cluster) -> Iterator[ClusterApi]:
-    """Run `kubectl proxy` on a free port of the loopback address."""
-    command = [str(cluster.binaries / "kubectl"), "--kubeconfig", str(cluster.kubeconfig), "proxy", "--port=0"]
+def proxied(cluster: Cluster, kubeconfig: Path | None = None) -> Iterator[ClusterApi]:
+    """Run `kubectl proxy` on a free port of the loopback address, by default as the cluster's administrator."""
+    who = str(kubeconfig or cluster.kubeconfig)
+    command = [str(cluster.binaries / "kubectl"), "--kubeconfig", who, "proxy", "--port=0", "--reject-methods=^$"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

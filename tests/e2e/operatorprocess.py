@@ -1,10 +1,14 @@
 """The operator as a process of its own, started as a user would start it; killed and restarted by tests."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from e2e.clusterapi import until
 from localcluster import Cluster
@@ -67,6 +71,17 @@ class OperatorProcess:
         lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
         peak = next(line for line in lines if line.startswith("VmHWM:"))
         return int(peak.split()[1]) / 1024
+
+    def metrics(self) -> dict[tuple[str, str], float]:
+        """What /metrics shows: samples by name and by the values of their labels."""
+        port = re.findall(r"readyz on port (\d+)", self.log.read_text(errors="replace"))[-1]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        return {
+            (sample.name, ",".join(sample.labels.values())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
 
     def kill(self) -> None:
         """SIGKILL: no chance to finish anything, and the lease stays taken."""

@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from e2e.clusterapi import Json
+from batchyard.api import names
+from e2e.clusterapi import ClusterApi, Json, proxied, until
 from e2e.harness import Harness
-from localcluster import Cluster
+from localcluster import Cluster, LocalClusterError
+from localcluster.images import SHELL
 from unit.helm.rendering import render
+
+REFUSED = "only Batchyard may set, change or remove labels and annotations of batchyard.dev"
 
 
 @contextmanager
@@ -18,6 +22,43 @@ def roles_of_the_chart(cluster: Cluster) -> Iterator[None]:
     objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": found})
     cluster.kubectl("apply", "-f", "-", input=objects)
     try:
+        yield
+    finally:
+        cluster.kubectl("delete", "-f", "-", input=objects)
+
+
+@contextmanager
+def policy_of_the_chart(cluster: Cluster, harness: Harness) -> Iterator[None]:
+    """The chart's admission policy in force. The operator of these tests is an administrator, hence exempt by name."""
+    who = json.loads(cluster.kubectl("auth", "whoami", "-o", "json"))["status"]["userInfo"]["username"]
+    found = [each for each in render(f"policy.exemptUsers[0]={who}") if each["kind"].startswith("ValidatingAdm")]
+    objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": found})
+    cluster.kubectl("apply", "-f", "-", input=objects)
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": SHELL}]}
+    probe = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "probe", "labels": {names.QUEUE: "x"}},
+        "spec": pod,
+    }
+
+    def in_force() -> bool:
+        try:
+            harness.kubectl(
+                "create",
+                "--dry-run=server",
+                "--as=anybody",
+                "--as-group=system:masters",
+                "-f",
+                "-",
+                input=json.dumps(probe),
+            )
+        except LocalClusterError as error:
+            return REFUSED in str(error)
+        return False
+
+    try:
+        until(in_force, 60, lambda: "the policy in force")
         yield
     finally:
         cluster.kubectl("delete", "-f", "-", input=objects)
@@ -40,6 +81,10 @@ class Tenant:
     def kubectl(self, *args: str, input: str | None = None) -> str:  # noqa: A002 - subprocess's word
         """Run kubectl as the tenant."""
         return self._harness.kubectl(f"--kubeconfig={self.kubeconfig}", *args, input=input)
+
+    def api(self) -> AbstractContextManager[ClusterApi]:
+        """The API server as the tenant sees it, over a proxy."""
+        return proxied(self._harness.cluster, self.kubeconfig)
 
     def create(self, *objects: Json) -> None:
         """Create objects."""

@@ -10,15 +10,13 @@ from batchyard.api import names
 from e2e.clusterapi import JOBS, PODS, ClusterApi, Json, path_of, until
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
-from e2e.tenants import Tenant, editor, roles_of_the_chart
+from e2e.tenants import REFUSED, Tenant, editor, policy_of_the_chart, roles_of_the_chart
 from localcluster import Cluster, LocalClusterError
 from localcluster.images import SHELL
-from unit.helm.rendering import render
 
 pytestmark = pytest.mark.e2e
 
 QUEUE = {names.QUEUE: "another"}
-REFUSED = "only Batchyard may set, change or remove labels and annotations of batchyard.dev"
 REVISIONS = "apps/v1", "controllerrevisions"
 
 
@@ -30,25 +28,11 @@ def refused(tenant: Tenant, *args: str, input: str | None = None) -> None:  # no
 
 @pytest.fixture(scope="module")
 def tenant(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    """A tenant, with the policy in force. The operator of these tests is an administrator, hence exempt by name."""
-    who = json.loads(cluster.kubectl("auth", "whoami", "-o", "json"))["status"]["userInfo"]["username"]
-    policy = [each for each in render(f"policy.exemptUsers[0]={who}") if each["kind"].startswith("ValidatingAdm")]
-    objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": policy})
-    cluster.kubectl("apply", "-f", "-", input=objects)
+    """A tenant, with the policy in force."""
     tenant = editor(shared, tmp_path_factory.mktemp("tenant"))
-
-    def in_force() -> bool:
-        try:
-            tenant.kubectl("create", "--dry-run=server", "-f", "-", input=json.dumps(job("probe", labels=QUEUE)))
-        except LocalClusterError as error:
-            return REFUSED in str(error)
-        return False
-
-    until(in_force, 60, lambda: "the policy in force")
-    with roles_of_the_chart(cluster):
+    with policy_of_the_chart(cluster, shared), roles_of_the_chart(cluster):
         until(lambda: tenant.kubectl("auth", "can-i", "create", "batchjobs"), 30, lambda: "the role")
         yield tenant
-    cluster.kubectl("delete", "-f", "-", input=objects)
 
 
 @pytest.fixture(scope="module")

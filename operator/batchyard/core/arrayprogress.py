@@ -25,7 +25,7 @@ from batchyard.core.arrays import closed, described
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.indexes import IndexSet
 from batchyard.core.indexgate import Gate
-from batchyard.core.indexruns import IndexRuns, Seen
+from batchyard.core.indexruns import RETRIES_AT_ONCE, IndexRuns, Seen
 from batchyard.core.outcome import not_started
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Pod, Resolved, Run, Status
@@ -34,9 +34,6 @@ from batchyard.core.runterms import judged_by
 from batchyard.core.startup import gives_up_at
 
 SHOWN_FAILURES = 10
-RETRIES_AT_ONCE = 500
-"""How many retries an array asks for in one pass at most; the others are asked for once those have started."""
-
 LOOK_SECONDS = 5.0
 """How often the pods of an array are looked at while some of them do not start."""
 

@@ -5,6 +5,8 @@ A part of `arrayprogress`, which decides on the array as a whole.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter
 
 from batchyard.core import lostnodes, retries
 from batchyard.core.arrayrecords import MAIN_RUN, ArrayPods, ArrayShape, ArrayStatus, FailedIndex, IndexRun
@@ -19,6 +21,12 @@ from batchyard.core.records import BatchJob, Pod, Run
 from batchyard.core.references import Never, Waits
 from batchyard.core.runterms import RunTerms
 from batchyard.core.startup import gives_up_at
+
+RETRIES_AT_ONCE = 500
+"""How many runs of single indexes an array asks for in one pass at most; for the others once those have started."""
+
+JUDGED_AT_ONCE = 5000
+"""How many indexes without a Job of their own one look judges at most, in some tens of milliseconds."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -99,8 +107,7 @@ class IndexRuns:
         """The indexes that are never to run."""
         if gate is not None:
             self.never = gate.never - self.succeeded - before.failed - IndexSet.of(self.chains)
-        for index in self._in_question(self.succeeded) - self.never:
-            self._judge(index)
+        self._judge_all(self._in_question(self.succeeded) - self.never)
 
     def _has_succeeded(self, chain: Iterable[Run]) -> bool:
         return any(run.condition == "Complete" and self._is_believed(run) for run in chain)
@@ -127,6 +134,24 @@ class IndexRuns:
         else:
             left = self._shown.failed | IndexSet.of(self.chains) | (self.interrupted & self._shown.completed)
         return left - succeeded - self._before.failed
+
+    def _judge_all(self, indexes: IndexSet) -> None:
+        """Judge those that have Jobs of their own, which are not many, and of the others the lowest.
+
+        All the others of a large array can come into question at once, as when its Job is deleted, and would be judged
+        anew each time that something happens to it.
+        """
+        with_jobs = IndexSet.of(self.chains)
+        others = indexes - with_jobs
+        for index in indexes & with_jobs:
+            self._judge(index)
+        for index in islice(others, JUDGED_AT_ONCE):
+            if len(self.due) >= RETRIES_AT_ONCE:
+                break
+            self._judge(index)
+        self.due.sort(key=attrgetter("index"))
+        if self.failures and len(others) > JUDGED_AT_ONCE:
+            self.wakes.append(self._now)
 
     def _judge(self, index: int) -> None:
         """Decide what follows the last run of an index: another one, now or later, or its failure."""

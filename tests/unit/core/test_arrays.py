@@ -20,7 +20,7 @@ from batchyard.core.arrayrecords import (
 from batchyard.core.arrays import closed, granted, held, strays, taken
 from batchyard.core.environmentrecords import Node
 from batchyard.core.indexes import IndexSet
-from batchyard.core.indexruns import Seen
+from batchyard.core.indexruns import JUDGED_AT_ONCE, RETRIES_AT_ONCE, IndexRuns, Seen
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Pod, Resolved, RetryPolicy, Run, Status, Stop
 from batchyard.core.stopping import obeyed_by_array
@@ -195,6 +195,45 @@ def test_a_job_that_is_gone_is_made_up_for() -> None:
     observed = look(alone(8, make_run(2, attempt=1)), status=known)
     assert observed.want.retries == (IndexRun(9, 2, 1),)
     assert observed.status.state is JobState.RUNNING
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The indexes that were judged, in their order."""
+    seen: list[int] = []
+    judge = IndexRuns._judge
+
+    def noted(runs: IndexRuns, index: int) -> None:
+        seen.append(index)
+        judge(runs, index)
+
+    monkeypatch.setattr(IndexRuns, "_judge", noted)
+    return seen
+
+
+LARGE = ArrayShape(100_000)
+LARGE_STARTED = STARTED._replace(array=ArrayStatus(100_000))
+
+
+def test_one_look_at_a_large_array_whose_job_is_gone_judges_few_indexes(judged: list[int]) -> None:
+    last = alone(99_999, make_run(2, active=1))
+    observed = look(last, shape=LARGE, status=LARGE_STARTED)
+    assert judged == [99_999, *range(RETRIES_AT_ONCE)]
+    assert [run.index for run in observed.want.retries] == list(range(RETRIES_AT_ONCE))
+    assert str(observed.status.array.active) == "99999"  # type: ignore[union-attr]
+
+
+def test_a_large_array_of_which_everything_fails_does_so_step_by_step(judged: list[int]) -> None:
+    failing = main(failed="0-99999", size=100_000, condition="Failed", ended_at=NOW + 60)
+    status, ends = LARGE_STARTED, {index: failed_pod(index) for index in range(100_000)}
+    for step in range(20):
+        assert status.state is JobState.RUNNING
+        observed = look(main=failing, shape=LARGE, status=status, retry=RetryPolicy(), ends=ends)  # type: ignore[arg-type]
+        assert len(judged) == JUDGED_AT_ONCE
+        judged.clear()
+        assert observed.wake_at == (NOW + 60 if step < 19 else None)
+        status = observed.status
+    assert (status.state, len(status.array.failed)) == (JobState.FAILED, 100_000)  # type: ignore[union-attr]
 
 
 def test_more_failures_than_allowed_end_it_at_once() -> None:
