@@ -34,6 +34,7 @@ OTHERS = {
         "test_helm",
         "test_multinode",
         "test_real_node",
+        "test_storm",
     },
 }
 

@@ -39,7 +39,7 @@ class Storm:
 
     def __init__(self, harness: Harness, api: ClusterApi, queue: str) -> None:
         self.done: Counter[str] = Counter()
-        self._odd = Odd(SEED, oddity=0.02)
+        self._odd = Odd(SEED, oddity=0.01)
         self._random = self._odd.random
         self._harness = harness
         self._api = api
