@@ -3,6 +3,7 @@
 import pytest
 
 from batchyard.runtime.settlingtime import LONGEST_SECONDS, SettlingTime
+from component.test_containment import poison
 from fakes.cluster import Cluster, in_cluster
 
 PER_PASS = 3
@@ -56,6 +57,22 @@ async def test_jobs_that_take_long_to_be_read_do_not_hold_the_others_up_for_ever
         process.operator.cache.mark(*process.operator.cache.jobs)  # something happens to all of them all the time
     assert cluster.state("first")[0] == "Starting"
     assert process.stopped == []
+
+
+@pytest.mark.usefixtures("hurried")
+@in_cluster()
+async def test_those_that_cannot_be_looked_at_are_found_among_many(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(monkeypatch, retry=None)
+    cluster.furnish(cpu="100")
+    for number in range(30):
+        cluster.submit(f"{'poison' if number % 7 == 3 else 'sound'}-{number}", parameters={"codec": f"{number}"})
+    await cluster.start_operator()
+    await cluster.pass_time(5)
+    found = {number: cluster.state(f"{'poison' if number % 7 == 3 else 'sound'}-{number}") for number in range(30)}
+    assert {found[number] for number in found if number % 7 == 3} == {("Pending", "InvalidSpec")}
+    assert {found[number][0] for number in found if number % 7 != 3} == {"Starting"}
 
 
 def test_nothing_is_placed_for_so_long_only() -> None:

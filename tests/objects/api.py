@@ -89,6 +89,7 @@ RERUN: Json = {"size": 4, "rerun": {"job": "sweep"}}
 NOT_YET = "not supported by this version of Batchyard"
 
 BAD_JOBS = (
+    _job("parameter-without-a-name", "has 1 to 128 characters", parameters={"": "x"}),
     _job("name-too-long", "at most 52 characters", name="a" * 53),
     _job("name-with-dot", "may not contain '.'", name="v1.transcode"),
     _job("no-queue", "spec.jobQueue: Required value", "spec.jobQueue is required", jobQueue=None),
@@ -255,6 +256,7 @@ BAD_DEFINITIONS = (
     _definition("no-form", "exactly one of container, template and multiNode", container=None),
     _definition("two-forms", "exactly one of container, template and multiNode", template={}),
     _definition("template-text", "must be of type object", "must be an object", container=None, template="pod"),
+    _definition("parameter-name", "has 1 to 128 characters", parameters={"a" * 129: ""}),
     _definition("unknown-field", 'unknown field "spec.retries"', "spec.retries is not a field", retries=3),
     _definition("attempts-text", "must be of type integer", "must be a whole number", retryStrategy={"attempts": "3"}),
     _definition(

@@ -37,7 +37,16 @@ def _objects(value: object) -> list[dict[str, Any]]:
 
 
 PodTemplate = Annotated[PodTemplateSpec, AfterValidator(_without_reserved_variables)]
-Parameters = Annotated[dict[str, Annotated[str, Field(max_length=32768)]], Field(max_length=256)]
+MAX_PARAMETER_NAME = 128
+Parameters = Annotated[
+    dict[str, Annotated[str, Field(max_length=32768)]],
+    Field(max_length=256),
+    Rule(
+        f"self.all(name, size(name) > 0 && size(name) <= {MAX_PARAMETER_NAME})",
+        f"the name of a parameter has 1 to {MAX_PARAMETER_NAME} characters",
+        lambda parameters: all(0 < len(name) <= MAX_PARAMETER_NAME for name in parameters),
+    ),
+]
 
 NodeRangeText = Annotated[
     str,

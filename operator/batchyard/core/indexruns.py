@@ -136,16 +136,17 @@ class IndexRuns:
         return left - succeeded - self._before.failed
 
     def _judge_all(self, indexes: IndexSet) -> None:
-        """Judge those that have Jobs of their own, which are not many, and of the others the lowest.
+        """Judge those that have Jobs of their own, which are not many, and the lowest of the others.
 
         All the others of a large array can come into question at once, as when its Job is deleted, and would be judged
         anew each time that something happens to it.
         """
         with_jobs = IndexSet.of(self.chains)
         others = indexes - with_jobs
-        for index in indexes & with_jobs:
+        stopped = others & self.stopped
+        for index in (*(indexes & with_jobs), *islice(stopped, JUDGED_AT_ONCE)):
             self._judge(index)
-        for index in islice(others, JUDGED_AT_ONCE):
+        for index in islice(others - stopped, JUDGED_AT_ONCE):
             if len(self.due) >= RETRIES_AT_ONCE:
                 break
             self._judge(index)

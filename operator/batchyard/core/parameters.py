@@ -13,6 +13,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
+from batchyard.api.jobdefinition import MAX_PARAMETER_NAME
+
 _NAME = r"(?:(?!Ref::)[A-Za-z0-9_.-])+"
 _PLACEHOLDER = re.compile(rf"Ref::({_NAME})")
 # A placeholder, or what Kubernetes reads as one thing where a placeholder may stand in it or behind it.
@@ -23,15 +25,12 @@ _UP_TO_LAST_CLOSER = re.compile(rf"\$\([^)]*\)|{_OPEN}")
 MAX_LENGTH = 256 * 1024
 """Characters of all commands of one pod together, values included."""
 
-MAX_NAME_LENGTH = 128
-"""Of a parameter. As each name is looked for at each placeholder, the work is in proportion to this, too."""
-
 
 class MissingParameterError(Exception):
     """A command refers to a parameter that has no value."""
 
     def __init__(self, name: str) -> None:
-        name = name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
+        name = name if len(name) <= MAX_PARAMETER_NAME else f"{name[:MAX_PARAMETER_NAME]}…"
         super().__init__(f"parameter {name!r} has no value: set {field_path(name)}")
         self.name = name
 
@@ -45,7 +44,8 @@ class Substitution:
 
     def __init__(self, parameters: Mapping[str, str]) -> None:
         self._parameters = parameters
-        self._lengths = sorted({len(name) for name in parameters if 0 < len(name) <= MAX_NAME_LENGTH})
+        # Each is looked for at each placeholder; longer names are refused, so the work is in proportion to the text.
+        self._lengths = sorted({len(name) for name in parameters if 0 < len(name) <= MAX_PARAMETER_NAME})
         self._room = MAX_LENGTH
 
     def words(self, command: Sequence[str]) -> list[str]:

@@ -52,12 +52,17 @@ _ASKING = frozenset({JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING})
 _NO_CIRCLES: Mapping[Key, str] = MappingProxyType({})
 
 
+def never() -> bool:
+    """Settle all jobs, however long that takes."""
+    return False
+
+
 def settle(
     snapshot: Snapshot,
     keys: Iterable[Key],
     now: float,
     circles: Mapping[Key, str] = _NO_CIRCLES,
-    enough: Callable[[], bool] = lambda: False,
+    enough: Callable[[], bool] = never,
 ) -> Settled:
     """Bring the named jobs up to date with their runs, pods, references, dependencies and timers.
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 from batchyard.api import names
 from batchyard.core.containment import Contained, Fault, Stage, contain, described, sentence
 from batchyard.core.hiding import Culprit, hide
-from batchyard.core.planner import place, settle
+from batchyard.core.planner import never, place, settle
 from batchyard.core.records import Key
 from batchyard.core.snapshot import Placed, Settled, Snapshot
 from batchyard.runtime.backoff import Backoff
@@ -48,16 +48,20 @@ class Containment:
             result = settle(self._cache.snapshot(), others, now, circles, enough)
         except Exception:
             result, suspects = Settled(), set(keys)
+        found = False
         for key in suspects:
+            # Time or not, one of those at fault is found: else the next pass would come no further than this one.
+            stop_at = enough if found else never
             try:
-                result.add(settle(self._cache.snapshot(), [key], now, circles, enough))
+                result.add(settle(self._cache.snapshot(), [key], now, circles, stop_at))
             except Exception as error:
                 fault = Fault(Stage.SETTLING, error, Culprit(names.BATCH_JOB, key))
                 self.report(fault)
                 self._unsettled.add(key)
                 self._cache.tell_fault(key, sentence(fault))
+                found = True
             else:
-                self._unsettled.discard(key)
+                self._unsettled -= {key} - result.left
         self._unsettled = {key for key in self._unsettled if key in self._cache.jobs}
         return result
 

@@ -223,6 +223,14 @@ def test_one_look_at_a_large_array_whose_job_is_gone_judges_few_indexes(judged: 
     assert str(observed.status.array.active) == "99999"  # type: ignore[union-attr]
 
 
+def test_those_that_are_to_end_do_not_wait_for_the_others(judged: list[int]) -> None:
+    shape = replace(LARGE, stops=(IndexStop(indexes("90000-99999"), "enough"),))
+    observed = look(shape=shape, status=LARGE_STARTED)
+    assert judged == [*range(90_000, 90_000 + JUDGED_AT_ONCE), *range(RETRIES_AT_ONCE)]
+    assert str(observed.status.array.failed) == "90000-94999"  # type: ignore[union-attr]
+    assert observed.wake_at == NOW + 60
+
+
 def test_a_large_array_of_which_everything_fails_does_so_step_by_step(judged: list[int]) -> None:
     failing = main(failed="0-99999", size=100_000, condition="Failed", ended_at=NOW + 60)
     status, ends = LARGE_STARTED, {index: failed_pod(index) for index in range(100_000)}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchyard.api.jobdefinition import MAX_PARAMETER_NAME
 from batchyard.core.parameters import (
     MAX_LENGTH,
-    MAX_NAME_LENGTH,
     MissingParameterError,
     Substitution,
     TooLongError,
@@ -151,7 +151,7 @@ def test_the_work_is_in_proportion_to_the_text() -> None:
     parameters = Counting({("a." * length)[:length]: "" for length in range(1, 257)})
     text = "Ref::" + "a." * 32_000
     Substitution(parameters).words([text])
-    assert parameters.asked <= MAX_NAME_LENGTH
+    assert parameters.asked <= MAX_PARAMETER_NAME
     parameters.asked = 0
     text = "Ref::a.b " * 7000
     Substitution(parameters).words([text])
