@@ -7,7 +7,7 @@ end-to-end test fails when the file is not what the local cluster's API server s
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def render(schemas: Mapping[str, Json]) -> str:
     while wanted:
         name = wanted.pop()
         if name not in found:
-            found[name] = _slim(schemas[name], _LEFT_OUT.get(name, frozenset()))
+            found[name] = _slim(schemas[name], _LEFT_OUT.get(name, ()))
             wanted += _references(found[name])
     return "{\n" + ",\n".join(f"{json.dumps(name)}: {json.dumps(found[name])}" for name in sorted(found)) + "\n}\n"
 
@@ -59,7 +59,7 @@ def _name(full: str) -> str:
     return full.rsplit(".", 1)[-1]
 
 
-def _slim(node: Json, left_out: frozenset[str] | set[str] = frozenset()) -> Json:
+def _slim(node: Json, left_out: Collection[str] = ()) -> Json:
     """What decides whether a value is of the type. Lists are atomic, as kubectl applies a template as a whole."""
     if "oneOf" in node:
         return {"x-kubernetes-int-or-string": True}
@@ -69,9 +69,8 @@ def _slim(node: Json, left_out: frozenset[str] | set[str] = frozenset()) -> Json
         return {"$ref": _name(node["$ref"])}
     slim = {key: node[key] for key in _KEPT if key in node}
     if "properties" in node:
-        slim["properties"] = {
-            key: _slim(node["properties"][key]) for key in sorted(node["properties"].keys() - left_out)
-        }
+        fields = sorted(node["properties"].items())
+        slim["properties"] = {name: _slim(field) for name, field in fields if name not in left_out}
     for part in ("items", "additionalProperties"):
         if part in node:
             slim[part] = _slim(node[part])

@@ -9,15 +9,12 @@ from batchyard.kube.resources import JOBS
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.web import WebServer
 from fakes.cluster import Cluster, Process, in_cluster
+from objects.exposition import samples
 
 
 def readings(process: Process) -> dict[tuple[str, str], float]:
     """Every sample by name and labels, as a scraper would see them."""
-    return {
-        (sample.name, ",".join(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(generate_latest(process.metrics.registry).decode())
-        for sample in family.samples
-    }
+    return samples(generate_latest(process.metrics.registry).decode())
 
 
 @pytest.mark.parametrize(

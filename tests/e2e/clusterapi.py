@@ -24,6 +24,7 @@ BATCHJOBS = "batchyard.dev/v1alpha1", "batchjobs"
 JOBS = "batch/v1", "jobs"
 PODS = "v1", "pods"
 EVENTS = "v1", "events"
+REVISIONS = "apps/v1", "controllerrevisions"
 Collection = tuple[str, str]
 
 

@@ -8,10 +8,9 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from e2e.clusterapi import until
 from localcluster import Cluster
+from objects.exposition import samples
 
 START_SECONDS = 60.0
 LEASE = "e2e"
@@ -76,12 +75,7 @@ class OperatorProcess:
         """What /metrics shows: samples by name and by the values of their labels."""
         port = re.findall(r"readyz on port (\d+)", self.log.read_text(errors="replace"))[-1]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
-        return {
-            (sample.name, ",".join(sample.labels.values())): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
+            return samples(answer.read().decode())
 
     def kill(self) -> None:
         """SIGKILL: no chance to finish anything, and the lease stays taken."""

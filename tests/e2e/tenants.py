@@ -86,6 +86,11 @@ class Tenant:
         """The API server as the tenant sees it, over a proxy."""
         return proxied(self._harness.cluster, self.kubeconfig)
 
+    def may(self, verb: str, resource: str) -> bool:
+        """Whether the tenant has a right now."""
+        answer = self._harness.kubectl(f"--kubeconfig={self.kubeconfig}", "auth", "can-i", verb, resource, check=False)
+        return answer.strip() == "yes"
+
     def create(self, *objects: Json) -> None:
         """Create objects."""
         items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
@@ -93,8 +98,10 @@ class Tenant:
 
 
 def editor(harness: Harness, folder: Path) -> Tenant:
-    """Somebody who may edit one namespace."""
-    return Tenant(harness, folder, "editor", "--clusterrole=edit")
+    """Somebody who may edit one namespace, once the chart's roles have been added to the cluster's."""
+    tenant = Tenant(harness, folder, "editor", "--clusterrole=edit")
+    until(lambda: tenant.may("create", "jobdefinitions"), 30, lambda: "the right to create JobDefinitions")
+    return tenant
 
 
 def submitter(harness: Harness, folder: Path) -> Tenant:

@@ -161,7 +161,7 @@ def test_nothing_is_stored_that_is_nested_too_deeply_to_be_read(cluster: Cluster
         manifest("BatchJob", name=f"deep-{levels}", containerOverrides=[{"name": "main", "env": sources}]),
     ]
     for obj in made:
-        collection = {"BatchJob": "batchjobs", "JobDefinition": "jobdefinitions"}[obj["kind"]]
+        collection = names.PLURALS[obj["kind"]]
         path = path_of((names.API_VERSION, collection), namespace)
         text = json.dumps(obj).replace('"deep"', deep)
         cluster.kubectl("create", "-n", namespace, "--raw", path, "-f", "-", input=text)

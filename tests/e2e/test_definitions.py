@@ -5,13 +5,11 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import Json
+from e2e.clusterapi import REVISIONS, Json
 from e2e.harness import Harness
 from localcluster.images import SHELL
 
 pytestmark = pytest.mark.e2e
-
-REVISIONS = "apps/v1", "controllerrevisions"
 
 
 @pytest.fixture(scope="module", autouse=True)

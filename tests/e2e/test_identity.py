@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import JOBS, PODS, ClusterApi, Json, path_of, until
+from e2e.clusterapi import JOBS, PODS, REVISIONS, ClusterApi, Json, path_of, until
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
 from e2e.tenants import REFUSED, Tenant, editor, policy_of_the_chart, roles_of_the_chart
@@ -17,7 +17,6 @@ from localcluster.images import SHELL
 pytestmark = pytest.mark.e2e
 
 QUEUE = {names.QUEUE: "another"}
-REVISIONS = "apps/v1", "controllerrevisions"
 
 
 def refused(tenant: Tenant, *args: str, input: str | None = None) -> None:  # noqa: A002 - subprocess's word
@@ -29,10 +28,8 @@ def refused(tenant: Tenant, *args: str, input: str | None = None) -> None:  # no
 @pytest.fixture(scope="module")
 def tenant(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
     """A tenant, with the policy in force."""
-    tenant = editor(shared, tmp_path_factory.mktemp("tenant"))
     with policy_of_the_chart(cluster, shared), roles_of_the_chart(cluster):
-        until(lambda: tenant.kubectl("auth", "can-i", "create", "batchjobs"), 30, lambda: "the role")
-        yield tenant
+        yield editor(shared, tmp_path_factory.mktemp("tenant"))
 
 
 @pytest.fixture(scope="module")

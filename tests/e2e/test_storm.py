@@ -14,7 +14,18 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from e2e.clusterapi import BATCHJOBS, JOBS, PODS, ApiRefusedError, ClusterApi, Collection, Json, path_of, until
+from e2e.clusterapi import (
+    BATCHJOBS,
+    JOBS,
+    PODS,
+    REVISIONS,
+    ApiRefusedError,
+    ClusterApi,
+    Collection,
+    Json,
+    path_of,
+    until,
+)
 from e2e.harness import TERMINAL, Harness
 from e2e.operatorprocess import OperatorProcess
 from e2e.tenants import editor, policy_of_the_chart, roles_of_the_chart
@@ -27,7 +38,6 @@ pytestmark = pytest.mark.e2e
 SECONDS = float(os.environ.get("BATCHYARD_STORM_SECONDS", "30"))
 SEED = int(os.environ.get("BATCHYARD_STORM_SEED", "1"))
 DEFINITIONS = (names.API_VERSION, "jobdefinitions")
-REVISIONS = ("apps/v1", "controllerrevisions")
 SERVICES = ("v1", "services")
 KIB = 1024
 MOST_SECONDS = 30.0
@@ -169,9 +179,7 @@ def storm(shared: Harness, cluster: Cluster, tmp_path: Any) -> Iterator[Storm]:
         shared.queue("queue", "simulated"),
         shared.simulated_definition("short", duration="1s"),
     )
-    tenant = editor(shared, tmp_path)
-    with policy_of_the_chart(cluster, shared), roles_of_the_chart(cluster), tenant.api() as api:
-        until(lambda: tenant.kubectl("auth", "can-i", "create", "jobdefinitions"), 30, lambda: "the role")
+    with policy_of_the_chart(cluster, shared), roles_of_the_chart(cluster), editor(shared, tmp_path).api() as api:
         yield Storm(shared, api, shared.named("queue"))
 
 

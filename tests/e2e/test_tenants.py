@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.api import names
-from e2e.clusterapi import Json, path_of, until
+from e2e.clusterapi import BATCHJOBS, Json, path_of
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
 from e2e.tenants import Tenant, editor, roles_of_the_chart, submitter
@@ -22,7 +21,6 @@ pytestmark = pytest.mark.e2e
 
 YEAR = 31_536_000
 KIB = 1024
-BATCHJOBS = (names.API_VERSION, "batchjobs")
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +31,8 @@ def edits(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathFa
         shared.queue("queue", "simulated"),
         shared.simulated_definition("short"),
     )
-    tenant = editor(shared, tmp_path_factory.mktemp("editor"))
     with roles_of_the_chart(cluster):
-        until(lambda: tenant.kubectl("auth", "can-i", "create", "jobdefinitions"), 30, lambda: "the role")
-        yield tenant
+        yield editor(shared, tmp_path_factory.mktemp("editor"))
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
-"""Is a free-form pod template shaped like one, as far as Batchyard reaches into it?
+"""Is a pod template shaped like one, as far as Batchyard reaches into it?
 
-The CRD lets `spec.template` of a JobDefinition hold anything, and the API server judges it only in the dry
-run. The merge of a job into its definition asks here first, so that a wrong shape ends in a sentence, not in
-an exception. Whatever is read of a template anywhere later is checked here.
+A CRD older than the operator may let `spec.template` of a JobDefinition hold anything, and the API server judges it
+only in the dry run. The merge of a job into its definition asks here first, so that a wrong shape ends in a sentence,
+not in an exception. Whatever is read of a template anywhere later is checked here.
 """
 
 from collections.abc import Mapping

@@ -189,14 +189,12 @@ class Loop:
         result = Settled()
         self._settling_time.begin()
         keys = keys | circles.keys()
-        while keys:
+        while keys and not result.left:
             self._taken.update(keys)
             settled = self._containment.settle(keys, now, circles, self._settling_time.is_over)
             self._fresh += self._cache.enter(settled)
             result.add(settled)
             keys = self._cache.take_dirty()
-            if result.left:
-                break
         if result.left:
             self._cache.dependents.newcomers |= result.left & circles.keys()
             self._cache.mark(*result.left, *keys)
