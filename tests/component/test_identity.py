@@ -1,11 +1,14 @@
 """Whose Kubernetes Jobs and pods are believed: what a tenant makes takes nothing from others and ends no job."""
 
 import copy
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from batchyard.api import names
+from batchyard.core.revisions import digest
+from batchyard.kube.errors import AlreadyExists
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, JOBS, NAMESPACES, PODS, SECRETS
 from fakes.cluster import NAMESPACE, Cluster, in_cluster
@@ -24,6 +27,15 @@ KINDS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, Any]]] = {
     "index": ({names.INDEX: "0"}, {names.REQUEST: '{"cpu": 1000000}'}, {}),
 }
 """Labels, annotations and spec that make a Job look like each kind of ours."""
+
+STATEFUL_SET = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "x", "uid": "x", "controller": True}
+DELETED_DEFINITION = {
+    "apiVersion": names.API_VERSION,
+    "kind": names.JOB_DEFINITION,
+    "name": "transcode",
+    "uid": "of-another-time",
+    "controller": True,
+}
 
 
 def crafted(owner: Object, name: str = "crafted-1", *, kind: str = "single", run: int = 1) -> Object:
@@ -292,21 +304,21 @@ async def test_a_pod_of_another_namespace_is_of_no_job_here(cluster: Cluster) ->
     assert cluster.state() == ("Starting", "CreatingPod")
 
 
+@pytest.mark.parametrize("owner", [STATEFUL_SET, DELETED_DEFINITION])
 @pytest.mark.parametrize("restart", [False, True])
 @in_cluster()
-async def test_a_revision_of_somebody_else_is_none(cluster: Cluster, restart: bool) -> None:
-    """A StatefulSet gives its labels to the ControllerRevisions that are made for it."""
+async def test_a_revision_of_somebody_else_is_none(cluster: Cluster, owner: Object, restart: bool) -> None:
+    """A StatefulSet gives its labels to its own; others may outlive a definition of the same name."""
     cluster.furnish()
     process = await cluster.start_operator()
-    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "x", "uid": "x", "controller": True}
+    content = {"container": {"image": "evil", "resources": {"requests": {"cpu": "1"}}}}
     for number in (1, 2):
-        metadata = {
-            "name": f"x-{number}",
-            "labels": {names.DEFINITION: "transcode", names.REVISION: str(number)},
-            "ownerReferences": [owner],
-        }
-        data = {"spec": {"container": {"image": "evil", "resources": {"requests": {"cpu": "1"}}}}}
-        cluster.store.create(CONTROLLER_REVISIONS, {"metadata": metadata, "revision": number, "data": data}, NAMESPACE)
+        labels = {names.DEFINITION: "transcode", names.REVISION: str(number), names.SPEC_HASH: digest(content)}
+        name = f"transcode-{number}" if owner is DELETED_DEFINITION else f"x-{number}"
+        metadata = {"name": name, "labels": labels, "ownerReferences": [owner]}
+        revision = {"metadata": metadata, "revision": number, "data": {"spec": content}}
+        with suppress(AlreadyExists):
+            cluster.store.create(CONTROLLER_REVISIONS, revision, NAMESPACE)
     if restart:
         await process.stop()
         await cluster.start_operator()

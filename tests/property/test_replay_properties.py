@@ -129,8 +129,9 @@ class Story:
             name = f"node-{len(self.cluster.store.objects(NODES))}"
             self.cluster.add_node(name, cpu="2", pool="on-prem")
             going_on.cache.catalogue.put_node(self.cluster.store.get(NODES, name))
-        going_on._loop.run_pass()
+        # Both decide at the same moment: while the one was made, the other may have written what it had decided before.
         beginning = await self.begun()
+        going_on._loop.run_pass()
         beginning._loop.run_pass()
         assert self.wanted(going_on) == self.wanted(beginning)
 

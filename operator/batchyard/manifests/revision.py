@@ -36,28 +36,39 @@ def build_revision(definition: Definition, number: int, content: Mapping[str, An
     }
 
 
-def read_revision(obj: Mapping[str, Any]) -> Revision:
-    """The revision that a ControllerRevision holds; the hash is that of the (immutable) content."""
+def read_revision(obj: Mapping[str, Any]) -> Revision | None:
+    """The revision that a ControllerRevision holds; None unless a JobDefinition controls it and it is as it was made.
+
+    A StatefulSet gives its labels to ControllerRevisions of its own. The content is immutable, labels and number are
+    not: these have to agree with the content and the name. Who knows the definition that exists asks for its uid.
+    """
     metadata = obj["metadata"]
-    content = obj["data"]["spec"]
+    labels = metadata.get("labels") or {}
+    name, number = labels.get(names.DEFINITION, ""), obj.get("revision")
+    owner, data = _controller(metadata), obj.get("data")
+    content = data.get("spec") if isinstance(data, Mapping) else None
+    if owner.get("name") != name or not isinstance(content, Mapping) or not isinstance(number, int):
+        return None
+    digest = revisions.digest(content)
+    said = metadata["name"], labels.get(names.REVISION), labels.get(names.SPEC_HASH)
+    if said != (revision_name(name, number), str(number), digest):
+        return None
     return Revision(
-        definition=(metadata["namespace"], metadata["labels"][names.DEFINITION]),
-        number=obj["revision"],
+        definition=(metadata["namespace"], name),
+        number=number,
         content=content,
-        digest=revisions.digest(content),
+        digest=digest,
         created=parse_time(metadata["creationTimestamp"]),
         uid=metadata.get("uid", ""),
-        owner_uid=_owner_uid(metadata),
+        owner_uid=str(owner["uid"]),
     )
 
 
-def _owner_uid(metadata: Mapping[str, Any]) -> str:
-    """The uid of the JobDefinition that controls it and that its label names; empty where that is none.
-
-    A StatefulSet gives its labels to ControllerRevisions of its own.
-    """
+def _controller(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The reference to the JobDefinition that controls an object; empty where none does."""
     for each in metadata.get("ownerReferences") or ():
         ours = each["kind"] == names.JOB_DEFINITION and each["apiVersion"].startswith(f"{names.GROUP}/")
-        if ours and each.get("controller") and each["name"] == metadata["labels"][names.DEFINITION]:
-            return str(each["uid"])
-    return ""
+        if ours and each.get("controller"):
+            found: Mapping[str, Any] = each
+            return found
+    return {}

@@ -171,11 +171,19 @@ class Catalogue:
         self._keep_status("JobDefinition", obj)
         if self.definitions.get(definition.key) != definition:
             known = self.definitions.get(definition.key)
-            if known is not None and known.uid != definition.uid:
-                self.revisions.pop(definition.key, None)
+            self._forget_revisions_of_others(definition)
             self.definitions[definition.key] = definition
             stays = known is not None and known.uid == definition.uid
             self._definition_changed(REVISIONS if stays else names.JOB_DEFINITION, definition.key)
+
+    def _forget_revisions_of_others(self, definition: Definition) -> None:
+        """Keep of what names a definition as its own only what names its uid: revisions may be seen before it is."""
+        known = self.revisions.get(definition.key, {})
+        for number in [each.number for each in known.values() if each.owner_uid != definition.uid]:
+            del known[number]
+            self.templates.forget(definition.key, number)
+        if not known:
+            self.revisions.pop(definition.key, None)
 
     def remove_definition(self, key: Key, uid: str) -> None:
         """Forget a JobDefinition; its revisions follow by garbage collection."""
@@ -187,7 +195,7 @@ class Catalogue:
     def put_revision(self, obj: Object) -> None:
         """Take a revision in, from its feed or from the answer to its creation."""
         revision = read_revision(obj)
-        if not revision.owner_uid:
+        if revision is None:
             return
         definition = self.definitions.get(revision.definition)
         if definition is not None and definition.uid != revision.owner_uid:

@@ -113,7 +113,8 @@ class DefinitionKeeper:
             created = await self._api.create(CONTROLLER_REVISIONS, body, namespace)
         except AlreadyExists:
             created = await self._api.get(CONTROLLER_REVISIONS, revision_name(name, number), namespace)
-            if read_revision(created).owner_uid != definition.uid:
+            found = read_revision(created)
+            if found is None or found.owner_uid != definition.uid:
                 raise
         self._cache.catalogue.put_revision(created)
 
