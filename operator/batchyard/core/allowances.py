@@ -95,7 +95,7 @@ class Allowances:
         return None
 
     def _short(self, queue: Queue, job: Resolved) -> Refusal | None:
-        """What stands against a job that can never start counts first, as such a job keeps nothing from others."""
+        """What does not come by itself counts first: a job that waits for somebody to act keeps nothing from others."""
         for name, asked in job.consumables.items():
             if (never := self._never(name, asked)) is not None:
                 return never
@@ -109,7 +109,8 @@ class Allowances:
             left = self._left(resource)
             if left - self._reserved["consumable", name] < asked:
                 self._claimed.update(job.consumables)
-                return _unavailable(resource, asked, left)
+                message = f"{_needs(resource, asked, left)} available; waits until other jobs give theirs back"
+                return Refusal(Reason.CONSUMABLE_RESOURCE_UNAVAILABLE, message, ("consumable", name))
         return None
 
     def _never(self, name: str, asked: int) -> Refusal | None:
@@ -126,6 +127,9 @@ class Allowances:
                 "spec.total of the ConsumableResource, or submit the job with a definition that asks for less"
             )
             return Refusal(Reason.EXCEEDS_CONSUMABLE_RESOURCE, message, stalled=True)
+        if not resource.replenishable and (left := self._left(resource)) < asked:
+            message = f"{_needs(resource, asked, left)} left; raise spec.total of the ConsumableResource to refill it"
+            return Refusal(Reason.CONSUMABLE_RESOURCE_UNAVAILABLE, message, stalled=True)
         return None
 
     def waits(self, queue: Queue, job: Resolved) -> None:
@@ -173,15 +177,5 @@ def _field(limits: Limits, share: str) -> str:
     return "its maxRunningJobs in spec.schedulingPolicy.fairShare.shares"
 
 
-def _unavailable(resource: Consumable, asked: int, left: int) -> Refusal:
-    needed = f"needs {asked} of consumable resource {resource.name}, of which {max(left, 0)} of {resource.total} are"
-    if resource.replenishable:
-        message = f"{needed} available; waits until other jobs give theirs back"
-    else:
-        message = f"{needed} left; raise spec.total of the ConsumableResource to refill it"
-    return Refusal(
-        Reason.CONSUMABLE_RESOURCE_UNAVAILABLE,
-        message,
-        ("consumable", resource.name),
-        stalled=not resource.replenishable,
-    )
+def _needs(resource: Consumable, asked: int, left: int) -> str:
+    return f"needs {asked} of consumable resource {resource.name}, of which {max(left, 0)} of {resource.total} are"

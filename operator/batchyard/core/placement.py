@@ -2,8 +2,8 @@
 
 Called by the planner once per pass. The order within a queue is first come, first served, or that of `fairshare`; what
 follows holds for both. The first job of a queue that finds its environments full closes them to everything behind it
-and to every queue of lower priority, so no stream of small jobs can starve a large one. A job that no
-environment could hold even when empty closes nothing: it waits aside and delays nobody. Who is held back by a limit of
+and to every queue of lower priority, so no stream of small jobs can starve a large one. A job that no environment could
+hold even when empty closes nothing and keeps nothing: it waits aside and delays nobody. Who is held back by a limit of
 its queue or its share, or for lack of a consumable resource (`allowances`), closes nothing either.
 """
 
@@ -90,18 +90,33 @@ class _Pass:
         self.refused: set[tuple[str, Size]] = set()
         self.sizes: dict[int, Size] = {}
         """By the identity of what jobs were resolved to, which many of them share."""
-        self.candidates: dict[tuple[str, Size], list[str]] = {}
-        """Of a queue and a size, the environments that could hold it when empty."""
+        self.candidates: dict[tuple[str, Size | int], list[str]] = {}
+        """Of a queue and a size, or the identity of what a multi-node job was resolved to: the environments that could
+        hold it when empty."""
         self.held: dict[tuple[str, Size], Hold] = {}
         """What an ordinary job of a queue and a size was told: the next one is told the same."""
+
+    def homeless(self, queue: Queue, key: Key, resolved: Resolved, enabled: list[str]) -> Hold | None:
+        """Say why no environment could hold a job even when empty, if so."""
+        if (bound := self.growth.fixed(key)) and bound not in enabled:
+            message = f"environment {bound}, in which the array runs, is disabled or does not exist"
+            return Hold(Reason.COMPUTE_ENVIRONMENT_DISABLED, message)
+        size = self._size(resolved)
+        candidates = self._candidates(queue, size, resolved, enabled)
+        if bound in candidates or (candidates and not bound):
+            return None
+        plain = resolved.ungrown is None and resolved.gang is None and not bound
+        if plain and (told := self.held.get((queue.name, size))):
+            return told
+        hold = self._misfit(queue, resolved, enabled)
+        if plain:
+            self.held[queue.name, size] = hold
+        return hold
 
     def place(self, queue: Queue, turns: Turns, key: Key, resolved: Resolved, enabled: list[str]) -> Placement | Hold:
         """Find the first environment, in the queue's order, that has room for the request."""
         size = self._size(resolved)
-        if (bound := self.growth.fixed(key)) and bound not in enabled:
-            message = f"environment {bound}, in which the array runs, is disabled or does not exist"
-            return Hold(Reason.COMPUTE_ENVIRONMENT_DISABLED, message)
-        plain = resolved.ungrown is None and resolved.gang is None and not bound
+        plain = resolved.ungrown is None and resolved.gang is None and not self.growth.fixed(key)
         if plain and (told := self.held.get((queue.name, size))):
             return told
         decision = self._placed(queue, turns, key, resolved, size, enabled)
@@ -121,8 +136,6 @@ class _Pass:
         request = resolved.request
         candidates = self._candidates(queue, size, resolved, enabled)
         candidates = self.growth.order(key, candidates, self.closed, self.ledger, request)
-        if not candidates:
-            return self._misfit(queue, resolved, enabled)
         kept_back = False
         for name in candidates:
             if name in self.closed or (name, size) in self.refused:
@@ -143,11 +156,11 @@ class _Pass:
         return self._full(queue, request, candidates, holder)
 
     def _candidates(self, queue: Queue, size: Size, resolved: Resolved, enabled: list[str]) -> list[str]:
-        if resolved.gang is None and (known := self.candidates.get((queue.name, size))) is not None:
-            return known
-        found = [name for name in enabled if self.pools[name].could_hold(resolved.request, resolved.gang)]
-        if resolved.gang is None:
-            self.candidates[queue.name, size] = found
+        what = size if resolved.gang is None else id(resolved)
+        found = self.candidates.get((queue.name, what))
+        if found is None:
+            found = [name for name in enabled if self.pools[name].could_hold(resolved.request, resolved.gang)]
+            self.candidates[queue.name, what] = found
         return found
 
     def _misfit(self, queue: Queue, resolved: Resolved, enabled: list[str]) -> Hold:
@@ -227,6 +240,8 @@ def place_all(
         for key in turns:
             decision = (
                 blocked
+                # Before anything is kept for it: what waits for somebody to act takes nothing from others.
+                or this_pass.homeless(queue, key, resolved[key], enabled)
                 or _disallowed(allowances, queue, turns.share, resolved[key])
                 or this_pass.place(queue, turns, key, resolved[key], enabled)
             )

@@ -152,6 +152,26 @@ def test_what_can_never_be_keeps_nothing_from_others() -> None:
     assert not refused(allowances, licence=2)
 
 
+def test_what_waits_for_a_refill_keeps_nothing_from_others() -> None:
+    """It would keep the licence for as long as nobody refills the other resource."""
+    allowances = Allowances({("consumable", "licence"): 3}, BOTH, {"token": 3})
+    refusal = allowances.refusal(QUEUE, "", job(licence=3, token=3))
+    assert refusal is not None
+    assert (refusal.stalled, refusal.lacks) == (True, None)
+    assert "token, of which 2 of 5 are left" in refusal.message
+    assert not refused(allowances, licence=2)
+    assert not refused(allowances, token=2)
+
+
+def test_a_budget_that_others_go_before_to_is_waited_for() -> None:
+    """It may be that they never start, so it is not known yet that nothing is left."""
+    allowances = Allowances(resources=BOTH)
+    allowances.reserve(QUEUE, "", job(token=3))
+    refusal = allowances.refusal(QUEUE, "", job(token=3))
+    assert refusal is not None
+    assert (refusal.stalled, refusal.lacks) == (False, ("consumable", "token"))
+
+
 def test_what_a_job_needs_that_waits_for_room_is_kept_for_it_in_its_queue() -> None:
     allowances = Allowances(resources=BOTH)
     allowances.waits(QUEUE, job(licence=1))

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from batchyard.core.consumables import Consumable
+from batchyard.core.environmentrecords import Node
 from batchyard.core.placement import Hold, Placement, scheduling_order
 from batchyard.core.queuerecords import FairShare, Limits
 from batchyard.core.records import BatchJob
@@ -130,6 +132,32 @@ def test_a_pod_that_fits_on_no_single_node_never_fits() -> None:
         "the job needs 6 vCPU, more than any environment of queue urgent could ever give one pod"
         " (pool: largest node 4 vCPU, 16 GiB memory); lower its requests, or add larger nodes"
     )
+
+
+@pytest.mark.parametrize(
+    ("nodes", "reason"), [([], "NoNodes"), ([make_node(labels={"pool": "main"})], "ExceedsCapacity")]
+)
+def test_a_job_that_nothing_could_hold_keeps_no_consumable_resource_from_others(nodes: list[Node], reason: str) -> None:
+    """Of two that it asks for one is free, and would be kept for as long as the other one is not."""
+    names = ("licence", "gadget")
+    resources = {name: Consumable(name, name, 1, NOW, 5, replenishable=True) for name in names}
+    elsewhere = make_queue("other", environments=("beside",))
+    snapshot = waiting(
+        job("large"),
+        job("small", 1, "other"),
+        requests=cpus(large=6, small=1),
+        queues=[make_queue(), elsewhere],
+        environments=[
+            make_environment(node_selector={"pool": "main"}),
+            make_environment(name="beside", node_selector={"pool": "beside"}),
+        ],
+        nodes=[*nodes, make_node("b", labels={"pool": "beside"})],
+        held={("consumable", "licence"): 5},
+        consumables=resources,
+    )
+    asked = {"large": {"licence": 1, "gadget": 1}, "small": {"gadget": 1}}
+    resolved = {key: replace(each, consumables=asked[key[1]]) for key, each in snapshot.resolved.items()}
+    assert decide(replace(snapshot, resolved=resolved)) == {"large": reason, "small": "beside"}
 
 
 def test_a_ceiling_is_named_where_it_is_what_is_in_the_way() -> None:
