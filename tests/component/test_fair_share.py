@@ -140,6 +140,63 @@ async def test_a_share_is_needed_by_one_kind_of_queue_and_refused_by_the_other(c
 
 
 @in_cluster()
+async def test_a_queue_may_admit_listed_shares_only(cluster: Cluster) -> None:
+    share_fairly(cluster, shares=WEIGHTS, shareAdmission="Listed")
+    process = await cluster.start_operator()
+    for name, share in (("listed", "red"), ("begins", "green"), ("fresh", "a1b2")):
+        cluster.submit(name, shareIdentifier=share)
+    await cluster.pass_time(2)
+    assert cluster.kube_jobs() == ["begins-1", "listed-1"]
+    assert cluster.state("fresh") == ("Pending", "ShareNotAdmitted")
+    assert cluster.status("fresh")["message"] == (
+        "JobQueue urgent admits listed shares only, and a1b2 is none: submit the job with one that is listed, or have"
+        " it listed in spec.schedulingPolicy.fairShare.shares"
+    )
+    assert cluster.condition("BatchJob", "fresh", "Stalled")[0] == "True"
+    assert "a1b2" not in shares(cluster)
+    await process.kill()
+    await cluster.start_operator()
+    await cluster.pass_time(2)
+    assert cluster.state("fresh") == ("Pending", "ShareNotAdmitted")
+    policy = {"shares": [*WEIGHTS, {"shareIdentifier": "a1b2"}], "shareAdmission": "Listed"}
+    cluster.put("JobQueue", "urgent", schedulingPolicy={"type": "FairShare", "fairShare": policy})
+    await cluster.pass_time(20)
+    assert cluster.state("fresh") == ("Starting", "CreatingPod")
+
+
+@in_cluster()
+async def test_a_queue_may_make_each_namespace_a_share(cluster: Cluster) -> None:
+    share_fairly(cluster, shareAdmission="Namespace")
+    await cluster.start_operator()
+    cluster.submit("own", shareIdentifier="media")
+    cluster.submit("another", shareIdentifier="payroll")
+    cluster.submit("array", shareIdentifier="fresh", array={"size": 2})
+    cluster.submit("none")
+    await cluster.pass_time(2)
+    assert cluster.kube_jobs() == ["own-1"]
+    for name in ("another", "array"):
+        assert cluster.state(name) == ("Pending", "ShareNotAdmitted")
+        assert cluster.status(name)["message"].endswith("submit the job with spec.shareIdentifier media")
+    assert cluster.state("none") == ("Failed", "ShareIdentifierMissing")
+    assert cluster.status("none")["message"].endswith("submit the job with spec.shareIdentifier media")
+
+
+@in_cluster()
+async def test_an_array_whose_share_is_no_longer_admitted_gets_no_further_places(cluster: Cluster) -> None:
+    share_fairly(cluster, cpu="1")
+    await cluster.start_operator()
+    cluster.submit("array", shareIdentifier="fresh", array={"size": 3})
+    await cluster.pass_time(2)
+    assert cluster.jobs.indexed.active("media", "array-1") == [0]
+    policy = {"type": "FairShare", "fairShare": {"shareAdmission": "Listed"}}
+    cluster.put("JobQueue", "urgent", schedulingPolicy=policy)
+    cluster.add_node("more")
+    await cluster.pass_time(5)
+    assert cluster.jobs.indexed.active("media", "array-1") == [0]
+    assert "admits listed shares only" in cluster.status("array")["message"]
+
+
+@in_cluster()
 async def test_places_are_those_in_the_share_and_follow_priorities(cluster: Cluster) -> None:
     share_fairly(cluster, cpu="1")
     await cluster.start_operator()

@@ -107,13 +107,14 @@ async def test_a_job_may_be_submitted_held_and_is_released(cluster: Cluster) -> 
     assert cluster.state() == ("Runnable", "Suspended")
     assert cluster.kube_jobs() == ["later-1"], "a held job holds nobody up"
     cluster.submit("last")
+    await cluster.pass_time(1)
     ask(cluster, suspend=False)
     await cluster.pass_time(1)
-    assert (cluster.state(), cluster.status()["queuePosition"]) == (("Runnable", "InsufficientCapacity"), 1)
+    assert (cluster.state(), cluster.status()["queuePosition"]) == (("Runnable", "WaitingInQueue"), 2)
     assert observed(cluster)
     cluster.jobs.finish(cluster.kube_job("later-1"))
     await cluster.pass_time(2)
-    assert cluster.kube_jobs() == ["job-1", "later-1"], "it has its old place"
+    assert cluster.kube_jobs() == ["last-1", "later-1"], "its place counts from its release"
 
 
 @in_cluster()

@@ -242,7 +242,7 @@ BAD_JOBS = (
         "at most 20 entries",
         dependsOn=[{"job": f"job-{number}"} for number in range(21)],
     ),
-    _job("share-with-dash", "must be letters and digits", shareIdentifier="team-a"),
+    _job("share-with-underscore", "must be letters, digits and '-'", shareIdentifier="team_a"),
     _job("priority-override", "less than or equal to 9999", "at most 9999", schedulingPriorityOverride=10_000),
     _job(
         "node-overrides-range",
@@ -386,7 +386,7 @@ BAD_QUEUES = (
     _fair_queue("weight-tiny", "must be at least 0.0001", shares=[_share("a", 0.00001)]),
     _fair_queue("weight-1000", "less than or equal to 999", "at most 999.9999", shares=[_share("a", 1000)]),
     _fair_queue("share-twice", "Duplicate value", 'two entries have the shareIdentifier "a"', shares=[_share("a")] * 2),
-    _fair_queue("share-with-dash", "must be letters and digits", shares=[_share("team-a")]),
+    _fair_queue("share-with-underscore", "must be letters, digits and '-'", shares=[_share("team_a")]),
     _fair_queue("shares-overlap", "may not cover another entry", shares=[_share("team*"), _share("teamA")]),
     _fair_queue("beginnings-overlap", "may not cover another entry", shares=[_share("a1*"), _share("b"), _share("a*")]),
     _fair_queue("share-overlaps-itself", "may not cover another entry", shares=[_share("a"), _share("a*")]),

@@ -155,7 +155,12 @@ class Submission(Model):
     node_overrides: NodeOverrides | None = None
     """Changes of a multi-node definition."""
     share_identifier: (
-        Annotated[str, Field(max_length=255), pattern(r"[a-zA-Z0-9]+", "must be letters and digits")] | None
+        Annotated[
+            str,
+            Field(max_length=255),
+            pattern(r"[a-zA-Z0-9][a-zA-Z0-9-]*", "must be letters, digits and '-', and not begin with '-'"),
+        ]
+        | None
     ) = None
     """The share that the job counts for. A fair-share queue needs it, another one refuses it."""
     scheduling_priority_override: Annotated[Integer, Field(ge=0, le=9999)] | None = None
@@ -317,6 +322,9 @@ class BatchJobStatus(StatusModel):
     """How often a run was lost with its node or evicted, at no cost of attempts."""
     not_before: Timestamp | None = None
     """When the next attempt may start, while the job waits after a failed one."""
+    queued_at: Timestamp | None = None
+    """From when its place in the queue counts, where that is not its submission: it was held, something that it names
+    did not exist, or a job that it depends on has a later place."""
     held_since: Timestamp | None = None
     """Since when a Runnable job, looked at in each pass, cannot start for its reason. Time limits of its queue count
     from here."""

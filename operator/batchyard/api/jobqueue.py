@@ -25,6 +25,14 @@ class PolicyType(StrEnum):
     FAIR_SHARE = "FairShare"
 
 
+class ShareAdmission(StrEnum):
+    """Which shares jobs may name."""
+
+    ANY = "Any"
+    LISTED = "Listed"
+    NAMESPACE = "Namespace"
+
+
 MAX_SHARES = 500
 """How many shares a queue's status lists at most."""
 
@@ -41,7 +49,10 @@ class Share(Model):
     share_identifier: Annotated[
         str,
         Field(max_length=255),
-        pattern(r"[a-zA-Z0-9]+\*?", "must be letters and digits, with a '*' at the end if it is a beginning"),
+        pattern(
+            r"[a-zA-Z0-9][a-zA-Z0-9-]*\*?",
+            "must be letters, digits and '-', not begin with '-', and end with '*' if it is a beginning",
+        ),
     ]
     """Share identifier, or its beginning followed by `*`."""
     weight_factor: Annotated[
@@ -82,6 +93,9 @@ class FairShare(Model):
         ),
     ] = ()
     """Weights of shares; one that is not listed has the weight 1."""
+    share_admission: ShareAdmission = ShareAdmission.ANY
+    """Which shares jobs may name: Any, those that are Listed in `shares`, or only one that has the name of the job's
+    Namespace. With Any, whoever names a fresh share for each job gets around limits of shares, and counts as new."""
 
 
 class SchedulingPolicy(Model):

@@ -7,7 +7,7 @@ decides alone: an operator that starts anew comes to the same answer as one that
 from dataclasses import dataclass
 
 from batchyard.api.batchjob import JobState
-from batchyard.core import arrays, dependencies, lifecycle, references
+from batchyard.core import arrays, dependencies, lifecycle, queuedat, references
 from batchyard.core.reasons import Reason
 from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, WAITING, BatchJob, Origin, Resolved, Status
 from batchyard.core.references import Never, Waits
@@ -69,6 +69,8 @@ def _depended(snapshot: Snapshot, job: BatchJob, status: Status, circle: str) ->
     """Enter the dependencies that have ended, and judge them."""
     if circle:
         return status, Never(Reason.DEPENDENCY_CYCLE, circle)
+    others = [key for each in job.depends_on if (key := (job.key[0], each.job)) in snapshot.jobs]
+    status = queuedat.behind(job, status, [(snapshot.jobs[key], snapshot.statuses[key]) for key in others])
     ended, verdict = dependencies.check(job, status, snapshot)
     status = status._replace(dependencies=ended)
     if job.array is not None and job.array.rerun is not None:

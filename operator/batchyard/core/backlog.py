@@ -10,22 +10,22 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from batchyard.core.records import BatchJob, Key
 
-Entry = tuple[int, float, str, str]
-"""What a line is sorted by: priority (negated), creation time, namespace, name."""
+Entry = tuple[int, float, float, str, str]
+"""What a line is sorted by: priority (negated), from when its place counts, creation time, namespace, name."""
 
 
 def entry_of(job: BatchJob, priority: int, since: float | None = None) -> Entry:
     """First come, first served; namespace and name break ties of the API server's one-second creation times.
 
-    A job that gave its place back goes by the time `since` it waits anew.
+    A job whose place counts from a later time `since` goes by that, and among those of the same time by its creation.
     A priority orders jobs of one share only, so it means nothing to a job that has none.
     """
-    return (-priority if job.share else 0, max(job.created, since or 0.0), *job.key)
+    return (-priority if job.share else 0, max(job.created, since or 0.0), job.created, *job.key)
 
 
 def key_of(entry: Entry) -> Key:
     """The job that an entry stands for."""
-    return entry[2:]
+    return entry[3:]
 
 
 class Backlog:

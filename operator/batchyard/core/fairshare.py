@@ -66,7 +66,7 @@ class Turns:
         """Milli-vCPU by the identity of what jobs were resolved to, which many of them share."""
         lines = backlog.lines(queue.name)
         self._allowed = self._allowed_part(lines)
-        self._heads: list[tuple[float, tuple[float, str, str], str]] = []
+        self._heads: list[tuple[float, tuple[float, float, str, str], str]] = []
         for share, entries in lines.items():
             self._lines[share] = iter(entries)
             self._costs[share] = self._cost(share)
@@ -75,7 +75,7 @@ class Turns:
     def __iter__(self) -> Iterator[Key]:
         """Yield the head of the line whose turn it is; meanwhile `charge` and `leave` are about that line."""
         while self._heads:
-            _, (_, namespace, name), self._current = heappop(self._heads)
+            _, (_, _, namespace, name), self._current = heappop(self._heads)
             yield (namespace, name)
             self._line_up(self._current)
             self._stays = False

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from batchyard.api.jobqueue import ShareAdmission
+
 T = TypeVar("T")
 
 
@@ -28,7 +30,8 @@ class FairShare:
     reservation: int = 0
     """Percentage that is kept back while one share is active; its square for two, and so on."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Weight of usage by share identifier, or by its beginning followed by `*`."""
+    """Weight of usage by share identifier, or by its beginning followed by `*`; of each that is listed."""
+    admission: ShareAdmission = ShareAdmission.ANY
 
 
 @dataclass(slots=True, frozen=True)

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     NO_ACTIVE_REVISION = "NoActiveRevision"
     JOB_QUEUE_NOT_FOUND = "JobQueueNotFound"
     NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
+    SHARE_NOT_ADMITTED = "ShareNotAdmitted"
     DEPENDENCY_NOT_FOUND = "DependencyNotFound"
     WAITING_FOR_DEPENDENCIES = "WaitingForDependencies"
 
@@ -86,6 +87,7 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.NO_ACTIVE_REVISION: "Every revision of the JobDefinition is inactive.",
     Reason.JOB_QUEUE_NOT_FOUND: "The JobQueue does not exist (yet); the job is queued once it does.",
     Reason.NAMESPACE_NOT_ALLOWED: "The queue's `namespaceSelector` does not match the job's namespace.",
+    Reason.SHARE_NOT_ADMITTED: "The queue's `shareAdmission` does not admit the share that the job names.",
     Reason.DEPENDENCY_NOT_FOUND: "A job it depends on does not exist (yet); the message names it.",
     Reason.WAITING_FOR_DEPENDENCIES: "Jobs it depends on have not ended; the message names them.",
     Reason.SHARE_IDENTIFIER_MISSING: "The queue shares fairly, and the job names no share.",

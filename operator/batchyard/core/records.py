@@ -109,6 +109,8 @@ class Status(NamedTuple):
     interruptions: int = 0
     stalled: bool = False
     not_before: float | None = None
+    queued_at: float | None = None
+    """From when its place in the queue counts, where that is not its submission."""
     dependencies: tuple[EndedDependency, ...] = ()
     array: ArrayStatus | None = None
     held: Held | None = None

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from batchyard.core.queuerecords import Queue
+from batchyard.api.jobqueue import ShareAdmission
+from batchyard.core.queuerecords import FairShare, Queue, entry_for
 from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Definition, Key, Origin, Resolved, Revision
 from batchyard.core.revisions import Missing, same_program, select
@@ -144,13 +145,17 @@ def _queue(job: BatchJob, objects: Objects) -> Waits | None:
     return None
 
 
-def _share(job: BatchJob, queue: Queue) -> Never | None:
+def _share(job: BatchJob, queue: Queue) -> Never | Waits | None:
     """A queue's policy never changes its type, so a job that does not go with it never will."""
     if queue.fair_share is not None and not job.share:
+        named = f" {job.key[0]}" if queue.fair_share.admission is ShareAdmission.NAMESPACE else ""
         return Never(
             Reason.SHARE_IDENTIFIER_MISSING,
-            f"JobQueue {queue.name} shares fairly and must know the share: submit the job with spec.shareIdentifier",
+            f"JobQueue {queue.name} shares fairly and must know the share: submit the job with spec.shareIdentifier"
+            + named,
         )
+    if queue.fair_share is not None and (refusal := _not_admitted(job, queue.name, queue.fair_share)):
+        return Waits(Reason.SHARE_NOT_ADMITTED, refusal, stalled=True)
     if queue.fair_share is None and job.share:
         return Never(
             Reason.SHARE_IDENTIFIER_NOT_ALLOWED,
@@ -158,3 +163,17 @@ def _share(job: BatchJob, queue: Queue) -> Never | None:
             "queue with the scheduling policy FairShare",
         )
     return None
+
+
+def _not_admitted(job: BatchJob, queue: str, policy: FairShare) -> str:
+    if policy.admission is ShareAdmission.NAMESPACE and job.share != job.key[0]:
+        return (
+            f"JobQueue {queue} has a share for each namespace, so {job.share} is not admitted: submit the job with "
+            f"spec.shareIdentifier {job.key[0]}"
+        )
+    if policy.admission is ShareAdmission.LISTED and entry_for(policy.weights, job.share) is None:
+        return (
+            f"JobQueue {queue} admits listed shares only, and {job.share} is none: submit the job with one that "
+            "is listed, or have it listed in spec.schedulingPolicy.fairShare.shares"
+        )
+    return ""

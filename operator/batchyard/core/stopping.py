@@ -25,6 +25,11 @@ def withheld(job: BatchJob) -> bool:
     return job.suspended or job.stop is not None
 
 
+def is_held(status: Status) -> bool:
+    """Whether nothing more of a job starts because its spec says so, as far as its status tells."""
+    return status.reason == Reason.SUSPENDED or (status.array is not None and status.array.hold == _ARRAY_HELD)
+
+
 def termination(job: BatchJob) -> Stop | None:
     """The wish to end the job even though it runs, if there is one."""
     return job.stop if job.stop is not None and job.stop.mode is StopMode.TERMINATE else None
@@ -87,8 +92,7 @@ def obeyed_by_array(job: BatchJob, status: Status, *, idle: bool) -> Status | Fa
         return arrays.held(status, "cancelled once those that run have ended (spec.stop)")
     if job.suspended:
         return arrays.held(status, _ARRAY_HELD)
-    released = status.array is not None and status.array.hold == _ARRAY_HELD
-    return arrays.held(status, "") if released else status
+    return arrays.held(status, "") if is_held(status) else status
 
 
 def _end(stop: Stop) -> Fail:

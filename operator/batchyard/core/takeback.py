@@ -144,8 +144,8 @@ def wait_seconds(in_a_row: int, chance: float) -> float:
     return min(grown, LONGEST_POSTPONEMENT) * (1.0 - 0.5 * chance)
 
 
-def queued_since(status: Status) -> float | None:
-    """Since when a job is queued that has given a place back: its turn is that of one submitted then."""
+def given_back_at(status: Status) -> float | None:
+    """When a job gave a place back, that has: its turn is that of one submitted then."""
     if status.attempts and status.attempts[-1].reason in REASONS:
         return status.attempts[-1].stopped_at
     return status.not_before if status.refusals else None

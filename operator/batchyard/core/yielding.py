@@ -21,7 +21,8 @@ from batchyard.core.capacity import Ledger, places, with_pods
 from batchyard.core.placement import Hold, scheduling_order
 from batchyard.core.preemption import Preempted
 from batchyard.core.promises import Promise, beside
-from batchyard.core.records import BatchJob, Key, Run
+from batchyard.core.queuedat import queued_since
+from batchyard.core.records import BatchJob, Key, Run, Status
 from batchyard.core.reservation import End, reserve, time_limit
 from batchyard.core.resources import Resources, add, fits, shortfall
 from batchyard.core.snapshot import Snapshot
@@ -191,7 +192,8 @@ def _above_limits(snapshot: Snapshot, run: Run, allowances: Allowances) -> bool:
 
 def _entry(snapshot: Snapshot, job: BatchJob) -> Entry:
     resolved = snapshot.resolved.get(job.key)
-    return entry_of(job, resolved.priority if resolved is not None else 0)
+    since = queued_since(snapshot.statuses.get(job.key, Status()))
+    return entry_of(job, resolved.priority if resolved is not None else 0, since)
 
 
 def _has_had_less(snapshot: Snapshot, one: BatchJob, other: BatchJob, now: float) -> bool:

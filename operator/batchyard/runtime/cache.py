@@ -11,13 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from batchyard.api import names
-from batchyard.core import arrays, takeback
+from batchyard.core import arrays
 from batchyard.core.announcements import announcement, doubt
 from batchyard.core.arrayrecords import ArrayPods, Want
 from batchyard.core.backlog import Backlog
 from batchyard.core.containment import left_out
 from batchyard.core.dependencies import remember
 from batchyard.core.placement import Placement
+from batchyard.core.queuedat import behind, queued_since
 from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, WAITING, BatchJob, Key, Refusal, Resolved, Status
 from batchyard.core.snapshot import Settled, Snapshot
 from batchyard.manifests.status import read_status
@@ -137,7 +138,7 @@ class Cache:
                 self.wants[key] = settled.wants[key]
         fresh = [key for key in settled.queued if key not in self.backlog]
         for key in fresh:
-            since = takeback.queued_since(self.statuses[key])
+            since = queued_since(self.statuses[key])
             self.backlog.add(self.jobs[key], self.resolved[key].priority, since)
         return fresh
 
@@ -324,7 +325,8 @@ class Cache:
         waiting = self.waiting_for(key)
         if key not in self.unstored:  # only those that depend on it know its end from now on
             for dependent in waiting:
-                self.statuses[dependent] = remember(self.jobs[dependent], self.statuses[dependent], key[1], status)
+                known = remember(self.jobs[dependent], self.statuses[dependent], key[1], status)
+                self.statuses[dependent] = behind(self.jobs[dependent], known, [(job, status)])
             self.sole_witnesses.update(self.witnesses(key))
         self.unstored.discard(key)
         self.mark(*waiting)

@@ -14,7 +14,7 @@ from batchyard.api import names
 from batchyard.api.arrays import INDEXES
 from batchyard.api.batchjob import DependencyType, StopMode
 from batchyard.api.consumableresource import ConsumableType
-from batchyard.api.jobqueue import PolicyType
+from batchyard.api.jobqueue import PolicyType, ShareAdmission
 from batchyard.api.sizes import too_large
 from batchyard.api.unsupported import refusals
 from batchyard.api.validation import (
@@ -228,6 +228,7 @@ def _fair_share(policy: Mapping[str, Any]) -> FairShare | None:
     return FairShare(
         decay_seconds=settings.get("shareDecaySeconds", defaults.decay_seconds),
         reservation=settings.get("computeReservation", defaults.reservation),
+        admission=ShareAdmission(settings.get("shareAdmission", defaults.admission)),
         weights={each["shareIdentifier"]: each.get("weightFactor", 1.0) for each in settings.get("shares") or ()},
     )
 

@@ -53,7 +53,7 @@ def test_each_share_has_a_line_of_its_own_ordered_by_priority_first() -> None:
     for each, priority in ((job("a"), 9), (job("b", 1), 0), (job("c", 2), 5)):
         backlog.add(replace(each, share="red"), priority)
     backlog.add(replace(job("d"), share="blue"))
-    assert {share: [entry[3] for entry in line] for share, line in backlog.lines("urgent").items()} == {
+    assert {share: [entry[4] for entry in line] for share, line in backlog.lines("urgent").items()} == {
         "red": ["a", "c", "b"],
         "blue": ["d"],
     }
@@ -62,6 +62,13 @@ def test_each_share_has_a_line_of_its_own_ordered_by_priority_first() -> None:
     backlog.remove(("media", "d"))
     assert (list(backlog.lines("urgent")), backlog.length("urgent")) == (["red"], 3)
     assert backlog.lines("none") == {}
+
+
+def test_those_whose_places_count_from_the_same_time_go_by_their_creation() -> None:
+    backlog = Backlog()
+    for each, since in ((job("b", 1), None), (job("z"), NOW + 2), (job("a", 1), NOW + 2), (job("c", 3), NOW + 2)):
+        backlog.add(each, since=since)
+    assert [name for _, name in backlog.queue("urgent")] == ["b", "z", "a", "c"]
 
 
 def test_without_a_share_a_priority_means_nothing() -> None:

@@ -15,9 +15,9 @@ from batchyard.core.takeback import (
     PROMPT_SECONDS,
     Patience,
     again,
+    given_back_at,
     holdup,
     lacks_pods,
-    queued_since,
     wait_seconds,
 )
 from unit.samples import NOW, make_attempt, make_pod, make_run
@@ -101,6 +101,6 @@ def test_the_wait_grows_with_the_runs_taken_back_in_a_row() -> None:
 def test_it_costs_no_attempt_and_its_turn_is_that_of_one_submitted_then(reason: str) -> None:
     status = Status(attempts=(make_attempt(4, attempt=2, stopped_at=NOW + 7, reason=reason),))
     assert next_run(status) == (5, 2)
-    assert queued_since(status) == NOW + 7
-    assert queued_since(Status()) is None
-    assert queued_since(Status(refusals=2, not_before=NOW + 9)) == NOW + 9
+    assert given_back_at(status) == NOW + 7
+    assert given_back_at(Status()) is None
+    assert given_back_at(Status(refusals=2, not_before=NOW + 9)) == NOW + 9

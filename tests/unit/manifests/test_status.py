@@ -50,6 +50,7 @@ STATUSES = {
         attempts=(FIRST,),
         interruptions=1,
         not_before=NOW + 90,
+        queued_at=NOW + 80,
     ),
     "running": Status(
         JobState.RUNNING,
@@ -190,6 +191,7 @@ statuses = st.builds(
     interruptions=st.integers(0, 20),
     stalled=st.booleans(),
     not_before=times,
+    queued_at=times,
     refusals=st.just(0),  # not stored
     definition_uid=texts,
     digest=texts,

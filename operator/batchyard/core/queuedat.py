@@ -1,0 +1,55 @@
+"""From when the place of a job in its queue counts: its submission, unless it could not have been queued then.
+
+Called by the planner for each job that something happened to, by the runtime when a job comes into the backlog, or is
+forgotten that others depend on. A job that was held, or that named what did not exist,
+would go before all that have come since when it is released; so its place counts from then. That of a job that depends
+on others is never before theirs, else a job that is held could keep a place by another one that waits for it.
+"""
+
+from collections.abc import Iterable
+from math import ceil
+
+from batchyard.core import stopping, takeback
+from batchyard.core.reasons import Reason
+from batchyard.core.records import BatchJob, Status
+
+_LACKS = frozenset(
+    {
+        Reason.JOB_DEFINITION_NOT_FOUND,
+        Reason.REVISION_NOT_FOUND,
+        Reason.REVISION_INACTIVE,
+        Reason.NO_ACTIVE_REVISION,
+        Reason.JOB_QUEUE_NOT_FOUND,
+        Reason.NAMESPACE_NOT_ALLOWED,
+        Reason.SHARE_NOT_ADMITTED,
+    }
+)
+"""Reasons for which a job is not queued that are its own: what it names does not exist, or may not be named."""
+
+
+def released(before: Status, after: Status, now: float) -> Status:
+    """Have the place of a job count from now that had to be released, or lacked something of its own, until now.
+
+    From the end of this second: submissions are told apart by seconds, and so is this by the next operator.
+    """
+    return after._replace(queued_at=float(ceil(now))) if _lacked(before) and not _lacked(after) else after
+
+
+def behind(job: BatchJob, status: Status, others: Iterable[tuple[BatchJob, Status]]) -> Status:
+    """Have the place of a job not count from before those of the jobs that it depends on."""
+    latest = max((_counts_from(*other) for other in others), default=0.0)
+    return status._replace(queued_at=latest) if latest > _counts_from(job, status) else status
+
+
+def queued_since(status: Status) -> float | None:
+    """From when the place counts, where that is not the job's submission."""
+    times = [each for each in (takeback.given_back_at(status), status.queued_at) if each is not None]
+    return max(times, default=None)
+
+
+def _counts_from(job: BatchJob, status: Status) -> float:
+    return max(job.created, status.queued_at or 0.0)
+
+
+def _lacked(status: Status) -> bool:
+    return status.reason in _LACKS or stopping.is_held(status)

@@ -1,0 +1,89 @@
+"""Nobody keeps a place in a queue by a job that could not have been queued: held, or naming what does not exist."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fakes.cluster import Cluster, in_cluster
+
+Release = Callable[[], Any]
+
+
+def held(cluster: Cluster, **spec: Any) -> Release:
+    cluster.submit("early", suspend=True, **spec)
+    return lambda: cluster.submit("early", suspend=False, **spec)
+
+
+def held_array(cluster: Cluster) -> Release:
+    return held(cluster, array={"size": 2})
+
+
+def undefined(cluster: Cluster) -> Release:
+    cluster.submit("early", jobDefinition="to-come")
+    container = {"image": "busybox", "resources": {"requests": {"cpu": "1"}}}
+    return lambda: cluster.put("JobDefinition", "to-come", container=container)
+
+
+def after_a_held_job(cluster: Cluster) -> Release:
+    """It ends as soon as it is released."""
+    cluster.submit("other", suspend=True, jobQueue="aside")
+    cluster.submit("early", dependsOn=[{"job": "other"}])
+    return lambda: cluster.submit("other", suspend=False, jobQueue="aside")
+
+
+def after_one_that_comes_late(cluster: Cluster) -> Release:
+    cluster.submit("early", dependsOn=[{"job": "other"}])
+    return lambda: cluster.submit("other", jobQueue="aside")
+
+
+WAYS = (held, held_array, undefined, after_a_held_job, after_one_that_comes_late)
+
+
+async def line(cluster: Cluster) -> list[str]:
+    """The jobs in the order in which they start, one at a time."""
+    order: list[str] = []
+    for _ in range(12):
+        await cluster.pass_time(3)
+        for job in cluster.kube_jobs():
+            name = job.rsplit("-", 1)[0]
+            if name not in (*order, "other"):
+                order.append(name)
+            shown = cluster.kube_job(job)
+            if shown["spec"].get("completionMode") == "Indexed":
+                for index in cluster.jobs.indexed.active("media", job):
+                    cluster.jobs.indexed.finish("media", job, index)
+            elif not shown["status"].get("conditions"):
+                cluster.jobs.finish(shown)
+    return order
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+@in_cluster()
+async def test_the_place_of_a_job_counts_from_its_release(
+    cluster: Cluster, way: Callable[[Cluster], Release], restart: bool
+) -> None:
+    cluster.furnish(cpu="1")
+    cluster.put("ComputeEnvironment", "on-prem", maxVcpus=1)
+    cluster.add_node("beside", pool="beside")
+    cluster.put("ComputeEnvironment", "beside", unmanaged={"nodeSelector": {"pool": "beside"}})
+    cluster.put("JobQueue", "aside", computeEnvironments=["beside"])
+    process = await cluster.start_operator()
+    cluster.submit("running")
+    await cluster.pass_time(5)
+    release = way(cluster)
+    await cluster.pass_time(5)
+    cluster.submit("honest")
+    await cluster.pass_time(5)
+    release()
+    await cluster.pass_time(5)
+    if way in (after_a_held_job, after_one_that_comes_late):
+        cluster.jobs.finish(cluster.kube_job("other-1"))
+        await cluster.pass_time(5)
+    assert cluster.status("early")["queuedAt"] > cluster.get("BatchJob", "honest")["metadata"]["creationTimestamp"]
+    cluster.submit("later")
+    if restart:
+        await process.kill()
+        await cluster.start_operator()
+    assert await line(cluster) == ["running", "honest", "early", "later"]

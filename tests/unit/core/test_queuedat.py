@@ -1,0 +1,72 @@
+"""From when a place counts: not from before the job could have been queued."""
+
+from dataclasses import replace
+
+import pytest
+
+from batchyard.api.batchjob import JobState
+from batchyard.core.queuedat import behind, queued_since, released
+from batchyard.core.reasons import Reason
+from batchyard.core.records import Status
+from unit.samples import NOW, make_attempt, make_job
+
+JOB = make_job()
+QUEUED = Status(JobState.RUNNABLE, Reason.WAITING_IN_QUEUE)
+
+
+def pending(reason: Reason) -> Status:
+    return Status(JobState.PENDING, reason)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pending(Reason.SUSPENDED),
+        Status(JobState.RUNNABLE, Reason.SUSPENDED),
+        pending(Reason.JOB_DEFINITION_NOT_FOUND),
+        pending(Reason.REVISION_NOT_FOUND),
+        pending(Reason.JOB_QUEUE_NOT_FOUND),
+        pending(Reason.NAMESPACE_NOT_ALLOWED),
+        pending(Reason.SHARE_NOT_ADMITTED),
+    ],
+)
+def test_what_was_released_counts_from_then(before: Status) -> None:
+    assert released(before, QUEUED, NOW + 7).queued_at == NOW + 7
+    waits = pending(Reason.WAITING_FOR_DEPENDENCIES)
+    assert released(before, waits, NOW + 7).queued_at == NOW + 7
+    assert released(before, before, NOW + 7).queued_at is None
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        Status(),
+        QUEUED,
+        pending(Reason.WAITING_FOR_DEPENDENCIES),
+        pending(Reason.DEPENDENCY_NOT_FOUND),
+        pending(Reason.INSUFFICIENT_CAPACITY),
+        Status(JobState.RUNNABLE, Reason.RETRY_BACKOFF),
+    ],
+)
+def test_everybody_else_counts_from_their_submission(before: Status) -> None:
+    assert released(before, QUEUED, NOW + 7) == QUEUED
+
+
+def test_nobody_goes_before_what_he_depends_on() -> None:
+    late = replace(make_job("late"), created=JOB.created + 5)
+    held = Status(queued_at=JOB.created + 9)
+    assert behind(JOB, QUEUED, []) is QUEUED
+    assert behind(JOB, QUEUED, [(make_job("other"), QUEUED)]) is QUEUED
+    assert behind(JOB, QUEUED, [(late, QUEUED)]).queued_at == JOB.created + 5
+    assert behind(JOB, QUEUED, [(late, QUEUED), (make_job("held"), held)]).queued_at == JOB.created + 9
+    later = QUEUED._replace(queued_at=JOB.created + 11)
+    assert behind(JOB, later, [(late, held)]) is later
+
+
+def test_the_latest_of_all_times_counts() -> None:
+    given_back = make_attempt(1, stopped_at=NOW + 7, reason=Reason.UNSCHEDULABLE)
+    assert queued_since(QUEUED) is None
+    assert queued_since(Status(queued_at=NOW + 3)) == NOW + 3
+    assert queued_since(Status(attempts=(given_back,))) == NOW + 7
+    assert queued_since(Status(attempts=(given_back,), queued_at=NOW + 3)) == NOW + 7
+    assert queued_since(Status(attempts=(given_back,), queued_at=NOW + 9)) == NOW + 9
