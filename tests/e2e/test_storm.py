@@ -1,6 +1,7 @@
 """A tenant who writes whatever comes to mind: the operator lives, others' jobs run, and what statuses say is true.
 
-30 seconds by default; BATCHYARD_STORM_SECONDS=600 is the long form, BATCHYARD_STORM_SEED another row of writes.
+30 seconds by default; BATCHYARD_STORM_SECONDS=600 is the long form, BATCHYARD_STORM_SEED another row of writes, and
+BATCHYARD_STORM_POLICY=off a cluster without the chart's admission policy.
 """
 
 import json
@@ -8,6 +9,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from statistics import median
 from typing import Any
 
@@ -37,6 +39,7 @@ pytestmark = pytest.mark.e2e
 
 SECONDS = float(os.environ.get("BATCHYARD_STORM_SECONDS", "30"))
 SEED = int(os.environ.get("BATCHYARD_STORM_SEED", "1"))
+POLICY = os.environ.get("BATCHYARD_STORM_POLICY", "on")
 DEFINITIONS = (names.API_VERSION, "jobdefinitions")
 SERVICES = ("v1", "services")
 KIB = 1024
@@ -79,18 +82,23 @@ class Storm:
             spec["jobQueue"] = self._queue if self._likely() else spec.get("jobQueue")
             spec["jobDefinition"] = "short" if self._likely() else spec.get("jobDefinition")
             spec.pop("shareIdentifier", None)
-        self._create(BATCHJOBS, names.BATCH_JOB, f"odd-{self._random.randrange(40)}", spec)
+        name = f"odd-{self._random.randrange(100)}"
+        try:
+            self._create(BATCHJOBS, names.BATCH_JOB, name, spec)
+        except ApiRefusedError:
+            self._api.delete(self._path(BATCHJOBS, name))  # for the next one of that name
 
     def _define(self) -> None:
         name = f"jobdefinition-{self._random.randrange(6)}"
-        self._create(DEFINITIONS, names.JOB_DEFINITION, name, self._odd.spec(names.JOB_DEFINITION))
+        spec = self._odd.spec(names.JOB_DEFINITION)
+        try:
+            self._create(DEFINITIONS, names.JOB_DEFINITION, name, spec)
+        except ApiRefusedError:
+            self._api.patch(self._path(DEFINITIONS, name), {"spec": spec})
 
     def _create(self, collection: Collection, kind: str, name: str, spec: Any) -> None:
         body = {"apiVersion": names.API_VERSION, "kind": kind, "metadata": self._metadata(name), "spec": spec}
-        try:
-            self._api.post(self._path(collection), body)
-        except ApiRefusedError:
-            self._api.patch(self._path(collection, name), {"spec": spec})
+        self._api.post(self._path(collection), body)
 
     def _metadata(self, name: str) -> Json:
         marks = {self._key(): self._odd.text() for _ in range(self._random.randrange(3))}
@@ -179,7 +187,8 @@ def storm(shared: Harness, cluster: Cluster, tmp_path: Any) -> Iterator[Storm]:
         shared.queue("queue", "simulated"),
         shared.simulated_definition("short", duration="1s"),
     )
-    with policy_of_the_chart(cluster, shared), roles_of_the_chart(cluster), editor(shared, tmp_path).api() as api:
+    policy = nullcontext() if POLICY == "off" else policy_of_the_chart(cluster, shared)
+    with policy, roles_of_the_chart(cluster), editor(shared, tmp_path).api() as api:
         yield Storm(shared, api, shared.named("queue"))
 
 
