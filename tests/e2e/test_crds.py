@@ -41,7 +41,7 @@ def test_wrong_type_of_any_field_is_named(cluster: Cluster) -> None:
     for kind, path, obj in wrong:
         about = [line for line in answers if f'{kind}.batchyard.dev "{obj["metadata"]["name"]}" is invalid' in line]
         assert about, (kind, path, "was accepted")
-        assert path in about[0], (kind, path)
+        assert path in about[0].replace("[key]", ".key"), (kind, path)  # as it writes keys in answers of rules
 
 
 def test_submitted_spec_cannot_be_changed(cluster: Cluster, namespace: str) -> None:

@@ -84,6 +84,7 @@ def _consumable(id: str, server: str, operator: str = "", *, name: str = "sample
     return Bad(id, "ConsumableResource", fields, server, operator, name)
 
 
+TEMPLATE: Json = {"spec": {"containers": [{"name": "main", "image": "busybox"}]}}
 STOPPED = {"indexes": "1", "reason": "bad input"}
 RERUN: Json = {"size": 4, "rerun": {"job": "sweep"}}
 NOT_YET = "not supported by this version of Batchyard"
@@ -118,8 +119,26 @@ BAD_JOBS = (
     _job("attempts-11", "less than or equal to 10", "at most 10, not 11", retryStrategy={"attempts": 11}),
     _job(
         "backoff-shrinks",
-        "maxSeconds must be at least initialSeconds",
+        "maxSeconds (300 if left out) must be at least initialSeconds (10 if left out)",
         retryStrategy={"backoff": {"initialSeconds": 60, "maxSeconds": 5}},
+    ),
+    _job(
+        "backoff-below-a-default",
+        "spec.retryStrategy.backoff.maxSeconds: Invalid value: maxSeconds (300 if left out) must be at least",
+        "spec.retryStrategy.backoff.maxSeconds: maxSeconds (300 if left out) must be at least initialSeconds (10 if",
+        retryStrategy={"backoff": {"maxSeconds": 5}},
+    ),
+    _job(
+        "amount-of-nothing",
+        "spec.containerOverrides[0].resources.requests: Invalid value: each amount needs the name of a resource",
+        "spec.containerOverrides[0].resources.requests: each amount needs the name of a resource",
+        containerOverrides=[{"resources": {"requests": {"": "1"}}}],
+    ),
+    _job(
+        "amount-of-forty-digits",
+        "cpu: Too long: may not be more than 32",
+        '"11111111111111111111…" is not a quantity',
+        containerOverrides=[{"resources": {"requests": {"cpu": "1" * 40}}}],
     ),
     _job(
         "backoff-multiplier",
@@ -246,7 +265,7 @@ BAD_JOBS = (
     _job("priority-override", "less than or equal to 9999", "at most 9999", schedulingPriorityOverride=10_000),
     _job(
         "node-overrides-range",
-        "must be a node index or a range",
+        "must be a node index of at most three digits, or a range",
         nodeOverrides={"nodeRanges": [{"targetNodes": "all"}]},
     ),
 )
@@ -254,7 +273,23 @@ BAD_JOBS = (
 BAD_DEFINITIONS = (
     _definition("name-too-long", "at most 63 characters", name="a" * 64),
     _definition("no-form", "exactly one of container, template and multiNode", container=None),
-    _definition("two-forms", "exactly one of container, template and multiNode", template={}),
+    _definition("two-forms", "exactly one of container, template and multiNode", template=TEMPLATE),
+    _definition("template-empty", "give spec.containers", container=None, template={}),
+    _definition(
+        "template-without-containers", "give spec.containers", container=None, template={"spec": {"containers": []}}
+    ),
+    _definition(
+        "node-range-template-empty",
+        "give spec.containers",
+        container=None,
+        multiNode={"numNodes": 2, "nodeRanges": [{"targetNodes": "0:", "template": {}}]},
+    ),
+    _definition(
+        "node-range-of-many-digits",
+        "a node index of at most three digits",
+        container=None,
+        multiNode={"numNodes": 2, "nodeRanges": [{"targetNodes": "0:9999999", "container": {"image": "busybox"}}]},
+    ),
     _definition("template-text", "must be of type object", "must be an object", container=None, template="pod"),
     _definition("parameter-name", "has 1 to 128 characters", parameters={"a" * 129: ""}),
     _definition("unknown-field", 'unknown field "spec.retries"', "spec.retries is not a field", retries=3),
@@ -348,8 +383,16 @@ BAD_DEFINITIONS = (
         env=[{"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
     ),
     _container(
-        "quantity", 'Invalid value: "lots"', '"lots" is not a quantity', resources={"limits": {"memory": "lots"}}
+        "quantity",
+        'limits[memory]: Invalid value: "lots": must be a quantity of at least 0, such as 500m, 2 or 4Gi',
+        'limits.memory: "lots" is not a quantity of at least 0, such as 500m, 2 or 4Gi',
+        resources={"limits": {"memory": "lots"}},
     ),
+    _container("amount-of-nothing", "each amount needs the name of a resource", resources={"limits": {"": "1"}}),
+    _container("node-selector-without-key", "each key must be that of a label", nodeSelector={"": "fast"}),
+    _container("node-selector-key", "each key must be that of a label", nodeSelector={"disk type": "fast"}),
+    _container("node-selector-value", "must be the value of a label", nodeSelector={"disk": "very fast"}),
+    _container("toleration-key-with-space", "must be the key of a label", tolerations=[{"key": "a b", "value": "x"}]),
     _container("quantity-fraction", "cpu", "must be text", resources={"requests": {"cpu": 0.5}}),
     _container("quantity-negative", "cpu", '"-1" is not a quantity', resources={"requests": {"cpu": -1}}),
     _container("quantity-negative-text", "cpu", '"-1" is not a quantity', resources={"requests": {"cpu": "-1"}}),
@@ -393,6 +436,17 @@ BAD_QUEUES = (
     _fair_queue("decay-negative", "greater than or equal to 0", "at least 0", shareDecaySeconds=-1),
     _fair_queue("decay-too-long", "less than or equal to 604800", "at most 604800", shareDecaySeconds=604_801),
     _fair_queue("reservation-100", "less than or equal to 99", "at most 99", computeReservation=100),
+    _queue(
+        "selector-without-key",
+        "spec.namespaceSelector.matchLabels: Invalid value: each key must be that of a label",
+        "spec.namespaceSelector.matchLabels: each key must be that of a label",
+        namespaceSelector={"matchLabels": {"": "x"}},
+    ),
+    _queue(
+        "selector-expression-key",
+        "must be the key of a label",
+        namespaceSelector={"matchExpressions": [{"key": "a b", "operator": "Exists"}]},
+    ),
     _queue(
         "selector-values",
         "values must be given for the operators In and NotIn",
@@ -447,6 +501,8 @@ BAD_ENVIRONMENTS = (
     _environment("memory", 'Invalid value: "64 GB"', '"64 GB" is not a quantity', maxMemory="64 GB"),
     _environment("gpus-negative", "greater than or equal to 0", "at least 0", maxGpus=-1),
     _environment("gpus-fraction", "must be of type integer", "must be a whole number", maxGpus=0.5),
+    _environment("selector-without-key", "each key must be that of a label", unmanaged={"nodeSelector": {"": "fast"}}),
+    _environment("selector-value", "must be the value of a label", unmanaged={"nodeSelector": {"pool": "a b"}}),
     _environment("selector-number", "must be of type string", "must be text", unmanaged={"nodeSelector": {"pool": 1}}),
     _environment(
         "toleration",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batchyard.api.base import Integer, Model, Name, Rule, StatusModel, pattern
+from batchyard.api.base import Integer, Model, Name, Rule, StatusModel, field_pattern
 
 MAX_ARRAY_SIZE = 100_000
 INDEXES = r"[0-9]{1,6}(-[0-9]{1,6})?(,[0-9]{1,6}(-[0-9]{1,6})?)*"
@@ -16,15 +16,16 @@ class Rerun(Model):
 
     job: Name
     """Name of the earlier array: in the same namespace and of the same size. The new one waits for its end."""
-    indexes: Annotated[
-        str,
-        Field(max_length=4000),
-        pattern(
+    indexes: Annotated[str, Field(max_length=4000)] = "Failed"
+    """Failed for all that did not succeed, or the indexes, as ranges: `3,7-9`."""
+
+    rules = (
+        field_pattern(
+            "indexes",
             f"Failed|{INDEXES}",
             "must be Failed, or indexes and ranges of them, such as 3,7-9; an index has at most six digits",
         ),
-    ] = "Failed"
-    """Failed for all that did not succeed, or the indexes, as ranges: `3,7-9`."""
+    )
 
 
 class ArrayProperties(Model):
@@ -43,16 +44,17 @@ class ArrayProperties(Model):
 class IndexStop(Model):
     """The wish that some indexes of an array end."""
 
-    indexes: Annotated[
-        str,
-        Field(max_length=1000),
-        pattern(INDEXES, "must be indexes and ranges of them, such as 7,9-11; an index has at most six digits"),
-    ]
+    indexes: Annotated[str, Field(max_length=1000)]
     """The indexes, as ranges: `7,9-11`. Those that the array does not have, or that have ended, mean nothing."""
     reason: Annotated[str, Field(min_length=1, max_length=256)]
     """Why, in your words; it ends up in the status."""
 
-    rules = (Rule("self == oldSelf", "what was said of these indexes cannot be changed; add another entry"),)
+    rules = (
+        Rule("self == oldSelf", "what was said of these indexes cannot be changed; add another entry"),
+        field_pattern(
+            "indexes", INDEXES, "must be indexes and ranges of them, such as 7,9-11; an index has at most six digits"
+        ),
+    )
 
 
 class FailedIndex(StatusModel):

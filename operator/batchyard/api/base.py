@@ -71,6 +71,27 @@ def pattern(expression: str, message: str) -> Rule:
     return Rule(cel, message, lambda text: compiled.fullmatch(text) is not None)
 
 
+def key_pattern(expression: str, message: str) -> Rule:
+    """A rule for an object with any keys: the whole of each of them matches."""
+    compiled = re.compile(expression, re.ASCII)
+    cel = f"self.all(key, key.matches(r'^({expression})$'))"
+    return Rule(cel, message, lambda entries: all(compiled.fullmatch(key) is not None for key in entries))
+
+
+def field_pattern(field: str, expression: str, message: str) -> Rule:
+    """A rule for an object, about a string in it that may be too long to be shown, as the API server shows a string
+    that breaks a rule of its own. The field may be left out.
+    """
+    compiled = re.compile(expression, re.ASCII)
+    name = to_camel(field)
+
+    def holds(it: Any) -> bool:
+        text = getattr(it, field)
+        return text is None or compiled.fullmatch(text) is not None
+
+    return Rule(f"!has(self.{name}) || self.{name}.matches(r'^({expression})$')", message, holds, field=name)
+
+
 @dataclass(frozen=True)
 class ListMap:
     """A list whose entries are told apart by one key, as server-side apply merges them."""
@@ -188,8 +209,13 @@ Quantity = Annotated[
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "minimum": 0,
-            "pattern": quantities.PATTERN,
             "maxLength": quantities.MAX_LENGTH,
+            VALIDATIONS: [
+                {
+                    "rule": f"type(self) == int || self.matches(r'{quantities.PATTERN}')",
+                    "message": f"must be a quantity of at least 0, {quantities.EXAMPLES}",
+                }
+            ],
         }
     ),
 ]
@@ -202,5 +228,31 @@ Name = Annotated[
         "must be the name of an object: lower case letters, digits, '-' and '.', with a letter or digit at both ends",
     ),
 ]
-ResourceList = Annotated[dict[str, Quantity], Field(max_length=32)]
+QUALIFIED = r"([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?"
+ResourceList = Annotated[
+    dict[str, Quantity],
+    Field(max_length=32),
+    key_pattern(QUALIFIED, "each amount needs the name of a resource, such as cpu, memory or nvidia.com/gpu"),
+]
 """Amounts by resource, such as `cpu: "2"`, `memory: 4Gi` or `nvidia.com/gpu: 1`."""
+
+LABEL_VALUE = r"([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?"
+LABEL_NAME = "letters, digits, '-', '_' and '.', with a letter or digit at both ends and at most 63 characters"
+LabelKey = Annotated[
+    str,
+    Field(min_length=1, max_length=317),
+    pattern(QUALIFIED, f"must be the key of a label: {LABEL_NAME}; before it, if need be, a prefix as example.com/"),
+]
+LabelValue = Annotated[
+    str,
+    Field(max_length=63),
+    pattern(LABEL_VALUE, f"must be the value of a label: {LABEL_NAME}, or empty"),
+]
+Labels = Annotated[
+    dict[str, LabelValue],
+    Field(max_length=64),
+    key_pattern(
+        QUALIFIED, f"each key must be that of a label: {LABEL_NAME}; before it, if need be, a prefix as example.com/"
+    ),
+]
+"""Values of labels by key."""

@@ -13,7 +13,6 @@ from batchyard.api.base import (
     ListMap,
     Model,
     Name,
-    Quantity,
     Rule,
     StatusModel,
     Timestamp,
@@ -264,7 +263,7 @@ class Attempt(StatusModel):
     """One word on how the run ended, such as Error or OOMKilled."""
     message: str | None = None
     """A sentence on how the run ended."""
-    memory: Quantity | None = None
+    memory: str | None = None
     """Memory that the pod asked for; of a multi-node job, all nodes together."""
     out_of_memory: tuple[str, ...] | None = None
     """Containers that were killed because they used more memory than their limit."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from batchyard.api import names
-from batchyard.api.base import Integer, ListMap, Model, Number, Quantity, Rule, StatusModel
+from batchyard.api.base import Integer, Labels, ListMap, Model, Number, Quantity, Rule, StatusModel
 from batchyard.api.jobqueue import EnabledState
 from batchyard.api.meta import Condition, ObjectMeta, SelectorRequirement, Toleration
 
@@ -21,7 +21,7 @@ class EnvironmentType(StrEnum):
 class Unmanaged(Model):
     """Nodes that exist, chosen by their labels."""
 
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field({})
+    node_selector: Labels = Field({})
     """Labels of the nodes that belong to the environment; empty, all nodes."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
     """Taints of the environment's nodes that its pods tolerate."""

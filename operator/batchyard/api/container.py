@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from batchyard.api.base import ListMap, Model, Name, ResourceList, Rule, pattern
+from batchyard.api.base import Labels, ListMap, Model, Name, ResourceList, Rule, pattern
 from batchyard.api.meta import Toleration
 from batchyard.api.names import DEFAULT_CONTAINER, RESERVED_ENV_PREFIX
 from batchyard.api.podtypes import (
@@ -108,7 +108,7 @@ class Container(Model):
     """Service account the job runs as (AWS Batch's job role)."""
     image_pull_secrets: Annotated[tuple[LocalObjectReference, ...], Field(max_length=16)] = ()
     """Secrets to pull the image with, each as `name: secret`."""
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field({})
+    node_selector: Labels = Field({})
     """Labels a node must have, beside those of the compute environment."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
     """Taints the pod tolerates, beside those of the compute environment."""

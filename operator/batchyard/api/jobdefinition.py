@@ -36,7 +36,15 @@ def _objects(value: object) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-PodTemplate = Annotated[PodTemplateSpec, AfterValidator(_without_reserved_variables)]
+PodTemplate = Annotated[
+    PodTemplateSpec,
+    AfterValidator(_without_reserved_variables),
+    Rule(
+        "has(self.spec) && size(self.spec.containers) > 0",
+        "a template needs at least one container: give spec.containers, or leave template out",
+        lambda template: not isinstance(spec := template.get("spec") or {}, dict) or bool(spec.get("containers")),
+    ),
+]
 MAX_PARAMETER_NAME = 128
 Parameters = Annotated[
     dict[str, Annotated[str, Field(max_length=32768)]],
@@ -51,7 +59,10 @@ Parameters = Annotated[
 NodeRangeText = Annotated[
     str,
     Field(max_length=16),
-    pattern(r"[0-9]+|[0-9]+:[0-9]*|:[0-9]+", "must be a node index or a range, such as 0, 1:3, 1: or :3"),
+    pattern(
+        r"[0-9]{1,3}|[0-9]{1,3}:[0-9]{0,3}|:[0-9]{1,3}",
+        "must be a node index of at most three digits, or a range, such as 0, 1:3, 1: or :3",
+    ),
 ]
 
 

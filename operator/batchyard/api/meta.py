@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from batchyard.api.base import Integer, Model, Rule, StatusModel, Timestamp
+from batchyard.api.base import Integer, LabelKey, Labels, LabelValue, Model, Rule, StatusModel, Timestamp
 
 ConditionStatus = Literal["True", "False", "Unknown"]
 
@@ -44,11 +44,11 @@ class Condition(StatusModel):
 class SelectorRequirement(Model):
     """One condition on a label."""
 
-    key: Annotated[str, Field(min_length=1, max_length=317)]
+    key: LabelKey
     """Key of the label."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
     """How the label is compared with the values."""
-    values: Annotated[tuple[Annotated[str, Field(max_length=63)], ...], Field(max_length=64)] = ()
+    values: Annotated[tuple[LabelValue, ...], Field(max_length=64)] = ()
     """Values to compare with: needed for In and NotIn, forbidden for Exists and DoesNotExist."""
 
     rules = (
@@ -64,7 +64,7 @@ class SelectorRequirement(Model):
 class LabelSelector(Model):
     """Selects by labels; all conditions must hold, an empty selector selects everything."""
 
-    match_labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field({})
+    match_labels: Labels = Field({})
     """Labels that must have exactly these values."""
     match_expressions: Annotated[tuple[SelectorRequirement, ...], Field(max_length=32)] = ()
     """Further conditions on labels."""
@@ -73,11 +73,11 @@ class LabelSelector(Model):
 class Toleration(Model):
     """Lets pods run on nodes with a matching taint."""
 
-    key: Annotated[str, Field(max_length=317)] | None = None
+    key: LabelKey | None = None
     """Key of the taint; left out, with operator Exists, every taint matches."""
     operator: Literal["Exists", "Equal"] = "Equal"
     """Whether the taint's value is compared (Equal) or any value matches (Exists)."""
-    value: Annotated[str, Field(max_length=63)] | None = None
+    value: LabelValue | None = None
     """Value of the taint, for the operator Equal."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     """Effect of the taint; left out, all effects match."""

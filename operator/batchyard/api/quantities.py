@@ -17,6 +17,8 @@ MAXIMUM: Final = 2**53 - 1
 """Most that may be asked for of anything, in the unit that it is counted in (8 PiB of memory, 9e12 vCPU): what every
 program reads exactly."""
 
+_SHOWN: Final = 20
+"""Of a text that is too long for a quantity: how much a sentence shows of it."""
 _QUANTITY = re.compile(PATTERN.replace("$", r"\Z"), re.ASCII)
 _EXACT = Context(prec=200)
 _BINARY: Final = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
@@ -69,11 +71,16 @@ def _ceiling(quantity: str | float, unit: int) -> int:
     return int(scaled.to_integral_value(rounding=ROUND_CEILING))
 
 
+def _limit(text: str) -> str:
+    return f"; it has {len(text):,} characters, and may have {MAX_LENGTH}" if len(text) > MAX_LENGTH else ""
+
+
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> Decimal:
     match = _QUANTITY.match(text) if len(text) <= MAX_LENGTH else None
     if match is None:
-        raise InvalidQuantity(f'"{text[:MAX_LENGTH]}" is not a quantity of at least 0, {EXAMPLES}')
+        shown = text if len(text) <= MAX_LENGTH else f"{text[:_SHOWN]}…"
+        raise InvalidQuantity(f'"{shown}" is not a quantity of at least 0, {EXAMPLES}{_limit(text)}')
     number, suffix = Decimal(match[1]), match[2] or ""
     if suffix in _BINARY:
         return _EXACT.multiply(number, Decimal(1024 ** _BINARY[suffix]))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batchyard.api.base import Integer, Model, Number, Quantity, Rule, pattern
+from batchyard.api.base import Integer, Model, Number, Quantity, Rule, field_pattern
 
 
 class ExitAction(StrEnum):
@@ -31,36 +31,36 @@ class Backoff(Model):
     rules = (
         Rule(
             "self.maxSeconds >= self.initialSeconds",
-            "maxSeconds must be at least initialSeconds",
+            "maxSeconds (300 if left out) must be at least initialSeconds (10 if left out)",
             lambda it: it.max_seconds >= it.initial_seconds,
             field="maxSeconds",
         ),
     )
 
 
-_EXIT_CODE = pattern(r"[0-9]*\*?", "must be digits; a '*' at the end stands for any rest")
-_REASON = pattern(
-    r"[a-zA-Z0-9.:\s]*\*?",
-    "must be letters, digits, '.', ':' and spaces; a '*' at the end stands for any rest",
-)
+_REASON = r"[a-zA-Z0-9.:\s]*\*?"
+_OF_A_REASON = "must be letters, digits, '.', ':' and spaces; a '*' at the end stands for any rest"
 
 
 class EvaluateOnExit(Model):
     """A rule for failed attempts: what is given must all match, then the action is taken. Interruptions and timeouts
     are not asked about."""
 
-    on_exit_code: Annotated[str, Field(max_length=512), _EXIT_CODE] | None = None
+    on_exit_code: Annotated[str, Field(max_length=512)] | None = None
     """Exit code of the container, or its beginning followed by `*`. An attempt without an exit code never matches."""
-    on_reason: Annotated[str, Field(max_length=512), _REASON] | None = None
+    on_reason: Annotated[str, Field(max_length=512)] | None = None
     """Reason of the attempt (OOMKilled, NonZeroExit, CannotStartContainer, PodFailed) or what AWS Batch would call
     it, such as `OutOfMemoryError*`; or its beginning followed by `*`."""
-    on_status_reason: Annotated[str, Field(max_length=512), _REASON] | None = None
+    on_status_reason: Annotated[str, Field(max_length=512)] | None = None
     """Message of the attempt or what AWS Batch would call it, such as `Essential container in task exited`; or its
     beginning followed by `*`."""
     action: ExitAction
     """Whether the job is retried (while attempts are left) or fails."""
 
     rules = (
+        field_pattern("on_exit_code", r"[0-9]*\*?", "must be digits; a '*' at the end stands for any rest"),
+        field_pattern("on_reason", _REASON, _OF_A_REASON),
+        field_pattern("on_status_reason", _REASON, _OF_A_REASON),
         Rule(
             "has(self.onExitCode) || has(self.onReason) || has(self.onStatusReason)",
             "at least one of onExitCode, onReason and onStatusReason must be given",

@@ -122,7 +122,7 @@ def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
 
 def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
     location, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
-    path = _path(location)
+    path = _path((*location, *filter(None, context.get("field", "").split("."))))
     if kind == "extra_forbidden":
         return f"{path} is not a field of {model.__name__}{_suggestion(model, location)}"
     if kind in _SENTENCES:
