@@ -9,6 +9,7 @@ from fakes.cluster import Cluster, Process, in_cluster
 from unit.kube.test_errors import BY_POLICY, BY_WEBHOOK, NOT_ASKED
 
 OFTEN = 1000
+TOO_LARGE = [(413, "Request entity too large: limit is 3145728"), (500, "etcdserver: request is too large")]
 
 
 def answer(code: int, message: str, reason: str = "") -> ApiError:
@@ -20,7 +21,6 @@ REFUSALS = [
     answer(404, 'namespaces "media" not found', "NotFound"),
     answer(400, BY_WEBHOOK),
     answer(422, BY_POLICY, "Invalid"),
-    answer(413, "Request entity too large: limit is 3145728", "RequestEntityTooLarge"),
     answer(500, NOT_ASKED, "InternalError"),
     answer(500, "Internal error occurred: something odd", "InternalError"),
     answer(503, "no endpoints available", "ServiceUnavailable"),
@@ -133,3 +133,19 @@ async def test_a_refused_status_is_tried_again_and_harms_nobody(cluster: Cluster
     del process.api.replace_status
     await cluster.pass_time(40)
     assert cluster.state("large") == ("Starting", "CreatingPod")
+
+
+@pytest.mark.parametrize("array", [{}, {"array": {"size": 4}}], ids=["single", "array"])
+@pytest.mark.parametrize(("code", "words"), TOO_LARGE)
+@in_cluster()
+async def test_a_job_that_is_too_large_fails_and_says_what_to_shorten(
+    cluster: Cluster, code: int, words: str, array: dict[str, object]
+) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    refuse(process, "broken", answer(code, words))
+    cluster.submit("broken", **array)
+    await cluster.pass_time(10)
+    assert cluster.state("broken") == ("Failed", "JobRejected")
+    message = cluster.status("broken")["message"]
+    assert f"the Kubernetes Job is larger than the API server takes ({words}): shorten spec.parameters" in message

@@ -61,6 +61,15 @@ class Invalid(ApiError):
     """422 with the fields that are wrong: the object breaks its schema or a validation rule."""
 
 
+class TooLarge(ApiError):
+    """413, or what etcd says: the object is larger than the API server stores."""
+
+    @property
+    def definite(self) -> bool:
+        """It is as large the next time, whatever code this came with."""
+        return True
+
+
 class TooManyRequests(ApiError):
     """429: the API server sheds load; `retry_after` says for how long."""
 
@@ -90,12 +99,18 @@ _DENIAL = re.compile(
 )
 """How admission begins its own words, whatever code they come with: the webhook or policy chooses that."""
 
+_EXPRESSION = re.compile(r",? regex used for validation is '[^']*'")
+"""What the API server adds to a sentence that has said in words, with an example, what a name may consist of."""
+
+_FULL_OF_ETCD = ("etcdserver: request is too large", "trying to send message larger than max")
+
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     400: BadRequest,
     403: Forbidden,
     404: NotFound,
     409: Conflict,
     410: Gone,
+    413: TooLarge,
     422: Invalid,
     429: TooManyRequests,
 }
@@ -105,6 +120,7 @@ def from_status(code: int, status: Mapping[str, Any], retry_after: float | None 
     """Turn the `Status` object of an answer (or of an ERROR event of a watch) into the matching exception."""
     reason = str(status.get("reason") or "Unknown")
     message = str(status.get("message") or f"the API server answered {code} {reason} without an explanation")
+    message = _EXPRESSION.sub("", message)
     causes = (status.get("details") or {}).get("causes") or ()
     if 400 <= code < 500 and _DENIAL.search(message):
         kind: type[ApiError] = Denied
@@ -115,6 +131,8 @@ def from_status(code: int, status: Mapping[str, Any], retry_after: float | None 
         kind = Conflict
     elif code == 422 and not any(cause.get("field") for cause in causes):
         kind = Denied
+    elif any(each in message for each in _FULL_OF_ETCD):
+        kind = TooLarge
     elif code >= 500:
         kind = Unavailable
     else:

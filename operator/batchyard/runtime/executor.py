@@ -20,7 +20,7 @@ from batchyard.core.placement import Placement
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Key, Resolved, Status
 from batchyard.core.template import TemplateError
-from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
+from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound, TooLarge
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
 from batchyard.manifests.event import build_event
@@ -83,6 +83,14 @@ class Executor:
             self._fail(placement, error.reason, error.message)
         except (Invalid, BadRequest) as error:
             self._fail(placement, Reason.JOB_REJECTED, f"the API server refused the Kubernetes Job: {error.message}")
+        except TooLarge as error:
+            self._fail(
+                placement,
+                Reason.JOB_REJECTED,
+                f"the Kubernetes Job is larger than the API server takes ({error.message}): shorten spec.parameters or"
+                " the overrides of the job, or command, args and env of its JobDefinition, or hand long texts over in"
+                " a ConfigMap",
+            )
         except InTheWayError as error:
             self._postpone(placement, str(error))
         except ApiError as error:

@@ -26,7 +26,8 @@ NOT_ASKED = 'Internal error occurred: failed calling webhook "mutate.example.org
         (422, "Invalid", BY_POLICY, OF_POLICY, errors.Denied, True),
         (422, "Invalid", "the server rejected our request", {}, errors.Denied, True),
         (403, "Forbidden", 'jobs.batch "j" is forbidden: exceeded quota: tight', {}, errors.Forbidden, True),
-        (413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", {}, errors.ApiError, True),
+        (413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", {}, errors.TooLarge, True),
+        (500, "InternalError", "etcdserver: request is too large", {}, errors.TooLarge, True),
         (500, "InternalError", NOT_ASKED, {}, errors.Unavailable, True),
         (500, "", BY_WEBHOOK, {}, errors.Unavailable, True),
         (500, "InternalError", "etcdserver: request timed out", {}, errors.Unavailable, False),
@@ -44,3 +45,13 @@ def test_an_answer(
 
 def test_no_answer_is_no_last_word() -> None:
     assert not errors.Unreachable(0, "Unreachable", "cannot connect").definite
+
+
+def test_words_are_shown_without_the_expressions_behind_them() -> None:
+    message = (
+        'Job.batch "j" is invalid: spec.template.spec.containers[0].name: Invalid value: "A b": a lowercase RFC 1123'
+        " label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric"
+        " character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+    )
+    shown = from_status(422, {"reason": "Invalid", "message": message}).message
+    assert shown.endswith("alphanumeric character (e.g. 'my-name',  or '123-abc')")
