@@ -27,7 +27,7 @@ DEPTH = 100
 """How many jobs of each queue are looked at."""
 
 FURTHEST_SECONDS = 10 * 365 * 86_400.0
-"""Nobody is told of a start later than that: a hundred thousand indexes with timeouts of a year come to no date."""
+"""No date is told of a start later than that: a hundred thousand indexes with timeouts of a year come to none."""
 
 RESOLUTION_SECONDS = 1.0
 """Ends within this time are taken together."""
@@ -69,14 +69,19 @@ class Seen:
 
 
 def estimates(snapshot: Snapshot, seen: Seen, now: float) -> dict[Key, float]:
-    """Return the time at which each of the first jobs is expected to start, as far as that is known."""
+    """Return the time at which each of the first jobs is expected to start, as far as that is known.
+
+    Infinity stands for a start so late that no date is told.
+    """
     waiting = [one for queue in scheduling_order(snapshot.queues.values()) for one in _line(snapshot, seen, queue, now)]
     if not waiting:
         return {}
     course = _Course(waiting, Ledger(snapshot.pools, snapshot.used), list(_ends(snapshot, seen, now)))
     course.run(now)
     # Whatever would start at once, going by the sums, is held back by what is not looked at here.
-    return {key: start for key, start in course.found.items() if now < start <= now + FURTHEST_SECONDS}
+    return {
+        key: start if start <= now + FURTHEST_SECONDS else inf for key, start in course.found.items() if now < start
+    }
 
 
 _Event = tuple[float, str, tuple[tuple[str, int], ...]]

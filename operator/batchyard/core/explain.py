@@ -9,6 +9,7 @@ its start goes along; for its own sake it is told seldom, and only when it has c
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import inf
 from types import MappingProxyType
 
 from batchyard.api.batchjob import JobState
@@ -92,8 +93,8 @@ def unestimated(status: Status, *, waits: bool) -> Status:
 
 def estimate_moved(shown: float | None, estimate: float | None, now: float) -> bool:
     """Whether an estimate differs by more than half a minute and a fifth of the time that remains."""
-    if shown is None or estimate is None:
-        return shown is not estimate
+    if shown is None or estimate is None or inf in (shown, estimate):
+        return shown != estimate
     return abs(estimate - shown) > max(LEAST_MOVE_SECONDS, LEAST_MOVE_SHARE * (estimate - now))
 
 

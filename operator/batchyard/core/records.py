@@ -100,7 +100,8 @@ class Status(NamedTuple):
     """Of the content of the revision."""
     queue_position: int | None = None
     estimated_start: float | None = None
-    """Of a job that waits for room, where it is known how long what goes before it takes."""
+    """Of a job that waits for room, where it is known how long what goes before it takes; infinity where that is so
+    long that no date is told."""
     environment: str = ""
     job_name: str = ""
     started_at: float | None = None

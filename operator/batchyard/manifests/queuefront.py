@@ -31,7 +31,7 @@ def render_front(
     shown = [*(previous.get("front") or ()), *([None] * len(waiting))]
     front = [_render(job, before, now) for job, before in zip(waiting, shown, strict=False)]
     first = {**front[0], "reason": head[0], "message": head[1]}
-    if estimated_start is not None:
+    if estimated_start is not None and estimated_start < inf:
         first["estimatedStartAt"] = format_time(estimated_start)
     status: dict[str, Any] = {"head": first, "front": front}
     if blocked is not None:

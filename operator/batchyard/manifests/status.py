@@ -5,6 +5,7 @@ was.
 """
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from batchyard.api.batchjob import JobState
@@ -16,6 +17,8 @@ from batchyard.manifests.brevity import DETAIL_BYTES, MESSAGE_BYTES, brief
 from batchyard.manifests.conditions import STALLED, Verdict, render_conditions
 from batchyard.manifests.indextext import read_indexes, render_indexes
 from batchyard.manifests.times import format_time, parse_time
+
+NO_DATE = "; its start has no date: going by timeouts and earlier runs, what goes before it takes more than ten years"
 
 MAX_ATTEMPTS = 50
 """Attempts kept in status, newest last; interruptions make the list longer than the retry strategy allows.
@@ -30,12 +33,12 @@ def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], no
         "observedGeneration": job.generation,
         "state": _shown_state(status).value,
         "reason": brief(status.reason, DETAIL_BYTES),
-        "message": brief(status.message, MESSAGE_BYTES),
+        "message": _message(status),
         "jobDefinition": f"{job.definition}:{status.revision}" if status.revision is not None else None,
         "jobDefinitionUid": status.definition_uid,
         "jobDefinitionDigest": status.digest,
         "queuePosition": status.queue_position,
-        "estimatedStartAt": _rendered_time(status.estimated_start),
+        "estimatedStartAt": _rendered_time(status.estimated_start) if status.estimated_start != inf else None,
         "computeEnvironment": status.environment,
         "jobName": status.job_name,
         "startedAt": _rendered_time(status.started_at),
@@ -59,16 +62,17 @@ def read_status(status: Mapping[str, Any]) -> Status:
     array = read_array(status["array"]) if "array" in status else None
     if state is JobState.PENDING and array is not None and status.get("computeEnvironment"):
         state = JobState.RUNNING
+    message, no_date, _ = status.get("message", "").partition(NO_DATE)
     stalled = any(condition["type"] == STALLED for condition in status.get("conditions") or ())
     return Status(
         state=state,
         reason=status.get("reason", ""),
-        message=status.get("message", ""),
+        message=message,
         revision=int(revision) if revision else None,
         definition_uid=status.get("jobDefinitionUid", ""),
         digest=status.get("jobDefinitionDigest", ""),
         queue_position=status.get("queuePosition"),
-        estimated_start=_parsed_time(status.get("estimatedStartAt")),
+        estimated_start=inf if no_date else _parsed_time(status.get("estimatedStartAt")),
         environment=status.get("computeEnvironment", ""),
         job_name=status.get("jobName", ""),
         started_at=_parsed_time(status.get("startedAt")),
@@ -82,6 +86,12 @@ def read_status(status: Mapping[str, Any]) -> Status:
         array=array,
         held=Held(status.get("reason", ""), parse_time(status["heldSince"])) if "heldSince" in status else None,
     )
+
+
+def _message(status: Status) -> str:
+    """The sentence about the job, and that there is no date for its start where that is so."""
+    text = brief(status.message, MESSAGE_BYTES)
+    return text + NO_DATE if status.estimated_start == inf else text
 
 
 def _held_since(status: Status) -> str | None:
@@ -104,7 +114,7 @@ def _verdict(status: Status) -> Verdict:
     return Verdict(
         ready=status.state is JobState.SUCCEEDED,
         reason=brief(status.reason, DETAIL_BYTES) or status.state.value,
-        message=brief(status.message, MESSAGE_BYTES),
+        message=_message(status),
         stalled=status.stalled or failed,
         failed=failed,
     )

@@ -7,6 +7,7 @@ from the jobs that are still there.
 import time
 from collections.abc import Mapping
 from functools import partial
+from math import inf
 
 from batchyard.api.batchjob import JobState
 from batchyard.core import explain
@@ -88,4 +89,4 @@ class Forecast:
             self._containment.report(fault)
         found = outcome.result or {}
         self._next_estimates = now + min((time.perf_counter() - began) / SHARE, MAX_PAUSE_SECONDS)
-        return {key: float(int(at)) for key, at in found.items()}
+        return {key: at if at == inf else float(int(at)) for key, at in found.items()}

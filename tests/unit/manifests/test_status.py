@@ -1,5 +1,6 @@
 """A BatchJob's status: rendered, read back, and sent as a difference."""
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -195,7 +196,7 @@ statuses = st.builds(
     refusals=st.just(0),  # not stored
     definition_uid=texts,
     digest=texts,
-    estimated_start=times,
+    estimated_start=times | st.just(inf),
     array=st.none(),
     held=st.none(),
     dependencies=st.lists(
