@@ -161,6 +161,38 @@ async def test_a_job_applied_right_behind_a_change_gets_the_change(cluster: Clus
     assert image_of(cluster, "job-1") == "busybox:2"
 
 
+HUNGRY = {"name": "main", "image": "busybox", "resources": {"requests": {"cpu": "9" * 40}}}
+USELESS: list[tuple[dict[str, object], str, str]] = [
+    (
+        {"numNodes": 3, "nodeRanges": [{"targetNodes": "2:1", "container": {"image": "busybox"}}]},
+        "InvalidSpec",
+        'spec.multiNode.nodeRanges: range "2:1" ends before it begins: write "1:2"',
+    ),
+    (
+        {"numNodes": 1, "nodeRanges": [{"targetNodes": "0:", "template": {"spec": {"containers": [HUNGRY]}}}]},
+        "InvalidResources",
+        'range "0:" of nodes: resources or overhead of the pod: cpu: "99999999999999999999…" is not a quantity',
+    ),
+]
+
+
+@pytest.mark.parametrize(("multi_node", "reason", "sentence"), USELESS)
+@in_cluster()
+async def test_what_batchyard_itself_has_against_a_definition_is_said_as_its_own_words(
+    cluster: Cluster, multi_node: dict[str, object], reason: str, sentence: str
+) -> None:
+    cluster.furnish()
+    await cluster.start_operator()
+    cluster.put("JobDefinition", "odd", container=None, multiNode=multi_node)
+    await cluster.pass_time(2)
+    ready, said, message = cluster.condition("JobDefinition", "odd")
+    assert (ready, said) == ("False", reason)
+    assert message.startswith(sentence)
+    cluster.submit(jobDefinition="odd")
+    await cluster.pass_time(2)
+    assert cluster.state() == ("Failed", reason)
+
+
 @pytest.mark.parametrize("status", [422, 400])
 @in_cluster()
 async def test_a_template_that_the_api_server_refuses_is_shown_in_its_words(cluster: Cluster, status: int) -> None:

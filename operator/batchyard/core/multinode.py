@@ -28,8 +28,11 @@ def parts(multi_node: Mapping[str, Any], node_overrides: Mapping[str, Any]) -> t
     size = _size(multi_node, node_overrides)
     main = multi_node.get("mainNode", 0)
     if main >= size:
-        raise NodeRangeError(f"the main node is number {main}, but there are {size} nodes, counted from 0")
-    bounds = [_bounds(each["targetNodes"], size) for each in ranges]
+        raise NodeRangeError(
+            f"spec.multiNode.mainNode is {main}, but {_numbered(size)}: ask for {main + 1} nodes at least, or give"
+            " another mainNode"
+        )
+    bounds = [_bounds(each["targetNodes"], size, "spec.multiNode.nodeRanges") for each in ranges]
     overrides = _overrides(node_overrides, bounds, size)
     nodes: dict[int, list[int]] = {}
     for node in range(size):
@@ -50,22 +53,29 @@ def _size(multi_node: Mapping[str, Any], node_overrides: Mapping[str, Any]) -> i
     return wanted
 
 
-def _bounds(text: str, size: int) -> tuple[int, int]:
-    """First and last node of a range."""
+def _bounds(text: str, size: int, where: str) -> tuple[int, int]:
+    """First and last node of a range; `where` is the field that it stands in."""
     low, colon, high = text.partition(":")
     first = int(low or 0)
-    last = first if not colon else int(high) if high else size - 1
-    if first >= size or last >= size:
-        raise NodeRangeError(f"range {text} names nodes that do not exist: there are {size}, counted from 0")
+    last = first if not colon else int(high) if high else max(size - 1, first)
     if first > last:
-        raise NodeRangeError(f"range {text} ends before it begins")
+        raise NodeRangeError(f'{where}: range "{text}" ends before it begins: write "{last}:{first}"')
+    if last >= size:
+        raise NodeRangeError(
+            f'{where}: range "{text}" names nodes that do not exist, as {_numbered(size)}: take others, or raise'
+            " numNodes"
+        )
     return first, last
+
+
+def _numbered(size: int) -> str:
+    return f"there are {size} nodes, numbered 0 to {size - 1}" if size > 1 else "there is one node, which is number 0"
 
 
 def _narrowest(node: int, bounds: Sequence[tuple[int, int]]) -> int:
     around = [index for index, (first, last) in enumerate(bounds) if first <= node <= last]
     if not around:
-        raise NodeRangeError(f"no range says what node {node} runs: let the nodeRanges cover all nodes")
+        raise NodeRangeError(f"spec.multiNode.nodeRanges: none says what node {node} runs: let them cover all nodes")
     return min(around, key=lambda index: (bounds[index][1] - bounds[index][0], -index))
 
 
@@ -75,10 +85,11 @@ def _overrides(
     found: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for each in node_overrides.get("nodeRanges") or ():
         text = each["targetNodes"]
-        if (wanted := _bounds(text, size)) not in bounds:
+        if (wanted := _bounds(text, size, "spec.nodeOverrides.nodeRanges")) not in bounds:
             ranges = ", ".join(f"{first}:{last}" for first, last in dict.fromkeys(bounds))
             raise NodeRangeError(
-                f"spec.nodeOverrides changes range {text}, which the JobDefinition does not have: use one of {ranges}"
+                f'spec.nodeOverrides.nodeRanges changes range "{text}", which the JobDefinition does not have:'
+                f" use one of {ranges}"
             )
         found.setdefault(wanted, []).extend(each.get("containerOverrides") or ())
     return found

@@ -5,18 +5,21 @@ only in the dry run. The merge of a job into its definition asks here first, so 
 not in an exception. Whatever is read of a template anywhere later is checked here.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from batchyard.api import names
+from batchyard.api.base import LABEL_NAME, LABEL_VALUE, QUALIFIED
 
 
 @dataclass(slots=True, frozen=True)
 class _MapOf:
-    """An object with any keys."""
+    """An object with any keys that are as `keys` says."""
 
     values: Any
+    keys: str
 
 
 @dataclass(slots=True, frozen=True)
@@ -27,7 +30,19 @@ class _Between:
     most: int
 
 
-_AMOUNTS = _MapOf((str, int, float))
+@dataclass(slots=True, frozen=True)
+class _Text:
+    """A string that is as Kubernetes wants it."""
+
+    pattern: re.Pattern[str]
+    must_be: str
+
+
+_KEY = re.compile(QUALIFIED, re.ASCII)
+_OF_LABELS = f"be that of a label: {LABEL_NAME}; before it, if need be, a prefix as example.com/"
+_LABEL = _Text(re.compile(LABEL_VALUE, re.ASCII), f"the value of a label: {LABEL_NAME}, or empty")
+_LABELS = _MapOf(_LABEL, _OF_LABELS)
+_AMOUNTS = _MapOf((str, int, float), "be the name of a resource, such as cpu, memory or nvidia.com/gpu")
 _RESOURCES = {"requests": _AMOUNTS, "limits": _AMOUNTS}
 _CONTAINER = {
     "name": str,
@@ -37,11 +52,11 @@ _CONTAINER = {
     "resources": _RESOURCES,
 }
 _POD_TEMPLATE = {
-    "metadata": {"labels": _MapOf(str), "annotations": _MapOf(str)},
+    "metadata": {"labels": _LABELS, "annotations": _MapOf(str, _OF_LABELS)},
     "spec": {
         "containers": [_CONTAINER],
         "initContainers": [_CONTAINER],
-        "nodeSelector": _MapOf(str),
+        "nodeSelector": _LABELS,
         "tolerations": [{}],
         "overhead": _AMOUNTS,
         "resources": _RESOURCES,
@@ -50,6 +65,8 @@ _POD_TEMPLATE = {
     },
 }
 _NAMES = {str: "a string", (str, int, float): "a quantity"}
+_SHOWN = 64
+"""Characters of a wrong key or value that a sentence shows."""
 _DEEPEST = 50
 """How deep a template may be nested; what Kubernetes knows in a pod is half as deep."""
 
@@ -101,6 +118,10 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(each, levels - 1) for each in parts)
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
 def _problem(value: Any, shape: Any, path: str) -> str:
     """Walk value and shape together; a field that is null counts as absent, an entry of a list does not."""
     match shape:
@@ -111,15 +132,28 @@ def _problem(value: Any, shape: Any, path: str) -> str:
         case _MapOf():
             if not isinstance(value, Mapping):
                 return f"{path} must be an object"
+            if (odd := next((name for name in value if not _KEY.fullmatch(name)), None)) is not None:
+                return f'{path} has the key "{_cut(odd)}", which must {shape.keys}'
             parts = ((entry, shape.values, f"{path}.{name}") for name, entry in value.items())
         case dict():
             if not isinstance(value, Mapping):
                 return f"{path} must be an object"
             parts = ((value[name], shape[name], f"{path}.{name}") for name in shape if value.get(name) is not None)
+        case _:
+            return _problem_of_one(value, shape, path)
+    return next((problem for part in parts if (problem := _problem(*part))), "")
+
+
+def _problem_of_one(value: Any, shape: Any, path: str) -> str:
+    """The same for a value without parts."""
+    match shape:
+        case _Text():
+            if not isinstance(value, str):
+                return f"{path} must be a string"
+            return "" if shape.pattern.fullmatch(value) else f'{path} is "{_cut(value)}" and must be {shape.must_be}'
         case _Between():
             fits = isinstance(value, int) and not isinstance(value, bool) and shape.least <= value <= shape.most
             return "" if fits else f"{path} must be a whole number from {shape.least} to {shape.most}"
         case _:
             fits = isinstance(value, shape) and not isinstance(value, bool)
             return "" if fits else f"{path} must be {_NAMES[shape]}"
-    return next((problem for part in parts if (problem := _problem(*part))), "")

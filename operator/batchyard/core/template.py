@@ -6,7 +6,8 @@ shared with the revision's content, so nobody may change a template in place.
 """
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from batchyard.api.names import DEFAULT_CONTAINER
@@ -151,24 +152,43 @@ def _gang(job: BatchJob, revision: Revision) -> Gang:
         raise TemplateError(Reason.INVALID_SPEC, str(error)) from error
     groups = []
     for part in parts:
-        try:
+        with _of_range(part.range):
             template = _pod(part.range, part.overrides, job, revision)
             groups.append(NodeGroup(part.nodes, template, _request(template["spec"])))
-        except TemplateError as error:
-            where = f"node range {part.range['targetNodes']}"
-            raise TemplateError(error.reason, f"{where}: {error.message}") from error
     return Gang(main, tuple(groups))
 
 
 def pod_templates(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The pod templates of a definition's content: one, or one for each part of the nodes of a multi-node job."""
+    """The pod templates of a definition's content: one, or one for each part of the nodes of a multi-node job.
+
+    Raises TemplateError where no job could use them, as far as that can be known without the API server.
+    """
     if multi_node := content.get("multiNode"):
         try:
             _, parts = multinode.parts(multi_node, {})
         except multinode.NodeRangeError as error:
             raise TemplateError(Reason.INVALID_SPEC, str(error)) from error
-        return [pod_template(part.range) for part in parts]
-    return [pod_template(content)]
+        return [_usable(part.range) for part in parts]
+    return [_usable(content)]
+
+
+def _usable(form: Mapping[str, Any]) -> dict[str, Any]:
+    """The pod template, refused where what its pod asks for cannot be read."""
+    with _of_range(form):
+        template = pod_template(form)
+        _request(template["spec"])
+    return template
+
+
+@contextmanager
+def _of_range(form: Mapping[str, Any]) -> Iterator[None]:
+    """Let an error say of which range of nodes it is, if of one."""
+    try:
+        yield
+    except TemplateError as error:
+        if "targetNodes" not in form:
+            raise
+        raise TemplateError(error.reason, f'range "{form["targetNodes"]}" of nodes: {error.message}') from error
 
 
 def pod_template(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,7 +201,7 @@ def pod_template(content: Mapping[str, Any]) -> dict[str, Any]:
         container["name"] = short.get("name") or DEFAULT_CONTAINER
         spec = {name: short[name] for name in _POD_FIELDS if short.get(name)}
         return {"spec": {**spec, "restartPolicy": "Never", "containers": [container]}}
-    if template := content.get("template"):
+    if (template := content.get("template")) is not None:
         if problem := misshapen(template):
             raise TemplateError(Reason.INVALID_SPEC, problem)
         template = without_nulls(template)

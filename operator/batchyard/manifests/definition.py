@@ -6,7 +6,7 @@ template.
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from batchyard.core.memoryunits import DOUBTFUL_MEMORY, doubts_about_definition
 from batchyard.core.records import Definition, Revision
@@ -15,15 +15,27 @@ from batchyard.manifests.conditions import Verdict, render_conditions
 from batchyard.manifests.times import format_time
 
 
+class Rejection(NamedTuple):
+    """What speaks against a pod template: a word and a sentence."""
+
+    reason: str
+    message: str
+
+    @classmethod
+    def by_api_server(cls, words: str) -> Self:
+        """In the API server's words."""
+        return cls("TemplateRejected", f"the API server refuses the pod template: {words}")
+
+
 def render_definition_status(
     definition: Definition,
     revisions: Collection[Revision],
-    rejection: str,
+    rejection: Rejection | None,
     previous: Mapping[str, Any],
     now: float,
     unrecorded: str = "",
 ) -> dict[str, Any]:
-    """The whole status; `rejection` is what the API server has against the pod template, empty if nothing.
+    """The whole status; `rejection` is what speaks against the pod template.
 
     `unrecorded` is why it does not take the revision of the present spec.
     """
@@ -47,7 +59,11 @@ def render_definition_status(
 
 
 def _verdict(
-    definition: Definition, revisions: Collection[Revision], latest: Revision | None, rejection: str, unrecorded: str
+    definition: Definition,
+    revisions: Collection[Revision],
+    latest: Revision | None,
+    rejection: Rejection | None,
+    unrecorded: str,
 ) -> Verdict:
     if definition.refusal:
         return Verdict(False, "InvalidSpec", definition.refusal, stalled=True)
@@ -55,7 +71,7 @@ def _verdict(
         message = f"the API server does not take the ControllerRevision of this spec; it is tried again: {unrecorded}"
         return Verdict(False, "CreateFailed", message)
     if rejection:
-        return Verdict(False, "TemplateRejected", f"the API server refuses the pod template: {rejection}", stalled=True)
+        return Verdict(False, rejection.reason, rejection.message, stalled=True)
     if not revisions:
         return Verdict(False, "Progressing", "the first revision is being made")
     if latest is None:

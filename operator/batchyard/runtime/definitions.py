@@ -21,7 +21,7 @@ from batchyard.kube.errors import (
 )
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS
-from batchyard.manifests.definition import render_definition_status
+from batchyard.manifests.definition import Rejection, render_definition_status
 from batchyard.manifests.probe import build_probes
 from batchyard.manifests.revision import build_revision, read_revision
 from batchyard.runtime.cache import Cache
@@ -36,8 +36,8 @@ class DefinitionKeeper:
         self._api = api
         self._cache = cache
         self._clock = clock
-        self._verdicts: dict[Key, tuple[str, str]] = {}
-        """Digest that was put to the API server last, and what it had against it."""
+        self._verdicts: dict[Key, tuple[str, Rejection | None]] = {}
+        """Digest of the content that was proved last, and what spoke against it."""
 
     async def confirm(self, key: Key) -> None:
         """Read a definition for the new jobs that ask for its latest revision, which are let go on then.
@@ -62,7 +62,7 @@ class DefinitionKeeper:
         if definition is None:
             self._verdicts.pop(key, None)
             return
-        rejection = ""
+        rejection = None
         if not definition.refusal:
             rejection = await self._prove(definition)
             try:
@@ -73,23 +73,25 @@ class DefinitionKeeper:
             await self._clear_away(definition)
         await self._write_status(definition, rejection)
 
-    async def _prove(self, definition: Definition) -> str:
-        """Ask the API server what it thinks of the template, once per content."""
-        digest, rejection = self._verdicts.get(definition.key, ("", ""))
+    async def _prove(self, definition: Definition) -> Rejection | None:
+        """Look at the template, and ask the API server what it thinks of it, once per content."""
+        digest, rejection = self._verdicts.get(definition.key, ("", None))
         if digest == definition.digest:
             return rejection
-        rejection = ""
+        rejection = None
         try:
             for probe in build_probes(definition, revisions.content(definition.spec)):
                 await self._try(probe)
-        except (TemplateError, Invalid, BadRequest) as error:
-            rejection = error.message
+        except TemplateError as error:
+            rejection = Rejection(error.reason, error.message)
+        except (Invalid, BadRequest) as error:
+            rejection = Rejection.by_api_server(error.message)
         except ApiError as error:
             # Quota and the like, a webhook that cannot be called: says nothing about the template, and may be over by
             # the time a job needs it.
             _log.info("The template of JobDefinition %s/%s was not tried: %s", *definition.key, error.message)
             if not error.definite:
-                return ""
+                return None
         self._verdicts[definition.key] = (definition.digest, rejection)
         return rejection
 
@@ -141,7 +143,7 @@ class DefinitionKeeper:
             used |= {self._cache.statuses[job].revision, self._cache.jobs[job].pinned_revision}
         return {number for number in used if number is not None}
 
-    async def _write_status(self, definition: Definition, rejection: str, unrecorded: str = "") -> None:
+    async def _write_status(self, definition: Definition, rejection: Rejection | None, unrecorded: str = "") -> None:
         catalogue = self._cache.catalogue
         entry = ("JobDefinition", *definition.key)
         old = catalogue.statuses.get(entry, {})

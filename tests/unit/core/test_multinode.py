@@ -44,11 +44,13 @@ def test_of_equally_narrow_ranges_the_one_named_last_counts() -> None:
 @pytest.mark.parametrize(
     ("multi_node", "words"),
     [
-        (ranges("0", size=2), "no range says what node 1 runs"),
-        (ranges("0:5", size=4), "range 0:5 names nodes that do not exist: there are 4"),
-        (ranges("4:", size=4), "range 4: names nodes that do not exist"),
-        (ranges("2:1", ":", size=3), "range 2:1 ends before it begins"),
-        (ranges("0:", size=2, main=2), "the main node is number 2, but there are 2 nodes"),
+        (ranges("0", size=2), "spec.multiNode.nodeRanges: none says what node 1 runs: let them cover all nodes"),
+        (ranges("0:5", size=4), 'range "0:5" names nodes that do not exist, as there are 4 nodes, numbered 0 to 3'),
+        (ranges("4:", size=4), 'range "4:" names nodes that do not exist, as there are 4 nodes, numbered 0 to 3'),
+        (ranges("9", size=1), 'range "9" names nodes that do not exist, as there is one node, which is number 0'),
+        (ranges("2:1", ":", size=3), 'nodeRanges: range "2:1" ends before it begins: write "1:2"'),
+        (ranges("9:5", ":", size=3), 'nodeRanges: range "9:5" ends before it begins: write "5:9"'),
+        (ranges("0:", size=2, main=2), "mainNode is 2, but there are 2 nodes, numbered 0 to 1: ask for 3 nodes at"),
     ],
 )
 def test_ranges_that_do_not_fit(multi_node: dict[str, Any], words: str) -> None:
@@ -118,7 +120,7 @@ def test_overrides_reach_the_nodes_they_name() -> None:
         (
             {"nodeOverrides": {"nodeRanges": [{"targetNodes": "0:", "containerOverrides": [{"name": "other"}]}]}},
             Reason.UNKNOWN_CONTAINER,
-            "node range 0:",
+            'range "0:" of nodes:',
         ),
     ],
 )

@@ -12,6 +12,10 @@ from batchyard.core.template import TemplateError, resolve
 from unit.samples import make_job, make_revision
 
 OK = {"name": "a", "image": "b"}
+LABEL_NAME = "letters, digits, '-', '_' and '.', with a letter or digit at both ends and at most 63 characters"
+OF_VALUES = f"the value of a label: {LABEL_NAME}, or empty"
+OF_AMOUNTS = 'has the key "", which must be the name of a resource, such as cpu, memory or nvidia.com/gpu'
+OF_LABELS = f"{LABEL_NAME}; before it, if need be, a prefix as example.com/"
 NESTED: list[Any] = []
 for _ in range(60):
     NESTED = [NESTED]
@@ -27,6 +31,22 @@ for _ in range(60):
         ({"spec": {"containers": {}}}, "spec.template.spec.containers must be a list"),
         ({"spec": {"containers": ["a"]}}, "spec.template.spec.containers[0] must be an object"),
         ({"spec": {"containers": [None]}}, "spec.template.spec.containers[0] must be an object"),
+        (
+            {"metadata": {"labels": {"": "x"}}, "spec": {"containers": [OK]}},
+            f'spec.template.metadata.labels has the key "", which must be that of a label: {OF_LABELS}',
+        ),
+        (
+            {"metadata": {"annotations": {"a" * 400: "x"}}, "spec": {"containers": [OK]}},
+            f'spec.template.metadata.annotations has the key "{"a" * 64}…", which must be that of a label: {OF_LABELS}',
+        ),
+        (
+            {"spec": {"containers": [OK], "nodeSelector": {"disk": "very fast"}}},
+            f'spec.template.spec.nodeSelector.disk is "very fast" and must be {OF_VALUES}',
+        ),
+        (
+            {"spec": {"containers": [{**OK, "resources": {"limits": {"": 1}}}]}},
+            f"spec.template.spec.containers[0].resources.limits {OF_AMOUNTS}",
+        ),
         ({"spec": {"containers": [OK, {}]}}, "spec.template.spec.containers[1] has no name: give it one"),
         ({"spec": {"containers": [{"name": 1}]}}, "spec.template.spec.containers[0].name must be a string"),
         (

@@ -12,7 +12,7 @@ from batchyard.api.jobdefinition import JobDefinitionStatus
 from batchyard.api.jobqueue import JobQueueStatus
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.queuerecords import Queue
-from batchyard.manifests.definition import render_definition_status
+from batchyard.manifests.definition import Rejection, render_definition_status
 from batchyard.manifests.environment import render_environment_status
 from batchyard.manifests.queue import render_queue_status
 from unit.manifests.conftest import Golden
@@ -119,30 +119,31 @@ def test_disabled_and_refused_environments() -> None:
 
 def test_the_status_of_a_definition(golden: Golden) -> None:
     revisions = [make_revision(1), make_revision(2), make_revision(3)]
-    status = render_definition_status(make_definition(inactive=frozenset({3})), revisions, "", {}, NOW)
+    status = render_definition_status(make_definition(inactive=frozenset({3})), revisions, None, {}, NOW)
     check_model(JobDefinitionStatus, status)
     golden("definition", status)
 
 
 def test_a_refused_template_is_shown_in_the_words_of_the_api_server() -> None:
     words = 'Job.batch "transcode" is invalid: spec.template.spec.containers[0].image: Required value'
-    status = render_definition_status(make_definition(), [make_revision(1)], words, {}, NOW)
+    status = render_definition_status(make_definition(), [make_revision(1)], Rejection.by_api_server(words), {}, NOW)
     assert ready(status) == ("False", "TemplateRejected")
     assert kinds(status) == ["Ready", "Stalled"]
     assert status["conditions"][0]["message"] == f"the API server refuses the pod template: {words}"
 
 
 def test_words_longer_than_a_condition_holds_are_cut() -> None:
-    status = render_definition_status(make_definition(), [make_revision(1)], "x" * 40_000, {}, NOW)
+    rejection = Rejection.by_api_server("x" * 40_000)
+    status = render_definition_status(make_definition(), [make_revision(1)], rejection, {}, NOW)
     assert len(status["conditions"][0]["message"]) == 32_768
     JobDefinitionStatus.model_validate(status)
 
 
 def test_a_definition_that_no_job_can_use_says_so() -> None:
     revisions = [make_revision(1)]
-    inactive = render_definition_status(make_definition(inactive=frozenset({1})), revisions, "", {}, NOW)
+    inactive = render_definition_status(make_definition(inactive=frozenset({1})), revisions, None, {}, NOW)
     assert ready(inactive) == ("False", "NoActiveRevision")
     assert "latestRevision" not in inactive
-    assert ready(render_definition_status(make_definition(), [], "", {}, NOW)) == ("False", "Progressing")
-    refused = render_definition_status(make_definition(refusal="no arrays"), revisions, "", {}, NOW)
+    assert ready(render_definition_status(make_definition(), [], None, {}, NOW)) == ("False", "Progressing")
+    refused = render_definition_status(make_definition(refusal="no arrays"), revisions, None, {}, NOW)
     assert kinds(refused) == ["Ready", "Stalled"]
