@@ -171,7 +171,7 @@ USELESS: list[tuple[dict[str, object], str, str]] = [
     (
         {"numNodes": 1, "nodeRanges": [{"targetNodes": "0:", "template": {"spec": {"containers": [HUNGRY]}}}]},
         "InvalidResources",
-        'range "0:" of nodes: resources or overhead of the pod: cpu: "99999999999999999999…" is not a quantity',
+        'range "0:" of nodes: resources of container \'main\': cpu: "99999999999999999999…" is not a quantity',
     ),
 ]
 

@@ -23,6 +23,7 @@ OTHERS = {
         "test_interruptions",
         "test_kills",
         "test_limits",
+        "test_malformed",
         "test_preemption",
         "test_refusals",
         "test_simulated_nodes",

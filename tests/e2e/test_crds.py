@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -136,6 +137,16 @@ def test_what_a_pod_does_not_have_is_refused(cluster: Cluster, namespace: str) -
     definition = json.dumps(manifest("JobDefinition", name="mistyped", container=None, template=template))
     with pytest.raises(LocalClusterError, match=r'unknown field "spec\.template\.spec\.nodeSelektor"'):
         cluster.kubectl("create", "-n", namespace, "-f", "-", input=definition)
+
+
+def test_a_lenient_client_is_warned_of_a_field_that_is_left_out(cluster: Cluster, namespace: str) -> None:
+    template = {"spec": {"containers": [{"name": "main", "image": "busybox"}], "nodeSelektor": {"a": "b"}}}
+    definition = json.dumps(manifest("JobDefinition", name="lenient", container=None, template=template))
+    command = [str(cluster.binaries / "kubectl"), "--kubeconfig", str(cluster.kubeconfig), "-n", namespace]
+    command += ["create", "--validate=warn", "-o", "json", "-f", "-"]
+    done = subprocess.run(command, input=definition, capture_output=True, text=True, check=True, timeout=60)
+    assert 'Warning: unknown field "spec.template.spec.nodeSelektor"' in done.stderr
+    assert "nodeSelektor" not in json.dumps(json.loads(done.stdout)["spec"])
 
 
 def test_nulls_of_templating_tools_are_not_set(cluster: Cluster, namespace: str) -> None:

@@ -43,7 +43,7 @@ def parse_count(quantity: str | float) -> int:
     """A whole number of things that cannot be split, such as GPUs: "1500m" is refused."""
     value = _parse(str(quantity))
     if value != value.to_integral_value():
-        raise InvalidQuantity(f'"{quantity}" is not a whole number')
+        raise InvalidQuantity(f'"{quantity}" is not a whole number, and such things cannot be split')
     return int(value)
 
 

@@ -145,7 +145,10 @@ def _gang(job: BatchJob, revision: Revision) -> Gang:
             "spec.containerOverrides does not say of which nodes: use spec.nodeOverrides for a multi-node job",
         )
     if job.spec.get("array"):
-        raise TemplateError(Reason.INVALID_SPEC, "an array cannot be made of multi-node jobs: remove spec.array")
+        raise TemplateError(
+            Reason.INVALID_SPEC,
+            "an array cannot be made of multi-node jobs: remove spec.array, or choose another spec.jobDefinition",
+        )
     try:
         main, parts = multinode.parts(revision.content["multiNode"], job.spec.get("nodeOverrides") or {})
     except multinode.NodeRangeError as error:
@@ -173,10 +176,10 @@ def pod_templates(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _usable(form: Mapping[str, Any]) -> dict[str, Any]:
-    """The pod template, refused where what its pod asks for cannot be read."""
+    """The pod template, refused where no pod may ask for what it asks for."""
     with _of_range(form):
         template = pod_template(form)
-        _request(template["spec"])
+        _request(each_container(template["spec"], _with_checked_resources))
     return template
 
 
