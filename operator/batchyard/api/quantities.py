@@ -9,6 +9,8 @@ from decimal import ROUND_CEILING, Context, Decimal
 from functools import lru_cache
 from typing import Final
 
+from batchyard.api.excerpt import excerpt
+
 # The same expression stands in the CRDs, so it must mean the same in Go (RE2) and in Python.
 PATTERN: Final = r"^([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?$"
 MAX_LENGTH: Final = 32
@@ -79,7 +81,7 @@ def _limit(text: str) -> str:
 def _parse(text: str) -> Decimal:
     match = _QUANTITY.match(text) if len(text) <= MAX_LENGTH else None
     if match is None:
-        shown = text if len(text) <= MAX_LENGTH else f"{text[:_SHOWN]}…"
+        shown = excerpt(text, MAX_LENGTH if len(text) <= MAX_LENGTH else _SHOWN)
         raise InvalidQuantity(f'"{shown}" is not a quantity of at least 0, {EXAMPLES}{_limit(text)}')
     number, suffix = Decimal(match[1]), match[2] or ""
     if suffix in _BINARY:

@@ -18,6 +18,7 @@ from batchyard.api.base import Model
 from batchyard.api.batchjob import BatchJob
 from batchyard.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
 from batchyard.api.consumableresource import ConsumableResource, ConsumableResourceStatus
+from batchyard.api.excerpt import excerpt
 from batchyard.api.jobdefinition import JobDefinition, JobDefinitionStatus
 from batchyard.api.jobqueue import JobQueue, JobQueueStatus
 
@@ -31,6 +32,8 @@ _STATUSES: Mapping[str, type[BaseModel]] = {
 Location = tuple[int | str, ...]
 
 _SHOWN = 3
+_LONGEST_STEP, _LONGEST_VALUE = 64, 60
+"""Characters that a sentence shows of a key, and of a value."""
 _TIME = "must be a time such as 2030-01-31T12:00:00Z"
 _OBJECT = "must be an object (key: value)"
 # By pydantic's error types; {name} stands for what pydantic tells about the bound.
@@ -139,15 +142,15 @@ def _path(location: Location) -> str:
         if isinstance(step, int):
             path += f"[{step}]"
         elif "." in step or "/" in step:
-            path += f'["{step}"]'
+            path += f'["{excerpt(step, _LONGEST_STEP)}"]'
         else:
-            path += f".{step}" if path else step
+            path += ("." if path else "") + excerpt(step, _LONGEST_STEP)
     return path
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return f'"{value}"' if len(value) <= 60 else f'"{value[:57]}..."'
+        return f'"{excerpt(value, _LONGEST_VALUE)}"'
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, list | tuple):

@@ -12,6 +12,7 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.api.base import LABEL_NAME, LABEL_VALUE, QUALIFIED
+from batchyard.api.excerpt import excerpt
 
 
 @dataclass(slots=True, frozen=True)
@@ -118,10 +119,6 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(each, levels - 1) for each in parts)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
 def _problem(value: Any, shape: Any, path: str) -> str:
     """Walk value and shape together; a field that is null counts as absent, an entry of a list does not."""
     match shape:
@@ -133,7 +130,7 @@ def _problem(value: Any, shape: Any, path: str) -> str:
             if not isinstance(value, Mapping):
                 return f"{path} must be an object"
             if (odd := next((name for name in value if not _KEY.fullmatch(name)), None)) is not None:
-                return f'{path} has the key "{_cut(odd)}", which must {shape.keys}'
+                return f'{path} has the key "{excerpt(odd, _SHOWN)}", which must {shape.keys}'
             parts = ((entry, shape.values, f"{path}.{name}") for name, entry in value.items())
         case dict():
             if not isinstance(value, Mapping):
@@ -150,7 +147,11 @@ def _problem_of_one(value: Any, shape: Any, path: str) -> str:
         case _Text():
             if not isinstance(value, str):
                 return f"{path} must be a string"
-            return "" if shape.pattern.fullmatch(value) else f'{path} is "{_cut(value)}" and must be {shape.must_be}'
+            return (
+                ""
+                if shape.pattern.fullmatch(value)
+                else f'{path} is "{excerpt(value, _SHOWN)}" and must be {shape.must_be}'
+            )
         case _Between():
             fits = isinstance(value, int) and not isinstance(value, bool) and shape.least <= value <= shape.most
             return "" if fits else f"{path} must be a whole number from {shape.least} to {shape.most}"

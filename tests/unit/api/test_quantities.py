@@ -104,7 +104,8 @@ def test_count(text: str | int, count: int) -> None:
 def test_other_text_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidQuantity) as refused:
         parse_bytes(text)
-    assert f'"{text}" is not a quantity' in str(refused.value)
+    shown = text.replace("\n", "\\n")
+    assert f'"{shown}" is not a quantity' in str(refused.value)
 
 
 def test_a_text_that_is_too_long_is_shortened() -> None:
