@@ -69,8 +69,6 @@ NUMBERS: dict[str, tuple[Json, str, str]] = {
     "no-pods": ({"containerOverrides": zero(cpu=0, memory=0, pods=0)}, "Failed", "'pods' is no resource"),
     "huge": ({"containerOverrides": zero(memory="1e30")}, "Failed", "is more than there can be"),
     "tiny": ({"containerOverrides": zero(cpu="1e-99")}, "Succeeded", ""),
-    "long-name": ({"containerOverrides": zero(**{f"x/{'y' * 24_000}": 1})}, "Failed", "is no resource"),
-    "forged": ({"containerOverrides": zero(**{"a\nEvents:\n  b": 1})}, "Failed", "is no resource"),
 }
 
 

@@ -135,6 +135,16 @@ BAD_JOBS = (
         containerOverrides=[{"resources": {"requests": {"": "1"}}}],
     ),
     _job(
+        "amount-of-a-long-name",
+        "each amount needs the name of a resource",
+        containerOverrides=[{"resources": {"requests": {f"x/{'y' * 24_000}": "1"}}}],
+    ),
+    _job(
+        "amount-of-a-forged-name",
+        "each amount needs the name of a resource",
+        containerOverrides=[{"resources": {"limits": {"a\nEvents:\n  b": 1}}}],
+    ),
+    _job(
         "amount-of-forty-digits",
         "cpu: Too long: may not be more than 32",
         '"11111111111111111111…" is not a quantity',
