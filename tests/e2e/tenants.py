@@ -70,9 +70,9 @@ class Tenant:
     def __init__(self, harness: Harness, folder: Path, name: str, *role: str) -> None:
         """`role`: the option of `kubectl create rolebinding` that names it."""
         self._harness = harness
-        account = f"{harness.namespace}:{name}"
+        self.account = f"{harness.namespace}:{name}"
         harness.kubectl("create", "serviceaccount", name)
-        harness.kubectl("create", "rolebinding", name, *role, f"--serviceaccount={account}")
+        harness.kubectl("create", "rolebinding", name, *role, f"--serviceaccount={self.account}")
         shown = json.loads(harness.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
         shown["users"][0]["user"] = {"token": harness.kubectl("create", "token", name).strip()}
         self.kubeconfig = folder / f"{name}.kubeconfig"
@@ -95,6 +95,19 @@ class Tenant:
         """Create objects."""
         items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self.kubectl("create", "-f", "-", input=json.dumps(items))
+
+
+@contextmanager
+def bound_for_the_cluster(harness: Harness, tenant: Tenant, role: str) -> Iterator[None]:
+    """A ClusterRole of the chart bound to a tenant for all namespaces, and for what is in none."""
+    binding = harness.named(role)
+    harness.kubectl(
+        "create", "clusterrolebinding", binding, f"--clusterrole={role}", f"--serviceaccount={tenant.account}"
+    )
+    try:
+        yield
+    finally:
+        harness.kubectl("delete", "clusterrolebinding", binding)
 
 
 def editor(harness: Harness, folder: Path) -> Tenant:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from e2e.clusterapi import BATCHJOBS, Json, path_of
+from e2e.clusterapi import BATCHJOBS, Json, path_of, until
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
-from e2e.tenants import Tenant, editor, roles_of_the_chart, submitter
-from localcluster import Cluster
+from e2e.tenants import Tenant, bound_for_the_cluster, editor, roles_of_the_chart, submitter
+from localcluster import Cluster, LocalClusterError
 from localcluster.images import SHELL
 
 pytestmark = pytest.mark.e2e
@@ -116,6 +116,22 @@ def test_words_and_parameters(shared: Harness, edits: Tenant, submits: Tenant) -
     message = shared.wait_state("unknown", "Failed")["message"]
     assert "has no value" in message
     assert len(message) < KIB
+
+
+def test_who_is_shown_the_queues_is_shown_nobodys_jobs(shared: Harness, edits: Tenant) -> None:
+    """The role of what belongs to no namespace, bound for the whole cluster, beside rights in one namespace."""
+    assert edits.may("list", "batchjobs")
+    assert not edits.may("get", "jobqueues")
+    with bound_for_the_cluster(shared, edits, "batchyard-queues-view"):
+        until(lambda: edits.may("get", "jobqueues"), 30, lambda: "the right to see queues")
+        for kind in ("jobqueues", "computeenvironments", "consumableresources"):
+            edits.kubectl("get", kind)
+        edits.kubectl("get", "jobqueue", shared.named("queue"), "-o", "yaml")
+        for where in ("--namespace=default", "--all-namespaces"):
+            for kind in ("batchjobs", "jobdefinitions"):
+                with pytest.raises(LocalClusterError, match="forbidden"):
+                    edits.kubectl("get", kind, where)
+        assert not edits.may("update", "jobqueues")
 
 
 def test_large_jobs_are_refused_and_a_new_operator_reads_them(

@@ -129,6 +129,20 @@ def test_every_permission_is_documented() -> None:
     assert documented == rules
 
 
+def test_every_role_for_people_is_documented() -> None:
+    chart = (ROOT / "helm" / "batchyard" / "templates" / "userroles.yaml").read_text(encoding="utf-8")
+    made = re.findall(
+        r"\}\}-([a-z-]+)\n(?s:.*?)aggregate-to-([a-z]+):(?s:.*?)resources: \[(.*)\]\n *verbs: \[(.*)\]", chart
+    )
+    may = {"get, list, watch": "see", "create, update, patch, delete, deletecollection": "change"}
+    roles = [
+        [f"batchyard-{name}", " and ".join(each for verbs, each in may.items() if verbs in granted), resources, to]
+        for name, to, resources, granted in made
+    ]
+    documented = [[each.replace("`", "") for each in row[:4]] for row in rows("operations.md", "role")]
+    assert documented == roles
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

@@ -62,17 +62,35 @@ def test_lease_and_key_are_only_those_of_the_operators_namespace_and_name() -> N
     ]
 
 
-def test_roles_for_people_cover_the_four_kinds() -> None:
-    roles = {role["metadata"]["name"]: role for role in _roles(render(), "ClusterRole")}
-    plurals = set(names.PLURALS.values())
-    people = {name: roles[f"batchyard-{name}"] for name in ("view", "edit", "admin")}
-    for name, role in people.items():
-        assert role["metadata"]["labels"][f"rbac.authorization.k8s.io/aggregate-to-{name}"] == "true"
-        assert {resource for rule in role["rules"] for resource in rule["resources"]} <= plurals
-    assert {permission[1] for permission in _granted(people["view"]["rules"])} == plurals
-    writes = [*_granted(people["edit"]["rules"]), *_granted(people["admin"]["rules"])]
-    assert {resource for _, resource, verb in writes if verb == "create"} == plurals
-    assert not [name for name in roles if name != "batchyard" and name.removeprefix("batchyard-") not in people]
+NAMESPACED, CLUSTER_SCOPED = (
+    {"batchjobs", "jobdefinitions"},
+    {"jobqueues", "computeenvironments", "consumableresources"},
+)
+READS, WRITES = {"get", "list", "watch"}, {"create", "update", "patch", "delete", "deletecollection"}
+
+
+def test_kinds_of_a_namespace_are_those_whose_crds_say_so() -> None:
+    specs = [obj["spec"] for obj in render() if obj["kind"] == "CustomResourceDefinition"]
+    assert {spec["names"]["plural"] for spec in specs if spec["scope"] == "Namespaced"} == NAMESPACED
+    assert {spec["names"]["plural"] for spec in specs if spec["scope"] == "Cluster"} == CLUSTER_SCOPED
+
+
+def test_roles_for_people_have_either_what_is_in_a_namespace_or_what_is_not() -> None:
+    """Who is shown the queues by a binding for the whole cluster is not shown everybody's jobs with them."""
+    expected = {
+        "view": ("view", NAMESPACED, READS),
+        "queues-view": ("view", CLUSTER_SCOPED, READS),
+        "edit": ("edit", NAMESPACED, WRITES),
+        "queues-admin": ("admin", CLUSTER_SCOPED, READS | WRITES),
+    }
+    roles = {role["metadata"]["name"].removeprefix("batchyard-"): role for role in _roles(render(), "ClusterRole")}
+    assert roles.keys() - {"batchyard"} == expected.keys()
+    for name, (added_to, plurals, verbs) in expected.items():
+        labels = roles[name]["metadata"]["labels"]
+        aggregated = {label for label in labels if label.startswith("rbac.authorization.k8s.io/")}
+        assert aggregated == {f"rbac.authorization.k8s.io/aggregate-to-{added_to}"}
+        granted = {("batchyard.dev", resource, verb) for resource in plurals for verb in verbs}
+        assert set(_granted(roles[name]["rules"])) == granted
 
 
 def test_roles_for_people_can_be_left_out() -> None:
