@@ -5,6 +5,7 @@ own checks are switched off, as a tenant can.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -118,20 +119,59 @@ def test_words_and_parameters(shared: Harness, edits: Tenant, submits: Tenant) -
     assert len(message) < KIB
 
 
+FORGED = "Forged:  by a tenant"
+
+
+def test_words_of_a_tenant_forge_no_line(
+    shared: Harness, edits: Tenant, submits: Tenant, operator: OperatorProcess
+) -> None:
+    """Last words of a container, a reason to stop, a resource's name: none begins a line of a description or a log."""
+    began = operator.log.stat().st_size
+    shared.apply(shared.real_environment(), shared.queue("real", "real"))
+    last_words = f"printf 'no\\n{FORGED}\\r\\033[2K\\n{FORGED}\\n' > /dev/termination-log; exit 3"
+    edits.create(shared.definition("forging", "sh", "-c", last_words))
+    stop = {"mode": "Cancel", "reason": f"no\n{FORGED}"}
+    raw(submits, shared, shared.job("forging", "forging", "real"))
+    raw(submits, shared, shared.job("forging-stopped", "short", "queue", suspend=True, stop=stop))
+    overrides = zero(**{f"no\n{FORGED}": 1})
+    raw(submits, shared, shared.job("forging-asking", "short", "queue", containerOverrides=overrides))
+    assert f"no ↵ {FORGED} ↵ \ufffd[2K ↵ {FORGED}" in shared.wait_state("forging", "Failed")["message"]
+    assert f"no ↵ {FORGED}" in shared.wait_state("forging-stopped", "Failed")["message"]
+    shared.wait_state("forging-asking", "Failed")
+    for kind, name in [
+        *(("batchjob", each) for each in ("forging", "forging-stopped", "forging-asking")),
+        *(("jobqueue", shared.named(each)) for each in ("real", "queue")),
+        *(("computeenvironment", shared.named(each)) for each in ("real", "simulated")),
+    ]:
+        _, _, ours = shared.kubectl("describe", kind, name).rpartition("\nStatus:")  # the spec is the tenant's own
+        assert ours
+        assert not [line for line in ours.splitlines() if line.strip().startswith("Forged")]
+    lines = operator.log.read_bytes()[began:].decode().splitlines()
+    assert not [line for line in lines if not re.match(r"\d{4}-\d\d-\d\d |  \| ", line)]
+
+
 def test_who_is_shown_the_queues_is_shown_nobodys_jobs(shared: Harness, edits: Tenant) -> None:
     """The role of what belongs to no namespace, bound for the whole cluster, beside rights in one namespace."""
-    assert edits.may("list", "batchjobs")
-    assert not edits.may("get", "jobqueues")
+
+    def sees(*what: str) -> bool:
+        try:
+            edits.kubectl("get", *what)
+        except LocalClusterError:
+            return False
+        return True
+
+    assert sees("batchjobs")
+    assert not sees("jobqueues")
     with bound_for_the_cluster(shared, edits, "batchyard-queues-view"):
-        until(lambda: edits.may("get", "jobqueues"), 30, lambda: "the right to see queues")
-        for kind in ("jobqueues", "computeenvironments", "consumableresources"):
-            edits.kubectl("get", kind)
-        edits.kubectl("get", "jobqueue", shared.named("queue"), "-o", "yaml")
-        for where in ("--namespace=default", "--all-namespaces"):
-            for kind in ("batchjobs", "jobdefinitions"):
-                with pytest.raises(LocalClusterError, match="forbidden"):
-                    edits.kubectl("get", kind, where)
-        assert not edits.may("update", "jobqueues")
+        until(lambda: sees("jobqueues"), 30, lambda: "the right to see queues")
+        assert sees("jobqueue", shared.named("queue"), "--output=yaml")
+        assert sees("computeenvironments")
+        assert sees("consumableresources")
+        for kind in ("batchjobs", "jobdefinitions"):
+            assert not sees(kind, "--namespace=default")
+            assert not sees(kind, "--all-namespaces")
+        with pytest.raises(LocalClusterError, match="forbidden"):
+            edits.kubectl("delete", "jobqueue", shared.named("queue"))
 
 
 def test_large_jobs_are_refused_and_a_new_operator_reads_them(

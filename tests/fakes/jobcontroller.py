@@ -111,8 +111,8 @@ class JobController:
         """Have the kubelet wait before the containers can start, as for `ImagePullBackOff`."""
         self._set_pod(self.schedule(job), "Pending", {"waiting": {"reason": reason, "message": message}})
 
-    def finish(self, job: Object, exit_code: int = 0, reason: str = "") -> None:
-        """End the pod's containers with an exit code, and the Job as its policy says."""
+    def finish(self, job: Object, exit_code: int = 0, reason: str = "", message: str = "") -> None:
+        """End the pod's containers with an exit code, and the Job as its policy says; `message` is their last words."""
         pod = self.pod(job)
         running = ((pod.get("status") or {}).get("containerStatuses") or [{}])[0].get("state", {})
         terminated = {
@@ -120,6 +120,7 @@ class JobController:
             "reason": reason or ("Completed" if exit_code == 0 else "Error"),
             "startedAt": running.get("running", {}).get("startedAt", self._store.timestamp()),
             "finishedAt": self._store.timestamp(),
+            **({"message": message} if message else {}),
         }
         phase = "Succeeded" if exit_code == 0 else "Failed"
         pod = self._set_pod(pod, phase, {"terminated": terminated})

@@ -26,6 +26,10 @@ _OF_A_CONTAINER = re.compile(
     r"cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|[a-z0-9]([-.a-z0-9]*[a-z0-9])?/[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?",
     re.ASCII,
 )
+_QUALIFIED = re.compile(
+    r"([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?",
+    re.ASCII,
+)
 _MAX_NAME_LENGTH = 253 + 1 + 63
 _BYTES = frozenset({"memory", "ephemeral-storage", "storage"})
 _BINARY_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -37,6 +41,11 @@ def parse_resources(amounts: Mapping[str, Any]) -> dict[str, int]:
     Raises InvalidQuantity naming the resource whose amount is none.
     """
     return {name: _parse(name, amount) for name, amount in amounts.items()}
+
+
+def is_name(name: str) -> bool:
+    """Whether this can be the name of a resource in Kubernetes, of a node's as of a container's."""
+    return len(name) <= _MAX_NAME_LENGTH and _QUALIFIED.fullmatch(name) is not None
 
 
 def checked_request(request: Resources) -> dict[str, int]:

@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from batchyard.manifests.brevity import DETAIL_BYTES, MESSAGE_BYTES, brief
 from batchyard.manifests.times import format_time
 
 READY = "Ready"
 STALLED = "Stalled"
 FAILED = "Failed"
 DOUBTFUL = "Doubtful"
-
-_MAX_MESSAGE = 32_768
-"""What the CRDs allow; an API server's verdict on a pod template can be longer."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,17 +43,13 @@ def render_conditions(
         {
             "type": kind,
             "status": str(holds),
-            "reason": reason,
-            "message": _clipped(message),
+            "reason": brief(reason, DETAIL_BYTES),
+            "message": brief(message, MESSAGE_BYTES),
             "observedGeneration": generation,
             "lastTransitionTime": _transition_time(before.get(kind), str(holds), now),
         }
         for kind, holds, (reason, message) in wanted
     ]
-
-
-def _clipped(message: str) -> str:
-    return message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - 1]}…"
 
 
 def _transition_time(before: Mapping[str, Any] | None, status: str, now: float) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchyard.core.consumables import Consumable, Count
+from batchyard.manifests.brevity import presentable
 from batchyard.manifests.conditions import Verdict, render_conditions
 from batchyard.manifests.times import format_time, parse_time
 
@@ -17,13 +18,14 @@ def render_consumable_status(
     """The whole status. `taken` is what nobody else can have now; there is a `count` of what is not given back."""
     available = max(consumable.total - taken, 0)
     consumption = previous.get("consumption") if count is None else _render_count(count)
-    return {
+    status = {
         "observedGeneration": consumable.generation,
         "inUse": in_use,
         "available": available,
         **({} if consumption is None else {"consumption": consumption}),
         "conditions": render_conditions(_verdict(consumable, count), consumable.generation, previous, now),
     }
+    return presentable(status)
 
 
 def read_count(status: Mapping[str, Any], created: float) -> Count:

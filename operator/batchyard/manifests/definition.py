@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 from batchyard.core.memoryunits import DOUBTFUL_MEMORY, doubts_about_definition
 from batchyard.core.records import Definition, Revision
 from batchyard.core.revisions import latest_active
+from batchyard.manifests.brevity import presentable
 from batchyard.manifests.conditions import Verdict, render_conditions
 from batchyard.manifests.times import format_time
 
@@ -55,7 +56,7 @@ def render_definition_status(
         ],
         "conditions": render_conditions(verdict, definition.generation, previous, now),
     }
-    return {**status, "latestRevision": latest.number} if latest else status
+    return presentable({**status, "latestRevision": latest.number} if latest else status)
 
 
 def _verdict(

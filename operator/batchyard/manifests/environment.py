@@ -8,6 +8,7 @@ from typing import Any
 
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.resources import Resources, subtract, to_resource_list
+from batchyard.manifests.brevity import presentable
 from batchyard.manifests.conditions import Verdict, render_conditions
 
 
@@ -27,7 +28,7 @@ def render_environment_status(
     """
     left = subtract(capacity, used)
     free = {name: max(left[name], 0) for name in capacity}
-    return {
+    status = {
         "observedGeneration": environment.generation,
         "nodes": nodes,
         "capacity": to_resource_list(capacity),
@@ -36,6 +37,7 @@ def render_environment_status(
         "jobs": jobs,
         "conditions": render_conditions(_verdict(environment, nodes), environment.generation, previous, now),
     }
+    return presentable(status)
 
 
 def _verdict(environment: Environment, nodes: int) -> Verdict:

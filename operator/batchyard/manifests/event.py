@@ -9,17 +9,15 @@ from batchyard.api import names
 from batchyard.core.announcements import Announcement
 from batchyard.core.objectnames import event_name
 from batchyard.core.records import BatchJob
+from batchyard.manifests.brevity import DETAIL_BYTES, brief, presentable
 from batchyard.manifests.times import format_time
-
-_LONGEST_MESSAGE = 1024
-"""The API server's limit on an Event's message."""
 
 
 def build_event(job: BatchJob, announcement: Announcement, now: float) -> dict[str, Any]:
     """Return the core/v1 Event to create in the job's namespace."""
     namespace, name = job.key
     at = format_time(now)
-    return {
+    event = {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
@@ -35,10 +33,11 @@ def build_event(job: BatchJob, announcement: Announcement, now: float) -> dict[s
         },
         "type": "Warning",
         "reason": announcement.reason,
-        "message": announcement.message[:_LONGEST_MESSAGE],
+        "message": brief(announcement.message, DETAIL_BYTES),
         "source": {"component": names.FIELD_MANAGER},
         "reportingComponent": names.FIELD_MANAGER,
         "firstTimestamp": at,
         "lastTimestamp": at,
         "count": 1,
     }
+    return presentable(event)

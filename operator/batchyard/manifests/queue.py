@@ -9,6 +9,7 @@ from typing import Any
 from batchyard.api.batchjob import JobState
 from batchyard.core.queuerecords import Queue
 from batchyard.core.records import TERMINAL
+from batchyard.manifests.brevity import presentable
 from batchyard.manifests.conditions import Verdict, render_conditions
 
 _COUNTED = tuple(state for state in JobState if state not in TERMINAL)
@@ -26,13 +27,14 @@ def render_queue_status(
     """The whole status; `missing` are those of the queue's environments that do not exist, `front` is what
     `queuefront` says of the jobs that wait."""
     shares = {} if fair_share is None else {"fairShare": fair_share}
-    return {
+    status = {
         "observedGeneration": queue.generation,
         "jobs": {state.value.lower(): counts.get(state, 0) for state in _COUNTED},
         **shares,
         **(front or {}),
         "conditions": render_conditions(_verdict(queue, missing), queue.generation, previous, now),
     }
+    return presentable(status)
 
 
 def _verdict(queue: Queue, missing: Sequence[str]) -> Verdict:

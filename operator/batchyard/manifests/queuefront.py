@@ -10,6 +10,7 @@ from typing import Any
 
 from batchyard.core.placement import Hold
 from batchyard.core.records import BatchJob, Key
+from batchyard.manifests.brevity import DETAIL_BYTES, MESSAGE_BYTES, brief
 from batchyard.manifests.times import format_time, parse_time
 
 PARTS = ("head", "front", "blocked")
@@ -30,14 +31,18 @@ def render_front(
         return {}
     shown = [*(previous.get("front") or ()), *([None] * len(waiting))]
     front = [_render(job, before, now) for job, before in zip(waiting, shown, strict=False)]
-    first = {**front[0], "reason": head[0], "message": head[1]}
+    first = {**front[0], **_why(*head)}
     if estimated_start is not None and estimated_start < inf:
         first["estimatedStartAt"] = format_time(estimated_start)
     status: dict[str, Any] = {"head": first, "front": front}
     if blocked is not None:
         since, hold = blocked
-        status["blocked"] = {"since": format_time(since), "reason": hold.reason, "message": hold.message}
+        status["blocked"] = {"since": format_time(since), **_why(hold.reason, hold.message)}
     return status
+
+
+def _why(reason: str, message: str) -> dict[str, str]:
+    return {"reason": brief(reason, DETAIL_BYTES), "message": brief(message, MESSAGE_BYTES)}
 
 
 def _render(job: BatchJob, before: Mapping[str, Any] | None, now: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from batchyard.api.quantities import format_bytes, parse_bytes
 from batchyard.core.queuerecords import Held
 from batchyard.core.records import TERMINAL, Attempt, BatchJob, EndedDependency, Status
 from batchyard.manifests.arraystatus import read_array, render_array
-from batchyard.manifests.brevity import DETAIL_BYTES, MESSAGE_BYTES, brief
+from batchyard.manifests.brevity import DETAIL_BYTES, MESSAGE_BYTES, brief, presentable
 from batchyard.manifests.conditions import STALLED, Verdict, render_conditions
 from batchyard.manifests.indextext import read_indexes, render_indexes
 from batchyard.manifests.times import format_time, parse_time
@@ -52,7 +52,7 @@ def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], no
         "array": render_array(status.array) if status.array is not None else None,
         "conditions": render_conditions(_verdict(status), job.generation, previous, now),
     }
-    return _without_blanks(fields)
+    return presentable(_without_blanks(fields))
 
 
 def read_status(status: Mapping[str, Any]) -> Status:
@@ -113,7 +113,7 @@ def _verdict(status: Status) -> Verdict:
     failed = status.state is JobState.FAILED
     return Verdict(
         ready=status.state is JobState.SUCCEEDED,
-        reason=brief(status.reason, DETAIL_BYTES) or status.state.value,
+        reason=status.reason or status.state.value,
         message=_message(status),
         stalled=status.stalled or failed,
         failed=failed,

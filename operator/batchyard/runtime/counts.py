@@ -4,6 +4,7 @@ A job may name any queue, whether that exists or not: a name goes when the last 
 """
 
 from collections import Counter
+from collections.abc import Iterable
 
 from batchyard.api.batchjob import JobState
 
@@ -23,3 +24,11 @@ class Counts(dict[str, Counter[JobState]]):
     def of(self, queue: str) -> Counter[JobState]:
         """Return the numbers of one queue."""
         return self.get(queue, Counter())
+
+    def by_queue(self, queues: Iterable[str]) -> dict[str, Counter[JobState]]:
+        """Return the numbers of each of these queues, and under an empty name those of all that jobs name beside."""
+        found = {queue: self.of(queue) for queue in queues}
+        others = Counter[JobState]()
+        for queue in self.keys() - found.keys():
+            others.update(self[queue])
+        return {**found, "": others} if others else found

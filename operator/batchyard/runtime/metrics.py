@@ -82,7 +82,9 @@ def gauges(
     capacity: Mapping[str, Mapping[str, int]],
 ) -> Iterable[Metric]:
     """Readings of the moment; `jobs` by queue and state, `used` and `capacity` by environment and resource."""
-    family = GaugeMetricFamily("batchyard_jobs", "Jobs by queue and state.", labels=["queue", "state"])
+    family = GaugeMetricFamily(
+        "batchyard_jobs", "Jobs by queue (empty if it does not exist) and state.", labels=["queue", "state"]
+    )
     for queue, states in jobs.items():
         for state, count in states.items():
             family.add_metric([queue, state], count)

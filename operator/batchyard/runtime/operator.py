@@ -287,8 +287,8 @@ class Operator:
         cache = self.cache
         return gauges(
             jobs={
-                queue: {state.value: cache.counts.of(queue)[state] for state in JobState}
-                for queue in cache.counts.keys() | cache.catalogue.queues.keys()
+                queue: {state.value: states[state] for state in JobState}
+                for queue, states in cache.counts.by_queue(cache.catalogue.queues).items()
             },
             backlog=len(cache.backlog),
             work=len(self._work),

@@ -32,7 +32,7 @@ from batchyard.core.environmentrecords import UNSCHEDULABLE_SECONDS, Environment
 from batchyard.core.indexes import MAX_DIGITS, IndexSet
 from batchyard.core.queuerecords import FairShare, Limits, Queue, Selector
 from batchyard.core.records import BatchJob, Definition, Dependency, Key, Stop
-from batchyard.core.resources import parse_resources
+from batchyard.core.resources import is_name, parse_resources
 from batchyard.manifests.times import parse_time
 
 Object = Mapping[str, Any]
@@ -306,14 +306,15 @@ def consumable(obj: Object) -> Consumable:
 
 
 def node(obj: Object) -> Node:
-    """Read a Node."""
+    """Read a Node. A resource whose name is none is not there: nothing can ask for it, and statuses show the names."""
     spec, status = spec_of(obj), obj.get("status") or {}
     readiness: Object = next((each for each in status.get("conditions") or () if each["type"] == "Ready"), {})
     lost = readiness.get("status") == "Unknown"
+    allocatable = {name: each for name, each in (status.get("allocatable") or {}).items() if is_name(name)}
     return Node(
         name=obj["metadata"]["name"],
         labels=obj["metadata"].get("labels") or {},
-        allocatable=parse_resources(status.get("allocatable") or {}),
+        allocatable=parse_resources(allocatable),
         taints=tuple(
             (taint["key"], taint.get("value") or "", taint["effect"])
             for taint in spec.get("taints") or ()

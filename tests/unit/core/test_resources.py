@@ -12,6 +12,7 @@ from batchyard.core.resources import (
     checked_request,
     describe,
     fits,
+    is_name,
     parse_resources,
     pod_requests,
     shortfall,
@@ -29,6 +30,20 @@ amounts = st.dictionaries(
 
 def container(cpu: str | None = None, **more: Any) -> dict[str, Any]:
     return {"name": "c", "resources": {"requests": {"cpu": cpu} if cpu else {}}, **more}
+
+
+@pytest.mark.parametrize(
+    "name", ["cpu", "pods", "nvidia.com/gpu", "hugepages-2Mi", "attachable-volumes-x", f"x/{'y' * 63}"]
+)
+def test_names_of_resources(name: str) -> None:
+    assert is_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a b", "a\n", "\u202egpu", "/gpu", "x/", "a/b/c", f"x/{'y' * 400}", "x" * 100_000]
+)
+def test_what_is_no_name_of_a_resource(name: str) -> None:
+    assert not is_name(name)
 
 
 @pytest.mark.parametrize(

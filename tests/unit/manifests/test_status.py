@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from batchyard.api.batchjob import BatchJobStatus, JobState
 from batchyard.core.records import Attempt, EndedDependency, Status
+from batchyard.manifests.brevity import legible
 from batchyard.manifests.status import MAX_ATTEMPTS, read_status, render_status
 from unit.manifests.conftest import Golden
 from unit.samples import NOW, make_job
@@ -159,7 +160,7 @@ def test_an_unchanged_status_needs_no_write() -> None:
     assert render(STATUSES["running"], before, NOW + 500) == before
 
 
-texts = st.text(max_size=5)
+texts = st.text(max_size=5).map(legible)
 times = st.none() | st.integers(0, 2**32).map(float)
 attempts_ = st.builds(
     Attempt,

@@ -1,0 +1,97 @@
+"""Words of containers, kubelets, webhooks and people: in what Batchyard writes they forge no line and stay short."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from batchyard.kube.errors import Denied, Invalid
+from batchyard.kube.protocol import Object
+from batchyard.kube.resources import EVENTS, JOBS, NODES
+from component.test_web import readings
+from fakes.cluster import RESOURCES, Cluster, in_cluster
+
+FORGED = "Message:  all is well"
+WORDS = f"went wrong\n  {FORGED}\r\x1b[2K\u202e\u2028{FORGED}\n"
+SHOWN = f"went wrong ↵ {FORGED} ↵ \ufffd[2K\ufffd ↵ {FORGED}"
+
+
+def texts(value: Any) -> Iterator[str]:
+    """All text in an object, names of fields included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield name
+            yield from texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts(each)
+
+
+def written(cluster: Cluster) -> list[Object]:
+    """Statuses and Events."""
+    statuses = [
+        each["status"] for kind in RESOURCES.values() for each in cluster.store.objects(kind) if "status" in each
+    ]
+    return statuses + cluster.store.objects(EVENTS)
+
+
+def said(cluster: Cluster, name: str = "job") -> str:
+    status = cluster.status(name)
+    return " ".join([status["message"], *(each.get("message", "") for each in status.get("attempts") or ())])
+
+
+def stop(cluster: Cluster) -> None:
+    cluster.submit(stop={"mode": "Terminate", "reason": WORDS})
+
+
+MOVES: dict[str, Callable[[Cluster], None]] = {
+    "unschedulable": lambda cluster: cluster.jobs.unschedulable(cluster.kube_job("job-1"), WORDS),
+    "waiting": lambda cluster: cluster.jobs.wait(cluster.kube_job("job-1"), "ImagePullBackOff", WORDS),
+    "disrupted": lambda cluster: cluster.jobs.disrupt(cluster.kube_job("job-1"), "EvictionByEvictionAPI", WORDS),
+    "ended": lambda cluster: cluster.jobs.finish(cluster.kube_job("job-1"), 3, message=WORDS),
+    "stopped": stop,
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@in_cluster()
+async def test_words_about_a_pod_or_a_wish_are_on_one_line(cluster: Cluster, move: str) -> None:
+    cluster.furnish()
+    await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(3)
+    MOVES[move](cluster)
+    await cluster.pass_time(3)
+    assert SHOWN in said(cluster)
+    await cluster.pass_time(900)
+    assert all(text.isprintable() for each in written(cluster) for text in texts(each))
+
+
+@pytest.mark.parametrize("refusal", [Invalid(422, "Invalid", WORDS), Denied(403, "Forbidden", WORDS)])
+@in_cluster()
+async def test_the_api_servers_words_are_on_one_line(cluster: Cluster, refusal: Any) -> None:
+    cluster.furnish()
+    process = await cluster.start_operator()
+    process.api.fail_next("create", JOBS, refusal, times=10)
+    cluster.submit()
+    await cluster.pass_time(3)
+    assert SHOWN in said(cluster)
+    assert cluster.store.objects(EVENTS)
+    assert all(text.isprintable() for each in written(cluster) for text in texts(each))
+
+
+@in_cluster()
+async def test_names_of_a_nodes_resources_are_legible_and_short_in_statuses_and_metrics(cluster: Cluster) -> None:
+    cluster.furnish()
+    node = cluster.store.get(NODES, "node-1")
+    long = "x/" + "y" * 24_000
+    node["status"]["allocatable"] |= {WORDS: "1", long: "1"}
+    cluster.store.update(NODES, node, status=True)
+    process = await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(10)
+    capacity = cluster.get("ComputeEnvironment", "on-prem")["status"]["capacity"]
+    assert capacity.keys() == {"cpu", "memory", "pods"}
+    assert not {name for name in readings(process) if FORGED in name[1] or "yyy" in name[1]}
