@@ -64,6 +64,7 @@ async def run(options: settings.Settings) -> str:
         clock=time.time,
         monotonic=time.monotonic,
         sweep_seconds=options.sweep_seconds,
+        visibility=options.show_names,
         stopped=stopped,
     )
     web = WebServer(metrics.registry, operator.healthy, operator.ready)

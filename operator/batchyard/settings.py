@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batchyard import __version__
+from batchyard.core.visibility import Visibility
 
 
 @dataclass(slots=True, frozen=True)
@@ -23,6 +24,7 @@ class Settings:
     log_format: str = "text"
     log_level: str = "info"
     sweep_seconds: float = 300.0
+    show_names: Visibility = Visibility.ALL
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -63,5 +65,13 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         type=float,
         default=defaults.sweep_seconds,
         help="time between two sweeps for events that a watch missed (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--show-names",
+        type=Visibility,
+        choices=list(Visibility),
+        default=defaults.show_names,
+        help="which jobs an object's status and Events may name: all, or those of its own namespace only, hence none in"
+        " the status of a queue (default: %(default)s)",
     )
     return Settings(**vars(parser.parse_args(arguments)))

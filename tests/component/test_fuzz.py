@@ -5,6 +5,7 @@ The suite has some hundreds; BATCHYARD_FUZZ_OBJECTS=20000 is the long form, BATC
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +16,7 @@ from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS, NAMESPACES, NODES, PODS, Resource
 from component.test_web import readings
+from component.test_words import texts
 from fakes.cluster import NAMESPACE, RESOURCES, Cluster, Process, in_cluster
 from objects.odd import KINDS, NAMES, Odd
 
@@ -177,6 +179,14 @@ def figures(process: Process) -> dict[str, float]:
     return {"passes": seen["batchyard_pass_seconds_count", ""], **errors}
 
 
+def words(cluster: Cluster, kind: Resource) -> Iterator[str]:
+    """All text in the statuses of a kind that the operator has written."""
+    for obj in cluster.store.objects(kind):
+        status = obj.get("status")
+        if isinstance(status, dict) and "observedGeneration" in status:
+            yield from texts(status)
+
+
 @pytest.mark.timeout(OBJECTS)
 @in_cluster(sweep_seconds=30)
 async def test_no_object_ends_a_pass_or_holds_up_others(cluster: Cluster) -> None:
@@ -190,6 +200,8 @@ async def test_no_object_ends_a_pass_or_holds_up_others(cluster: Cluster) -> Non
             await cluster.pass_time(0.05)
         await goes_on(cluster, f"good-{first}")
         assert process.stopped == []
+    odd = [text for kind in RESOURCES.values() for text in words(cluster, kind) if not text.isprintable()]
+    assert odd == []
     found = figures(process)
     print(f"{sum(storm.done.values())} objects {dict(storm.done)}: {found}")
     assert found.keys() <= {"passes", "reading"}  # of Jobs and pods whose labels somebody has made up

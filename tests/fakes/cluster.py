@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from batchyard.core.visibility import Visibility
 from batchyard.kube.errors import ApiError, NotFound, Unavailable
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import (
@@ -105,7 +106,15 @@ _WRITES = frozenset({"create", "update", "patch", "delete"})
 class Process:
     """One running operator."""
 
-    def __init__(self, store: Store, identity: str, *, sweep_seconds: float, skew: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        identity: str,
+        *,
+        sweep_seconds: float,
+        skew: float = 0.0,
+        visibility: Visibility = Visibility.ALL,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.api = Connection(store)
         self.metrics = Metrics()
@@ -123,6 +132,7 @@ class Process:
             clock=lambda: START + loop.time() + self.skew,
             monotonic=loop.time,
             sweep_seconds=sweep_seconds,
+            visibility=visibility,
             stopped=self.stopped.append,
         )
         self._watches = asyncio.create_task(follow_all(self.api, self.operator.cache))
@@ -171,10 +181,10 @@ class Cluster:
         """The connection of the current operator."""
         return self.processes[-1].api
 
-    async def start_operator(self, *, skew: float = 0.0) -> Process:
+    async def start_operator(self, *, skew: float = 0.0, visibility: Visibility = Visibility.ALL) -> Process:
         """Start one more operator, which becomes the current one, and let it come to rest."""
         identity = f"operator-{len(self.processes) + 1}"
-        process = Process(self.store, identity, sweep_seconds=self._sweep_seconds, skew=skew)
+        process = Process(self.store, identity, sweep_seconds=self._sweep_seconds, skew=skew, visibility=visibility)
         self.processes.append(process)
         await process.start()
         await self.pass_time(0.2)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard.api import names
+from batchyard.core.visibility import Visibility
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS
 from batchyard.runtime.leader import LeaderElection
@@ -149,6 +150,7 @@ class Story:
             clock=lambda: START + loop.time(),
             monotonic=loop.time,
             sweep_seconds=300.0,
+            visibility=Visibility.ALL,
             stopped=lambda _: None,
         )
         cache, catalogue = operator.cache, operator.cache.catalogue

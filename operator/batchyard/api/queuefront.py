@@ -6,10 +6,12 @@ from batchyard.api.base import Name, StatusModel, Timestamp
 class WaitingJob(StatusModel):
     """A job near the front of the queue."""
 
-    namespace: Name
-    """Namespace of the BatchJob."""
-    name: Name
-    """Name of the BatchJob."""
+    namespace: Name | None = None
+    """Namespace of the BatchJob; left out where the operator shows names to their own namespace only."""
+    name: Name | None = None
+    """Name of the BatchJob; left out likewise."""
+    uid: str | None = None
+    """Uid of the BatchJob where its name is left out: who may read the job finds it by that."""
     share_identifier: str | None = None
     """The share that it counts for."""
     since: Timestamp

@@ -19,6 +19,7 @@ from batchyard.core.hiding import Culprit, hide, tame, watched
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, WAITING, Status
 from batchyard.core.snapshot import Snapshot
+from batchyard.core.visibility import Visibility
 
 T = TypeVar("T")
 
@@ -85,15 +86,16 @@ def described(error: Exception) -> str:
     return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
 
 
-def sentence(fault: Fault) -> str:
+def sentence(fault: Fault, visibility: Visibility) -> str:
     """What is said of the object that is the cause of an error."""
+    error = described(fault.error) if visibility.quotes_errors else type(fault.error).__name__
     remedy = (
         "correct what is odd in its spec or in its JobDefinition"
         if fault.culprit is not None and fault.culprit.kind == names.BATCH_JOB
         else "correct what is odd in its spec"
     )
     return (
-        f"{fault.culprit} is left out, as the {fault.stage} failed on it ({described(fault.error)}); {remedy}, "
+        f"{fault.culprit} is left out, as the {fault.stage} failed on it ({error}); {remedy}, "
         "and report this: it should have been refused in words"
     )
 

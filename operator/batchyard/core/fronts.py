@@ -9,10 +9,14 @@ from dataclasses import dataclass
 
 from batchyard.api.jobqueue import SHOWN_AT_FRONT
 from batchyard.core.placement import Hold
-from batchyard.core.records import BatchJob, Key
+from batchyard.core.reasons import DOCUMENTATION
+from batchyard.core.records import BatchJob, Key, Status
+from batchyard.core.visibility import Visibility
 
 BLOCKED_AFTER_SECONDS = 30.0
 """How long nothing of a queue must have been placed before it is called blocked: a full one places jobs all along."""
+
+_UNTOLD = "the job's own status says why"
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,6 +44,19 @@ def fronts(held: Iterable[tuple[Key, Hold]], placed: Iterable[Key], jobs: Mappin
         if queue not in blocking or (blocking[queue].stalled and not hold.stalled):
             blocking[queue] = hold
     return {queue: Front(first, blocking[queue], queue in moving) for queue, first in holds.items()}
+
+
+def why(status: Status, hold: Hold | None, visibility: Visibility) -> tuple[str, str]:
+    """Return the reason why the first job of a queue does not start, and a sentence.
+
+    What a pass found names queues, environments and amounts. The words of the job's own status may name anything that
+    its namespace has, so there the sentence stands that documents the reason, unless all may be named.
+    """
+    if hold is not None:
+        return hold.reason, hold.message
+    if visibility is Visibility.ALL:
+        return status.reason, status.message
+    return status.reason, next((words for each, words in DOCUMENTATION.items() if each == status.reason), _UNTOLD)
 
 
 def listed(waiting: Collection[Key], shown: Collection[Key], *, recount: bool) -> list[Key]:

@@ -4,12 +4,13 @@ Called by `runtime.fronts`. The status that was written before tells since when 
 since when the queue has been blocked: so these times outlive the process that saw them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
 
 from batchyard.core.placement import Hold
 from batchyard.core.records import BatchJob, Key
+from batchyard.core.visibility import Visibility
 from batchyard.manifests.brevity import DETAIL_BYTES, MESSAGE_BYTES, brief
 from batchyard.manifests.times import format_time, parse_time
 
@@ -24,13 +25,14 @@ def render_front(
     blocked: tuple[float, Hold] | None,
     previous: Mapping[str, Any],
     now: float,
+    visibility: Visibility,
 ) -> dict[str, Any]:
     """These parts. `head` is the reason of the first of those that wait, and a sentence; `estimated_start` is its
-    own."""
+    own. Jobs whose names may not be shown are told apart by their uids."""
     if not waiting:
         return {}
     shown = [*(previous.get("front") or ()), *([None] * len(waiting))]
-    front = [_render(job, before, now) for job, before in zip(waiting, shown, strict=False)]
+    front = [_render(job, before, now, visibility) for job, before in zip(waiting, shown, strict=False)]
     first = {**front[0], **_why(*head)}
     if estimated_start is not None and estimated_start < inf:
         first["estimatedStartAt"] = format_time(estimated_start)
@@ -45,19 +47,27 @@ def _why(reason: str, message: str) -> dict[str, str]:
     return {"reason": brief(reason, DETAIL_BYTES), "message": brief(message, MESSAGE_BYTES)}
 
 
-def _render(job: BatchJob, before: Mapping[str, Any] | None, now: float) -> dict[str, Any]:
+def _render(job: BatchJob, before: Mapping[str, Any] | None, now: float, visibility: Visibility) -> dict[str, Any]:
     namespace, name = job.key
-    stays = before is not None and (before.get("namespace"), before.get("name")) == job.key
+    stays = before is not None and _key(before, {job.uid: job.key}) == job.key
     since = format_time(now)
     if stays and before is not None and (shown := _time(before.get("since"))) >= job.created:
         since = format_time(min(shown, now))
+    who = {"namespace": namespace, "name": name} if visibility.shows(job.key, "") else {"uid": job.uid}
     share = {"shareIdentifier": job.share} if job.share else {}
-    return {"namespace": namespace, "name": name, **share, "since": since}
+    return {**who, **share, "since": since}
 
 
-def shown_front(status: Mapping[str, Any]) -> list[Key]:
-    """The jobs that a status lists."""
-    return [(each.get("namespace", ""), each.get("name", "")) for each in status.get("front") or ()]
+def shown_front(status: Mapping[str, Any], jobs: Iterable[BatchJob] = ()) -> list[Key]:
+    """The jobs that a status lists; of those listed by their uids the ones among `jobs`, for others a blank."""
+    by_uid = {job.uid: job.key for job in jobs}
+    return [_key(each, by_uid) for each in status.get("front") or ()]
+
+
+def _key(shown: Mapping[str, Any], by_uid: Mapping[str, Key]) -> Key:
+    if "uid" in shown:
+        return by_uid.get(shown["uid"], ("", ""))
+    return shown.get("namespace") or "", shown.get("name") or ""
 
 
 def blocked_since(status: Mapping[str, Any]) -> float | None:

@@ -16,6 +16,7 @@ from batchyard.core.hiding import Culprit, hide
 from batchyard.core.planner import never, place, settle
 from batchyard.core.records import Key
 from batchyard.core.snapshot import Placed, Settled, Snapshot
+from batchyard.core.visibility import Visibility
 from batchyard.runtime.backoff import Backoff
 from batchyard.runtime.cache import Cache
 from batchyard.runtime.metrics import Metrics
@@ -28,8 +29,9 @@ T = TypeVar("T")
 class Containment:
     """The steps of a pass, none of which raises."""
 
-    def __init__(self, cache: Cache, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(self, cache: Cache, metrics: Metrics, visibility: Visibility, clock: Callable[[], float]) -> None:
         self._cache = cache
+        self._visibility = visibility
         self._metrics = metrics
         self._clock = clock
         self._backoff = Backoff(initial=1.0, maximum=300.0)
@@ -58,7 +60,7 @@ class Containment:
                 fault = Fault(Stage.SETTLING, error, Culprit(names.BATCH_JOB, key))
                 self.report(fault)
                 self._unsettled.add(key)
-                self._cache.tell_fault(key, sentence(fault))
+                self._cache.tell_fault(key, sentence(fault, self._visibility))
                 found = True
             else:
                 self._unsettled -= {key} - result.left
@@ -90,7 +92,7 @@ class Containment:
         for fault in found.faults:
             self.report(fault)
             if fault.culprit is not None:
-                self._leave_out(fault.culprit, sentence(fault))
+                self._leave_out(fault.culprit, sentence(fault, self._visibility))
         return found
 
     def attempt(self, stage: Stage, what: Hashable, call: Callable[[], T], otherwise: T) -> T:
@@ -125,7 +127,7 @@ class Containment:
         culprit = Culprit(names.BATCH_JOB, (str(key[0]), str(key[1])))
         fault = Fault(Stage.WRITING, error, culprit)
         self.report(fault)
-        self._leave_out(culprit, sentence(fault))
+        self._leave_out(culprit, sentence(fault, self._visibility))
         self._cache.withdraw(culprit.key)
         return True
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from batchyard.core.announcements import Announcement
 from batchyard.core.records import BatchJob, Key, Run
 from batchyard.core.snapshot import Displacement, Snapshot
+from batchyard.core.visibility import Visibility
 from batchyard.kube.errors import ApiError, Conflict, NotFound
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import PODS
@@ -33,9 +34,17 @@ PREEMPTED = "Preempted"
 class Displacements:
     """What is being displaced, until it can be seen in the Kubernetes Jobs and pods."""
 
-    def __init__(self, api: KubeApi, cache: Cache, arrays: ArrayKeeper, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        api: KubeApi,
+        cache: Cache,
+        arrays: ArrayKeeper,
+        visibility: Visibility,
+        clock: Callable[[], float],
+    ) -> None:
         self._api = api
         self._cache = cache
+        self._visibility = visibility
         self._arrays = arrays
         self._clock = clock
         self._ongoing: dict[Key, Displacement] = {}
@@ -115,7 +124,7 @@ class Displacements:
 
     def _announce(self, run: Run, winner: BatchJob) -> None:
         if run.owner in self._cache.jobs:
-            to = f"BatchJob {winner.key[0]}/{winner.key[1]} of queue {winner.queue}"
-            message = f"it makes room for {to}, which has a higher priority"
+            to = self._visibility.named(winner.key, run.owner[0])
+            message = f"it makes room for {to} of queue {winner.queue}, which has a higher priority"
             self._cache.changes.announcements.append((run.owner, Announcement(PREEMPTED, message, run.number)))
             self._cache.changed.set()

@@ -13,6 +13,7 @@ from batchyard.core import fronts
 from batchyard.core.backlog import key_of
 from batchyard.core.records import Key
 from batchyard.core.snapshot import Placed
+from batchyard.core.visibility import Visibility
 from batchyard.manifests.queuefront import PARTS, blocked_since, render_front, shown_front
 from batchyard.runtime.cache import Cache
 
@@ -20,8 +21,9 @@ from batchyard.runtime.cache import Cache
 class Fronts:
     """What stands at the front of each queue since the last pass."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, visibility: Visibility) -> None:
         self._cache = cache
+        self._visibility = visibility
         self._fronts: dict[str, fronts.Front] = {}
         self._stuck_since: dict[str, float] | None = None
         """Since when nothing was placed of queues in which jobs wait; None before the first pass."""
@@ -55,13 +57,11 @@ class Fronts:
             return {}
         first, blocked = waiting[0], None
         status = self._cache.statuses[first]
-        head = (status.reason, status.message)
-        if front is not None and (hold := front.holds.get(first)) is not None:
-            head = (hold.reason, hold.message)
+        head = fronts.why(status, front.holds.get(first) if front is not None else None, self._visibility)
         if front is not None and stuck_since is not None and now - stuck_since >= fronts.BLOCKED_AFTER_SECONDS:
             blocked = (stuck_since, front.blocking)
         jobs = [self._cache.jobs[key] for key in waiting]
-        return render_front(jobs, head, status.estimated_start, blocked, previous, now)
+        return render_front(jobs, head, status.estimated_start, blocked, previous, now, self._visibility)
 
     def _waiting(
         self, queue: str, front: fronts.Front | None, previous: Mapping[str, Any], *, recount: bool
@@ -71,4 +71,5 @@ class Fronts:
         if "" in lines:
             return list(map(key_of, islice(lines[""], SHOWN_AT_FRONT)))
         heads = [key for key in (front.holds if front is not None else ()) if key in self._cache.backlog]
-        return fronts.listed(heads, shown_front(previous), recount=recount)
+        shown = shown_front(previous, (self._cache.jobs[key] for key in heads))
+        return fronts.listed(heads, shown, recount=recount)

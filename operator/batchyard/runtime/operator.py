@@ -13,6 +13,7 @@ from batchyard.api import names
 from batchyard.api.batchjob import JobState
 from batchyard.core.containment import Stage
 from batchyard.core.retries import LONGEST_POSTPONEMENT
+from batchyard.core.visibility import Visibility
 from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, POD_METADATA, PODS, Resource
@@ -66,6 +67,7 @@ class Operator:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         sweep_seconds: float,
+        visibility: Visibility,
         stopped: Callable[[str], None],
     ) -> None:
         self.cache = Cache(clock)
@@ -78,8 +80,8 @@ class Operator:
         self._sweep = Sweep(api, self.cache)
         self._executor = Executor(api, self.cache, clock, Backoff(initial=2.0, maximum=LONGEST_POSTPONEMENT))
         self._definitions = DefinitionKeeper(api, self.cache, clock)
-        self._containment = Containment(self.cache, metrics, clock)
-        self._overview = Overview(api, self.cache, self._containment, clock)
+        self._containment = Containment(self.cache, metrics, visibility, clock)
+        self._overview = Overview(api, self.cache, self._containment, visibility, clock)
         self._work: WorkQueue[Item] = WorkQueue(
             self._do,
             concurrency=WRITES_AT_ONCE,
@@ -94,7 +96,7 @@ class Operator:
             clock,
             lambda key: self._work.add(("resize", *key), Urgency.STOP, RESIZE_SECONDS),
         )
-        self._displacements = Displacements(api, self.cache, self._executor.arrays, clock)
+        self._displacements = Displacements(api, self.cache, self._executor.arrays, visibility, clock)
         self._loop = Loop(
             self.cache,
             self._work,

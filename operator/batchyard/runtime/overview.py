@@ -12,6 +12,7 @@ from batchyard.core.consumables import Consumable
 from batchyard.core.containment import Stage
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.queuerecords import Queue
+from batchyard.core.visibility import Visibility
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import COMPUTEENVIRONMENTS, CONSUMABLERESOURCES, JOBQUEUES, Resource
@@ -26,12 +27,19 @@ from batchyard.runtime.fronts import Fronts
 class Overview:
     """Writes the statuses of JobQueues and ComputeEnvironments."""
 
-    def __init__(self, api: KubeApi, cache: Cache, containment: Containment, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        api: KubeApi,
+        cache: Cache,
+        containment: Containment,
+        visibility: Visibility,
+        clock: Callable[[], float],
+    ) -> None:
         self._api = api
         self._containment = containment
         self._cache = cache
         self._clock = clock
-        self.fronts = Fronts(cache)
+        self.fronts = Fronts(cache, visibility)
 
     def outdated(self) -> Iterator[tuple[str, str]]:
         """Kind and name of each object whose status says something else than the cache."""

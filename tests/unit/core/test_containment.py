@@ -15,6 +15,7 @@ from batchyard.core.hiding import Culprit, hide
 from batchyard.core.planner import place
 from batchyard.core.records import Status
 from batchyard.core.snapshot import Placed, Snapshot
+from batchyard.core.visibility import Visibility
 from unit.samples import (
     NOW,
     decisions_of,
@@ -181,7 +182,8 @@ SENTENCE = (
 
 def test_a_job_at_fault_says_so() -> None:
     fault = Fault(Stage.BACKFILL, TypeError("bad\n  operand"), Culprit("BatchJob", ("media", "videos")))
-    assert sentence(fault) == SENTENCE
+    assert sentence(fault, Visibility.ALL) == SENTENCE
+    assert sentence(fault, Visibility.NAMESPACE) == SENTENCE.replace("TypeError: bad operand", "TypeError")
     status = left_out(Status(JobState.RUNNABLE, "WaitingInQueue", queue_position=3, revision=3), SENTENCE)
     assert (status.state, status.reason, status.message) == (JobState.PENDING, "InvalidSpec", SENTENCE)
     assert (status.stalled, status.queue_position, status.revision) == (True, None, 3)

@@ -3,8 +3,11 @@
 from dataclasses import replace
 
 from batchyard.api.jobqueue import SHOWN_AT_FRONT
-from batchyard.core.fronts import fronts, listed
+from batchyard.core.fronts import fronts, listed, why
 from batchyard.core.placement import Hold
+from batchyard.core.reasons import DOCUMENTATION, Reason
+from batchyard.core.records import Status
+from batchyard.core.visibility import Visibility
 from unit.samples import make_job
 
 FULL = Hold("InsufficientCapacity", "full")
@@ -44,3 +47,11 @@ def test_the_order_of_heads_stays_as_shown_until_shares_are_counted_anew() -> No
     assert listed([*turned, KEYS[5]], shown, recount=False) == [*turned, KEYS[5]], "one has come"
     assert listed(KEYS[5:], KEYS[6:16], recount=False) == KEYS[6:16], "an eleventh had its turn for a moment"
     assert listed([], [], recount=False) == []
+
+
+def test_words_of_the_first_jobs_own_status_are_shown_only_where_all_may_be_named() -> None:
+    status = Status(reason="CreateFailed", message="a Kubernetes Job secret-1 exists in namespace finance")
+    assert why(status, FULL, Visibility.NAMESPACE) == ("InsufficientCapacity", "full")
+    assert why(status, None, Visibility.ALL) == (status.reason, status.message)
+    assert why(status, None, Visibility.NAMESPACE) == (status.reason, DOCUMENTATION[Reason.CREATE_FAILED])
+    assert why(Status(reason="Made up"), None, Visibility.NAMESPACE) == ("Made up", "the job's own status says why")

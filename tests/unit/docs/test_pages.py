@@ -108,7 +108,7 @@ def test_every_option_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
     table = {code(option): code(default) for option, default, _ in rows("operations.md", "option")}
     assert set(table) == options
     defaults = settings.Settings()
-    for option in ("lease", "host", "port", "log_format", "log_level"):
+    for option in ("lease", "host", "port", "log_format", "log_level", "show_names"):
         assert table[f"--{option.replace('_', '-')}"] == str(getattr(defaults, option))
     assert float(table["--sweep-seconds"]) == defaults.sweep_seconds
     assert table["--namespace"].endswith(f"`{defaults.namespace}")

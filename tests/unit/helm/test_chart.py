@@ -12,6 +12,7 @@ import yaml
 
 from batchyard import __version__, settings
 from batchyard.api import validation
+from batchyard.core.visibility import Visibility
 from unit.helm.rendering import CHART, HelmRefusedError, Json, helm, render
 
 CRDS = sorted((CHART.parents[1] / "crds").iterdir())
@@ -63,7 +64,9 @@ def test_pod_meets_the_restricted_security_standard() -> None:
     }
 
 
-@pytest.mark.parametrize("values", [(), ("log.format=text", "log.level=debug", "sweepSeconds=7")])
+@pytest.mark.parametrize(
+    "values", [(), ("log.format=text", "log.level=debug", "sweepSeconds=7", "visibility.names=namespace")]
+)
 def test_operator_understands_its_arguments(monkeypatch: pytest.MonkeyPatch, values: tuple[str, ...]) -> None:
     [container] = _pod(render(*values))["containers"]
     for variable in container["env"]:
@@ -73,6 +76,7 @@ def test_operator_understands_its_arguments(monkeypatch: pytest.MonkeyPatch, val
     assert options.port == container["ports"][0]["containerPort"]
     if values:
         assert (options.log_format, options.log_level, options.sweep_seconds) == ("text", "debug", 7)
+        assert options.show_names is Visibility.NAMESPACE
 
 
 def test_every_probe_asks_a_path_that_the_operator_serves() -> None:
@@ -171,6 +175,7 @@ def test_where_the_pod_runs_can_be_said() -> None:
             "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'",
         ),
         ("log.level=loud", "at '/log/level': value must be one of 'debug', 'info', 'warning', 'error'"),
+        ("visibility.names=mine", "at '/visibility/names': value must be one of 'all', 'namespace'"),
         ("serviceAccount.create=false", "at '/serviceAccount/name': minLength: got 0, want 1"),
         ("crds=false", "at '/crds': got boolean, want object"),
         ("sweepSeconds=1.5", "at '/sweepSeconds': got string, want integer"),
@@ -218,7 +223,7 @@ def test_every_value_is_explained_in_place() -> None:
     text = (CHART / "values.yaml").read_text()
     unexplained = re.findall(r"(?<!#)\n\n(\w+):", re.sub(r"\n *#.*", "#", text))
     # Groups may explain their values instead.
-    groups = {"image", "crds", "serviceAccount", "userRoles", "policy", "log", "metrics"}
+    groups = {"image", "crds", "serviceAccount", "userRoles", "policy", "visibility", "log", "metrics"}
     assert set(unexplained) <= groups
 
 

@@ -17,6 +17,7 @@ from batchyard.core.consumables import Consumable
 from batchyard.core.placement import Hold
 from batchyard.core.records import EndedDependency, Status
 from batchyard.core.usage import ShareUsage
+from batchyard.core.visibility import Visibility
 from batchyard.manifests.brevity import DETAIL_BYTES, LINE_BREAK, MESSAGE_BYTES, brief, legible
 from batchyard.manifests.consumable import render_consumable_status
 from batchyard.manifests.definition import render_definition_status
@@ -109,7 +110,7 @@ def test_nothing_else_reaches_a_status_or_an_event(text: str) -> None:
     amounts = {text: 3, "cpu": 1000}
     environment = replace(make_environment(), node_selector={text: text})
     queue = make_queue(environments=(text, "other"))
-    front = render_front([job], (text, text), None, (NOW - 60, Hold(text, text)), {}, NOW)
+    front = render_front([job], (text, text), None, (NOW - 60, Hold(text, text)), {}, NOW, Visibility.ALL)
     shares = render_count([ShareUsage(text, 1.0, 1, NOW)], {text: 2}, NOW)
     capacity: Any = {"capacity": amounts, "used": amounts, "jobs": 1, "previous": {}, "now": NOW}
     consumable = Consumable("licences", "uid", 1, NOW, total=3, replenishable=True, refusal=text)

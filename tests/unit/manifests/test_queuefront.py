@@ -8,6 +8,7 @@ import pytest
 from batchyard.api.jobqueue import JobQueueStatus
 from batchyard.core.placement import Hold
 from batchyard.core.records import BatchJob
+from batchyard.core.visibility import Visibility
 from batchyard.manifests.queuefront import blocked_since, render_front, shown_front
 from unit.manifests.conftest import Golden
 from unit.samples import NOW, make_job
@@ -17,8 +18,13 @@ WHY = ("InsufficientCapacity", "next in queue urgent")
 HOLD = Hold(*WHY)
 
 
-def render(*jobs: BatchJob, previous: dict[str, Any] | None = None, after: float = 0.0) -> dict[str, Any]:
-    return render_front(jobs, WHY, None, None, previous or {}, NOW + after)
+def render(
+    *jobs: BatchJob,
+    previous: dict[str, Any] | None = None,
+    after: float = 0.0,
+    visibility: Visibility = Visibility.ALL,
+) -> dict[str, Any]:
+    return render_front(jobs, WHY, None, None, previous or {}, NOW + after, visibility)
 
 
 def times(status: dict[str, Any]) -> list[str]:
@@ -26,7 +32,7 @@ def times(status: dict[str, Any]) -> list[str]:
 
 
 def test_head_front_and_blocked(golden: Golden) -> None:
-    status = render_front([FIRST, SECOND], WHY, NOW + 90, (NOW - 60, HOLD), {}, NOW)
+    status = render_front([FIRST, SECOND], WHY, NOW + 90, (NOW - 60, HOLD), {}, NOW, Visibility.ALL)
     JobQueueStatus.model_validate(status)
     golden("queuefront", status)
     assert shown_front(status) == [FIRST.key, SECOND.key]
@@ -59,3 +65,25 @@ def test_a_status_written_by_hand_does_no_harm(text: Any) -> None:
     assert times(render(FIRST, previous=spoilt, after=50)) == ["00:50"]
     assert blocked_since(spoilt) is None
     assert render(FIRST, previous={"front": [{}]}) == render(FIRST)
+
+
+def test_jobs_whose_names_are_not_shown_are_told_apart_by_their_uids() -> None:
+    first, second = replace(FIRST, uid="uid-1"), replace(SECOND, uid="uid-2")
+    hidden = render(first, second, visibility=Visibility.NAMESPACE)
+    JobQueueStatus.model_validate(hidden)
+    since = "2026-07-01T12:00:00Z"
+    assert [{**each, "since": since} for each in hidden["front"]] == [
+        {"uid": "uid-1", "since": since},
+        {"uid": "uid-2", "shareIdentifier": "red", "since": since},
+    ]
+    assert hidden["head"].keys() == {"uid", "since", "reason", "message"}
+    assert shown_front(hidden, [first, second]) == [FIRST.key, SECOND.key]
+    assert shown_front(hidden, [second]) == [("", ""), SECOND.key]
+    later = render(first, make_job("third"), previous=hidden, after=50, visibility=Visibility.NAMESPACE)
+    assert times(later) == ["00:00", "00:50"]
+
+
+def test_times_stay_when_names_are_shown_no_more_or_again() -> None:
+    named, hidden = render(FIRST), render(FIRST, visibility=Visibility.NAMESPACE)
+    assert render(FIRST, previous=named, after=50, visibility=Visibility.NAMESPACE) == hidden
+    assert render(FIRST, previous=hidden, after=50) == named
