@@ -20,7 +20,7 @@ from batchyard.core.usage import ShareUsage
 from batchyard.core.visibility import Visibility
 from batchyard.manifests.brevity import DETAIL_BYTES, LINE_BREAK, MESSAGE_BYTES, brief, legible
 from batchyard.manifests.consumable import render_consumable_status
-from batchyard.manifests.definition import render_definition_status
+from batchyard.manifests.definition import Rejection, render_definition_status
 from batchyard.manifests.environment import render_environment_status
 from batchyard.manifests.event import build_event
 from batchyard.manifests.fairshare import render_count
@@ -123,9 +123,9 @@ def test_nothing_else_reaches_a_status_or_an_event(text: str) -> None:
         render_queue_status(queue, {}, [text], {}, NOW, shares, front),
         render_queue_status(replace(queue, refusal=text), {}, [], {}, NOW),
         render_consumable_status(consumable, in_use=0, taken=0, count=None, previous={}, now=NOW),
-        render_definition_status(make_definition(), [make_revision(1)], text, {}, NOW),
-        render_definition_status(make_definition(refusal=text), [], "", {}, NOW),
-        render_definition_status(make_definition(), [], "", {}, NOW, unrecorded=text),
+        render_definition_status(make_definition(), [make_revision(1)], Rejection.by_api_server(text), {}, NOW),
+        render_definition_status(make_definition(refusal=text), [], None, {}, NOW),
+        render_definition_status(make_definition(), [], None, {}, NOW, unrecorded=text),
     ]
     for each in rendered:
         assert not {odd for part in texts(each) for odd in forges(part)}
