@@ -14,6 +14,7 @@ from typing import Any
 import kopf
 
 from batchyard import __version__, logs, settings
+from batchyard.core.protection import Protection
 from batchyard.handlers import kinds, setup
 from batchyard.kube.client import connect
 from batchyard.kube.credentials import CredentialsError
@@ -65,6 +66,7 @@ async def run(options: settings.Settings) -> str:
         monotonic=time.monotonic,
         sweep_seconds=options.sweep_seconds,
         visibility=options.show_names,
+        protection=Protection(options.namespace, frozenset(options.protected_namespaces)),
         stopped=stopped,
     )
     web = WebServer(metrics.registry, operator.healthy, operator.ready)

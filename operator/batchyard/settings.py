@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class Settings:
     log_level: str = "info"
     sweep_seconds: float = 300.0
     show_names: Visibility = Visibility.ALL
+    protected_namespaces: tuple[str, ...] = ("kube-system", "kube-public", "kube-node-lease")
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -74,4 +76,21 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         help="which jobs an object's status and Events may name: all, or those of its own namespace only, hence none in"
         " the status of a queue (default: %(default)s)",
     )
+    parser.add_argument(
+        "--protected-namespaces",
+        type=_names,
+        default=defaults.protected_namespaces,
+        metavar="NAMES",
+        help="namespaces in which no jobs run, separated by commas; the operator's own is always one of them"
+        f" (default: {','.join(defaults.protected_namespaces)})",
+    )
     return Settings(**vars(parser.parse_args(arguments)))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Read a list of namespaces. A mistyped one would go unnoticed, so what cannot be one is refused."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
+            raise argparse.ArgumentTypeError(f"{name!r} is no name of a namespace; separate names by commas")
+    return names

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from e2e.clusterapi import BATCHJOBS, Json, path_of, until
+from e2e.conftest import OPERATOR_NAMESPACE
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
 from e2e.tenants import Tenant, bound_for_the_cluster, editor, roles_of_the_chart, submitter
@@ -184,3 +185,30 @@ def test_large_jobs_are_refused_and_a_new_operator_reads_them(
     assert "that of a BatchJob may have 128 at most: shorten spec.parameters" in status["message"]
     operator.restart()
     assert operator.memory_mib < 300
+
+
+@pytest.mark.parametrize("namespace", ["kube-system", OPERATOR_NAMESPACE])
+def test_no_job_runs_where_the_cluster_itself_does(shared: Harness, submits: Tenant, namespace: str) -> None:
+    """Whoever may create BatchJobs there gets none of the service accounts of that namespace by it."""
+    account = f"{shared.namespace}:submitter"
+    there = ("--namespace", namespace)
+    shared.cluster.kubectl(
+        *there, "create", "role", "submitter", "--verb=create,get", "--resource=batchjobs.batchyard.dev"
+    )
+    try:
+        shared.cluster.kubectl(
+            *there, "create", "rolebinding", "submitter", "--role=submitter", f"--serviceaccount={account}"
+        )
+        job = shared.job("intruder", "short", "queue", containerOverrides=[{"name": "main", "image": SHELL}])
+        until(lambda: "yes" in submits.kubectl(*there, "auth", "can-i", "create", "batchjobs.batchyard.dev"), 30, str)
+        submits.kubectl(*there, "create", "-f", "-", input=json.dumps(job))
+
+        def status() -> Json | None:
+            found = json.loads(submits.kubectl(*there, "get", "batchjob", "intruder", "-o", "json")).get("status")
+            return found if found and found.get("state") == "Failed" else None
+
+        found = until(status, 30, lambda: "the job has not failed")
+        assert found["reason"] == "NamespaceProtected"
+        assert "no jobs run there: use another namespace" in found["message"]
+    finally:
+        shared.cluster.kubectl(*there, "delete", "batchjob,role,rolebinding", "intruder", "submitter", check=False)

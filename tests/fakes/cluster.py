@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from batchyard.core.protection import NOTHING_PROTECTED, Protection
 from batchyard.core.visibility import Visibility
 from batchyard.kube.errors import ApiError, NotFound, Unavailable
 from batchyard.kube.protocol import Object
@@ -114,6 +115,7 @@ class Process:
         sweep_seconds: float,
         skew: float = 0.0,
         visibility: Visibility = Visibility.ALL,
+        protection: Protection = NOTHING_PROTECTED,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.api = Connection(store)
@@ -133,6 +135,7 @@ class Process:
             monotonic=loop.time,
             sweep_seconds=sweep_seconds,
             visibility=visibility,
+            protection=protection,
             stopped=self.stopped.append,
         )
         self._watches = asyncio.create_task(follow_all(self.api, self.operator.cache))
@@ -181,10 +184,22 @@ class Cluster:
         """The connection of the current operator."""
         return self.processes[-1].api
 
-    async def start_operator(self, *, skew: float = 0.0, visibility: Visibility = Visibility.ALL) -> Process:
+    async def start_operator(
+        self,
+        *,
+        skew: float = 0.0,
+        visibility: Visibility = Visibility.ALL,
+        protection: Protection = NOTHING_PROTECTED,
+    ) -> Process:
         """Start one more operator, which becomes the current one, and let it come to rest."""
-        identity = f"operator-{len(self.processes) + 1}"
-        process = Process(self.store, identity, sweep_seconds=self._sweep_seconds, skew=skew, visibility=visibility)
+        process = Process(
+            self.store,
+            f"operator-{len(self.processes) + 1}",
+            sweep_seconds=self._sweep_seconds,
+            skew=skew,
+            visibility=visibility,
+            protection=protection,
+        )
         self.processes.append(process)
         await process.start()
         await self.pass_time(0.2)

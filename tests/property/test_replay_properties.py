@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard.api import names
+from batchyard.core.protection import NOTHING_PROTECTED
 from batchyard.core.visibility import Visibility
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS
@@ -151,6 +152,7 @@ class Story:
             monotonic=loop.time,
             sweep_seconds=300.0,
             visibility=Visibility.ALL,
+            protection=NOTHING_PROTECTED,
             stopped=lambda _: None,
         )
         cache, catalogue = operator.cache, operator.cache.catalogue

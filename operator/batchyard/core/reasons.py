@@ -21,7 +21,8 @@ class Reason(StrEnum):
     DEPENDENCY_NOT_FOUND = "DependencyNotFound"
     WAITING_FOR_DEPENDENCIES = "WaitingForDependencies"
 
-    # Never: the job and its queue do not go together.
+    # Never: the job and its namespace, or its queue, do not go together.
+    NAMESPACE_PROTECTED = "NamespaceProtected"
     SHARE_IDENTIFIER_MISSING = "ShareIdentifierMissing"
     SHARE_IDENTIFIER_NOT_ALLOWED = "ShareIdentifierNotAllowed"
 
@@ -90,6 +91,7 @@ DOCUMENTATION: dict[Reason, str] = {
     Reason.SHARE_NOT_ADMITTED: "The queue's `shareAdmission` does not admit the share that the job names.",
     Reason.DEPENDENCY_NOT_FOUND: "A job it depends on does not exist (yet); the message names it.",
     Reason.WAITING_FOR_DEPENDENCIES: "Jobs it depends on have not ended; the message names them.",
+    Reason.NAMESPACE_PROTECTED: "No jobs run in its namespace, such as kube-system; the message says what to do.",
     Reason.SHARE_IDENTIFIER_MISSING: "The queue shares fairly, and the job names no share.",
     Reason.SHARE_IDENTIFIER_NOT_ALLOWED: "The job names a share, and the queue knows none.",
     Reason.WAITING_IN_QUEUE: "Other jobs of the queue, or of its share, are ahead.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batchyard.api.jobqueue import ShareAdmission
+from batchyard.core.protection import Protection
 from batchyard.core.queuerecords import FairShare, Queue, entry_for
 from batchyard.core.reasons import Reason
 from batchyard.core.records import BatchJob, Definition, Key, Origin, Resolved, Revision
@@ -42,6 +43,10 @@ class Objects(Protocol):
         """Of jobs that a pass cannot digest: what is wrong with them."""
 
     @property
+    def protection(self) -> Protection:
+        """Namespaces in which no job runs."""
+
+    @property
     def templates(self) -> Templates:
         """What revisions come to."""
 
@@ -72,6 +77,8 @@ def program(
     Unless its definition was deleted and made anew since. Then a job that has not run takes what is there, as if it
     were submitted now; one that `ran` goes on only if the new definition has the same content.
     """
+    if refusal := objects.protection.refusal(job.key[0]):
+        return Never(Reason.NAMESPACE_PROTECTED, refusal)
     if job.refusal:
         return Never(Reason.INVALID_SPEC, job.refusal)
     key = (job.key[0], job.definition)

@@ -13,6 +13,7 @@ from batchyard.core.capacity import Charge, Pool
 from batchyard.core.consumables import Consumable
 from batchyard.core.environmentrecords import Environment, Node
 from batchyard.core.placement import Hold, Placement
+from batchyard.core.protection import NOTHING_PROTECTED, Protection
 from batchyard.core.queuerecords import Queue
 from batchyard.core.records import BatchJob, Definition, Key, Pod, Resolved, Revision, Run, Status
 from batchyard.core.resources import Resources
@@ -86,6 +87,8 @@ class Snapshot:
     faults: Mapping[Key, str] = field(default_factory=dict)
     """Of jobs that a pass cannot digest: what is wrong with them."""
     nodes: Mapping[str, Node] = field(default_factory=dict)
+    protection: Protection = NOTHING_PROTECTED
+    """Namespaces in which no job runs."""
     spared: Collection[Key] = ()
     """Kubernetes Jobs whose pods turned out to be protected for now."""
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 from batchyard.core.memoryunits import DOUBTFUL_MEMORY, doubts_about_definition
+from batchyard.core.reasons import Reason
 from batchyard.core.records import Definition, Revision
 from batchyard.core.revisions import latest_active
 from batchyard.manifests.brevity import presentable
@@ -35,14 +36,17 @@ def render_definition_status(
     previous: Mapping[str, Any],
     now: float,
     unrecorded: str = "",
+    protected: str = "",
 ) -> dict[str, Any]:
     """The whole status; `rejection` is what speaks against the pod template.
 
-    `unrecorded` is why it does not take the revision of the present spec.
+    `unrecorded` is why it does not take the revision of the present spec, `protected` why no job runs in its namespace.
     """
     latest = latest_active(revisions, definition.inactive)
     verdict = _verdict(definition, revisions, latest, rejection, unrecorded)
-    if doubts := "" if definition.refusal else doubts_about_definition(definition.spec):
+    if protected:
+        verdict = Verdict(False, Reason.NAMESPACE_PROTECTED, protected, stalled=True)
+    if doubts := "" if definition.refusal or protected else doubts_about_definition(definition.spec):
         verdict = replace(verdict, doubt=(DOUBTFUL_MEMORY, doubts))
     status = {
         "observedGeneration": definition.generation,

@@ -111,6 +111,7 @@ class Cache:
             dependents=self.dependents,
             unstored=self.unstored,
             faults=self.faults,
+            protection=self.catalogue.protection,
             usage=self.shares.usages(self.catalogue, self.runs.all()),
         )
 

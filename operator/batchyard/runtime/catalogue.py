@@ -12,6 +12,7 @@ from batchyard.api.validation import is_status
 from batchyard.core.capacity import Pool, pool
 from batchyard.core.consumables import Consumable
 from batchyard.core.environmentrecords import Environment, Node
+from batchyard.core.protection import NOTHING_PROTECTED
 from batchyard.core.queuerecords import Queue
 from batchyard.core.records import Definition, Key, Revision
 from batchyard.core.template import Templates
@@ -45,6 +46,7 @@ class Catalogue:
         }
         self.nodes: dict[str, Node] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
+        self.protection = NOTHING_PROTECTED
         self.definitions: dict[Key, Definition] = {}
         self.revisions: dict[Key, dict[int, Revision]] = {}
         """By definition; no entry is empty."""

@@ -62,8 +62,8 @@ class DefinitionKeeper:
         if definition is None:
             self._verdicts.pop(key, None)
             return
-        rejection = None
-        if not definition.refusal:
+        rejection, protected = None, self._cache.catalogue.protection.refusal(key[0])
+        if not definition.refusal and not protected:
             rejection = await self._prove(definition)
             try:
                 await self._record(definition)
@@ -71,7 +71,7 @@ class DefinitionKeeper:
                 await self._write_status(definition, rejection, error.message)
                 raise
             await self._clear_away(definition)
-        await self._write_status(definition, rejection)
+        await self._write_status(definition, rejection, protected=protected)
 
     async def _prove(self, definition: Definition) -> Rejection | None:
         """Look at the template, and ask the API server what it thinks of it, once per content."""
@@ -143,12 +143,14 @@ class DefinitionKeeper:
             used |= {self._cache.statuses[job].revision, self._cache.jobs[job].pinned_revision}
         return {number for number in used if number is not None}
 
-    async def _write_status(self, definition: Definition, rejection: Rejection | None, unrecorded: str = "") -> None:
+    async def _write_status(
+        self, definition: Definition, rejection: Rejection | None, unrecorded: str = "", protected: str = ""
+    ) -> None:
         catalogue = self._cache.catalogue
         entry = ("JobDefinition", *definition.key)
         old = catalogue.statuses.get(entry, {})
         known = catalogue.revisions.get(definition.key, {}).values()
-        new = render_definition_status(definition, known, rejection, old, self._clock(), unrecorded)
+        new = render_definition_status(definition, known, rejection, old, self._clock(), unrecorded, protected)
         if new != old:
             namespace, name = definition.key
             try:

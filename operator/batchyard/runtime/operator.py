@@ -12,6 +12,7 @@ from typing import Any
 from batchyard.api import names
 from batchyard.api.batchjob import JobState
 from batchyard.core.containment import Stage
+from batchyard.core.protection import Protection
 from batchyard.core.retries import LONGEST_POSTPONEMENT
 from batchyard.core.visibility import Visibility
 from batchyard.kube.errors import ApiError
@@ -68,9 +69,11 @@ class Operator:
         monotonic: Callable[[], float],
         sweep_seconds: float,
         visibility: Visibility,
+        protection: Protection,
         stopped: Callable[[str], None],
     ) -> None:
         self.cache = Cache(clock)
+        self.cache.catalogue.protection = protection
         self._election = election
         self._mark_key = mark_key
         self._metrics = metrics

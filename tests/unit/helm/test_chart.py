@@ -65,7 +65,17 @@ def test_pod_meets_the_restricted_security_standard() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [(), ("log.format=text", "log.level=debug", "sweepSeconds=7", "visibility.names=namespace")]
+    "values",
+    [
+        (),
+        (
+            "log.format=text",
+            "log.level=debug",
+            "sweepSeconds=7",
+            "visibility.names=namespace",
+            "protectedNamespaces={a,b}",
+        ),
+    ],
 )
 def test_operator_understands_its_arguments(monkeypatch: pytest.MonkeyPatch, values: tuple[str, ...]) -> None:
     [container] = _pod(render(*values))["containers"]
@@ -74,6 +84,7 @@ def test_operator_understands_its_arguments(monkeypatch: pytest.MonkeyPatch, val
     options = settings.parse(container["args"])
     assert (options.namespace, options.identity) == ("value-of-POD_NAMESPACE", "value-of-POD_NAME")
     assert options.port == container["ports"][0]["containerPort"]
+    assert options.protected_namespaces == (("a", "b") if values else settings.Settings().protected_namespaces)
     if values:
         assert (options.log_format, options.log_level, options.sweep_seconds) == ("text", "debug", 7)
         assert options.show_names is Visibility.NAMESPACE
@@ -187,6 +198,7 @@ def test_where_the_pod_runs_can_be_said() -> None:
             "metrics.serviceMonitor.interval=often",
             "at '/metrics/serviceMonitor/interval': 'often' does not match pattern",
         ),
+        ("protectedNamespaces={Kube}", "at '/protectedNamespaces/0': 'Kube' does not match pattern"),
         ("operator.replicas=2", "additional properties 'operator' not allowed"),
     ],
 )
