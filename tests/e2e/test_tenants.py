@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from e2e.clusterapi import BATCHJOBS, Json, path_of, until
+from batchyard.handlers.setup import NO_FINALIZER
+from e2e.clusterapi import BATCHJOBS, ClusterApi, Json, path_of, until
 from e2e.conftest import OPERATOR_NAMESPACE
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
@@ -185,6 +186,20 @@ def test_large_jobs_are_refused_and_a_new_operator_reads_them(
     assert "that of a BatchJob may have 128 at most: shorten spec.parameters" in status["message"]
     operator.restart()
     assert operator.memory_mib < 300
+
+
+def test_finalizers_are_their_owners(shared: Harness, edits: Tenant, api: ClusterApi) -> None:
+    """Kopf takes off what it thinks is its own, which is none that an object can have."""
+    finalizers = ["batchyard.dev/unused", "kopf.zalando.org/KopfFinalizerMarker"]
+    job = shared.job("kept", "short", "queue")
+    with pytest.raises(LocalClusterError, match="Invalid value"):
+        edits.create({**job, "metadata": {"name": "kept", "finalizers": [NO_FINALIZER]}})
+    edits.create({**job, "metadata": {"name": "kept", "finalizers": finalizers}})
+    shared.wait_state("kept", "Succeeded")
+    edits.kubectl("delete", "batchjob", "kept", "--wait=false")
+    edits.kubectl("annotate", "batchjob", "kept", "kopf.zalando.org/last-handled-configuration={}")
+    assert api.get(path_of(BATCHJOBS, shared.namespace, "kept"))["metadata"]["finalizers"] == finalizers
+    edits.kubectl("patch", "batchjob", "kept", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
 
 
 @pytest.mark.parametrize("namespace", ["kube-system", OPERATOR_NAMESPACE])

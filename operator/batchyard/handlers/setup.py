@@ -10,10 +10,13 @@ from typing import Any
 
 import kopf
 
-from batchyard.api import names
 from batchyard.kube.credentials import load
 from batchyard.kube.kopf_session import open_session
 from batchyard.kube.protocol import PAGE
+
+NO_FINALIZER = "none of Kopf's"
+"""What Kopf takes for its finalizer. It removes that from every object that has it, so it is a name that none can have:
+the API server takes qualified names only."""
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
@@ -65,7 +68,7 @@ def configure() -> kopf.OperatorSettings:
     settings.watching.chunk_size = PAGE
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = _ForEver()
-    settings.persistence.finalizer = f"{names.GROUP}/unused"
+    settings.persistence.finalizer = NO_FINALIZER
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.persistence.progress_storage = _NoProgress()
     return settings
