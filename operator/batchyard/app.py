@@ -9,6 +9,7 @@ import logging
 import secrets
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import kopf
@@ -19,9 +20,11 @@ from batchyard.handlers import kinds, setup
 from batchyard.kube.client import connect
 from batchyard.kube.credentials import CredentialsError
 from batchyard.kube.errors import ApiError
+from batchyard.runtime.certificate import Certificate, CertificateError
 from batchyard.runtime.leader import LeaderElection
 from batchyard.runtime.marks import MarkKey, secret_name
 from batchyard.runtime.metrics import Metrics
+from batchyard.runtime.metricsaccess import MetricsAccess
 from batchyard.runtime.operator import Operator
 from batchyard.runtime.web import WebServer
 
@@ -35,7 +38,7 @@ def main() -> None:
     _log.info("Batchyard %s starts as %s", __version__, options.identity)
     try:
         reason = asyncio.run(run(options))
-    except (CredentialsError, ApiError) as error:
+    except (CredentialsError, CertificateError, ApiError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         reason = ""
@@ -46,6 +49,7 @@ def main() -> None:
 async def run(options: settings.Settings) -> str:
     """Run Kopf with the runtime inside; returns why it stopped by itself, or nothing when it was told to stop."""
     metrics = Metrics()
+    certificate = Certificate(Path(options.tls_folder)) if options.tls_folder else None
     api = await connect(options.kubeconfig, options.context, on_request=metrics.count_request)
     stop_flag = asyncio.Event()
     reasons: list[str] = []
@@ -69,7 +73,11 @@ async def run(options: settings.Settings) -> str:
         protection=Protection(options.namespace, frozenset(options.protected_namespaces)),
         stopped=stopped,
     )
-    web = WebServer(metrics.registry, operator.healthy, operator.ready)
+    access_api = None
+    if options.metrics_authentication:  # connections of their own, too: nobody's scraping may hold a write up
+        access_api = await connect(options.kubeconfig, options.context, connections=2)
+    access = MetricsAccess(access_api, time.monotonic) if access_api is not None else None
+    web = WebServer(metrics.registry, operator.healthy, operator.ready, certificate=certificate, access=access)
     registry = kopf.OperatorRegistry()
     kinds.register(registry)
 
@@ -87,6 +95,8 @@ async def run(options: settings.Settings) -> str:
         await web.stop()
         await api.close()
         await election_api.close()
+        if access_api is not None:
+            await access_api.close()
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:

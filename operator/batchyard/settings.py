@@ -22,6 +22,8 @@ class Settings:
     identity: str = ""
     host: str = "0.0.0.0"  # noqa: S104 - probes and scrapers come from outside the pod
     port: int = 8080
+    tls_folder: str = ""
+    metrics_authentication: bool = False
     log_format: str = "text"
     log_level: str = "info"
     sweep_seconds: float = 300.0
@@ -60,6 +62,16 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         default=defaults.port,
         help="port of the same, 0 for a free one (default: %(default)s)",
     )
+    parser.add_argument(
+        "--tls-folder",
+        default=defaults.tls_folder,
+        help="folder with tls.crt and tls.key: speak TLS on the port (default: do not)",
+    )
+    parser.add_argument(
+        "--metrics-authentication",
+        action="store_true",
+        help="show /metrics only to those whose token the API server knows and lets GET /metrics (needs --tls-folder)",
+    )
     parser.add_argument("--log-format", choices=["text", "json"], default=defaults.log_format)
     parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default=defaults.log_level)
     parser.add_argument(
@@ -84,7 +96,10 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         help="namespaces in which no jobs run, separated by commas; the operator's own is always one of them"
         f" (default: {','.join(defaults.protected_namespaces)})",
     )
-    return Settings(**vars(parser.parse_args(arguments)))
+    settings = Settings(**vars(parser.parse_args(arguments)))
+    if settings.metrics_authentication and not settings.tls_folder:
+        parser.error("--metrics-authentication needs --tls-folder: tokens must not cross the network in the clear")
+    return settings
 
 
 def _names(text: str) -> tuple[str, ...]:

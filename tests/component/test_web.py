@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from batchyard.kube.resources import JOBS
 from batchyard.runtime.metrics import Metrics
+from batchyard.runtime.metricsaccess import MetricsAccess, Refusal
 from batchyard.runtime.web import WebServer
 from fakes.cluster import Cluster, Process, in_cluster
 from objects.exposition import samples
@@ -44,6 +45,33 @@ async def test_metrics_are_served_in_the_format_of_prometheus() -> None:
     finally:
         await web.stop()
     assert {"batchyard_api_requests", "batchyard_pass_seconds", "process_cpu_seconds"} <= names
+
+
+class _Nobody(MetricsAccess):
+    """Lets in who says so."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def refusal(self, authorization: str) -> Refusal | None:
+        return None if authorization == "Bearer me" else Refusal(401, "say who asks")
+
+
+async def test_metrics_are_for_those_who_have_access_and_probes_for_all() -> None:
+    web = WebServer(Metrics().registry, str, str, access=_Nobody())
+    port = await web.start("127.0.0.1", 0)
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+            async with session.get("/metrics") as response:
+                assert (response.status, await response.text()) == (401, "say who asks\n")
+                assert response.headers["WWW-Authenticate"] == "Bearer"
+            async with session.get("/metrics", headers={"Authorization": "Bearer me"}) as response:
+                assert response.status == 200
+            for path in ("/healthz", "/readyz"):
+                async with session.get(path) as response:
+                    assert response.status == 200
+    finally:
+        await web.stop()
 
 
 @in_cluster()

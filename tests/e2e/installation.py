@@ -11,6 +11,8 @@ from localcluster.simulated import NODE_LABEL
 
 CHART = Path(__file__).parents[2] / "helm" / "batchyard"
 RELEASE = "batchyard"
+READER = "batchyard-e2e-reader"
+CERTIFICATE = "certificate"
 WAIT = ("--wait", "--timeout=150s")
 
 
@@ -54,6 +56,7 @@ class Installation:
     def remove(self) -> None:
         """Remove what is left, whatever it is."""
         self._helm("uninstall", RELEASE, "--ignore-not-found", *WAIT)
+        self._cluster.kubectl("delete", "clusterrolebinding", READER, "--ignore-not-found")
         self._cluster.kubectl("delete", "namespace", self._namespace, "--ignore-not-found")
 
     def logs(self) -> str:
@@ -63,11 +66,33 @@ class Installation:
             self.seen_logs[pod] = log or self.seen_logs.get(pod, "")
         return "\n".join(self.seen_logs.values())
 
-    def metrics(self) -> str:
-        """What /metrics of the operator says."""
-        read = "import urllib.request as r; print(r.urlopen('http://localhost:8080/metrics').read().decode())"
+    def metrics(self, token: str) -> str:
+        """What the operator answers to who asks for /metrics with a token, over TLS; code and text."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        read = f"""import ssl, urllib.error, urllib.request as r
+try:
+    request = r.Request("https://localhost:8080/metrics", headers={headers})
+    answer = r.urlopen(request, context=ssl._create_unverified_context())
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.status, answer.read().decode())"""
         pod = self._pods()[0]
         return self._cluster.kubectl("--namespace", self._namespace, "exec", pod, "--", "python3", "-c", read)
+
+    def reader(self) -> str:
+        """The token of a service account that may do nothing yet."""
+        self._cluster.kubectl("--namespace", self._namespace, "create", "serviceaccount", READER)
+        return self._cluster.kubectl("--namespace", self._namespace, "create", "token", READER).strip()
+
+    def let_read(self) -> None:
+        """Bind that account to the role of the chart for those who read metrics."""
+        who = f"--serviceaccount={self._namespace}:{READER}"
+        self._cluster.kubectl("create", "clusterrolebinding", READER, f"--clusterrole={RELEASE}-metrics-reader", who)
+
+    def give_certificate(self, folder: Path) -> None:
+        """Make a Secret of the files in a folder."""
+        files = [f"--cert={folder / 'tls.crt'}", f"--key={folder / 'tls.key'}"]
+        self._cluster.kubectl("--namespace", self._namespace, "create", "secret", "tls", CERTIFICATE, *files)
 
     def _pods(self, *options: str) -> list[str]:
         labels = f"app.kubernetes.io/instance={RELEASE}"

@@ -9,11 +9,13 @@ import pytest
 
 from e2e.clusterapi import PODS, ClusterApi, path_of, until
 from e2e.harness import Harness, exit_codes
-from e2e.installation import CHART, Installation
+from e2e.installation import CERTIFICATE, CHART, READER, Installation
 from localcluster import Cluster
+from objects.certificates import make_certificate
 
 pytestmark = pytest.mark.e2e
 
+SECURED = (f"metrics.tls.secretName={CERTIFICATE}", "metrics.authentication=true")
 HELLO = ("echo", "hello")
 # Runs until the test ends it, however long helm takes. (The first process ends on SIGTERM only if it says how.)
 HOLD = ("sh", "-c", "trap 'exit 143' TERM; until [ -e /tmp/end ]; do sleep 0.2; done; echo done")
@@ -78,7 +80,8 @@ def test_running_job_survives_an_upgrade_of_operator_and_crds(
     _submit(jobs, "upgraded", "hold")
     before = _running_pod(jobs, "upgraded")
 
-    installation.upgrade(chart, "replicas=2", "log.level=debug")
+    installation.give_certificate(make_certificate(tmp_path / "tls"))
+    installation.upgrade(chart, "replicas=2", "log.level=debug", *SECURED)
 
     categories = "{.spec.names.categories}"
     shown = jobs.cluster.kubectl("get", "crd", "jobqueues.batchyard.dev", "-o", f"jsonpath={categories}")
@@ -91,7 +94,22 @@ def test_running_job_survives_an_upgrade_of_operator_and_crds(
     jobs.wait_state("after-upgrade", "Succeeded")
 
 
-def test_operator_has_every_permission_it_needs(installation: Installation, jobs: Harness) -> None:
+@pytest.fixture(scope="module")
+def reader(installation: Installation) -> str:
+    """The token of somebody who may read the metrics, once `let_read` was called."""
+    return installation.reader()
+
+
+def test_metrics_are_for_those_who_may_read_them(installation: Installation, reader: str) -> None:
+    assert installation.metrics("").startswith("401 say who asks")
+    assert installation.metrics("made-up").startswith("401 the API server does not know this token")
+    refusal = f"403 system:serviceaccount:batchyard-helm:{READER} may not read the metrics"
+    assert installation.metrics(reader).startswith(refusal)
+    installation.let_read()
+    until(lambda: installation.metrics(reader).startswith("200 "), 60, lambda: installation.metrics(reader))
+
+
+def test_operator_has_every_permission_it_needs(installation: Installation, jobs: Harness, reader: str) -> None:
     # What the other tests do not make it do: delete what is over, stop what is unwanted, clear revisions away.
     for kept in ([1], [1, 2], [2, 3]):
         jobs.apply(jobs.definition("revised", "echo", str(kept[-1]), revisionHistoryLimit=1))
@@ -103,7 +121,8 @@ def test_operator_has_every_permission_it_needs(installation: Installation, jobs
     jobs.wait_gone("deleted")
     jobs.wait_gone("expiring")
     assert "forbidden" not in installation.logs().lower()
-    assert 'code="403"' not in installation.metrics()
+    assert "batchyard_leader" in (metrics := installation.metrics(reader))
+    assert 'code="403"' not in metrics
 
 
 def test_running_job_survives_an_uninstall_and_is_taken_up_by_the_next_installation(

@@ -15,8 +15,28 @@
 {{- end }}
 {{- end }}
 
+{{/* The operator's service account. What it may do is bound to it, so it must be nobody else's. */}}
 {{- define "batchyard.serviceAccountName" -}}
-{{- default (include "batchyard.fullname" .) .Values.serviceAccount.name }}
+{{- $name := default "" .Values.serviceAccount.name }}
+{{- if and (not .Values.serviceAccount.create) (not $name) }}
+{{- fail "serviceAccount.create is false: set serviceAccount.name to the account that the operator is to use" }}
+{{- end }}
+{{- $name = default (include "batchyard.fullname" .) $name }}
+{{- if eq $name "default" }}
+{{- fail "the operator's service account must not be default, which every pod of the namespace has: set serviceAccount.name to another" }}
+{{- end }}
+{{- $name }}
+{{- end }}
+
+{{/* Whether the port speaks TLS; tokens must not cross the network in the clear. */}}
+{{- define "batchyard.scheme" -}}
+{{- if .Values.metrics.tls.secretName -}}
+https
+{{- else if .Values.metrics.authentication -}}
+{{- fail "metrics.authentication needs metrics.tls.secretName: tokens must not cross the network in the clear" }}
+{{- else -}}
+http
+{{- end }}
 {{- end }}
 
 {{/* Labels that find the operator's pods; they never change. */}}

@@ -13,6 +13,7 @@ import kopf
 from batchyard.kube.credentials import load
 from batchyard.kube.kopf_session import open_session
 from batchyard.kube.protocol import PAGE
+from batchyard.kube.transport import IDLE_SECONDS, REQUEST_SECONDS
 
 NO_FINALIZER = "none of Kopf's"
 """What Kopf takes for its finalizer. It removes that from every object that has it, so it is a name that none can have:
@@ -66,7 +67,8 @@ def configure() -> kopf.OperatorSettings:
     settings.posting.enabled = False  # events would be posted one by one, unaggregated
     settings.queueing.idle_timeout = 0.1  # a worker per object lives on for this long: memory during bursts
     settings.watching.chunk_size = PAGE
-    settings.networking.request_timeout = 30
+    settings.watching.inactivity_timeout = IDLE_SECONDS
+    settings.networking.request_timeout = REQUEST_SECONDS
     settings.networking.error_backoffs = _ForEver()
     settings.persistence.finalizer = NO_FINALIZER
     settings.persistence.diffbase_storage = _NoDiffBase()

@@ -35,6 +35,8 @@ SECRETS = Resource("", "v1", "secrets", namespaced=True)
 EVENTS = Resource("", "v1", "events", namespaced=True)
 CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions", namespaced=True)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", namespaced=True)
+TOKEN_REVIEWS = Resource("authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
+SUBJECT_ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False)
 
 BATCHJOBS = Resource(names.GROUP, names.VERSION, "batchjobs", namespaced=True)
 JOBDEFINITIONS = Resource(names.GROUP, names.VERSION, "jobdefinitions", namespaced=True)

@@ -87,6 +87,11 @@ async def test_it_would_remove_a_finalizer_that_an_object_can_have(patches: list
     assert len(patches) == 1
 
 
+def test_kopf_gives_up_a_watch_that_has_fallen_silent() -> None:
+    """A live one brings a bookmark every minute; our own are tried against a silent server with the client."""
+    assert 60 < setup.configure().watching.inactivity_timeout < 120
+
+
 def test_no_object_can_have_the_one_that_it_looks_for() -> None:
     """The API server's rule, to which an end-to-end test holds it: a qualified name."""
     assert not re.fullmatch(r"([a-z0-9.-]+/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", setup.NO_FINALIZER)

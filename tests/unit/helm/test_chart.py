@@ -157,6 +157,66 @@ def test_monitor_and_service_select_the_operators_pods() -> None:
     assert monitor["metadata"]["labels"]["team"] == "a"
 
 
+@pytest.mark.parametrize("authentication", [False, True])
+def test_port_speaks_tls_with_the_certificate_of_a_secret(authentication: bool) -> None:
+    values = ["metrics.tls.secretName=cert", "metrics.serviceMonitor.enabled=true"]
+    values += ["metrics.authentication=true"] if authentication else []
+    objects = render(*values)
+    pod, [monitor] = _pod(objects), _of_kind(objects, "ServiceMonitor")
+    [container], [volume] = pod["containers"], pod["volumes"]
+    [mount], [endpoint] = container["volumeMounts"], monitor["spec"]["endpoints"]
+    options = settings.parse(container["args"])
+    assert (options.tls_folder, options.metrics_authentication) == (mount["mountPath"], authentication)
+    assert volume == {"name": mount["name"], "secret": {"secretName": "cert"}}
+    probes = [container[probe]["httpGet"]["scheme"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
+    assert probes == ["HTTPS"] * 3
+    [service] = _of_kind(objects, "Service")
+    assert endpoint["scheme"] == "https"
+    assert endpoint["tlsConfig"] == {
+        "serverName": f"{service['metadata']['name']}.system.svc",
+        "ca": {"secret": {"name": "cert", "key": "ca.crt"}},
+    }
+    assert ("bearerTokenFile" in endpoint) == authentication
+    readers = [each for each in _of_kind(objects, "ClusterRole") if each["metadata"]["name"].endswith("-reader")]
+    rules = [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]
+    assert [each["rules"] for each in readers] == ([rules] if authentication else [])
+
+
+def test_how_prometheus_checks_the_certificate_can_be_said() -> None:
+    values = ("metrics.serviceMonitor.tlsConfig.insecureSkipVerify=true", "metrics.serviceMonitor.enabled=true")
+    [monitor] = _of_kind(render("metrics.tls.secretName=cert", *values), "ServiceMonitor")
+    assert monitor["spec"]["endpoints"][0]["tlsConfig"] == {"insecureSkipVerify": True}
+
+
+def test_port_speaks_no_tls_without_a_certificate() -> None:
+    objects = render("metrics.serviceMonitor.enabled=true")
+    pod, [monitor] = _pod(objects), _of_kind(objects, "ServiceMonitor")
+    assert "volumes" not in pod
+    assert pod["containers"][0]["livenessProbe"]["httpGet"]["scheme"] == "HTTP"
+    assert monitor["spec"]["endpoints"] == [{"port": "http", "interval": "30s", "scheme": "http"}]
+
+
+def test_operator_can_be_reached_at_its_port_only() -> None:
+    objects = render()
+    [policy] = _of_kind(objects, "NetworkPolicy")
+    pod, [deployment] = _pod(objects), _of_kind(objects, "Deployment")
+    selected = policy["spec"]["podSelector"]["matchLabels"]
+    assert selected.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    [port] = pod["containers"][0]["ports"]
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    assert policy["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": port["name"]}]}]
+    assert not _of_kind(render("networkPolicy.enabled=false"), "NetworkPolicy")
+
+
+def test_who_reaches_the_operator_and_what_it_reaches_can_be_said() -> None:
+    source = "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus"
+    target = "networkPolicy.egress[0].to[0].ipBlock.cidr=10.0.0.1/32"
+    [policy] = _of_kind(render(source, target), "NetworkPolicy")
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["spec"]["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]
+    assert policy["spec"]["egress"] == [{"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}]}]
+
+
 def test_where_the_pod_runs_can_be_said() -> None:
     pod = _pod(
         render(
@@ -187,7 +247,12 @@ def test_where_the_pod_runs_can_be_said() -> None:
         ),
         ("log.level=loud", "at '/log/level': value must be one of 'debug', 'info', 'warning', 'error'"),
         ("visibility.names=mine", "at '/visibility/names': value must be one of 'all', 'namespace'"),
-        ("serviceAccount.create=false", "at '/serviceAccount/name': minLength: got 0, want 1"),
+        ("serviceAccount.create=false", "serviceAccount.create is false: set serviceAccount.name to the account"),
+        ("serviceAccount.create=false,serviceAccount.name=null", "set serviceAccount.name to the account"),
+        ("serviceAccount.create=false,serviceAccount.name=default", "service account must not be default"),
+        ("serviceAccount.name=default", "service account must not be default"),
+        ("fullnameOverride=default", "service account must not be default"),
+        ("metrics.authentication=true", "metrics.authentication needs metrics.tls.secretName"),
         ("crds=false", "at '/crds': got boolean, want object"),
         ("sweepSeconds=1.5", "at '/sweepSeconds': got string, want integer"),
         ("policy.exemptUsers=backup", "at '/policy/exemptUsers': got string, want array"),
@@ -235,7 +300,7 @@ def test_every_value_is_explained_in_place() -> None:
     text = (CHART / "values.yaml").read_text()
     unexplained = re.findall(r"(?<!#)\n\n(\w+):", re.sub(r"\n *#.*", "#", text))
     # Groups may explain their values instead.
-    groups = {"image", "crds", "serviceAccount", "userRoles", "policy", "visibility", "log", "metrics"}
+    groups = {"image", "crds", "serviceAccount", "userRoles", "policy", "visibility", "log", "metrics", "networkPolicy"}
     assert set(unexplained) <= groups
 
 
