@@ -82,6 +82,14 @@ def test_all_that_can_go_wrong_is_shown_by_tests_that_exist() -> None:
         assert_shown_by_tests(row)
 
 
+def test_all_claims_of_security_are_shown_by_tests_that_exist() -> None:
+    claims = rows("security.md", "claim")
+    assert claims
+    for row in claims:
+        assert len(row) == 3, f"{row[0]}: the columns are claim, holds by, test"
+        assert_shown_by_tests(row)
+
+
 def test_the_readme_names_everything_that_is_refused() -> None:
     status = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Status\n")[2].partition("\n## ")[0]
     for row in UNSUPPORTED:
