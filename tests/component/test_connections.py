@@ -95,6 +95,38 @@ async def test_who_says_nothing_after_the_handshake_is_disconnected(tmp_path: Pa
         writer.close()
 
 
+async def test_nothing_is_left_of_who_leaves_right_behind_the_handshake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may hear of the end before it has turned to the connection again."""
+    start_tls = asyncio.BaseEventLoop.start_tls
+
+    async def late(*arguments: Any, **options: Any) -> asyncio.Transport | None:
+        secured = await start_tls(*arguments, **options)
+        await asyncio.sleep(0.1)
+        return secured
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "start_tls", late)
+    folder = make_certificate(tmp_path / "tls")
+    context = trusting(folder)
+    web = WebServer(Metrics().registry, str, str, certificate=Certificate(folder), connection_seconds=LONG)
+    port = await web.start("127.0.0.1", 0)
+    try:
+        for _ in range(5):
+            _, writer = await asyncio.open_connection("localhost", port, ssl=context)
+            writer.transport.abort()
+        assert await healthy(port, context)
+        served = web._runner.server
+        assert served is not None
+        for _ in range(500):
+            if not web._connections._open and not served.connections:
+                return
+            await asyncio.sleep(0.02)
+        pytest.fail("connections that have ended are still served")
+    finally:
+        await web.stop()
+
+
 async def test_who_does_not_read_the_answer_is_disconnected() -> None:
     registry, size = CollectorRegistry(), 32 << 20  # more than the kernel holds for a connection
     Gauge("large", "x" * size, registry=registry)

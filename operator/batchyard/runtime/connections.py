@@ -76,6 +76,7 @@ class _Connection(asyncio.Protocol):
         self._raw: asyncio.Transport | None = None
         self._handshake: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._lost = False
         self._early = b""
         """What came right behind the handshake, before anybody was there to be given it."""
 
@@ -98,7 +99,7 @@ class _Connection(asyncio.Protocol):
             )
         except OSError as error:
             _log.debug("TLS handshake failed: %s", error)
-        if secured is None:
+        if secured is None or self._lost:
             self.end()
         else:
             self._begin(secured)
@@ -123,6 +124,7 @@ class _Connection(asyncio.Protocol):
         self._connections.forget(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
         self._forget()
         if self._served is not None:
             self._served.connection_lost(exc)
