@@ -28,11 +28,11 @@ from batchyard.runtime.pod_reader import controlling_job, disruption
 HOMELESS_SECONDS = 10.0
 """A pod that has no node for this long is not about to start: its place can be taken back."""
 
-HEARD_SECONDS = 0.45
+HEARD_SECONDS = 0.3
 """Within which the Job controller hears of the end of a pod. A place taken back before costs another pod its life.
 
-Together with the next one it leaves the middle of the second after which the controller acts: half of it for what the
-controller hears late, half for a write of ours that arrives late."""
+A longer time would be worse: the write has to arrive before the controller acts, a second after the end, and an API
+server that is busy answers late."""
 
 REPLACED_SECONDS = 0.8
 """After which the Job controller may be making the next pod, until the Job's status tells of the end."""
