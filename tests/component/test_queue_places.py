@@ -75,7 +75,7 @@ async def test_the_place_of_a_job_counts_from_its_release(
     release = way(cluster)
     await cluster.pass_time(5)
     cluster.submit("honest")
-    await cluster.pass_time(5)
+    await cluster.pass_time(10)
     release()
     await cluster.pass_time(5)
     if way in (after_a_held_job, after_one_that_comes_late):
@@ -87,3 +87,17 @@ async def test_the_place_of_a_job_counts_from_its_release(
         await process.kill()
         await cluster.start_operator()
     assert await line(cluster) == ["running", "honest", "early", "later"]
+
+
+@in_cluster()
+async def test_what_is_applied_together_in_any_order_has_its_place_from_then(cluster: Cluster) -> None:
+    cluster.furnish(cpu="1")
+    await cluster.start_operator()
+    cluster.submit("running")
+    await cluster.pass_time(5)
+    cluster.submit("first", jobDefinition="together")
+    await cluster.pass_time(2)
+    cluster.submit("second")
+    cluster.put("JobDefinition", "together", container={"image": "busybox", "resources": {"requests": {"cpu": "1"}}})
+    await cluster.pass_time(2)
+    assert await line(cluster) == ["running", "first", "second"]

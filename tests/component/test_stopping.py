@@ -107,7 +107,7 @@ async def test_a_job_may_be_submitted_held_and_is_released(cluster: Cluster) -> 
     assert cluster.state() == ("Runnable", "Suspended")
     assert cluster.kube_jobs() == ["later-1"], "a held job holds nobody up"
     cluster.submit("last")
-    await cluster.pass_time(1)
+    await cluster.pass_time(10)
     ask(cluster, suspend=False)
     await cluster.pass_time(1)
     assert (cluster.state(), cluster.status()["queuePosition"]) == (("Runnable", "WaitingInQueue"), 2)

@@ -1,9 +1,11 @@
 """A tenant who writes what they like gets no more than their turn, and keeps nothing from the others."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from batchyard.core.queuedat import TOGETHER_SECONDS
 from e2e.clusterapi import Json
 from e2e.harness import Harness
 from e2e.tenants import Tenant, editor, roles_of_the_chart
@@ -56,6 +58,7 @@ def test_no_place_is_kept_by_a_job_that_could_not_be_queued(shared: Harness, ten
     shared.wait_reason("undefined", "JobDefinitionNotFound")
     shared.apply(shared.job("honest", "long", "line"))
     shared.wait_reason("honest", "InsufficientCapacity")
+    time.sleep(TOGETHER_SECONDS)
     tenant.create(shared.simulated_definition("to-come"))
     tenant.kubectl("patch", "batchjob", "held", "--type=merge", "-p", '{"spec": {"suspend": false}}')
     for name in ("held", "undefined"):

@@ -117,7 +117,7 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, resu
     waits = waits and resolved is not None and admission.lack is None
     (result.queued if waits else result.unqueued).append(key)
 
-    status = queuedat.released(before, unestimated(status, waits=waits or granted), now)
+    status = queuedat.released(job, before, unestimated(status, waits=waits or granted), now)
 
     # 5. A finished job expires, once its end could be seen.
     expires = expires_at(job, status)

@@ -27,12 +27,18 @@ _LACKS = frozenset(
 """Reasons for which a job is not queued that are its own: what it names does not exist, or may not be named."""
 
 
-def released(before: Status, after: Status, now: float) -> Status:
+TOGETHER_SECONDS = 10.0
+"""What is there so soon after a job was submitted along with it: objects of one file come in any order."""
+
+
+def released(job: BatchJob, before: Status, after: Status, now: float) -> Status:
     """Have the place of a job count from now that had to be released, or lacked something of its own, until now.
 
     From the end of this second: submissions are told apart by seconds, and so is this by the next operator.
     """
-    return after._replace(queued_at=float(ceil(now))) if _lacked(before) and not _lacked(after) else after
+    if now < job.created + TOGETHER_SECONDS or not _lacked(job, before) or _lacked(job, after):
+        return after
+    return after._replace(queued_at=float(ceil(now)))
 
 
 def behind(job: BatchJob, status: Status, others: Iterable[tuple[BatchJob, Status]]) -> Status:
@@ -51,5 +57,7 @@ def _counts_from(job: BatchJob, status: Status) -> float:
     return max(job.created, status.queued_at or 0.0)
 
 
-def _lacked(status: Status) -> bool:
+def _lacked(job: BatchJob, status: Status) -> bool:
+    if status.reason == Reason.REVISION_NOT_FOUND and job.pinned_revision is None:
+        return False  # it is there, and the operator has yet to record it
     return status.reason in _LACKS or stopping.is_held(status)

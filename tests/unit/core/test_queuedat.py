@@ -11,6 +11,7 @@ from batchyard.core.records import Status
 from unit.samples import NOW, make_attempt, make_job
 
 JOB = make_job()
+LATER = JOB.created + 60
 QUEUED = Status(JobState.RUNNABLE, Reason.WAITING_IN_QUEUE)
 
 
@@ -31,10 +32,13 @@ def pending(reason: Reason) -> Status:
     ],
 )
 def test_what_was_released_counts_from_then(before: Status) -> None:
-    assert released(before, QUEUED, NOW + 7).queued_at == NOW + 7
+    pinned = replace(JOB, pinned_revision=3)
+    assert released(pinned, before, QUEUED, LATER).queued_at == LATER
+    assert released(pinned, before, QUEUED, LATER + 0.1).queued_at == LATER + 1
     waits = pending(Reason.WAITING_FOR_DEPENDENCIES)
-    assert released(before, waits, NOW + 7).queued_at == NOW + 7
-    assert released(before, before, NOW + 7).queued_at is None
+    assert released(pinned, before, waits, LATER).queued_at == LATER
+    assert released(pinned, before, before, LATER).queued_at is None
+    assert released(pinned, before, QUEUED, JOB.created + 9).queued_at is None, "it came along with the job"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +53,11 @@ def test_what_was_released_counts_from_then(before: Status) -> None:
     ],
 )
 def test_everybody_else_counts_from_their_submission(before: Status) -> None:
-    assert released(before, QUEUED, NOW + 7) == QUEUED
+    assert released(JOB, before, QUEUED, LATER) == QUEUED
+
+
+def test_what_the_operator_has_yet_to_record_is_no_lack() -> None:
+    assert released(replace(JOB, pinned_revision=None), pending(Reason.REVISION_NOT_FOUND), QUEUED, LATER) == QUEUED
 
 
 def test_nobody_goes_before_what_he_depends_on() -> None:
