@@ -94,13 +94,13 @@ def test_time_that_comes_to_no_date(shared: Harness, submits: Tenant) -> None:
         shared.queue("line", "narrow"),
         shared.simulated_definition("endless", duration="600s"),
     )
-    raw(submits, shared, shared.job("endless", "endless", "line", array=array, timeout=timeout))
+    raw(submits, shared, shared.job("ahead", "endless", "line", array=array, timeout=timeout))
     raw(submits, shared, shared.job("behind", "short", "line"))
     told = "its start has no date: going by timeouts and earlier runs, what goes before it takes more than ten years"
     status = shared.wait_status("behind", lambda status: told in status.get("message", ""), describe="without a date")
     assert status["reason"] == "InsufficientCapacity"
     assert "estimatedStartAt" not in status
-    shared.kubectl("delete", "batchjobs", "endless", "behind")
+    shared.kubectl("delete", "batchjobs", "ahead", "behind")
 
 
 def test_words_and_parameters(shared: Harness, edits: Tenant, submits: Tenant) -> None:
