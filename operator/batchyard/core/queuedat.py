@@ -11,7 +11,7 @@ from math import ceil
 
 from batchyard.core import stopping, takeback
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BatchJob, Status
+from batchyard.core.records import TERMINAL, BatchJob, Status
 
 _LACKS = frozenset(
     {
@@ -36,9 +36,10 @@ def released(job: BatchJob, before: Status, after: Status, now: float) -> Status
 
     From the end of this second: submissions are told apart by seconds, and so is this by the next operator.
     """
-    if now < job.created + TOGETHER_SECONDS or not _lacked(job, before) or _lacked(job, after):
-        return after
-    return after._replace(queued_at=float(ceil(now)))
+    goes_on = after.state not in TERMINAL and not _lacked(job, after)
+    if goes_on and _lacked(job, before) and now >= job.created + TOGETHER_SECONDS:
+        return after._replace(queued_at=float(ceil(now)))
+    return after
 
 
 def behind(job: BatchJob, status: Status, others: Iterable[tuple[BatchJob, Status]]) -> Status:

@@ -38,6 +38,8 @@ def test_what_was_released_counts_from_then(before: Status) -> None:
     waits = pending(Reason.WAITING_FOR_DEPENDENCIES)
     assert released(pinned, before, waits, LATER).queued_at == LATER
     assert released(pinned, before, before, LATER).queued_at is None
+    cancelled = Status(JobState.FAILED, Reason.CANCELLED)
+    assert released(pinned, before, cancelled, LATER) is cancelled
     assert released(pinned, before, QUEUED, JOB.created + 9).queued_at is None, "it came along with the job"
 
 
