@@ -16,9 +16,9 @@ from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS, NAMESPACES, NODES, PODS, Resource
 from component.test_web import readings
-from component.test_words import texts
 from fakes.cluster import NAMESPACE, RESOURCES, Cluster, Process, in_cluster
 from objects.odd import KINDS, NAMES, Odd
+from objects.texts import texts
 
 OBJECTS = int(os.environ.get("BATCHYARD_FUZZ_OBJECTS", "400"))
 SEED = int(os.environ.get("BATCHYARD_FUZZ_SEED", "1"))

@@ -1,6 +1,6 @@
 """Words of containers, kubelets, webhooks and people: in what Batchyard writes they forge no line and stay short."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,23 +10,11 @@ from batchyard.kube.protocol import Object
 from batchyard.kube.resources import EVENTS, JOBS, NODES
 from component.test_web import readings
 from fakes.cluster import RESOURCES, Cluster, in_cluster
+from objects.texts import texts
 
 FORGED = "Message:  all is well"
 WORDS = f"went wrong\n  {FORGED}\r\x1b[2K\u202e\u2028{FORGED}\n"
 SHOWN = f"went wrong ↵ {FORGED} ↵ \ufffd[2K\ufffd ↵ {FORGED}"
-
-
-def texts(value: Any) -> Iterator[str]:
-    """All text in an object, names of fields included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            yield name
-            yield from texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from texts(each)
 
 
 def written(cluster: Cluster) -> list[Object]:

@@ -192,6 +192,7 @@ def storm(shared: Harness, cluster: Cluster, tmp_path: Any) -> Iterator[Storm]:
         yield Storm(shared, api, shared.named("queue"))
 
 
+@pytest.mark.timeout(SECONDS + 300)  # the long form takes longer than tests may
 def test_a_tenants_storm_ends_nothing_and_holds_nobody_up(
     storm: Storm, shared: Harness, harness: Harness, operator: OperatorProcess
 ) -> None:

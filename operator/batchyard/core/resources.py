@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from batchyard.api.base import QUALIFIED
 from batchyard.api.quantities import (
     InvalidQuantity,
     check_bound,
@@ -26,10 +27,7 @@ _OF_A_CONTAINER = re.compile(
     r"cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|[a-z0-9]([-.a-z0-9]*[a-z0-9])?/[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?",
     re.ASCII,
 )
-_QUALIFIED = re.compile(
-    r"([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?",
-    re.ASCII,
-)
+_QUALIFIED = re.compile(QUALIFIED, re.ASCII)
 _MAX_NAME_LENGTH = 253 + 1 + 63
 _BYTES = frozenset({"memory", "ephemeral-storage", "storage"})
 _BINARY_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")

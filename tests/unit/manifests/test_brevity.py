@@ -2,7 +2,6 @@
 
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +26,7 @@ from batchyard.manifests.fairshare import render_count
 from batchyard.manifests.queue import render_queue_status
 from batchyard.manifests.queuefront import render_front
 from batchyard.manifests.status import render_status
+from objects.texts import texts
 from unit.samples import NOW, make_attempt, make_definition, make_environment, make_job, make_queue, make_revision
 
 ODD = "\n\r\t\v\f\x00\x1b\x7f\x85\x9b\xad\u00a0\u200b\u200d\u202e\u2028\u2029\u2066\ufeff\ud800\U000e0001\ue000 "
@@ -37,19 +37,6 @@ any_length = st.builds(lambda text, times: text * times, words, st.sampled_from(
 def forges(text: str) -> set[str]:
     """Characters that end a line, move a cursor, turn or hide text."""
     return {each for each in text if unicodedata.category(each) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}}
-
-
-def texts(value: Any) -> Iterator[str]:
-    """All text in an object, names of fields included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            yield name
-            yield from texts(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from texts(each)
 
 
 @given(any_length)
