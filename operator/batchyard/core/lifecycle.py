@@ -26,6 +26,8 @@ POD_GRACE_SECONDS = 2.0
 DEADLINE_GRACE_SECONDS = 10.0
 """The same, for the exit code of a pod that is known to have run into its deadline."""
 
+_WAITS_FOR_POD = "; the next run waits for pod "
+
 _NO_ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType({})
 
 
@@ -68,7 +70,7 @@ def observe(
         if last is not None and last.stopped_at is None:
             # A newer run says that this attempt was closed before and the status write was lost: close it again.
             progress = _moved_on(status, runs.get(last.run), pods, seen, superseded=newer is not None)
-            if newer is None or progress.status.attempts[-1].stopped_at is None:
+            if progress.status.attempts[-1].stopped_at is None:
                 return progress
             status = progress.status
         if newer is None:
@@ -158,8 +160,22 @@ def _between(status: Status, pods: Mapping[str, Pod], seen: _Seen) -> Progress:
         return Progress(status._replace(reason=Reason.NODE_LOST, message=kept, queue_position=None), seen.look_at)
     if status.state is JobState.RUNNABLE and status.reason == Reason.NODE_LOST:
         return Progress(status._replace(reason=Reason.WAITING_IN_QUEUE, message=""))
+    if status.state is JobState.RUNNABLE:
+        status = _waiting_for_pods(status, pods)
     leaving = any(pod.live and pod.asked_to_stop_at is not None for pod in pods.values())
     return Progress(status, seen.look_at if leaving and status.state not in TERMINAL else None)
+
+
+def _waiting_for_pods(status: Status, pods: Mapping[str, Pod]) -> Status:
+    """Say which pod of an earlier run the next one waits for: the same one for as long as it lives."""
+    message, _, said = status.message.partition(_WAITS_FOR_POD)
+    live = [pod for pod in pods.values() if pod.live]
+    if live:
+        pod = next((each for each in live if said.startswith((f"{each.name} ", f"{each.name}:"))), live[0])
+        where = f" on node {pod.node_name}" if pod.node_name else ""
+        does = "goes on" if pod.asked_to_stop_at is None else "has been told to stop"
+        message = f"{message}{_WAITS_FOR_POD}{pod.name}{where}: it {does}"
+    return status if message == status.message else status._replace(message=message)
 
 
 def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progress:

@@ -283,6 +283,24 @@ def test_looking_twice_changes_nothing_more(runs: tuple[Run, ...], pods: tuple[P
     assert look(once.status, *runs, pods=pods) == once
 
 
+def test_a_job_says_which_pod_of_an_earlier_run_the_next_one_waits_for() -> None:
+    """The same one while it lives, and no longer than that."""
+    why = "Kubernetes Job videos-1 was deleted before it ended"
+    begun = look(RUNNABLE, make_run(), pods=(STARTED,)).status
+    deleted = look(begun, pods=(STARTED,)).status
+    assert deleted.message == f"{why}; the next run waits for pod {STARTED.name} on node node-1: it goes on"
+
+    def waiting(**pods: Pod) -> str:
+        return observe(make_job(), deleted, None, {}, pods, LATER).status.message
+
+    other = STARTED._replace(name="another", asked_to_stop_at=NOW)
+    assert waiting(first=other, second=STARTED) == deleted.message
+    assert waiting(first=other, second=DONE) == (
+        f"{why}; the next run waits for pod another on node node-1: it has been told to stop"
+    )
+    assert waiting(second=DONE) == waiting() == why
+
+
 @pytest.mark.parametrize(
     ("attempts", "expected"),
     [
