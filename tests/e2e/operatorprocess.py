@@ -32,14 +32,17 @@ class OperatorProcess:
         self._starts = 0
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it, with another identity each time, as a new pod would have; wait until it acts."""
+    def start(self, *options: str) -> None:
+        """Start it, with another identity each time, as a new pod would have; wait until it acts.
+
+        `options` are those of this start, beside the ones that all have.
+        """
         self._expect_no_end()
         self._starts += 1
         already_logged = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*self._command, "--identity", f"e2e-{os.getpid()}-{self._starts}"],
+                [*self._command, "--identity", f"e2e-{os.getpid()}-{self._starts}", *options],
                 env=self._environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -91,10 +94,10 @@ class OperatorProcess:
         """SIGTERM, as Kubernetes stops a pod: gives the lease up."""
         self._end(signal.SIGTERM)
 
-    def restart(self) -> None:
+    def restart(self, *options: str) -> None:
         """Stop and start again."""
         self.stop()
-        self.start()
+        self.start(*options)
 
     def tail(self, lines: int = 60) -> str:
         """The end of its log."""

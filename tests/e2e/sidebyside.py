@@ -36,6 +36,7 @@ OTHERS = {
         "test_multinode",
         "test_real_node",
         "test_storm",
+        "test_without_policy",
     },
 }
 

@@ -1,0 +1,89 @@
+"""With `visibility.names: namespace`, a tenant reads of a queue and of Events no more than what is theirs."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.clusterapi import Json, until
+from e2e.harness import Harness
+from e2e.operatorprocess import OperatorProcess
+from e2e.tenants import Tenant, bound_for_the_cluster, editor, roles_of_the_chart
+from localcluster import Cluster
+
+pytestmark = pytest.mark.e2e
+
+READ = ("batchjobs", "jobs", "pods", "events", "jobdefinitions")
+READ_OF_ALL = ("jobqueues", "computeenvironments", "consumableresources")
+
+
+@pytest.fixture(scope="module")
+def tenant(
+    shared: Harness, cluster: Cluster, operator: OperatorProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Tenant]:
+    """Who may edit the namespace `shared` and see all queues, while the operator keeps names to their namespaces."""
+    operator.restart("--show-names", "namespace")
+    with roles_of_the_chart(cluster):
+        found = editor(shared, tmp_path_factory.mktemp("editor"))
+        with bound_for_the_cluster(shared, found, "batchyard-queues-view"):
+            until(lambda: found.may("get", "jobqueues"), 30, lambda: "the right to see queues")
+            yield found
+    operator.restart()
+
+
+def test_a_tenant_reads_of_no_job_of_another_namespace(tenant: Tenant, shared: Harness, harness: Harness) -> None:
+    """Whose jobs are before theirs, displace theirs, and take what theirs wait for."""
+    preempts = {"policy": "LowerPriority", "minimumRunSeconds": 0}
+    licence = {"name": shared.named("licence"), "quantity": 1}
+    shared.apply(
+        shared.simulated_environment(maxVcpus=2),
+        shared.queue("low", "simulated", priority=1),
+        shared.queue("other", "simulated", priority=1),
+        shared.queue("high", "simulated", priority=9, preemption=preempts),
+        shared.object("ConsumableResource", "licence", {"total": 1}),
+    )
+    for each in (shared, harness):
+        each.apply(
+            each.simulated_definition("long", duration="600s"),
+            each.simulated_definition("licensed", duration="600s", consumableResources=[licence]),
+        )
+
+    def secret(name: str, definition: str, queue: str) -> Json:
+        job = shared.job(f"payroll-{name}", definition, queue)
+        return {**job, "metadata": {"name": f"payroll-{name}"}}
+
+    harness.apply(secret("licensed", "licensed", "high"))
+    harness.wait_state("payroll-licensed", "Running")
+    tenant.create(shared.job("victim", "long", "low"))
+    shared.wait_state("victim", "Running")
+    harness.apply(secret("urgent", "long", "high"))
+    harness.wait_state("payroll-urgent", "Running")
+    shared.wait_reason("victim", "InsufficientCapacity")
+    tenant.create(shared.job("licensed", "licensed", "other"))
+    shared.wait_reason("licensed", "ConsumableResourceUnavailable")
+    harness.apply(secret("next", "long", "high"), secret("behind", "long", "low"))
+    uid = harness.batchjobs()["payroll-next"]["metadata"]["uid"]
+
+    def front(status: Json) -> bool:
+        return any(each["uid"] == uid for each in status.get("front", []))
+
+    status = shared.wait_shown("jobqueues", "high", front)
+    assert status["head"]["uid"] == uid
+    read = {kind: tenant.kubectl("get", kind, "--output=json") for kind in READ}
+    for kind in READ_OF_ALL:
+        mine = [
+            f"{each['metadata']['name']}" for each in json.loads(tenant.kubectl("get", kind, "-o", "json"))["items"]
+        ]
+        assert any(name.startswith(shared.namespace) for name in mine)
+        read[kind] = tenant.kubectl("get", kind, "--output=json", "--selector", f"batchyard.dev/e2e={shared.namespace}")
+        read[f"describe {kind}"] = tenant.kubectl("describe", kind)
+    read["describe"] = tenant.kubectl("describe", "batchjobs")
+    named = {kind: text for kind, text in read.items() if "payroll" in text or harness.namespace in text}
+    assert not named
+    assert "makes room for a job of another namespace of queue" in read["events"]
+
+
+def test_the_front_of_a_queue_says_which_jobs_are_their_own(tenant: Tenant, shared: Harness) -> None:
+    uid = shared.batchjobs()["victim"]["metadata"]["uid"]
+    queue = json.loads(tenant.kubectl("get", "jobqueue", shared.named("low"), "-o", "json"))
+    assert uid in [each["uid"] for each in queue["status"]["front"]]
