@@ -35,7 +35,7 @@ def forged(owner: Json, name: str, like: Json | None = None) -> Json:
     """A Job that ends at once and says that it is a run of a BatchJob, or all that another Job says."""
     said, uid = owner["metadata"]["name"], owner["metadata"]["uid"]
     reference = {"apiVersion": names.API_VERSION, "kind": "BatchJob", "name": said, "uid": uid, "controller": True}
-    metadata: Json = {"labels": {names.JOB: said, names.JOB_UID: uid, names.RUN: "1", names.ATTEMPT: "1"}}
+    metadata: Json = {"labels": {names.JOB: said, names.JOB_UID: uid, names.RUN: "1"}}
     if like is not None:
         metadata = {key: like["metadata"][key] for key in ("labels", "annotations")}
     container = {"name": "main", "image": SHELL, "resources": {"requests": {"cpu": "900"}}}
