@@ -13,7 +13,8 @@ from batchyard.core.environmentrecords import Environment
 from batchyard.core.gangrecords import Gang
 from batchyard.core.objectnames import node_run_name, service_name
 from batchyard.core.records import BatchJob, Resolved, Run
-from batchyard.manifests.job import build_job, owner_reference, rendered_request
+from batchyard.manifests.job import build_job, rendered_request
+from batchyard.manifests.ownership import owner_reference
 
 
 def build_service(job: BatchJob) -> dict[str, Any]:

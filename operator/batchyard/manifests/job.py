@@ -20,6 +20,7 @@ from batchyard.core.records import BatchJob, Resolved
 from batchyard.core.reservation import time_limit
 from batchyard.core.resources import Resources
 from batchyard.core.template import TemplateError
+from batchyard.manifests.ownership import owner_reference
 from batchyard.manifests.terms import render_terms
 
 
@@ -64,18 +65,6 @@ def job_spec(template: Mapping[str, Any]) -> dict[str, Any]:
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": list(RULES)},
         "template": template,
-    }
-
-
-def owner_reference(kind: str, name: str, uid: str) -> dict[str, Any]:
-    """A reference by which Kubernetes deletes the dependent with its owner."""
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": kind,
-        "name": name,
-        "uid": uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
     }
 
 

@@ -10,7 +10,7 @@ from batchyard.api import names
 from batchyard.core import revisions
 from batchyard.core.objectnames import revision_name
 from batchyard.core.records import Definition, Revision
-from batchyard.manifests.job import owner_reference
+from batchyard.manifests.ownership import own_controller, owner_reference
 from batchyard.manifests.times import parse_time
 
 
@@ -45,7 +45,7 @@ def read_revision(obj: Mapping[str, Any]) -> Revision | None:
     metadata = obj["metadata"]
     labels = metadata.get("labels") or {}
     name, number = labels.get(names.DEFINITION, ""), obj.get("revision")
-    owner, data = _controller(metadata), obj.get("data")
+    owner, data = own_controller(obj, names.JOB_DEFINITION), obj.get("data")
     content = data.get("spec") if isinstance(data, Mapping) else None
     if owner.get("name") != name or not isinstance(content, Mapping) or not isinstance(number, int):
         return None
@@ -62,13 +62,3 @@ def read_revision(obj: Mapping[str, Any]) -> Revision | None:
         uid=metadata.get("uid", ""),
         owner_uid=str(owner["uid"]),
     )
-
-
-def _controller(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The reference to the JobDefinition that controls an object; empty where none does."""
-    for each in metadata.get("ownerReferences") or ():
-        ours = each["kind"] == names.JOB_DEFINITION and each["apiVersion"].startswith(f"{names.GROUP}/")
-        if ours and each.get("controller"):
-            found: Mapping[str, Any] = each
-            return found
-    return {}

@@ -14,7 +14,8 @@ from batchyard.api.names import DEFAULT_CONTAINER
 from batchyard.core.memoryunits import doubt_about_pod
 from batchyard.core.records import Pod
 from batchyard.core.timers import earliest
-from batchyard.runtime.readers import Object, controller, created_at, timestamp
+from batchyard.manifests.ownership import controller
+from batchyard.runtime.readers import Object, created_at, timestamp
 
 _DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
 _NOT_AN_ERROR = frozenset({"ContainerCreating", "PodInitializing"})

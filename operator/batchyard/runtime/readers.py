@@ -52,12 +52,6 @@ def spec_of(obj: Object) -> Object:
     return spec if isinstance(spec, Mapping) else {}
 
 
-def controller(obj: Object) -> Mapping[str, Any]:
-    """The reference to the object that controls another; empty where none does."""
-    references = obj["metadata"].get("ownerReferences") or ()
-    return next((each for each in references if each.get("controller")), {})
-
-
 def last_seen(event: Object) -> str:
     """When an Event happened last. Each way of counting repetitions has a field of its own for it."""
     series = event.get("series") or {}

@@ -12,8 +12,9 @@ from batchyard.core.indexes import IndexSet
 from batchyard.core.records import Key, Run
 from batchyard.core.resources import pod_requests
 from batchyard.manifests.job import read_consumables, read_request
+from batchyard.manifests.ownership import controller, own_controller
 from batchyard.manifests.terms import read_terms
-from batchyard.runtime.readers import Object, controller, created_at, timestamp
+from batchyard.runtime.readers import Object, created_at, timestamp
 
 
 def owner(obj: Object) -> tuple[Key, str] | None:
@@ -27,13 +28,8 @@ def owner(obj: Object) -> tuple[Key, str] | None:
 
 def is_controlled(obj: Object) -> bool:
     """Whether a Kubernetes Job has the BatchJob that it says it belongs to as its controller."""
-    found, controlling = owner(obj), controller(obj)
-    return (
-        found is not None
-        and controlling.get("kind") == names.BATCH_JOB
-        and controlling["apiVersion"].startswith(names.GROUP + "/")
-        and (controlling["name"], controlling["uid"]) == (found[0][1], found[1])
-    )
+    found, controlling = owner(obj), own_controller(obj, names.BATCH_JOB)
+    return found is not None and (controlling.get("name"), controlling.get("uid")) == (found[0][1], found[1])
 
 
 def belongs_to(obj: Object, uid: str) -> bool:
