@@ -238,10 +238,11 @@ ResourceList = Annotated[
 
 LABEL_VALUE = r"([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?"
 LABEL_NAME = "letters, digits, '-', '_' and '.', with a letter or digit at both ends and at most 63 characters"
+LABEL_KEY = f"of a label: {LABEL_NAME}; before it, if need be, a prefix as example.com/"
 LabelKey = Annotated[
     str,
     Field(min_length=1, max_length=317),
-    pattern(QUALIFIED, f"must be the key of a label: {LABEL_NAME}; before it, if need be, a prefix as example.com/"),
+    pattern(QUALIFIED, f"must be the key {LABEL_KEY}"),
 ]
 LabelValue = Annotated[
     str,
@@ -251,8 +252,6 @@ LabelValue = Annotated[
 Labels = Annotated[
     dict[str, LabelValue],
     Field(max_length=64),
-    key_pattern(
-        QUALIFIED, f"each key must be that of a label: {LABEL_NAME}; before it, if need be, a prefix as example.com/"
-    ),
+    key_pattern(QUALIFIED, f"each key must be that {LABEL_KEY}"),
 ]
 """Values of labels by key."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchyard.api import names
-from batchyard.api.base import LABEL_NAME, LABEL_VALUE, QUALIFIED
+from batchyard.api.base import LABEL_KEY, LABEL_NAME, LABEL_VALUE, QUALIFIED
 from batchyard.api.excerpt import excerpt
 
 
@@ -40,7 +40,7 @@ class _Text:
 
 
 _KEY = re.compile(QUALIFIED, re.ASCII)
-_OF_LABELS = f"be that of a label: {LABEL_NAME}; before it, if need be, a prefix as example.com/"
+_OF_LABELS = f"be that {LABEL_KEY}"
 _LABEL = _Text(re.compile(LABEL_VALUE, re.ASCII), f"the value of a label: {LABEL_NAME}, or empty")
 _LABELS = _MapOf(_LABEL, _OF_LABELS)
 _AMOUNTS = _MapOf((str, int, float), "be the name of a resource, such as cpu, memory or nvidia.com/gpu")
