@@ -56,7 +56,7 @@ def why(status: Status, hold: Hold | None, visibility: Visibility) -> tuple[str,
         return hold.reason, hold.message
     if visibility is Visibility.ALL:
         return status.reason, status.message
-    return status.reason, next((words for each, words in DOCUMENTATION.items() if each == status.reason), _UNTOLD)
+    return status.reason, DOCUMENTATION.get(status.reason, _UNTOLD)
 
 
 def listed(waiting: Collection[Key], shown: Collection[Key], *, recount: bool) -> list[Key]:

@@ -4,6 +4,7 @@ Used wherever a status is decided; docs/concepts.md lists them from here. A reas
 never reused for another meaning; the message beside it is for people and may change.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -81,7 +82,7 @@ class Reason(StrEnum):
     NOTHING_TO_RERUN = "NothingToRerun"
 
 
-DOCUMENTATION: dict[Reason, str] = {
+DOCUMENTATION: Mapping[str, str] = {
     Reason.JOB_DEFINITION_NOT_FOUND: "The JobDefinition does not exist (yet); the job starts once it does.",
     Reason.REVISION_NOT_FOUND: "The pinned revision of the JobDefinition does not exist (yet).",
     Reason.REVISION_INACTIVE: "The pinned revision is listed in the definition's `inactiveRevisions`.",
