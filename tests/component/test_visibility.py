@@ -124,10 +124,16 @@ _TAKEN = {"name": "licence", "quantity": 1}
 STEPS = 100
 
 
-async def live(cluster: Cluster, seed: int, visibility: Visibility) -> World:
+async def begun(cluster: Cluster, visibility: Visibility = Visibility.NAMESPACE, seed: int = 0) -> World:
+    """A world with an operator, in which nothing has happened yet."""
     world = World(cluster, seed)
     world.furnish()
     await cluster.start_operator(visibility=visibility)
+    return world
+
+
+async def live(cluster: Cluster, seed: int, visibility: Visibility) -> World:
+    world = await begun(cluster, visibility, seed)
     for _ in range(STEPS):
         await world.step()
     return world
@@ -150,9 +156,7 @@ async def test_by_default_queues_and_events_name_them(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_who_is_displaced_is_told_by_which_queue_and_not_by_whom(cluster: Cluster) -> None:
-    world = World(cluster, 0)
-    world.furnish()
-    await cluster.start_operator(visibility=Visibility.NAMESPACE)
+    world = await begun(cluster)
     for number in range(4):
         world.put("BatchJob", f"premiere-{number}", "media", jobQueue="low", jobDefinition="plain")
         await cluster.pass_time(1)
@@ -170,9 +174,7 @@ async def test_who_is_displaced_is_told_by_which_queue_and_not_by_whom(cluster: 
 
 @in_cluster()
 async def test_a_queue_tells_what_its_first_job_waits_for_and_the_owner_finds_it_by_its_uid(cluster: Cluster) -> None:
-    world = World(cluster, 0)
-    world.furnish()
-    await cluster.start_operator(visibility=Visibility.NAMESPACE)
+    world = await begun(cluster)
     for number in range(7):
         world.put("BatchJob", f"payroll-{number}", "finance", jobQueue="low", jobDefinition="plain")
         await cluster.pass_time(1)
@@ -200,9 +202,7 @@ async def test_an_error_of_batchyards_own_is_told_without_its_words(
         raise KeyError(("finance", "payroll-1"))
 
     monkeypatch.setattr(Templates, "resolve", resolve)
-    world = World(cluster, 0)
-    world.furnish()
-    await cluster.start_operator(visibility=Visibility.NAMESPACE)
+    world = await begun(cluster)
     world.put("BatchJob", "premiere-0", "media", jobQueue="low", jobDefinition="plain")
     await cluster.pass_time(3)
     assert "(KeyError)" in cluster.status("premiere-0")["message"]
