@@ -19,6 +19,7 @@ from e2e.clusterapi import ClusterApi, proxied
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
 from e2e.sidebyside import group_of
+from e2e.tenants import Tenant, editor, roles_of_the_chart
 from localcluster import Cluster, LocalClusterError
 from localcluster.build import ensure_binaries
 from localcluster.cluster import choose_backend, connect
@@ -132,6 +133,13 @@ def shared(
 ) -> Iterator[Harness]:
     """A namespace that the tests of a module share: jobs that have nothing to do with each other run at once."""
     yield from _harness(cluster, api, Path(request.node.name).stem.removeprefix("test_"))
+
+
+@pytest.fixture(scope="module")
+def tenant(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
+    """Who may edit the namespace that the tests of a module share, by the chart's roles."""
+    with roles_of_the_chart(cluster):
+        yield editor(shared, tmp_path_factory.mktemp("editor"))
 
 
 def _harness(cluster: Cluster, api: ClusterApi, name: str) -> Iterator[Harness]:

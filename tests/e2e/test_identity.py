@@ -10,7 +10,7 @@ from batchyard.api import names
 from e2e.clusterapi import JOBS, PODS, REVISIONS, ClusterApi, Json, path_of, until
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
-from e2e.tenants import REFUSED, Tenant, editor, policy_of_the_chart, roles_of_the_chart
+from e2e.tenants import REFUSED, Tenant, policy_of_the_chart
 from localcluster import Cluster, LocalClusterError
 from localcluster.images import SHELL
 
@@ -25,11 +25,11 @@ def refused(tenant: Tenant, *args: str, input: str | None = None) -> None:  # no
         tenant.kubectl(*args, input=input)
 
 
-@pytest.fixture(scope="module")
-def tenant(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    """A tenant, with the policy in force."""
-    with policy_of_the_chart(cluster, shared), roles_of_the_chart(cluster):
-        yield editor(shared, tmp_path_factory.mktemp("tenant"))
+@pytest.fixture(scope="module", autouse=True)
+def policy(shared: Harness, cluster: Cluster) -> Iterator[None]:
+    """The policy in force."""
+    with policy_of_the_chart(cluster, shared):
+        yield
 
 
 @pytest.fixture(scope="module")

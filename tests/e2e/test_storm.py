@@ -30,7 +30,7 @@ from e2e.clusterapi import (
 )
 from e2e.harness import TERMINAL, Harness
 from e2e.operatorprocess import OperatorProcess
-from e2e.tenants import editor, policy_of_the_chart, roles_of_the_chart
+from e2e.tenants import Tenant, policy_of_the_chart
 from localcluster import Cluster
 from localcluster.images import SHELL
 from objects.odd import Odd
@@ -180,7 +180,7 @@ class Storm:
 
 
 @pytest.fixture
-def storm(shared: Harness, cluster: Cluster, tmp_path: Any) -> Iterator[Storm]:
+def storm(shared: Harness, cluster: Cluster, tenant: Tenant) -> Iterator[Storm]:
     """A storm in the namespace of a tenant, with the chart's policy and roles in force."""
     shared.apply(
         shared.simulated_environment(maxVcpus=20),
@@ -188,7 +188,7 @@ def storm(shared: Harness, cluster: Cluster, tmp_path: Any) -> Iterator[Storm]:
         shared.simulated_definition("short", duration="1s"),
     )
     policy = nullcontext() if POLICY == "off" else policy_of_the_chart(cluster, shared)
-    with policy, roles_of_the_chart(cluster), editor(shared, tmp_path).api() as api:
+    with policy, tenant.api() as api:
         yield Storm(shared, api, shared.named("queue"))
 
 

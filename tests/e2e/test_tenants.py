@@ -16,8 +16,8 @@ from e2e.clusterapi import BATCHJOBS, ClusterApi, Json, path_of, until
 from e2e.conftest import OPERATOR_NAMESPACE
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
-from e2e.tenants import Tenant, bound_for_the_cluster, editor, roles_of_the_chart, submitter
-from localcluster import Cluster, LocalClusterError
+from e2e.tenants import Tenant, bound_for_the_cluster, submitter
+from localcluster import LocalClusterError
 from localcluster.images import SHELL
 
 pytestmark = pytest.mark.e2e
@@ -26,20 +26,18 @@ YEAR = 31_536_000
 KIB = 1024
 
 
-@pytest.fixture(scope="module")
-def edits(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    """Who may edit the namespace."""
+@pytest.fixture(scope="module", autouse=True)
+def furnished(shared: Harness) -> None:
+    """What the tests submit jobs to."""
     shared.apply(
         shared.simulated_environment(),
         shared.queue("queue", "simulated"),
         shared.simulated_definition("short"),
     )
-    with roles_of_the_chart(cluster):
-        yield editor(shared, tmp_path_factory.mktemp("editor"))
 
 
 @pytest.fixture(scope="module")
-def submits(shared: Harness, edits: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Tenant:
+def submits(shared: Harness, tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Tenant:
     """Who may create BatchJobs there and nothing else."""
     return submitter(shared, tmp_path_factory.mktemp("submitter"))
 
@@ -103,10 +101,10 @@ def test_time_that_comes_to_no_date(shared: Harness, submits: Tenant) -> None:
     shared.kubectl("delete", "batchjobs", "ahead", "behind")
 
 
-def test_words_and_parameters(shared: Harness, edits: Tenant, submits: Tenant) -> None:
+def test_words_and_parameters(shared: Harness, tenant: Tenant, submits: Tenant) -> None:
     """What takes quadratic time, or expands to gigabytes, if it is taken as it is."""
     dotted = "Ref::" + "a." * 32_000
-    edits.create(
+    tenant.create(
         shared.definition("expanding", "echo", *["Ref::p" * 10_922], container={"image": SHELL}),
         shared.definition("dotted", "echo", *[dotted] * 4, container={"image": SHELL}),
     )
@@ -125,13 +123,13 @@ FORGED = "Forged:  by a tenant"
 
 
 def test_words_of_a_tenant_forge_no_line(
-    shared: Harness, edits: Tenant, submits: Tenant, operator: OperatorProcess
+    shared: Harness, tenant: Tenant, submits: Tenant, operator: OperatorProcess
 ) -> None:
     """Last words of a container, a reason to stop, a resource's name: none begins a line of a description or a log."""
     began = operator.log.stat().st_size
     shared.apply(shared.real_environment(), shared.queue("real", "real"))
     last_words = f"printf 'no\\n{FORGED}\\r\\033[2K\\n{FORGED}\\n' > /dev/termination-log; exit 3"
-    edits.create(shared.definition("forging", "sh", "-c", last_words))
+    tenant.create(shared.definition("forging", "sh", "-c", last_words))
     stop = {"mode": "Cancel", "reason": f"no\n{FORGED}"}
     raw(submits, shared, shared.job("forging", "forging", "real"))
     raw(submits, shared, shared.job("forging-stopped", "short", "queue", suspend=True, stop=stop))
@@ -152,19 +150,19 @@ def test_words_of_a_tenant_forge_no_line(
     assert not [line for line in lines if not re.match(r"\d{4}-\d\d-\d\d |  \| ", line)]
 
 
-def test_who_is_shown_the_queues_is_shown_nobodys_jobs(shared: Harness, edits: Tenant) -> None:
+def test_who_is_shown_the_queues_is_shown_nobodys_jobs(shared: Harness, tenant: Tenant) -> None:
     """The role of what belongs to no namespace, bound for the whole cluster, beside rights in one namespace."""
 
     def sees(*what: str) -> bool:
         try:
-            edits.kubectl("get", *what)
+            tenant.kubectl("get", *what)
         except LocalClusterError:
             return False
         return True
 
     assert sees("batchjobs")
     assert not sees("jobqueues")
-    with bound_for_the_cluster(shared, edits, "batchyard-queues-view"):
+    with bound_for_the_cluster(shared, tenant, "batchyard-queues-view"):
         until(lambda: sees("jobqueues"), 30, lambda: "the right to see queues")
         assert sees("jobqueue", shared.named("queue"), "--output=yaml")
         assert sees("computeenvironments")
@@ -173,7 +171,7 @@ def test_who_is_shown_the_queues_is_shown_nobodys_jobs(shared: Harness, edits: T
             assert not sees(kind, "--namespace=default")
             assert not sees(kind, "--all-namespaces")
         with pytest.raises(LocalClusterError, match="forbidden"):
-            edits.kubectl("delete", "jobqueue", shared.named("queue"))
+            tenant.kubectl("delete", "jobqueue", shared.named("queue"))
 
 
 def test_large_jobs_are_refused_and_a_new_operator_reads_them(
@@ -188,18 +186,18 @@ def test_large_jobs_are_refused_and_a_new_operator_reads_them(
     assert operator.memory_mib < 300
 
 
-def test_finalizers_are_their_owners(shared: Harness, edits: Tenant, api: ClusterApi) -> None:
+def test_finalizers_are_their_owners(shared: Harness, tenant: Tenant, api: ClusterApi) -> None:
     """Kopf takes off what it thinks is its own, which is none that an object can have."""
     finalizers = ["batchyard.dev/unused", "kopf.zalando.org/KopfFinalizerMarker"]
     job = shared.job("kept", "short", "queue")
     with pytest.raises(LocalClusterError, match="Invalid value"):
-        edits.create({**job, "metadata": {"name": "kept", "finalizers": [NO_FINALIZER]}})
-    edits.create({**job, "metadata": {"name": "kept", "finalizers": finalizers}})
+        tenant.create({**job, "metadata": {"name": "kept", "finalizers": [NO_FINALIZER]}})
+    tenant.create({**job, "metadata": {"name": "kept", "finalizers": finalizers}})
     shared.wait_state("kept", "Succeeded")
-    edits.kubectl("delete", "batchjob", "kept", "--wait=false")
-    edits.kubectl("annotate", "batchjob", "kept", "kopf.zalando.org/last-handled-configuration={}")
+    tenant.kubectl("delete", "batchjob", "kept", "--wait=false")
+    tenant.kubectl("annotate", "batchjob", "kept", "kopf.zalando.org/last-handled-configuration={}")
     assert api.get(path_of(BATCHJOBS, shared.namespace, "kept"))["metadata"]["finalizers"] == finalizers
-    edits.kubectl("patch", "batchjob", "kept", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+    tenant.kubectl("patch", "batchjob", "kept", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
 
 
 @pytest.mark.parametrize("namespace", ["kube-system", OPERATOR_NAMESPACE])

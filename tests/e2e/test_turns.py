@@ -1,30 +1,26 @@
 """A tenant who writes what they like gets no more than their turn, and keeps nothing from the others."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from batchyard.core.queuedat import TOGETHER_SECONDS
 from e2e.clusterapi import Json
 from e2e.harness import Harness
-from e2e.tenants import Tenant, editor, roles_of_the_chart
-from localcluster import Cluster
+from e2e.tenants import Tenant
 
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(scope="module")
-def tenant(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    """Who may edit the namespace."""
+@pytest.fixture(scope="module", autouse=True)
+def furnished(shared: Harness) -> None:
+    """What the tests submit jobs to."""
     shared.apply(
         shared.simulated_environment(),
         shared.simulated_environment("narrow", maxVcpus=1),
         shared.simulated_definition("short"),
         shared.simulated_definition("long", duration="600s"),
     )
-    with roles_of_the_chart(cluster):
-        yield editor(shared, tmp_path_factory.mktemp("editor"))
 
 
 def test_fresh_shares_get_around_no_limit(shared: Harness, tenant: Tenant) -> None:

@@ -7,8 +7,7 @@ import pytest
 from e2e.clusterapi import Json, until
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
-from e2e.tenants import Tenant, bound_for_the_cluster, editor, roles_of_the_chart
-from localcluster import Cluster
+from e2e.tenants import Tenant, bound_for_the_cluster
 
 pytestmark = pytest.mark.e2e
 
@@ -17,16 +16,12 @@ READ_OF_ALL = ("jobqueues", "computeenvironments", "consumableresources")
 
 
 @pytest.fixture(scope="module")
-def tenant(
-    shared: Harness, cluster: Cluster, operator: OperatorProcess, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Tenant]:
-    """Who may edit the namespace `shared` and see all queues, while the operator keeps names to their namespaces."""
+def tenant(tenant: Tenant, shared: Harness, operator: OperatorProcess) -> Iterator[Tenant]:
+    """Who may also see all queues, while the operator keeps names to their namespaces."""
     operator.restart("--show-names", "namespace")
-    with roles_of_the_chart(cluster):
-        found = editor(shared, tmp_path_factory.mktemp("editor"))
-        with bound_for_the_cluster(shared, found, "batchyard-queues-view"):
-            until(lambda: found.may("get", "jobqueues"), 30, lambda: "the right to see queues")
-            yield found
+    with bound_for_the_cluster(shared, tenant, "batchyard-queues-view"):
+        until(lambda: tenant.may("get", "jobqueues"), 30, lambda: "the right to see queues")
+        yield tenant
     operator.restart()
 
 

@@ -1,15 +1,12 @@
 """What tenants with the `edit` role can do where the chart's admission policy is not there, and what they cannot."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from batchyard.api import names
 from e2e.clusterapi import JOBS, REVISIONS, ClusterApi, Json, path_of, until
 from e2e.harness import Harness, exit_codes
 from e2e.operatorprocess import OperatorProcess
-from e2e.tenants import Tenant, editor, roles_of_the_chart
-from localcluster import Cluster
+from e2e.tenants import Tenant
 from localcluster.images import SHELL
 
 pytestmark = pytest.mark.e2e
@@ -18,17 +15,15 @@ KEPT = "example.com/mine"
 """A finalizer: the garbage collector deletes what names an owner of another namespace, and this keeps it there."""
 
 
-@pytest.fixture(scope="module")
-def tenant(shared: Harness, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    """Who may edit the namespace `shared`."""
+@pytest.fixture(scope="module", autouse=True)
+def furnished(shared: Harness) -> None:
+    """What the tests submit jobs to."""
     shared.apply(
         shared.simulated_environment(),
         shared.queue("queue", "simulated"),
         shared.simulated_definition("short"),
         shared.simulated_definition("long", duration="600s"),
     )
-    with roles_of_the_chart(cluster):
-        yield editor(shared, tmp_path_factory.mktemp("editor"))
 
 
 def forged(owner: Json, name: str, like: Json | None = None) -> Json:
