@@ -6,7 +6,7 @@ from collections import Counter
 
 from batchyard.api import names
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import PODS
+from batchyard.kube.resources import BATCHJOBS, PODS
 from fakes.cluster import NAMESPACE, Cluster, in_cluster
 
 CAPACITY = 5
@@ -83,3 +83,28 @@ async def test_each_index_starts_once_in_a_narrow_queue(cluster: Cluster) -> Non
     assert cluster.jobs.indexed.restarted == 0
     assert all("restarts" not in cluster.status(name)["array"] for name in states)
     assert node.most <= CAPACITY
+
+
+@in_cluster(graceful=True)
+async def test_an_index_stopped_by_a_lowering_that_came_late_is_counted(cluster: Cluster) -> None:
+    """Whom the array makes way for is gone again before the Job controller hears of it: the pods are, too."""
+    cluster.furnish(cpu="4", request="1")
+    cluster.put("JobQueue", "urgent", priority=9)
+    cluster.put("JobQueue", "low", priority=1)
+    await cluster.start_operator()
+    indexed = cluster.jobs.indexed
+    cluster.submit("array", array={"size": 12}, jobQueue="low")
+    await cluster.pass_time(3)
+    indexed.start(NAMESPACE, "array-1", 0, 1, 2, 3)
+    await cluster.pass_time(3)
+    cluster.submit("front", containerOverrides=[{"name": "main", "resources": {"requests": {"cpu": "4"}}}])
+    await cluster.pass_time(3)
+    indexed.lag, cluster.api.latency = 0.1, 1.1
+    indexed.finish(NAMESPACE, "array-1", 0, 1, 2, 3)
+    await cluster.pass_time(0.6)
+    cluster.store.delete(BATCHJOBS, "front", NAMESPACE)
+    await cluster.pass_time(0.6)
+    indexed.start(NAMESPACE, "array-1", *indexed.active(NAMESPACE, "array-1"))
+    await cluster.pass_time(20)
+    assert indexed.restarted == 4
+    assert cluster.status("array")["array"]["restarts"] == 4

@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[str, str, int]] = {
 """State, reason and number of runs in which jobs of each kind end."""
 
 SIZE = 10
+AT_ONCE = 4
 ARRAYS: dict[str, tuple[str, str, int, int]] = {
     "array": ("Succeeded", "Completed", 1, SIZE),
     "array-failing": ("Failed", "IndexesFailed", 1 + SIZE, 2 * SIZE),
@@ -131,13 +132,14 @@ def test_an_operator_killed_at_random_loses_nothing_and_runs_nothing_twice(
     assert {name: (status["state"], status["reason"]) for name, status in of_arrays.items()} == {
         name: ARRAYS[kind][:2] for name, kind in arrays.items()
     }
-    # The Job controller may be told too late that a place is given back, and stop a pod: that index is said to restart.
+    # The Job controller may be told too late that places are given back, and stop pods: these indexes are said to
+    # restart, unless the operator is killed before it hears of them.
     restarts = {name: status["array"].get("restarts", 0) for name, status in of_arrays.items()}
     for name, kind in arrays.items():
         jobs, pods = ARRAYS[kind][2:]
         story = runs.story(harness, name)
-        assert (len(runs.jobs[name]), bound[name]) == (jobs, pods + restarts[name]), story
-    assert sum(restarts.values()) <= len(arrays), restarts
+        assert len(runs.jobs[name]) == jobs, story
+        assert pods + restarts[name] <= bound[name] <= pods + AT_ONCE, story
     assert {name: (status["state"], status["reason"]) for name, status in statuses.items()} == {
         name: KINDS[kind][:2] for name, kind in kinds.items()
     }
@@ -167,7 +169,7 @@ def _array(harness: Harness, name: str, kind: str) -> dict[str, Any]:
         partner = [{"job": name.replace("array-paired", "array"), "type": "NToN"}]
         return harness.job(name, "plain", "simulated", array={"size": SIZE}, dependsOn=partner)
     definition = "failing" if kind == "array-failing" else "plain"
-    return harness.job(name, definition, "simulated", array={"size": SIZE, "maxConcurrency": 4})
+    return harness.job(name, definition, "simulated", array={"size": SIZE, "maxConcurrency": AT_ONCE})
 
 
 def _job(harness: Harness, name: str, kind: str, kinds: dict[str, str], rng: random.Random) -> dict[str, Any]:

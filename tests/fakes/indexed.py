@@ -16,6 +16,8 @@ from batchyard.kube.resources import JOBS, PODS
 from fakes.store import Store
 
 TRACKING = "batch.kubernetes.io/job-tracking"
+GRACE = "fakes/grace"
+"""A finalizer in the place of the time that a pod has to stop."""
 _ENDED = ("Succeeded", "Failed")
 BATCH_SECONDS = 1.0
 """How long the Job controller gathers changes of pods; a change of the Job itself is acted on at once."""
@@ -115,6 +117,8 @@ class IndexedController:
 
     def end_deleted(self, pod: Object, exit_code: int) -> None:
         """Somebody has deleted a pod: its containers are stopped, and the index counts as that ends."""
+        if self._busy:
+            return  # the controller itself has, and counts it no more
         metadata = pod["metadata"]
         if pod["status"].get("phase") == "Running":
             now = self._store.timestamp()
@@ -251,9 +255,13 @@ class IndexedController:
                 self._store.update(PODS, now)
 
     def _delete(self, pod: Object) -> None:
-        self._release(pod)
+        """It is told to stop without being counted any more, and then it is gone."""
         with suppress(errors.NotFound):
+            now = self._store.get(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+            now["metadata"]["finalizers"] = [GRACE]
+            self._store.update(PODS, now)
             self._store.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+        self._release(pod)
 
 
 def owner_of(pod: Object) -> str | None:

@@ -109,7 +109,7 @@ class Loop:
         try:
             await self._run()
         finally:
-            self._yields.want(set())
+            self._yields.close()
 
     async def _run(self) -> None:
         next_overview = next_renewal = self._clock()

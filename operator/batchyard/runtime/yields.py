@@ -40,6 +40,9 @@ REPLACED_SECONDS = 0.8
 FORGOTTEN_SECONDS = 30.0
 """For how long an end is remembered that no status tells of."""
 
+LATE_SECONDS = 30.0
+"""For how long after its parallelism was lowered the Job controller may stop pods that it has made in the meantime."""
+
 
 class Yields:
     """The arrays that give places back, and the pods that each of them still needs."""
@@ -59,23 +62,39 @@ class Yields:
         self._changed = changed
         """Called when an array has fewer pods than places: it is to be resized soon."""
         self._watches: dict[Key, _Watch] = {}
+        self._wanted: set[Key] = set()
 
     def want(self, keys: set[Key]) -> None:
-        """Have exactly these arrays give places back from now on."""
-        for key in self._watches.keys() - keys:
-            self._watches.pop(key).task.cancel()
+        """Have exactly these arrays give places back from now on.
+
+        One that was lowered a moment ago is watched on: what it loses by that is still to be counted.
+        """
+        now = self._clock()
+        for key, watch in list(self._watches.items()):
+            job = self._cache.jobs.get(key)
+            if job is None or job.uid != watch.uid or not (key in keys or watch.lowered_lately(now)):
+                self._watches.pop(key).task.cancel()
         for key in keys - self._watches.keys():
             self._arrays.shrunk.pop(key, None)
             self._watches[key] = _Watch(
                 self._api, self._cache.jobs[key].uid, key, self._changed, self._surplus, self._is_ours, self._clock
             )
+        self._wanted = keys
         for key in keys:
             self._changed(key)
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        for watch in self._watches.values():
+            watch.task.cancel()
+        self._watches.clear()
 
     async def resize(self, key: Key) -> None:
         """Lower the parallelism of an array to the pods that it has; nothing happens where it has no more places."""
         watch, run = self._watches.get(key), self._cache.runs.arrays.get(key)
-        if watch is None or run is None or run.indexed is None or run.deleting or not watch.feed.synced.is_set():
+        if key not in self._wanted or watch is None or not watch.feed.synced.is_set():
+            return
+        if run is None or run.indexed is None or run.deleting:
             return
         now = self._clock()
         if key in self._cache.granted or settling(run, self._cache.places.raised.get(key), now):
@@ -84,6 +103,7 @@ class Yields:
             self._changed(key)
         parallelism = watch.needed(run, run.indexed, now)
         if parallelism is not None and parallelism < run.indexed.parallelism:
+            watch.lowered_at = now
             await self._arrays.set_parallelism(run, parallelism)
 
     def _is_ours(self, key: Key, pod: Object) -> bool:
@@ -132,6 +152,9 @@ class _Watch:
         """Indexes of pods that are told to stop, and whose index ends by that."""
         self._ends: dict[int, float] = {}
         """When indexes were seen to end, or to be told to."""
+        self.lowered_at: float | None = None
+        """When the array was last told to do with fewer places."""
+        self.uid = uid
         self._key = key
         self._changed = changed
         self._surplus = surplus
@@ -147,6 +170,10 @@ class _Watch:
             field_selector=NOT_ENDED,
         )
         self.task = asyncio.create_task(self._follow())
+
+    def lowered_lately(self, now: float) -> bool:
+        """Whether pods may yet be stopped since the array has lost places."""
+        return self.lowered_at is not None and self.lowered_at <= now < self.lowered_at + LATE_SECONDS
 
     def needed(self, run: Run, shown: IndexedJob, now: float) -> int | None:
         """How many places the pods take that run, or may be about to; None when that cannot be said now."""
