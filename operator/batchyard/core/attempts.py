@@ -9,8 +9,7 @@ from batchyard.api.batchjob import JobState
 from batchyard.core import memory, retries, takeback
 from batchyard.core.outcome import Outcome, Verdict
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Attempt, Pod, Resolved, RetryPolicy, Run, Status
-from batchyard.core.runterms import RunTerms
+from batchyard.core.records import Attempt, Pod, Resolved, RetryPolicy, Run, RunTerms, Status
 
 
 @dataclass(slots=True, frozen=True)

@@ -17,9 +17,8 @@ from batchyard.core.interruption import stopped_from_outside
 from batchyard.core.lifecycle import last_word_due
 from batchyard.core.outcome import Outcome, Verdict, not_started, of_pod, of_run
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BatchJob, Pod, Run
+from batchyard.core.records import BatchJob, Pod, Run, RunTerms
 from batchyard.core.references import Never, Waits
-from batchyard.core.runterms import RunTerms
 from batchyard.core.startup import gives_up_at
 
 RETRIES_AT_ONCE = 500

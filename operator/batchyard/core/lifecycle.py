@@ -14,7 +14,7 @@ from batchyard.core.environmentrecords import Environment, Node
 from batchyard.core.interruption import by_whom
 from batchyard.core.outcome import Outcome, Verdict, not_started, of_run
 from batchyard.core.reasons import Reason
-from batchyard.core.records import TERMINAL, BatchJob, Pod, Resolved, Run, Status, Stop
+from batchyard.core.records import TAKEN_BACK, TERMINAL, BatchJob, Pod, Resolved, Run, Status, Stop
 from batchyard.core.references import Never, Waits
 from batchyard.core.runterms import judged_by
 from batchyard.core.startup import asks_at, gives_up_at
@@ -314,5 +314,5 @@ def next_run(status: Status) -> tuple[int, int]:
     if not status.attempts:
         return 1, 1
     last = status.attempts[-1]
-    free = last.reason in (Reason.INTERRUPTED, Reason.JOB_DELETED, *takeback.REASONS)
+    free = last.reason in (Reason.INTERRUPTED, Reason.JOB_DELETED, *TAKEN_BACK)
     return last.run + 1, last.attempt if free else last.attempt + 1

@@ -111,7 +111,7 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, resu
         waits = status.state in _ASKING and result.wants[key].total > 0
     else:
         waits = status.state is JobState.RUNNABLE and idle
-    waits = waits and not granted and not stopping.withheld(job) and key not in snapshot.faults
+    waits = waits and not granted and not job.start_blocked and key not in snapshot.faults
     if waits and (rests_until := _rests_until(snapshot, job, status, resolved, now)):
         waits, wake_at = False, rests_until
     waits = waits and resolved is not None and admission.lack is None

@@ -9,7 +9,7 @@ theirs, else a job that is held could keep a place by another one that waits for
 from collections.abc import Iterable
 from math import ceil
 
-from batchyard.core import stopping, takeback
+from batchyard.core import stopping
 from batchyard.core.reasons import Reason
 from batchyard.core.records import TERMINAL, BatchJob, Status
 
@@ -45,12 +45,6 @@ def behind(job: BatchJob, status: Status, others: Iterable[tuple[BatchJob, Statu
     """Have the place of a job not count from before those of the jobs that it depends on."""
     latest = max((_counts_from(*other) for other in others), default=0.0)
     return status._replace(queued_at=latest) if latest > _counts_from(job, status) else status
-
-
-def queued_since(status: Status) -> float | None:
-    """From when the place counts, where that is not the job's submission."""
-    times = [each for each in (takeback.given_back_at(status), status.queued_at) if each is not None]
-    return max(times, default=None)
 
 
 def _counts_from(job: BatchJob, status: Status) -> float:

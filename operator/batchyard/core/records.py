@@ -8,7 +8,7 @@ Times are seconds since the epoch (UTC); resources are integers in the units of 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from batchyard.api.batchjob import DependencyType, JobState, StopMode
 from batchyard.api.strategy import ExitAction
@@ -16,10 +16,10 @@ from batchyard.core.arrayrecords import ArrayShape, ArrayStatus, IndexedJob
 from batchyard.core.gangrecords import Gang
 from batchyard.core.indexes import IndexSet
 from batchyard.core.queuerecords import Held
+from batchyard.core.reasons import Reason
 from batchyard.core.resources import Resources
 
-if TYPE_CHECKING:
-    from batchyard.core.runterms import RunTerms
+DEFAULT_STARTUP_GRACE_SECONDS = 300
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
@@ -30,6 +30,8 @@ TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED})
 BEFORE_THE_QUEUE = frozenset({JobState.SUBMITTED, JobState.PENDING})
 WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 """Before a run of a job, and between two of them."""
+TAKEN_BACK = frozenset({Reason.CREATE_FAILED, Reason.UNSCHEDULABLE})
+"""Reasons of attempts that gave their place back before anything of them had run."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -111,12 +113,25 @@ class Status(NamedTuple):
     stalled: bool = False
     not_before: float | None = None
     queued_at: float | None = None
-    """From when its place in the queue counts, where that is not its submission."""
+    """From when its place in the queue counts, where it could not have been queued as it was submitted."""
     dependencies: tuple[EndedDependency, ...] = ()
     array: ArrayStatus | None = None
     held: Held | None = None
     refusals: int = 0
     """How often in a row the API server has not taken what the job needs. Not stored: a wait starts small again."""
+
+    @property
+    def given_back_at(self) -> float | None:
+        """When a job gave a place back, that has: its turn is that of one submitted then."""
+        if self.attempts and self.attempts[-1].reason in TAKEN_BACK:
+            return self.attempts[-1].stopped_at
+        return self.not_before if self.refusals else None
+
+    @property
+    def queued_since(self) -> float | None:
+        """From when its place in the queue counts, where that is not its submission."""
+        times = [each for each in (self.given_back_at, self.queued_at) if each is not None]
+        return max(times, default=None)
 
 
 @dataclass(slots=True, frozen=True)
@@ -181,6 +196,11 @@ class BatchJob:
     """The share of a fair-share queue that it counts for."""
     array: ArrayShape | None = None
 
+    @property
+    def start_blocked(self) -> bool:
+        """Whether its spec says that nothing of it may be started now."""
+        return self.suspended or self.stop is not None
+
 
 @dataclass(slots=True, frozen=True)
 class Resolved:
@@ -226,6 +246,16 @@ class Refusal:
     """Of a multi-node job: the node whose Job it is about."""
 
 
+@dataclass(slots=True, frozen=True)
+class RunTerms:
+    """What a run was granted with, by which its end is judged; an operator that wrote none granted the defaults."""
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    startup_grace_seconds: int = DEFAULT_STARTUP_GRACE_SECONDS
+    definition_uid: str = ""
+    digest: str = ""
+
+
 class Run(NamedTuple):
     """The Kubernetes Job of one run, as the API server shows it."""
 
@@ -264,7 +294,7 @@ class Run(NamedTuple):
     suspended_at: float | None = None
     """Since when its Job is suspended, by somebody else than Batchyard."""
     refusal: Refusal | None = None
-    terms: "RunTerms | None" = None
+    terms: RunTerms | None = None
     """What it was granted with, where its Job tells that."""
 
     @property

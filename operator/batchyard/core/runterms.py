@@ -5,20 +5,8 @@ by the planner, which asks what a job has run before.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
-from batchyard.core.records import Origin, Resolved, RetryPolicy, Run
-from batchyard.core.template import DEFAULT_STARTUP_GRACE_SECONDS
-
-
-@dataclass(slots=True, frozen=True)
-class RunTerms:
-    """The terms of a run; those of one by an operator that wrote none are the defaults."""
-
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    startup_grace_seconds: int = DEFAULT_STARTUP_GRACE_SECONDS
-    definition_uid: str = ""
-    digest: str = ""
+from batchyard.core.records import Origin, Resolved, Run, RunTerms
 
 
 def terms_of(resolved: Resolved) -> RunTerms:

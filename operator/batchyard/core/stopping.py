@@ -20,11 +20,6 @@ _STARTED = frozenset({JobState.STARTING, JobState.RUNNING})
 _ENDS = {StopMode.CANCEL: (Reason.CANCELLED, "cancelled"), StopMode.TERMINATE: (Reason.TERMINATED, "terminated")}
 
 
-def withheld(job: BatchJob) -> bool:
-    """Whether nothing of the job may be started now."""
-    return job.suspended or job.stop is not None
-
-
 def is_held(status: Status) -> bool:
     """Whether nothing more of a job starts because its spec says so, as far as its status tells."""
     return status.reason == Reason.SUSPENDED or (status.array is not None and status.array.hold == _ARRAY_HELD)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from batchyard.core.environmentrecords import UNSCHEDULABLE_SECONDS, Environment
 from batchyard.core.outcome import Outcome, Verdict
 from batchyard.core.reasons import Reason
-from batchyard.core.records import Attempt, Pod, Refusal, Run, Status
+from batchyard.core.records import TAKEN_BACK, Attempt, Pod, Refusal, Run
 from batchyard.core.retries import LONGEST_POSTPONEMENT, Again, chance_of
 
 PROMPT_SECONDS = 5.0
@@ -28,9 +28,6 @@ LONGEST_UNSEEN_SECONDS = 300.0
 """How long a run keeps its place at least whose Job the Job controller has not looked at: it may only be slow."""
 
 FIRST_WAIT_SECONDS = 10.0
-
-REASONS = frozenset({Reason.CREATE_FAILED, Reason.UNSCHEDULABLE})
-"""Reasons of attempts that were taken back."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -132,7 +129,7 @@ def refused(what: str, refusal: Refusal, patience: Patience) -> Holdup:
 def again(attempts: Iterable[Attempt], job_uid: str, outcome: Outcome, now: float) -> Again:
     """Return when a job is tried again whose last attempt was taken back."""
     attempts = list(attempts)
-    in_a_row = next((n for n, each in enumerate(reversed(attempts)) if each.reason not in REASONS), len(attempts))
+    in_a_row = next((n for n, each in enumerate(reversed(attempts)) if each.reason not in TAKEN_BACK), len(attempts))
     wait = wait_seconds(in_a_row, chance_of(job_uid, attempts[-1].run))
     message = f"{outcome.message} (run {attempts[-1].run} gave its place back; next try in {round(wait):g} s)"
     return Again(now + wait, outcome.reason, message)
@@ -142,10 +139,3 @@ def wait_seconds(in_a_row: int, chance: float) -> float:
     """Seconds until the next try after so many in a row; `chance` spreads those that come together."""
     grown = FIRST_WAIT_SECONDS * 2.0 ** min(max(in_a_row - 1, 0), 20)
     return min(grown, LONGEST_POSTPONEMENT) * (1.0 - 0.5 * chance)
-
-
-def given_back_at(status: Status) -> float | None:
-    """When a job gave a place back, that has: its turn is that of one submitted then."""
-    if status.attempts and status.attempts[-1].reason in REASONS:
-        return status.attempts[-1].stopped_at
-    return status.not_before if status.refusals else None

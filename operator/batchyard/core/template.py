@@ -24,11 +24,18 @@ from batchyard.core.parameters import (
     literal,
 )
 from batchyard.core.reasons import Reason
-from batchyard.core.records import BatchJob, ExitRule, Key, MemoryGrowth, Resolved, RetryPolicy, Revision
+from batchyard.core.records import (
+    DEFAULT_STARTUP_GRACE_SECONDS,
+    BatchJob,
+    ExitRule,
+    Key,
+    MemoryGrowth,
+    Resolved,
+    RetryPolicy,
+    Revision,
+)
 from batchyard.core.resources import Resources, checked_request, describe, parse_resources, pod_requests
 from batchyard.core.shape import misshapen, without_nulls
-
-DEFAULT_STARTUP_GRACE_SECONDS = 300
 
 _POD_FIELDS = ("serviceAccountName", "imagePullSecrets", "volumes", "nodeSelector", "tolerations")
 """Fields of the short form's container that Kubernetes has on the pod."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import inf
 
-from batchyard.core import fairshare, stopping
+from batchyard.core import fairshare
 from batchyard.core.allowances import Allowances, Name, needs
 from batchyard.core.arrays import places_of
 from batchyard.core.backlog import Entry, entry_of
@@ -21,7 +21,6 @@ from batchyard.core.capacity import Ledger, places, with_pods
 from batchyard.core.placement import Hold, scheduling_order
 from batchyard.core.preemption import Preempted
 from batchyard.core.promises import Promise, beside
-from batchyard.core.queuedat import queued_since
 from batchyard.core.records import BatchJob, Key, Run, Status
 from batchyard.core.reservation import End, reserve, time_limit
 from batchyard.core.resources import Resources, add, fits, shortfall
@@ -173,7 +172,7 @@ def _must_stop(snapshot: Snapshot, key: Key) -> bool:
     job, run = snapshot.jobs[key], snapshot.arrays[key]
     queue, environment = snapshot.queues.get(job.queue), snapshot.environments.get(run.environment)
     disabled = (queue is not None and not queue.enabled) or (environment is not None and not environment.enabled)
-    return disabled or stopping.withheld(job)
+    return disabled or job.start_blocked
 
 
 def _overdrawn(snapshot: Snapshot, run: Run, ledger: Ledger) -> bool:
@@ -192,7 +191,7 @@ def _above_limits(snapshot: Snapshot, run: Run, allowances: Allowances) -> bool:
 
 def _entry(snapshot: Snapshot, job: BatchJob) -> Entry:
     resolved = snapshot.resolved.get(job.key)
-    since = queued_since(snapshot.statuses.get(job.key, Status()))
+    since = snapshot.statuses.get(job.key, Status()).queued_since
     return entry_of(job, resolved.priority if resolved is not None else 0, since)
 
 

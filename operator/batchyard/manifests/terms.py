@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from batchyard.api import names
 from batchyard.api.quantities import format_bytes
 from batchyard.api.strategy import RetryStrategy
-from batchyard.core.records import ExitRule, MemoryGrowth, Resolved, RetryPolicy
-from batchyard.core.runterms import RunTerms, terms_of
+from batchyard.core.records import ExitRule, MemoryGrowth, Resolved, RetryPolicy, RunTerms
+from batchyard.core.runterms import terms_of
 from batchyard.core.template import retry_policy
 
 _USUAL = RunTerms()

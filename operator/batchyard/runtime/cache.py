@@ -18,7 +18,7 @@ from batchyard.core.backlog import Backlog
 from batchyard.core.containment import left_out
 from batchyard.core.dependencies import remember
 from batchyard.core.placement import Placement
-from batchyard.core.queuedat import behind, queued_since
+from batchyard.core.queuedat import behind
 from batchyard.core.records import BEFORE_THE_QUEUE, TERMINAL, WAITING, BatchJob, Key, Refusal, Resolved, Status
 from batchyard.core.snapshot import Settled, Snapshot
 from batchyard.manifests.status import read_status
@@ -139,7 +139,7 @@ class Cache:
                 self.wants[key] = settled.wants[key]
         fresh = [key for key in settled.queued if key not in self.backlog]
         for key in fresh:
-            since = queued_since(self.statuses[key])
+            since = self.statuses[key].queued_since
             self.backlog.add(self.jobs[key], self.resolved[key].priority, since)
         return fresh
 

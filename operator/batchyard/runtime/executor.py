@@ -13,7 +13,7 @@ from math import ceil
 
 from batchyard.api import names
 from batchyard.api.batchjob import JobState
-from batchyard.core import arrays, lifecycle, retries, stopping, takeback
+from batchyard.core import arrays, lifecycle, retries, takeback
 from batchyard.core.announcements import Announcement
 from batchyard.core.environmentrecords import Environment
 from batchyard.core.placement import Placement
@@ -73,7 +73,7 @@ class Executor:
         if resolved is None or environment is None or job.deleting:
             self._withdraw(placement)
             return
-        if stopping.withheld(job):
+        if job.start_blocked:
             await self._find(placement, job)
             self._withdraw(placement)
             return

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from batchyard.api.batchjob import JobState
-from batchyard.core.queuedat import behind, queued_since, released
+from batchyard.core.queuedat import behind, released
 from batchyard.core.reasons import Reason
 from batchyard.core.records import Status
 from unit.samples import NOW, make_attempt, make_job
@@ -75,8 +75,8 @@ def test_nobody_goes_before_what_he_depends_on() -> None:
 
 def test_the_latest_of_all_times_counts() -> None:
     given_back = make_attempt(1, stopped_at=NOW + 7, reason=Reason.UNSCHEDULABLE)
-    assert queued_since(QUEUED) is None
-    assert queued_since(Status(queued_at=NOW + 3)) == NOW + 3
-    assert queued_since(Status(attempts=(given_back,))) == NOW + 7
-    assert queued_since(Status(attempts=(given_back,), queued_at=NOW + 3)) == NOW + 7
-    assert queued_since(Status(attempts=(given_back,), queued_at=NOW + 9)) == NOW + 9
+    assert QUEUED.queued_since is None
+    assert Status(queued_at=NOW + 3).queued_since == NOW + 3
+    assert Status(attempts=(given_back,)).queued_since == NOW + 7
+    assert Status(attempts=(given_back,), queued_at=NOW + 3).queued_since == NOW + 7
+    assert Status(attempts=(given_back,), queued_at=NOW + 9).queued_since == NOW + 9

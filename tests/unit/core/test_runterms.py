@@ -1,7 +1,7 @@
 """What a run is judged by, and what it tells about the program of its job."""
 
-from batchyard.core.records import Origin, RetryPolicy
-from batchyard.core.runterms import RunTerms, judged_by, origin_of, terms_of
+from batchyard.core.records import Origin, RetryPolicy, RunTerms
+from batchyard.core.runterms import judged_by, origin_of, terms_of
 from unit.samples import make_resolved, make_run
 
 TERMS = RunTerms(RetryPolicy(attempts=5), 60, "uid", "digest")

@@ -59,7 +59,7 @@ def obeyed(job: BatchJob, status: Status, *, idle: bool = True) -> Status:
 )
 def test_either_mode_ends_what_has_not_started(status: Status, stop: Stop, end: Fail) -> None:
     assert stopping.obeyed(asked(stop), status, idle=True, now=NOW) == end
-    assert stopping.withheld(asked(stop))
+    assert asked(stop).start_blocked
 
 
 def test_a_job_ends_only_once_nothing_of_its_last_run_is_left() -> None:
@@ -97,7 +97,7 @@ def test_a_job_released_before_its_next_attempt_is_due_says_so() -> None:
 def test_a_job_that_nothing_is_asked_of_stays_as_it_is() -> None:
     for status in (RUNNABLE, PENDING, RUNNING, Status()):
         assert obeyed(asked(), status) is status
-    assert not stopping.withheld(asked())
+    assert not asked().start_blocked
 
 
 @pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.FAILED])

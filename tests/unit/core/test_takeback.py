@@ -15,7 +15,6 @@ from batchyard.core.takeback import (
     PROMPT_SECONDS,
     Patience,
     again,
-    given_back_at,
     holdup,
     lacks_pods,
     wait_seconds,
@@ -101,6 +100,6 @@ def test_the_wait_grows_with_the_runs_taken_back_in_a_row() -> None:
 def test_it_costs_no_attempt_and_its_turn_is_that_of_one_submitted_then(reason: str) -> None:
     status = Status(attempts=(make_attempt(4, attempt=2, stopped_at=NOW + 7, reason=reason),))
     assert next_run(status) == (5, 2)
-    assert given_back_at(status) == NOW + 7
-    assert given_back_at(Status()) is None
-    assert given_back_at(Status(refusals=2, not_before=NOW + 9)) == NOW + 9
+    assert status.given_back_at == NOW + 7
+    assert Status().given_back_at is None
+    assert Status(refusals=2, not_before=NOW + 9).given_back_at == NOW + 9

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from batchyard.api import names
 from batchyard.api.strategy import ExitAction
-from batchyard.core.records import ExitRule, MemoryGrowth, RetryPolicy
-from batchyard.core.runterms import RunTerms, terms_of
+from batchyard.core.records import ExitRule, MemoryGrowth, RetryPolicy, RunTerms
+from batchyard.core.runterms import terms_of
 from batchyard.manifests.terms import read_terms, render_terms
 from unit.samples import DEFINITION_UID, make_resolved
 
