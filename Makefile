@@ -58,7 +58,7 @@ generate: .venv/.ready  ## Write the generated files anew: CRDs, their copies in
 	$(PY) -m generate
 
 pod-types: cluster  ## Read from the local cluster anew what a pod template may have; `make generate` makes CRDs of it
-	$(PY) -m pod_types operator/batchyard/api/podtypes.json
+	$(PY) -m pod_types operator/batchyard/api/models/podtypes.json
 
 lock: .venv/.ready  ## Lock the dependencies anew (needs the package index)
 	hack/venv lock --upgrade

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from batchyard.api import crds, reference
+from batchyard.api.generate import crds, reference
 
 ROOT = Path(__file__).resolve().parents[1]
 CRDS = ROOT / "crds"

@@ -6,16 +6,21 @@ reads nothing and writes nothing, so what is measured is the planner.
 
 from collections.abc import Iterable
 
-from batchyard.core.backlog import Backlog
-from batchyard.core.capacity import pool, with_pods
-from batchyard.core.environmentrecords import Environment, Node
-from batchyard.core.placement import Placement
-from batchyard.core.planner import place, settle
-from batchyard.core.queuerecords import FairShare, Queue
-from batchyard.core.records import BatchJob, Definition, Key, Resolved, Revision, Run, Status
-from batchyard.core.resources import Resources, add, subtract
-from batchyard.core.snapshot import Placed, Settled, Snapshot
-from batchyard.core.usage import Usage, vcpus_of
+from batchyard.core.model.definition import Definition, Resolved, Revision
+from batchyard.core.model.environment import Environment, Node
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.queue import FairShare, Queue
+from batchyard.core.model.resources import Resources, add, subtract
+from batchyard.core.model.run import Run
+from batchyard.core.model.status import Status
+from batchyard.core.planner.results import Placed, Settled
+from batchyard.core.planner.schedule import place
+from batchyard.core.planner.settle import settle
+from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
+from batchyard.core.scheduling.ledger import pool, with_pods
+from batchyard.core.scheduling.placement import Placement
+from batchyard.core.scheduling.snapshot import Snapshot
 
 BEGAN = 1_767_225_600.0
 NAMESPACE, DEFINITION, POOL = "bench", "task", "pool"

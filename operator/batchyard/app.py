@@ -14,19 +14,20 @@ from typing import Any
 
 import kopf
 
-from batchyard import __version__, logs, settings
-from batchyard.core.protection import Protection
+from batchyard import __version__
+from batchyard.core.admission.protection import Protection
 from batchyard.handlers import kinds, setup
 from batchyard.kube.client import connect
 from batchyard.kube.credentials import CredentialsError
 from batchyard.kube.errors import ApiError
-from batchyard.runtime.certificate import Certificate, CertificateError
-from batchyard.runtime.leader import LeaderElection
-from batchyard.runtime.marks import MarkKey, secret_name
 from batchyard.runtime.metrics import Metrics
-from batchyard.runtime.metricsaccess import MetricsAccess
-from batchyard.runtime.operator import Operator
-from batchyard.runtime.web import WebServer
+from batchyard.runtime.process import logs, settings
+from batchyard.runtime.process.certificate import Certificate, CertificateError
+from batchyard.runtime.process.leader import LeaderElection
+from batchyard.runtime.process.metricsaccess import MetricsAccess
+from batchyard.runtime.process.operator import Operator
+from batchyard.runtime.process.web import WebServer
+from batchyard.runtime.state.marks import MarkKey, secret_name
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batchyard.kube.resources import BATCHJOBS
-from batchyard.manifests.times import parse_time
+from batchyard.objects.times import parse_time
 from fakes.cluster import NAMESPACE, Cluster, in_cluster
 from objects.api import manifest
 

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from batchyard.runtime.certificate import Certificate, CertificateError
 from batchyard.runtime.metrics import Metrics
-from batchyard.runtime.web import WebServer
+from batchyard.runtime.process.certificate import Certificate, CertificateError
+from batchyard.runtime.process.web import WebServer
 from objects.certificates import make_certificate
 
 BODY = b"POST /healthz HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
-from batchyard.core import planner
-from batchyard.core.records import BatchJob, Resolved, Revision
-from batchyard.core.template import Templates
-from batchyard.manifests import queue as queue_manifest
-from batchyard.runtime import overview, readers
+from batchyard.core.definition.template import Templates
+from batchyard.core.model.definition import Resolved, Revision
+from batchyard.core.model.job import BatchJob
+from batchyard.core.planner import schedule
+from batchyard.objects.kinds import jobqueue as queue_manifest
+from batchyard.objects.kinds.jobqueue import read_queue
+from batchyard.objects.meta import Object
+from batchyard.runtime.controllers import statusreports
+from batchyard.runtime.state import catalogue
 from component.alive import still_works
 from component.test_web import readings
 from fakes.cluster import Cluster, Process, in_cluster
@@ -121,15 +125,15 @@ async def test_a_queue_or_an_environment_at_fault_is_refused_and_the_others_are_
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that spoils every pass, and one that cannot even be read."""
-    read = readers.queue
+    read = read_queue
 
-    def odd(obj: readers.Object) -> Any:
+    def odd(obj: Object) -> Any:
         if obj["metadata"]["name"] == "unreadable" and obj["spec"]:
             raise RecursionError("too deep")
         record = read(obj)
         return replace(record, displaces_after=WORD, priority=WORD) if record.name == "odd" else record
 
-    monkeypatch.setattr(readers, "queue", odd)
+    monkeypatch.setattr(catalogue, "read_queue", odd)
     cluster.furnish()
     process = await cluster.start_operator()
     cluster.put("JobQueue", "odd")
@@ -145,7 +149,7 @@ async def test_a_queue_or_an_environment_at_fault_is_refused_and_the_others_are_
     before = contained(process, "placement")
     await cluster.pass_time(60)
     assert contained(process, "placement") == before
-    monkeypatch.setattr(readers, "queue", read)
+    monkeypatch.setattr(catalogue, "read_queue", read)
     cluster.put("JobQueue", "odd", priority=5)
     await cluster.pass_time(5)
     assert cluster.state("waits") == ("Starting", "CreatingPod")
@@ -161,7 +165,7 @@ async def test_a_stage_that_fails_on_nobody_rests_longer_each_time(
     cluster.furnish()
     process = await cluster.start_operator()
     with monkeypatch.context() as patch:
-        patch.setattr(planner, "yielding", fails)
+        patch.setattr(schedule, "yielding", fails)
         await still_works(cluster)
         await cluster.pass_time(600)
         assert process.stopped == []
@@ -182,7 +186,7 @@ async def test_a_status_that_cannot_be_rendered_keeps_no_other_from_being_writte
             raise TypeError("odd")
         return queue_manifest.render_queue_status(queue, *rest)
 
-    monkeypatch.setattr(overview, "render_queue_status", render)
+    monkeypatch.setattr(statusreports, "render_queue_status", render)
     cluster.furnish()
     cluster.put("JobQueue", "odd")
     process = await cluster.start_operator()

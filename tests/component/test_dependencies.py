@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.records import BatchJob
+from batchyard.core.model.job import BatchJob
 from batchyard.kube.errors import NotFound
 from batchyard.kube.resources import BATCHJOBS
 from fakes.cluster import Cluster, Process, in_cluster
@@ -279,7 +279,7 @@ async def test_a_circle_whose_other_jobs_had_no_time_to_fail_is_found_again(clus
 
 @in_cluster()
 async def test_a_search_for_circles_that_takes_long_is_not_repeated_soon(cluster: Cluster, monkeypatch: Any) -> None:
-    monkeypatch.setattr("batchyard.runtime.loop.SEARCH_SHARE", 1e-9)
+    monkeypatch.setattr("batchyard.runtime.loop.loop.SEARCH_SHARE", 1e-9)
     cluster.furnish()
     await cluster.start_operator()
     submit(cluster, "a", "b")
@@ -307,8 +307,8 @@ async def test_hundreds_of_dependents_are_found_without_looking_at_others(
     assert len(cache.waiting_for(("media", "fetch"))) == 300
     settled: list[str] = []
     monkeypatch.setattr(
-        "batchyard.core.planner._settle_one",
-        _counting(settled, __import__("batchyard.core.planner", fromlist=["_settle_one"])._settle_one),
+        "batchyard.core.planner.settle._settle_one",
+        _counting(settled, __import__("batchyard.core.planner.settle", fromlist=["_settle_one"])._settle_one),
     )
     await finish(cluster, "fetch", exit_code)
     await cluster.pass_time(60)

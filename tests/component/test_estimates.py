@@ -127,7 +127,7 @@ async def test_jobs_go_on_should_estimates_break(cluster: Cluster, monkeypatch: 
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("batchyard.runtime.forecast.estimates", broken)
+    monkeypatch.setattr("batchyard.runtime.controllers.forecast.estimates", broken)
     cluster.furnish(cpu="1", timeout={"attemptDurationSeconds": 900})
     await cluster.start_operator()
     submit(cluster, 1)

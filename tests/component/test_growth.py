@@ -5,11 +5,11 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from batchyard.api.batchjob import JobState
+from batchyard.api.models.batchjob import JobState
 from batchyard.kube.resources import JOBS as JOBS_RESOURCE
-from batchyard.runtime.alarms import Alarms
-from batchyard.runtime.counts import Counts
-from batchyard.runtime.unconfirmed import Unconfirmed
+from batchyard.runtime.loop.alarms import Alarms
+from batchyard.runtime.state.counts import Counts
+from batchyard.runtime.state.unconfirmed import Unconfirmed
 from fakes.cluster import NAMESPACE, Cluster, Process, in_cluster
 from objects.api import manifest
 from unit.samples import make_job

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from batchyard.core.revisions import digest
+from batchyard.core.definition.revisions import digest
 from batchyard.kube.errors import AlreadyExists
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, JOBS, NAMESPACES, PODS, SECRETS

@@ -1,10 +1,10 @@
 """A job that asks for the latest revision gets the latest that was applied before it, whatever the watches show."""
 
-from batchyard.core.records import Status
+from batchyard.core.model.status import Status
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBDEFINITIONS, Resource
-from batchyard.runtime.cache import Cache
-from batchyard.runtime.definitions import DefinitionKeeper
+from batchyard.runtime.controllers.definitions import DefinitionKeeper
+from batchyard.runtime.state.cache import Cache
 from fakes.api import FakeApi
 
 CONTAINER = {"name": "main", "image": "busybox"}

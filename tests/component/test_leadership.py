@@ -4,7 +4,7 @@ import pytest
 
 from batchyard.kube.errors import ApiError, Gone
 from batchyard.kube.resources import BATCHJOBS, JOBQUEUES, JOBS, LEASES, NAMESPACES, Resource
-from batchyard.runtime.operator import NotLeadingError
+from batchyard.runtime.process.operator import NotLeadingError
 from fakes.cluster import DOWN, Cluster, in_cluster
 
 LEASE_SECONDS = 15

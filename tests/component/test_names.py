@@ -17,7 +17,9 @@ RETRIES = {"attempts": 3, "backoff": {"initialSeconds": 1, "jitter": 0}}
 def older_operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Operators name the Jobs of single indexes as the first versions did."""
     with monkeypatch.context() as patch:
-        patch.setattr("batchyard.manifests.array.index_run_name", lambda job, run, index: f"{job}-i{index}-{run}")
+        patch.setattr(
+            "batchyard.objects.kubernetes.indexedjob.index_run_name", lambda job, run, index: f"{job}-i{index}-{run}"
+        )
         yield
 
 

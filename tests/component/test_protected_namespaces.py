@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.protection import NOTHING_PROTECTED, Protection
+from batchyard.core.admission.protection import NOTHING_PROTECTED, Protection
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, SERVICES
 from component.test_granted import THREE_NODES
 from fakes.cluster import NAMESPACE, Cluster, in_cluster

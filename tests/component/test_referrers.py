@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.planner import settle
+from batchyard.core.planner.settle import settle
 from batchyard.kube.resources import CONTROLLER_REVISIONS, NAMESPACES
 from fakes.cluster import NAMESPACE, Cluster, in_cluster
 
@@ -29,7 +29,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         count.update(name for _, name in keys)
         return settle(snapshot, keys, *rest)
 
-    monkeypatch.setattr("batchyard.runtime.containment.settle", counting)
+    monkeypatch.setattr("batchyard.runtime.loop.containment.settle", counting)
     return count
 
 

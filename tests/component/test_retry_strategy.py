@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.manifests.times import parse_time
+from batchyard.objects.times import parse_time
 from fakes.cluster import Cluster, in_cluster
 
 BACKOFF = {"initialSeconds": 10, "jitter": 0}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchyard.runtime.settlingtime import LONGEST_SECONDS, SettlingTime
+from batchyard.runtime.loop.settlingtime import LONGEST_SECONDS, SettlingTime
 from component.test_containment import poison
 from fakes.cluster import Cluster, in_cluster
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from batchyard.core.records import BatchJob, Resolved, Revision
-from batchyard.core.template import Templates
-from batchyard.core.visibility import Visibility
+from batchyard.core.definition.template import Templates
+from batchyard.core.insight.visibility import Visibility
+from batchyard.core.model.definition import Resolved, Revision
+from batchyard.core.model.job import BatchJob
 from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import EVENTS, JOBS, NAMESPACES

@@ -7,8 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from batchyard.kube.resources import JOBS
 from batchyard.runtime.metrics import Metrics
-from batchyard.runtime.metricsaccess import MetricsAccess, Refusal
-from batchyard.runtime.web import WebServer
+from batchyard.runtime.process.metricsaccess import MetricsAccess, Refusal
+from batchyard.runtime.process.web import WebServer
 from fakes.cluster import Cluster, Process, in_cluster
 from objects.exposition import samples
 

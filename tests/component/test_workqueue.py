@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchyard.runtime.backoff import Backoff
-from batchyard.runtime.pacing import Pacer
-from batchyard.runtime.workqueue import Urgency, WorkQueue
+from batchyard.kube.backoff import Backoff
+from batchyard.runtime.loop.pacing import Pacer
+from batchyard.runtime.loop.workqueue import Urgency, WorkQueue
 from fakes.clock import run_virtual
 
 

@@ -181,7 +181,7 @@ async def test_estimates_of_the_start_cost_a_job_that_waits_long_little(
     durations = (600, 300, 800, 700, 500, 600, 850, 400, 600, 600)
     cluster.furnish(cpu="1", timeout={"attemptDurationSeconds": 900})
     await cluster.start_operator()
-    monkeypatch.setattr("batchyard.core.explain.LEAST_PAUSE_SECONDS", inf)
+    monkeypatch.setattr("batchyard.core.insight.queueposition.LEAST_PAUSE_SECONDS", inf)
     jobs_without, queue_without = await writes("silent")
     monkeypatch.undo()
     jobs_with, queue_with = await writes("told")

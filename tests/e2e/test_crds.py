@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 import pod_types
-from batchyard.api import names, podtypes
+from batchyard.api import names
+from batchyard.api.models import podtypes
 from e2e.clusterapi import path_of
 from localcluster import Cluster, LocalClusterError
 from objects.api import BAD, REFUSED, Bad, Json, manifest

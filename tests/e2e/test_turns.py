@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from batchyard.core.queuedat import TOGETHER_SECONDS
+from batchyard.core.lifecycle.queuedat import TOGETHER_SECONDS
 from e2e.clusterapi import Json
 from e2e.harness import Harness
 from e2e.tenants import Tenant

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from batchyard.core.protection import NOTHING_PROTECTED, Protection
-from batchyard.core.visibility import Visibility
+from batchyard.core.admission.protection import NOTHING_PROTECTED, Protection
+from batchyard.core.insight.visibility import Visibility
 from batchyard.kube.errors import ApiError, NotFound, Unavailable
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import (
@@ -30,10 +30,10 @@ from batchyard.kube.resources import (
     PODS,
     Resource,
 )
-from batchyard.runtime.leader import LeaderElection
-from batchyard.runtime.marks import MarkKey
 from batchyard.runtime.metrics import Metrics
-from batchyard.runtime.operator import Operator
+from batchyard.runtime.process.leader import LeaderElection
+from batchyard.runtime.process.operator import Operator
+from batchyard.runtime.state.marks import MarkKey
 from fakes.api import FakeApi
 from fakes.clock import run_virtual
 from fakes.jobcontroller import JobController

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from batchyard.api import names
-from batchyard.core.indexes import IndexSet
+from batchyard.core.model.indexset import IndexSet
 from batchyard.kube import errors
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS, PODS

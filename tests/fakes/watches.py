@@ -23,7 +23,7 @@ from batchyard.kube.resources import (
     JOBQUEUES,
     Resource,
 )
-from batchyard.runtime.cache import Cache
+from batchyard.runtime.state.cache import Cache
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from batchyard.api import podtypes
+from batchyard.api.models import podtypes
 
 _FIELDS = [
     TypeAdapter(part).json_schema()["properties"]

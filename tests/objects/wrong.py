@@ -6,8 +6,8 @@ Generated from the schemas, so that a field added later is covered without anybo
 from collections.abc import Iterator
 from typing import Any
 
-from batchyard.api.crds import KINDS
-from batchyard.api.schema import structural_schema
+from batchyard.api.generate.crds import KINDS
+from batchyard.api.generate.schema import structural_schema
 from objects.api import Json, manifest
 from objects.podparts import is_pod_part
 

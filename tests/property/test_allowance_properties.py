@@ -6,11 +6,11 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchyard.core.allowances import Name, needs
-from batchyard.core.planner import place
-from batchyard.core.queuerecords import FairShare, Limits
-from batchyard.core.records import BatchJob, Key
-from batchyard.core.snapshot import Snapshot
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.queue import FairShare, Limits
+from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.limits import Name, needs
+from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_job, make_node, make_queue, waiting
 
 QUEUES = ("fifo", "fair", "free")

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard.api import names
-from batchyard.core.indexes import IndexSet
+from batchyard.core.model.indexset import IndexSet
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS, PODS
 from fakes.clock import run_virtual

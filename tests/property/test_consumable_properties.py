@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from batchyard.core.allowances import Name, needs
-from batchyard.core.consumables import MARGIN_SECONDS, Consumable, Consumption, Count
-from batchyard.core.planner import place
-from batchyard.core.records import BatchJob
-from batchyard.core.snapshot import Snapshot
+from batchyard.core.model.consumable import Consumable, Count
+from batchyard.core.model.job import BatchJob
+from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.consumption import MARGIN_SECONDS, Consumption
+from batchyard.core.scheduling.limits import Name, needs
+from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_job, make_node, make_queue, waiting
 
 TOTALS = {"licence": 5, "token": 4}

@@ -15,13 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchyard.api.batchjob import JobState
-from batchyard.core.backlog import Backlog
-from batchyard.core.planner import place
-from batchyard.core.queuerecords import FairShare
-from batchyard.core.records import BatchJob, Key, Resolved, Status
-from batchyard.core.usage import Usage, vcpus_of
-from batchyard.manifests.fairshare import read_count, render_count
+from batchyard.api.models.batchjob import JobState
+from batchyard.core.model.definition import Resolved
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.queue import FairShare
+from batchyard.core.model.status import Status
+from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
+from batchyard.objects.kinds.sharecounts import read_count, render_count
 from unit.samples import NOW, make_job, make_node, make_queue, make_resolved, make_snapshot
 
 RESOLVED = make_resolved()

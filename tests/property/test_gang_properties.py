@@ -6,13 +6,13 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.core.backlog import Backlog
-from batchyard.core.environmentrecords import Node
-from batchyard.core.gangrecords import Gang, NodeGroup
-from batchyard.core.planner import place
-from batchyard.core.reasons import Reason
-from batchyard.core.resources import Resources, add, fits
-from batchyard.core.snapshot import Snapshot
+from batchyard.api.reasons import Reason
+from batchyard.core.model.environment import Node
+from batchyard.core.model.gang import Gang, NodeGroup
+from batchyard.core.model.resources import Resources, add, fits
+from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, waiting
 
 nodes = st.lists(st.integers(1, 8), min_size=1, max_size=4).map(

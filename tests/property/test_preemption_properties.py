@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchyard.core.capacity import Charge, with_pods
-from batchyard.core.planner import place
-from batchyard.core.records import Pod, Run
-from batchyard.core.resources import Resources, add
-from batchyard.core.snapshot import Snapshot
+from batchyard.core.model.resources import Resources, add
+from batchyard.core.model.run import Pod, Run
+from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.ledger import Charge, with_pods
+from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_job, make_node, make_pod, make_queue, make_run, waiting
 
 CAPACITY = 8

@@ -14,16 +14,18 @@ from unittest.mock import patch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batchyard.core import planner
-from batchyard.core.allowances import Name
-from batchyard.core.arrayrecords import ArrayShape, IndexedJob, Want
-from batchyard.core.capacity import Charge, places
-from batchyard.core.containment import Stage
-from batchyard.core.placement import Placement
-from batchyard.core.queuerecords import Limits
-from batchyard.core.records import BatchJob, Key, Pod, Run
-from batchyard.core.resources import Resources, add
-from batchyard.core.snapshot import Displacement, Snapshot
+from batchyard.core.model.array import ArrayShape, IndexedJob, Want
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.queue import Limits
+from batchyard.core.model.resources import Resources, add
+from batchyard.core.model.run import Pod, Run
+from batchyard.core.planner import schedule
+from batchyard.core.planner.containment import Stage
+from batchyard.core.scheduling.ledger import Charge, places
+from batchyard.core.scheduling.limits import Name
+from batchyard.core.scheduling.placement import Placement
+from batchyard.core.scheduling.preemption import Displacement
+from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_job, make_node, make_pod, make_queue, make_run, waiting
 
 CAPACITY = 8
@@ -94,7 +96,7 @@ class World:
         until = self.now + seconds
         while self.now < until:
             self._move_on()
-            placed = planner.place(self.snapshot(), [], self.now)
+            placed = schedule.place(self.snapshot(), [], self.now)
             for placement in placed.placements:
                 self._start(placement)
             for displacement in placed.displacements:
@@ -310,7 +312,7 @@ def test_the_head_starts_no_later_than_without_backfill(plan: Any) -> None:
     head, same = world.head(), strict.head()
     assert head is not None
     assert same is not None
-    with patch.object(planner, "backfill", lambda **_: iter(())):
+    with patch.object(schedule, "backfill", lambda **_: iter(())):
         strict.run()
     world.run()
     if same.first_began is not None:
@@ -332,7 +334,7 @@ def test_whoever_goes_for_somebody_goes_at_once_and_he_starts_then(plan: Any) ->
 
 
 def test_room_is_kept_while_arrays_are_not_looked_at() -> None:
-    placed = planner.place(make(*without_arrays).snapshot(), [], NOW, {Stage.YIELDING})
+    placed = schedule.place(make(*without_arrays).snapshot(), [], NOW, {Stage.YIELDING})
     assert [displacement.by for displacement in placed.displacements] == [("media", "head-0")]
     assert not placed.placements
 

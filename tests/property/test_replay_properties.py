@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard.api import names
-from batchyard.core.protection import NOTHING_PROTECTED
-from batchyard.core.visibility import Visibility
+from batchyard.core.admission.protection import NOTHING_PROTECTED
+from batchyard.core.insight.visibility import Visibility
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS
-from batchyard.runtime.leader import LeaderElection
-from batchyard.runtime.marks import MarkKey
 from batchyard.runtime.metrics import Metrics
-from batchyard.runtime.operator import Operator
+from batchyard.runtime.process.leader import LeaderElection
+from batchyard.runtime.process.operator import Operator
+from batchyard.runtime.state.marks import MarkKey
 from fakes.clock import run_virtual
 from fakes.cluster import NAMESPACE, START, Cluster, Connection
 

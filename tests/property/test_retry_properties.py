@@ -5,15 +5,17 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchyard.api.batchjob import JobState
-from batchyard.api.strategy import ExitAction
-from batchyard.core import memory
-from batchyard.core.exitrules import first_match
-from batchyard.core.lifecycle import next_run, observe
-from batchyard.core.outcome import of_run
-from batchyard.core.records import TERMINAL, ExitRule, MemoryGrowth, Pod, Resolved, RetryPolicy, Run, Status
-from batchyard.core.resources import pod_requests
-from batchyard.manifests.status import read_status, render_status
+from batchyard.api.models.batchjob import JobState
+from batchyard.api.models.strategy import ExitAction
+from batchyard.core.definition import memorygrowth
+from batchyard.core.lifecycle.exitrules import first_match
+from batchyard.core.lifecycle.outcome import of_run
+from batchyard.core.lifecycle.single import next_run, observe
+from batchyard.core.model.definition import ExitRule, MemoryGrowth, Resolved, RetryPolicy
+from batchyard.core.model.resources import pod_requests
+from batchyard.core.model.run import Pod, Run
+from batchyard.core.model.status import TERMINAL, Status
+from batchyard.objects.kinds.batchjobstatus import read_status, render_status
 from unit.samples import NOW, exited, interrupted, make_job, make_pod, make_resolved, succeeded
 
 JOB = make_job()
@@ -70,7 +72,7 @@ def test_attempts_are_counted_once_and_decisions_survive_a_restart(
         assert NOW + 60 <= status.not_before <= NOW + 60 + policy.max_seconds * (1 + policy.jitter)
         if restarts:
             status, resolved = read_status(render_status(JOB, status, {}, NOW)), fresh
-        resolved = memory.grown(resolved, status.attempts)
+        resolved = memorygrowth.grown(resolved, status.attempts)
         _check_memory(resolved, fresh, status)
     raise AssertionError("a job was repeated without end")
 

@@ -4,17 +4,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from batchyard.api.batchjob import JobState
-from batchyard.core.backlog import Backlog
-from batchyard.core.capacity import Ledger, Pool, pool
-from batchyard.core.environmentrecords import Environment, Node
-from batchyard.core.placement import Hold, Placement, place_all
-from batchyard.core.queuerecords import Queue
-from batchyard.core.records import Attempt, BatchJob, Definition, Key, Pod, Resolved, Revision, Run, Status
-from batchyard.core.resources import Resources, parse_resources
-from batchyard.core.revisions import digest
-from batchyard.core.snapshot import Snapshot
-from batchyard.core.template import resolve
+from batchyard.api.models.batchjob import JobState
+from batchyard.core.definition.revisions import digest
+from batchyard.core.definition.template import resolve
+from batchyard.core.model.definition import Definition, Resolved, Revision
+from batchyard.core.model.environment import Environment, Node
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.queue import Queue
+from batchyard.core.model.resources import Resources, parse_resources
+from batchyard.core.model.run import Pod, Run
+from batchyard.core.model.status import Attempt, Status
+from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.ledger import Ledger, Pool, pool
+from batchyard.core.scheduling.placement import Hold, Placement, place_all
+from batchyard.core.scheduling.snapshot import Snapshot
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 

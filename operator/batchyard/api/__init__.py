@@ -1,5 +1,4 @@
-"""The five kinds of batchyard.dev/v1alpha1: models, the CRDs generated from them, and readable refusals.
+"""The five kinds of batchyard.dev/v1alpha1: models, what is generated from them, and readable refusals.
 
-Everything above (core, manifests, kube, runtime, handlers) speaks in these models; this package imports
-none of it. Start at `jobdefinition`, `batchjob`, `jobqueue`, `computeenvironment`.
+Everything above speaks in these; this package imports none of it. Start at `models.batchjob` and `names`.
 """

@@ -14,13 +14,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from batchyard.api import names
-from batchyard.api.base import Model
-from batchyard.api.batchjob import BatchJob
-from batchyard.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
-from batchyard.api.consumableresource import ConsumableResource, ConsumableResourceStatus
 from batchyard.api.excerpt import excerpt
-from batchyard.api.jobdefinition import JobDefinition, JobDefinitionStatus
-from batchyard.api.jobqueue import JobQueue, JobQueueStatus
+from batchyard.api.models.base import Model
+from batchyard.api.models.batchjob import BatchJob
+from batchyard.api.models.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
+from batchyard.api.models.consumableresource import ConsumableResource, ConsumableResourceStatus
+from batchyard.api.models.jobdefinition import JobDefinition, JobDefinitionStatus
+from batchyard.api.models.jobqueue import JobQueue, JobQueueStatus
 
 M = TypeVar("M", bound=Model)
 _STATUSES: Mapping[str, type[BaseModel]] = {

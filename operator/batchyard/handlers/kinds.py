@@ -10,8 +10,8 @@ from typing import Any
 import kopf
 
 from batchyard.api import names
-from batchyard.runtime import readers
-from batchyard.runtime.cache import Cache
+from batchyard.objects.meta import key_of
+from batchyard.runtime.state.cache import Cache
 
 
 def register(registry: kopf.OperatorRegistry) -> None:
@@ -22,7 +22,7 @@ def register(registry: kopf.OperatorRegistry) -> None:
         cache: Cache = memo.cache
         obj = event["object"]
         if event["type"] == "DELETED":
-            cache.remove_batchjob(readers.key_of(obj), obj["metadata"]["uid"])
+            cache.remove_batchjob(key_of(obj), obj["metadata"]["uid"])
         else:
             cache.put_batchjob(obj)
 
@@ -31,7 +31,7 @@ def register(registry: kopf.OperatorRegistry) -> None:
         catalogue = memo.cache.catalogue
         if event["type"] == "DELETED":
             metadata = event["object"]["metadata"]
-            catalogue.remove_definition(readers.key_of(event["object"]), metadata["uid"])
+            catalogue.remove_definition(key_of(event["object"]), metadata["uid"])
         else:
             catalogue.put_definition(event["object"])
 

@@ -11,16 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 
-from batchyard.core.allowances import Allowances, Name, needs
-from batchyard.core.backfill import Decided, backfill
-from batchyard.core.backlog import Backlog
-from batchyard.core.capacity import Ledger, Pool, with_pods
-from batchyard.core.placement import Hold, Placement, place_all
-from batchyard.core.queuerecords import Queue
-from batchyard.core.records import BatchJob, Key, Resolved
-from batchyard.core.reservation import End, latest_end
-from batchyard.core.resources import Resources, add, subtract
-from batchyard.core.usage import Usage, vcpus_of
+from batchyard.core.model.definition import Resolved
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.queue import Queue
+from batchyard.core.model.resources import Resources, add, subtract
+from batchyard.core.scheduling.backfill import Decided, backfill
+from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
+from batchyard.core.scheduling.ledger import Ledger, Pool, with_pods
+from batchyard.core.scheduling.limits import Allowances, Name, needs
+from batchyard.core.scheduling.placement import Hold, Placement, place_all
+from batchyard.core.scheduling.reservation import End, latest_end
 from batchyard.simulator.measures import Tally, Timeline
 from batchyard.simulator.submission import Submission
 

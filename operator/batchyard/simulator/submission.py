@@ -11,11 +11,11 @@ from typing import Annotated
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from batchyard.api.base import ResourceList
+from batchyard.api.models.base import ResourceList
 from batchyard.api.quantities import InvalidQuantity
-from batchyard.core.gangrecords import Gang, NodeGroup
-from batchyard.core.records import Resolved, RetryPolicy
-from batchyard.core.resources import Resources, parse_resources
+from batchyard.core.model.definition import Resolved, RetryPolicy
+from batchyard.core.model.gang import Gang, NodeGroup
+from batchyard.core.model.resources import Resources, parse_resources
 
 
 def _parsed(amounts: ResourceList) -> ResourceList:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TextIO
 
 from pydantic import Field
 
-from batchyard.api.base import Integer, Model, Name, Quantity
+from batchyard.api.models.base import Integer, Model, Name, Quantity
 from batchyard.api.quantities import parse_bytes
 from batchyard.simulator.submission import LeftOut, Submission, parallel
 

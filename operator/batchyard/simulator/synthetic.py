@@ -12,8 +12,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batchyard.api.base import Integer, Model, Name, Number, Rule
-from batchyard.core.resources import parse_resources
+from batchyard.api.models.base import Integer, Model, Name, Number, Rule
+from batchyard.core.model.resources import parse_resources
 from batchyard.simulator.submission import Amounts, Submission, single
 
 _DAY = 86_400

@@ -12,14 +12,14 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
-from batchyard.api.base import Integer, ListMap, Model, Name, Number, Quantity
-from batchyard.api.jobqueue import LIMITS_OF_SHARES, PolicyType, QueueLimits, SchedulingPolicy
-from batchyard.api.jobqueue import FairShare as FairShareSpec
+from batchyard.api.models.base import Integer, ListMap, Model, Name, Number, Quantity
+from batchyard.api.models.jobqueue import LIMITS_OF_SHARES, PolicyType, QueueLimits, SchedulingPolicy
+from batchyard.api.models.jobqueue import FairShare as FairShareSpec
 from batchyard.api.validation import InvalidObject, parse
-from batchyard.core.capacity import Pool, pool
-from batchyard.core.environmentrecords import Environment, Node
-from batchyard.core.queuerecords import FairShare, Limits, Queue
-from batchyard.core.resources import parse_resources
+from batchyard.core.model.environment import Environment, Node
+from batchyard.core.model.queue import FairShare, Limits, Queue
+from batchyard.core.model.resources import parse_resources
+from batchyard.core.scheduling.ledger import Pool, pool
 from batchyard.simulator.submission import Amounts, LeftOut, Submission
 from batchyard.simulator.swf import Trace, read_trace
 from batchyard.simulator.synthetic import Synthetic, generate

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from batchyard.api import crds, reference
+from batchyard.api.generate import crds, reference
 
 ROOT = Path(__file__).parents[3]
 

@@ -2,18 +2,23 @@
 
 from typing import Any
 
-from batchyard.core import revisions
-from batchyard.core.template import TemplateError, pod_templates
-from batchyard.runtime import readers
+from batchyard.core.definition import revisions
+from batchyard.core.definition.errors import TemplateError
+from batchyard.core.definition.podtemplate import pod_templates
+from batchyard.objects.kinds.batchjob import read_batchjob
+from batchyard.objects.kinds.computeenvironment import read_environment
+from batchyard.objects.kinds.consumableresource import read_consumable
+from batchyard.objects.kinds.jobdefinition import read_definition
+from batchyard.objects.kinds.jobqueue import read_queue
 from objects.api import manifest
 from objects.malformed import Malformed, malformed, unreadable
 
 READERS: dict[str, Any] = {
-    "BatchJob": readers.batchjob,
-    "JobDefinition": readers.definition,
-    "JobQueue": readers.queue,
-    "ComputeEnvironment": readers.environment,
-    "ConsumableResource": readers.consumable,
+    "BatchJob": read_batchjob,
+    "JobDefinition": read_definition,
+    "JobQueue": read_queue,
+    "ComputeEnvironment": read_environment,
+    "ConsumableResource": read_consumable,
 }
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from batchyard import settings
 from batchyard.api import names
+from batchyard.api.reasons import DOCUMENTATION, Reason
 from batchyard.api.unsupported import UNSUPPORTED, refusals
 from batchyard.api.validation import (
     parse_batchjob,
@@ -19,8 +19,8 @@ from batchyard.api.validation import (
     parse_jobdefinition,
     parse_jobqueue,
 )
-from batchyard.core.reasons import DOCUMENTATION, Reason
 from batchyard.runtime.metrics import Metrics, gauges
+from batchyard.runtime.process import settings
 from unit.docs.tables import DOCS, ROOT, code, rows
 
 TESTS = ROOT / "tests"

@@ -16,7 +16,7 @@ from kopf._core.reactor.processing import process_resource_event
 
 from batchyard.api import names
 from batchyard.handlers import kinds, setup
-from batchyard.runtime.cache import Cache
+from batchyard.runtime.state.cache import Cache
 from objects.api import manifest
 
 KOPF = "kopf.zalando.org"

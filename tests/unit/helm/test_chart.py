@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from batchyard import __version__, settings
+from batchyard import __version__
 from batchyard.api import validation
-from batchyard.core.visibility import Visibility
+from batchyard.core.insight.visibility import Visibility
+from batchyard.runtime.process import settings
 from unit.helm.rendering import CHART, HelmRefusedError, Json, helm, render
 
 CRDS = sorted((CHART.parents[1] / "crds").iterdir())

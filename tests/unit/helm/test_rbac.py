@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import batchyard
-from batchyard import settings
 from batchyard.api import names
 from batchyard.kube import resources
 from batchyard.kube.resources import Resource
-from batchyard.runtime.marks import secret_name
+from batchyard.runtime.process import settings
+from batchyard.runtime.state.marks import secret_name
 from unit.helm.rendering import Json, render
 
 PACKAGE = Path(batchyard.__file__).parent

@@ -5,7 +5,7 @@ from itertools import count, islice
 
 import pytest
 
-from batchyard.core.records import Resolved
+from batchyard.core.model.definition import Resolved
 from batchyard.simulator.replay import Replay, Results
 from batchyard.simulator.submission import Submission, parallel, single
 from batchyard.simulator.synthetic import RunSeconds, Stream, Synthetic, generate

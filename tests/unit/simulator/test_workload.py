@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from batchyard.core.queuerecords import FairShare
+from batchyard.core.model.queue import FairShare
 from batchyard.simulator.submission import LeftOut
 from batchyard.simulator.workload import EnvironmentSpec, InvalidWorkload, NodesSpec, QueueSpec, load
 

@@ -1,0 +1,116 @@
+"""ComputeEnvironment: a pool of capacity that queues start jobs in."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from batchyard.api import names
+from batchyard.api.models.base import Integer, Labels, ListMap, Model, Number, Quantity, Rule, StatusModel
+from batchyard.api.models.jobqueue import EnabledState
+from batchyard.api.models.meta import Condition, ObjectMeta, SelectorRequirement, Toleration
+
+
+class EnvironmentType(StrEnum):
+    """Where the nodes come from."""
+
+    MANAGED = "Managed"
+    UNMANAGED = "Unmanaged"
+
+
+class Unmanaged(Model):
+    """Nodes that exist, chosen by their labels."""
+
+    node_selector: Labels = Field({})
+    """Labels of the nodes that belong to the environment; empty, all nodes."""
+    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=64)] = ()
+    """Taints of the environment's nodes that its pods tolerate."""
+
+
+class Managed(Model):
+    """Nodes that are made when jobs need them."""
+
+    capacity_type: Literal["OnDemand", "Spot"] = "OnDemand"
+    """Whether the nodes may be reclaimed by the cloud at any time (Spot)."""
+    min_vcpus: Annotated[Number, Field(ge=0)] = 0.0
+    """Capacity that is kept even when no job needs it."""
+    requirements: Annotated[tuple[SelectorRequirement, ...], Field(max_length=32)] = ()
+    """Conditions on the nodes' labels: instance families, zones, architectures."""
+
+
+class ComputeEnvironmentSpec(Model):
+    """Which nodes the environment has, and how much of them jobs may use."""
+
+    type: EnvironmentType = EnvironmentType.UNMANAGED
+    """Unmanaged uses nodes that exist."""
+    state: EnabledState = EnabledState.ENABLED
+    """A disabled environment takes no new job; running ones go on."""
+    max_vcpus: Annotated[Number, Field(gt=0, le=10_000_000)] | None = None
+    """Ceiling on the vCPUs that jobs use together; left out, what the nodes have."""
+    max_memory: Quantity | None = None
+    """Ceiling on the memory that jobs use together; left out, what the nodes have."""
+    max_gpus: Annotated[Integer, Field(ge=0, le=1_000_000)] | None = None
+    """Ceiling on the GPUs that jobs use together; left out, what the nodes have."""
+    unschedulable_seconds: Annotated[Integer, Field(ge=10, le=604_800)] = 300
+    """How long a pod may wait for a node before its job gives the place back and is tried again later, at no cost of
+    attempts."""
+    unmanaged: Unmanaged | None = None
+    """The nodes of the type Unmanaged."""
+    managed: Managed | None = None
+    """The nodes of the type Managed."""
+
+    rules = (
+        Rule(
+            "self.type != 'Unmanaged' || (has(self.unmanaged) && !has(self.managed))",
+            "the type Unmanaged needs unmanaged, and no managed; write `unmanaged: {}` to use all nodes",
+            lambda it: it.type != EnvironmentType.UNMANAGED or (it.unmanaged is not None and it.managed is None),
+        ),
+        Rule(
+            "self.type != 'Managed' || (has(self.managed) && !has(self.unmanaged))",
+            "the type Managed needs managed, and no unmanaged",
+            lambda it: it.type != EnvironmentType.MANAGED or (it.managed is not None and it.unmanaged is None),
+        ),
+    )
+
+
+class ComputeEnvironmentStatus(StatusModel):
+    """What the operator sees of the environment's nodes."""
+
+    observed_generation: Integer | None = None
+    """The generation of the spec this status is about."""
+    nodes: Integer | None = None
+    """Number of nodes that can take pods."""
+    capacity: dict[str, str] = Field({})
+    """What jobs may use together, by resource."""
+    used: dict[str, str] = Field({})
+    """What running jobs have been granted, by resource."""
+    free: dict[str, str] = Field({})
+    """What is left for further jobs, by resource."""
+    jobs: Integer | None = None
+    """Number of jobs that have been granted capacity."""
+    conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
+    """Ready says whether the environment can take jobs, and if not, why."""
+
+
+class ComputeEnvironment(Model):
+    """A pool of capacity that queues start jobs in."""
+
+    api_version: Literal["batchyard.dev/v1alpha1"] = "batchyard.dev/v1alpha1"
+    """Version of the API."""
+    kind: Literal["ComputeEnvironment"] = "ComputeEnvironment"
+    """Kind of the object."""
+    metadata: ObjectMeta
+    """Name and labels."""
+    spec: ComputeEnvironmentSpec
+    """Which nodes the environment has, and how much of them jobs may use."""
+    status: ComputeEnvironmentStatus | None = None
+    """What the operator sees of the environment's nodes."""
+
+    rules = (
+        Rule(
+            f"self.metadata.name.size() <= {names.MAX_LABEL_VALUE}",
+            f"the name of a ComputeEnvironment may have at most {names.MAX_LABEL_VALUE} characters: it labels its jobs",
+            lambda it: len(it.metadata.name) <= names.MAX_LABEL_VALUE,
+            field="metadata.name",
+        ),
+    )

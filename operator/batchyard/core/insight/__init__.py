@@ -1,0 +1,1 @@
+"""What people are told: positions, estimates, the front of a queue, Events, and whose names they may see."""

@@ -1,0 +1,1 @@
+"""The life of an array job, index by index."""

@@ -1,0 +1,284 @@
+"""The indexes of an array one by one: which have ended for good, which run, and which are due to run again.
+
+A part of `arrayprogress`, which decides on the array as a whole.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter
+
+from batchyard.api.reasons import Reason
+from batchyard.core.admission.indexgate import Gate
+from batchyard.core.admission.references import Never, Waits
+from batchyard.core.lifecycle import lostnodes, retries
+from batchyard.core.lifecycle.interruption import stopped_from_outside
+from batchyard.core.lifecycle.outcome import Outcome, Verdict, not_started, of_pod, of_run
+from batchyard.core.lifecycle.single import last_word_due
+from batchyard.core.lifecycle.startup import gives_up_at
+from batchyard.core.model.array import MAIN_RUN, ArrayShape, ArrayStatus, FailedIndex, IndexRun
+from batchyard.core.model.environment import Node
+from batchyard.core.model.indexset import IndexSet
+from batchyard.core.model.job import BatchJob
+from batchyard.core.model.run import ArrayPods, Pod, Run, RunTerms
+
+RETRIES_AT_ONCE = 500
+"""How many runs of single indexes an array asks for in one pass at most; for the others once those have started."""
+
+JUDGED_AT_ONCE = 5000
+"""How many indexes without a Job of their own one look judges at most, in some tens of milliseconds."""
+
+
+@dataclass(slots=True, frozen=True)
+class Seen:
+    """What the API server shows of one array."""
+
+    main: Run | None
+    """The Job that goes through all indexes."""
+    others: Iterable[Run] = ()
+    """The Jobs of single indexes."""
+    pods: Mapping[str, Pod] = field(default_factory=dict)
+    """Pods of the Jobs of single indexes, by the name of their Job."""
+    looked: ArrayPods = field(default_factory=ArrayPods)
+    leaving: Collection[int] = ()
+    """Indexes whose pods of the Indexed Job were asked to stop as they ran."""
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    """The nodes of the cluster."""
+
+    @property
+    def runs(self) -> list[Run]:
+        """All Jobs of the array."""
+        return [self.main, *self.others] if self.main is not None else list(self.others)
+
+
+class IndexRuns:
+    """One look at the indexes of an array that has started, and what was found."""
+
+    def __init__(
+        self,
+        job: BatchJob,
+        shape: ArrayShape,
+        before: ArrayStatus,
+        terms: RunTerms,
+        seen: Seen,
+        now: float,
+        gate: Gate | None,
+        lack: Waits | Never | None = None,
+    ) -> None:
+        self._job = job
+        self._shape = shape
+        self._before = before
+        self._policy = terms.retry
+        self._grace_seconds = terms.startup_grace_seconds
+        self._seen = seen
+        self._now = now
+        self._gate = gate
+        self._lack = lack
+        self._shown = seen.main.indexed if seen.main is not None and seen.main.indexed else None
+        self._interrupted: list[int] = []
+        self.chains = _chains(seen.others)
+        """The Jobs of each single index, in their order."""
+        self.stopped = shape.stopped & before.indexes
+        """The indexes that are to end."""
+        self.failures: dict[int, FailedIndex] = {}
+        """The indexes that have failed for good, beyond those of which the status knows."""
+        self.due: list[IndexRun] = []
+        """The runs that may start now."""
+        self.live: list[int] = []
+        """The indexes that have a Job of their own which has not ended."""
+        self.stop: list[Run] = []
+        """Jobs of single indexes that are to be deleted."""
+        self.abandoned: list[Pod] = []
+        """Pods that could not be started in time."""
+        self.lost: list[Pod] = []
+        """Pods that nobody can stop, since their node is lost."""
+        self.look = False
+        """Whether pods of the Indexed Job must be read to know more."""
+        self.wakes: list[float] = []
+        """When to look again without being told to."""
+        alone = IndexSet.of(index for index, chain in self.chains.items() if self._has_succeeded(chain))
+        left_out = alone | before.failed | (self._shown.failed if self._shown else IndexSet())
+        self.interrupted = (before.interrupted | IndexSet.of(seen.leaving)) - left_out
+        """The indexes whose pods were stopped from outside, though their Job may count them as completed."""
+        completed = self._shown.completed if self._shown else IndexSet()
+        self.succeeded = ((before.succeeded | completed) - self.interrupted) | alone
+        """The indexes that have succeeded."""
+        self.never = IndexSet()
+        """The indexes that are never to run."""
+        if gate is not None:
+            self.never = gate.never - self.succeeded - before.failed - IndexSet.of(self.chains)
+        self._judge_all(self._in_question(self.succeeded) - self.never)
+
+    def _has_succeeded(self, chain: Iterable[Run]) -> bool:
+        return any(run.condition == "Complete" and self._is_believed(run) for run in chain)
+
+    def _is_believed(self, run: Run) -> bool:
+        """Whether the pod of a Job that calls itself complete does not tell otherwise, and has had its say."""
+        pod = self._seen.pods.get(run.name)
+        return not stopped_from_outside(pod) and last_word_due(run, pod, self._now) is None
+
+    def started(self) -> int:
+        """How many of the indexes with a Job of their own have got past their start."""
+        return sum(self._has_started(self.chains[index][-1]) for index in self.live)
+
+    def _has_started(self, run: Run) -> bool:
+        pod = self._seen.pods.get(run.name)
+        return pod is not None and pod.live and pod.started_at is not None
+
+    def _in_question(self, succeeded: IndexSet) -> IndexSet:
+        """The indexes that have not succeeded and that the Indexed Job does not care for any more."""
+        if self._gate is not None:
+            left = self._gate.ready | IndexSet.of(self.chains) | self.stopped
+        elif self._shown is None or (self._seen.main is not None and self._seen.main.ended):
+            left = self._before.indexes
+        else:
+            left = self._shown.failed | IndexSet.of(self.chains) | (self.interrupted & self._shown.completed)
+        return left - succeeded - self._before.failed
+
+    def _judge_all(self, indexes: IndexSet) -> None:
+        """Judge those that have Jobs of their own, which are not many, and the lowest of the others.
+
+        All the others of a large array can come into question at once, as when its Job is deleted, and would be judged
+        anew each time that something happens to it.
+        """
+        with_jobs = IndexSet.of(self.chains)
+        others = indexes - with_jobs
+        stopped = others & self.stopped
+        for index in (*(indexes & with_jobs), *islice(stopped, JUDGED_AT_ONCE)):
+            self._judge(index)
+        for index in islice(others - stopped, JUDGED_AT_ONCE):
+            if len(self.due) >= RETRIES_AT_ONCE:
+                break
+            self._judge(index)
+        self.due.sort(key=attrgetter("index"))
+        if self.failures and len(others) > JUDGED_AT_ONCE:
+            self.wakes.append(self._now)
+
+    def _judge(self, index: int) -> None:
+        """Decide what follows the last run of an index: another one, now or later, or its failure."""
+        chain = self.chains.get(index, [])
+        if chain and not chain[-1].ended:
+            self.live.append(index)
+            self._give_up(chain[-1])
+            self._note_lost(chain[-1])
+            if index in self.stopped and not chain[-1].deleting:
+                self.stop.append(chain[-1])
+            return
+        if index in self.stopped:
+            reason = next(stop.reason for stop in self._shape.stops if index in stop.indexes)
+            attempt = chain[-1].attempt if chain else int(self._shown is not None)
+            message = f"terminated: {reason}"
+            self.failures[index] = FailedIndex(index, attempt, None, Reason.TERMINATED, message)
+            return
+        if not chain and self._gate is not None:
+            self._run(IndexRun(index, MAIN_RUN, 1), 0)
+            return
+        attempt = chain[-1].attempt if chain else 1
+        number = chain[-1].number if chain else MAIN_RUN
+        ended = self._last_end(index, chain[-1] if chain else None)
+        if ended is None:
+            return
+        outcome, pod, ended_at = ended
+        if outcome.verdict is Verdict.INTERRUPTED:
+            self._interrupted.append(index)
+        follows = retries.after(
+            outcome,
+            attempt=attempt,
+            interruptions=number - attempt,
+            policy=self._policy,
+            now=ended_at,
+            chance=retries.chance_of(f"{self._job.uid}/{index}", attempt),
+        )
+        if isinstance(follows, retries.Again):
+            if follows.not_before > self._now:
+                self.wakes.append(follows.not_before)
+            else:
+                again = attempt if outcome.verdict is Verdict.INTERRUPTED else attempt + 1
+                self._run(IndexRun(index, number + 1, again), attempt)
+        elif follows is not None:
+            where = (pod.name, pod.node_name) if pod else ("", "")
+            self.failures[index] = FailedIndex(
+                index, attempt, outcome.exit_code, follows.reason, follows.message, *where
+            )
+
+    def _run(self, run: IndexRun, last_attempt: int) -> None:
+        """Have an index run, unless what it would run is not to be had any more."""
+        if isinstance(self._lack, Never):
+            reason, message = self._lack.reason, self._lack.message
+            self.failures[run.index] = FailedIndex(run.index, last_attempt, None, reason, message)
+        else:
+            self.due.append(run)
+
+    def _last_end(self, index: int, run: Run | None) -> tuple[Outcome, Pod | None, float] | None:
+        """How the last run of an index ended, and when; None as long as that has yet to be read."""
+        if run is not None:
+            pod = self._seen.pods.get(run.name)
+            if (due := last_word_due(run, pod, self._now)) is not None:
+                self.wakes.append(due)
+                return None
+            return self._not_started(pod) or of_run(run, pod), pod, run.ended_at or self._now
+        if self._shown is not None and index in self.interrupted & self._shown.completed:
+            message = "the pod was stopped from outside, and its program answered with exit code 0"
+            return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, message), None, self._now
+        if self._shown is None or index not in self._shown.failed:
+            message = f"the Kubernetes Job of the array was deleted before index {index} had ended"
+            return Outcome(Verdict.INTERRUPTED, Reason.JOB_DELETED, message), None, self._now
+        if index not in self._seen.looked.ends:
+            self.look = True
+            return None
+        pod = self._seen.looked.ends[index]
+        return self._not_started(pod) or of_pod(pod), pod, _ended_at(pod) or self._now
+
+    def _give_up(self, run: Run) -> None:
+        """Have the pod deleted with which a run of an index could not start in time."""
+        pod = self._seen.pods.get(run.name)
+        due = gives_up_at(pod, self._grace_seconds) if pod is not None and pod.live else None
+        if pod is None or due is None:
+            return
+        if due > self._now:
+            self.wakes.append(due)
+        elif pod.uid not in self._seen.looked.abandoned:
+            self.abandoned.append(pod)
+
+    def _note_lost(self, run: Run) -> None:
+        pod = self._seen.pods.get(run.name)
+        if pod is None or not pod.live or pod.asked_to_stop_at is None:
+            return
+        if lostnodes.node_of(pod, self._seen.nodes) is not None:
+            self.lost.append(pod)
+        self.wakes.append(self._now + lostnodes.LOOK_SECONDS)
+
+    def _not_started(self, pod: Pod | None) -> Outcome | None:
+        """The end of a run whose pod was deleted since it could not be started in time."""
+        abandoned = self._seen.looked.abandoned.get(pod.uid) if pod is not None else None
+        return not_started(abandoned) if abandoned is not None else None
+
+    def interruptions(self, before: int) -> int:
+        """How often runs were interrupted: the number of a run grows each time, that of its attempt then does not.
+
+        A status may be behind the Jobs, or know of indexes that were interrupted once too often and have no Job.
+        """
+        lost = sum(index in self.failures for index in self._interrupted)
+        shown = len(self._interrupted)
+        for index, chain in self.chains.items():
+            last = chain[-1]
+            shown += last.number - last.attempt
+            if index in self._before.failed and last.ended:
+                shown += of_run(last, self._seen.pods.get(last.name)).verdict is Verdict.INTERRUPTED
+        return max(before + lost, shown)
+
+
+def _ended_at(pod: Pod | None) -> float | None:
+    """When a pod ended, always the same: back-offs count from there."""
+    if pod is None:
+        return None
+    return next((time for time in (pod.stopped_at, pod.asked_to_stop_at, pod.bound_at) if time), pod.created)
+
+
+def _chains(others: Iterable[Run]) -> dict[int, list[Run]]:
+    """The runs of single indexes, in their order."""
+    chains: dict[int, list[Run]] = {}
+    for run in sorted(others, key=lambda run: run.number):
+        if run.index is not None:
+            chains.setdefault(run.index, []).append(run)
+    return chains

@@ -1,0 +1,112 @@
+"""JobDefinitions, their revisions, and what a job and a revision come to together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchyard.api.models.strategy import ExitAction
+from batchyard.core.model.gang import Gang
+from batchyard.core.model.job import Key
+from batchyard.core.model.resources import Resources
+
+DEFAULT_STARTUP_GRACE_SECONDS = 300
+
+
+@dataclass(slots=True, frozen=True)
+class ExitRule:
+    """One entry of `evaluateOnExit`: patterns that must all match, then the action is taken."""
+
+    action: ExitAction
+    on_exit_code: str | None = None
+    on_reason: str | None = None
+    on_status_reason: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class MemoryGrowth:
+    """How much more memory a container gets each time it ran out of it (`onOutOfMemory`)."""
+
+    multiplier: float = 2.0
+    max_bytes: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class RetryPolicy:
+    """How often an attempt may be repeated and how long to wait before the next (`retryStrategy`)."""
+
+    attempts: int = 1
+    initial_seconds: float = 10.0
+    multiplier: float = 2.0
+    max_seconds: float = 300.0
+    jitter: float = 0.5
+    max_interruptions: int = 20
+    exit_rules: tuple[ExitRule, ...] = ()
+    memory_growth: MemoryGrowth | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Resolved:
+    """What a BatchJob's spec and its definition revision come to together.
+
+    Fixed for the life of the job, but for the memory that grows when it runs out of it.
+    """
+
+    revision: int
+    template: Mapping[str, Any]
+    """The pod, without the values of parameters; of a multi-node job that of the main node."""
+    request: Resources
+    """What the job takes while it runs; of a multi-node job all nodes together, their number as `pods`; of an array
+    one index."""
+    retry: RetryPolicy
+    timeout_seconds: int | None
+    startup_grace_seconds: int
+    ungrown: Mapping[str, Any] | None = None
+    """The template before its memory grew; None while it has not."""
+    gang: Gang | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """What stands for `Ref::name` in its commands."""
+    priority: int = 0
+    """Order inside its share; means nothing in a queue without fair share."""
+    consumables: Mapping[str, int] = field(default_factory=dict)
+    """What each of its places takes of consumable resources."""
+    definition_uid: str = ""
+    digest: str = ""
+    """Of the content of the revision."""
+
+
+@dataclass(slots=True, frozen=True)
+class Revision:
+    """One immutable revision of a JobDefinition; `content` is the definition's spec as it was then."""
+
+    definition: Key
+    number: int
+    content: Mapping[str, Any]
+    digest: str
+    created: float
+    owner_uid: str = ""
+    """The JobDefinition it was made for; one deleted and created anew starts with revision 1 again."""
+    uid: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Origin:
+    """The revision that a job got before; those of a definition made anew have the same numbers, and other contents."""
+
+    number: int
+    definition_uid: str = ""
+    digest: str = ""
+    """Both empty where an operator of an earlier version noted the number only."""
+
+
+@dataclass(slots=True, frozen=True)
+class Definition:
+    """A JobDefinition as it is now; its revisions are kept apart."""
+
+    key: Key
+    uid: str
+    generation: int
+    spec: Mapping[str, Any]
+    digest: str
+    inactive: frozenset[int] = frozenset()
+    history_limit: int = 10
+    refusal: str = ""

@@ -1,0 +1,55 @@
+"""Where jobs may run: environments, and the nodes that they select.
+
+Like all records built and owned by the runtime's cache, and read by the planner.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from batchyard.core.model.resources import Resources
+
+UNSCHEDULABLE_SECONDS = 300
+"""How long a pod may wait for a node where no environment says otherwise."""
+
+
+@dataclass(slots=True, frozen=True)
+class Toleration:
+    """A toleration with the defaults of the Kubernetes API filled in."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+    seconds: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Environment:
+    """An unmanaged ComputeEnvironment: the nodes it selects, and ceilings on what jobs may use of them."""
+
+    name: str
+    uid: str
+    generation: int
+    created: float
+    enabled: bool
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+    ceilings: Resources = field(default_factory=dict)
+    refusal: str = ""
+    unschedulable_seconds: int = UNSCHEDULABLE_SECONDS
+
+
+@dataclass(slots=True, frozen=True)
+class Node:
+    """A cluster node, reduced to what decides whether jobs may use it."""
+
+    name: str
+    labels: Mapping[str, str]
+    allocatable: Resources
+    taints: tuple[tuple[str, str, str], ...] = ()
+    """Key, value and effect of each taint with effect NoSchedule or NoExecute."""
+    ready: bool = True
+    schedulable: bool = True
+    lost: bool = False
+    """Whether its kubelet is not heard from any more."""
+    lost_since: float | None = None

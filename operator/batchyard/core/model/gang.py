@@ -1,0 +1,51 @@
+"""The nodes of a multi-node job: which of them run the same pod, and what they ask for together.
+
+A part of `records.Resolved`. Read by `gang`, placement and the manifests.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batchyard.core.model.resources import Resources, add
+
+
+@dataclass(slots=True, frozen=True)
+class NodeGroup:
+    """Nodes of a multi-node job that run the same pod."""
+
+    nodes: tuple[int, ...]
+    template: Mapping[str, Any]
+    request: Resources
+    """Of the pod of one node."""
+
+
+@dataclass(slots=True, frozen=True)
+class Gang:
+    """The nodes of a multi-node job, counted from 0; each is in one group."""
+
+    main: int
+    groups: tuple[NodeGroup, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of nodes."""
+        return sum(len(group.nodes) for group in self.groups)
+
+    def group(self, node: int) -> NodeGroup:
+        """Return the group of a node."""
+        return next(group for group in self.groups if node in group.nodes)
+
+    @property
+    def request(self) -> Resources:
+        """What all nodes ask for together, and how many there are."""
+        total: Resources = {"pods": self.size}
+        for group in self.groups:
+            total = add(total, {name: amount * len(group.nodes) for name, amount in group.request.items()})
+        return total
+
+    def changed(self, template: Mapping[str, Any], request: Resources) -> "Gang":
+        """Return the same with another pod for the main node, and the others that run the same."""
+        main = self.group(self.main)
+        groups = tuple(NodeGroup(each.nodes, template, request) if each is main else each for each in self.groups)
+        return Gang(self.main, groups)

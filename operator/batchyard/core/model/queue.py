@@ -1,0 +1,88 @@
+"""JobQueues: their records, and the parts of them that policies read: how a queue shares, and what it limits.
+
+`Held` is a part of `records.Status`. Read by placement and the policies, `fairshare`, `allowances` and
+`timelimits`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from batchyard.api.models.jobqueue import ShareAdmission
+
+T = TypeVar("T")
+
+
+def entry_for(entries: Mapping[str, T], share: str) -> T | None:
+    """What is listed for a share: under its own name, else under the longest beginning followed by `*`."""
+    own = entries.get(share)
+    if own is not None:
+        return own
+    beginnings = (entries.get(f"{share[:length]}*") for length in range(len(share), 0, -1))
+    return next((found for found in beginnings if found is not None), None)
+
+
+@dataclass(slots=True, frozen=True)
+class FairShare:
+    """How a queue divides capacity between shares."""
+
+    decay_seconds: int = 600
+    reservation: int = 0
+    """Percentage that is kept back while one share is active; its square for two, and so on."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Weight of usage by share identifier, or by its beginning followed by `*`; of each that is listed."""
+    admission: ShareAdmission = ShareAdmission.ANY
+
+
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """How many jobs of a queue may run at the same time; None: as many as there is room for."""
+
+    running: int | None = None
+    running_per_share: int | None = None
+    """Of each share that is not listed."""
+    shares: Mapping[str, int] = field(default_factory=dict)
+    """Of single shares: by identifier, or by a beginning followed by `*`, which is for each share that begins so."""
+
+    def of_share(self, share: str) -> int | None:
+        """How many jobs of one share may run."""
+        own = entry_for(self.shares, share)
+        return self.running_per_share if own is None else own
+
+
+@dataclass(slots=True, frozen=True)
+class Held:
+    """What a job waits for that could start otherwise, and since when."""
+
+    reason: str
+    since: float
+
+
+@dataclass(slots=True, frozen=True)
+class Selector:
+    """A Kubernetes label selector; the empty selector matches everything."""
+
+    match_labels: tuple[tuple[str, str], ...] = ()
+    expressions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class Queue:
+    """A JobQueue. `namespaces` is None when every namespace may submit."""
+
+    name: str
+    uid: str
+    generation: int
+    created: float
+    priority: int
+    enabled: bool
+    environments: tuple[str, ...]
+    namespaces: Selector | None = None
+    fair_share: FairShare | None = None
+    """None: first come, first served."""
+    limits: Limits | None = None
+    time_limits: Mapping[str, int] = field(default_factory=dict)
+    """How long a job may wait, in seconds, by reason."""
+    displaces_after: int | None = None
+    """Seconds that work of lower priority runs before it may be displaced; None where it never may."""
+    refusal: str = ""

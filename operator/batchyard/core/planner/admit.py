@@ -1,0 +1,117 @@
+"""What a job refers to and depends on, brought into its status: it becomes Runnable, waits in Pending, or fails.
+
+Called by the planner for each job that something happened to, before its runs are read. What the API server holds now
+decides alone: an operator that starts anew comes to the same answer as one that has known the job for long.
+"""
+
+from dataclasses import dataclass
+
+from batchyard.api.models.batchjob import JobState
+from batchyard.api.reasons import Reason
+from batchyard.core.admission import dependencies, references
+from batchyard.core.admission.references import Never, Waits
+from batchyard.core.admission.rerun import choose
+from batchyard.core.definition.runterms import origin_of
+from batchyard.core.lifecycle import queuedat, single
+from batchyard.core.lifecycle.array import arraystatus
+from batchyard.core.model.definition import Origin, Resolved
+from batchyard.core.model.job import BatchJob
+from batchyard.core.model.status import BEFORE_THE_QUEUE, TERMINAL, WAITING, Status
+from batchyard.core.scheduling.snapshot import Snapshot
+
+
+@dataclass(slots=True, frozen=True)
+class Admitted:
+    """A job's next status, and what it comes to."""
+
+    status: Status
+    resolved: Resolved | None
+    """What it came to, even where that cannot be made any more."""
+    lack: Waits | Never | None = None
+    """Why nothing more of it can be made now, if that is so."""
+
+
+def admitted(snapshot: Snapshot, job: BatchJob, status: Status, circle: str, now: float) -> Admitted:
+    """Check what an unfinished job refers to. What runs of it goes on, whatever has become of that."""
+    resolved = snapshot.resolved.get(job.key)
+    if status.state in TERMINAL or job.key in snapshot.granted:
+        return Admitted(status, resolved)
+    runs, alone = snapshot.runs.get(job.uid, {}), snapshot.indexes.get(job.uid, {})
+    if status.revision is not None:
+        origin: Origin | None = Origin(status.revision, status.definition_uid, status.digest)
+    else:  # its write may have been lost: what runs tells it
+        origin = origin_of(runs.values() or alone.values())
+    ran = bool(runs or alone or status.attempts) or arraystatus.has_started(status)
+    program = references.program(job, origin, resolved, snapshot, ran=ran)
+    unread = max(runs, default=0) > (status.attempts[-1].run if status.attempts else 0)
+    if status.state not in WAITING or unread:
+        lack = program if not isinstance(program, Resolved) else _held_back(job, snapshot)
+        return Admitted(status, program if isinstance(program, Resolved) else resolved, lack)
+
+    answer = program
+    if isinstance(program, Resolved):
+        answer = references.refused_by_queue(job, snapshot) or program
+    waits = status.state in BEFORE_THE_QUEUE or (circle and not status.environment)
+    if job.depends_on and waits and not runs and not status.attempts:
+        status, verdict = _depended(snapshot, job, status, circle)
+        if isinstance(answer, Resolved) and isinstance(verdict, Waits):
+            return Admitted(_unready(_marked(status, answer), verdict, now), answer)
+        if isinstance(verdict, Never) and not isinstance(answer, Never):
+            answer = verdict
+    if isinstance(answer, Resolved):
+        return Admitted(_ready(job, status, answer), answer)
+    return Admitted(_unready(status, answer, now), resolved, answer)
+
+
+def _held_back(job: BatchJob, snapshot: Snapshot) -> Waits | None:
+    """Why an array that has begun gets no further places of its queue, if that is so."""
+    refusal = references.refused_by_queue(job, snapshot) if job.array is not None else None
+    return Waits(refusal.reason, refusal.message) if refusal is not None else None
+
+
+def _depended(snapshot: Snapshot, job: BatchJob, status: Status, circle: str) -> tuple[Status, Waits | Never | None]:
+    """Enter the dependencies that have ended, and judge them."""
+    if circle:
+        return status, Never(Reason.DEPENDENCY_CYCLE, circle)
+    others = [key for each in job.depends_on if (key := (job.key[0], each.job)) in snapshot.jobs]
+    status = queuedat.behind(job, status, [(snapshot.jobs[key], snapshot.statuses[key]) for key in others])
+    ended, verdict = dependencies.check(job, status, snapshot)
+    status = status._replace(dependencies=ended)
+    if job.array is not None and job.array.rerun is not None:
+        status, never = choose(job.array, job.array.rerun, status)
+        verdict = never or verdict
+    return status, verdict
+
+
+def _ready(job: BatchJob, status: Status, resolved: Resolved) -> Status:
+    """The status of a job that waits for nothing but a place; of one that waited for that before, almost the same."""
+    marked, message = _marked(status, resolved), ""
+    replaced = bool(status.digest) and status.digest != resolved.digest
+    if replaced:
+        message = (
+            f"JobDefinition {job.definition} was deleted and made anew before the job started;"
+            f" it runs revision {resolved.revision} of the new one"
+        )
+    if status.state in BEFORE_THE_QUEUE or replaced:
+        return marked._replace(state=JobState.RUNNABLE, reason=Reason.WAITING_IN_QUEUE, message=message)
+    return marked
+
+
+def _marked(status: Status, resolved: Resolved) -> Status:
+    """Enter which revision it is."""
+    mark = resolved.revision, resolved.definition_uid, resolved.digest
+    if mark == (status.revision, status.definition_uid, status.digest):
+        return status
+    return status._replace(revision=resolved.revision, definition_uid=resolved.definition_uid, digest=resolved.digest)
+
+
+def _unready(status: Status, answer: Waits | Never, now: float) -> Status:
+    if isinstance(answer, Never):
+        return single.failed(status, answer.reason, answer.message, now)
+    return status._replace(
+        state=JobState.PENDING,
+        reason=answer.reason,
+        message=answer.message,
+        queue_position=None,
+        stalled=answer.stalled,
+    )

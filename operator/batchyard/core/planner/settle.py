@@ -1,0 +1,210 @@
+"""The first step of a pass: bring jobs up to date with what happened to them.
+
+Pure: the snapshot stays as it is, no clock is read, and the same arguments give the same answer. The caller enters the
+results into its cache before it places what waits (`schedule`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from batchyard.api.models.batchjob import JobState
+from batchyard.core.admission import indexgate
+from batchyard.core.definition import memorygrowth
+from batchyard.core.definition.runterms import judged_by
+from batchyard.core.insight.queueposition import unestimated
+from batchyard.core.lifecycle import multinode, queuedat, retries, single, stopping
+from batchyard.core.lifecycle.array import arraystatus
+from batchyard.core.lifecycle.array.indexruns import Seen
+from batchyard.core.lifecycle.array.observation import observe as observe_array
+from batchyard.core.lifecycle.retention import SHOWN_SECONDS, expires_at
+from batchyard.core.model.array import MAIN_RUN, ArrayShape
+from batchyard.core.model.definition import Resolved
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.run import ArrayPods, Run
+from batchyard.core.model.status import TERMINAL, Status
+from batchyard.core.planner.admit import Admitted, admitted
+from batchyard.core.planner.results import Settled
+from batchyard.core.scheduling import arrayplaces
+from batchyard.core.scheduling.snapshot import Snapshot
+
+_ASKING = frozenset({JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING})
+"""States in which an array may ask for places."""
+_NO_CIRCLES: Mapping[Key, str] = MappingProxyType({})
+
+
+def never() -> bool:
+    """Settle all jobs, however long that takes."""
+    return False
+
+
+def settle(
+    snapshot: Snapshot,
+    keys: Iterable[Key],
+    now: float,
+    circles: Mapping[Key, str] = _NO_CIRCLES,
+    enough: Callable[[], bool] = never,
+) -> Settled:
+    """Bring the named jobs up to date with their runs, pods, references, dependencies and timers.
+
+    `circles` says of those that were found to depend on each other in a circle what to tell them. When dependencies of
+    other jobs end by this, the caller settles those after it has entered the results. Once it is `enough`, the other
+    jobs are left.
+    """
+    result = Settled()
+    for key in keys:
+        if enough():
+            result.left.add(key)
+            continue
+        job = snapshot.jobs.get(key)
+        if job is not None and not job.deleting:
+            _settle_one(snapshot, job, circles.get(key, ""), now, result)
+    return result
+
+
+def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, result: Settled) -> None:
+    key = job.key
+    before = snapshot.statuses.get(key, Status())
+
+    # 1. References come first: a job's retry policy decides how its runs are read.
+    admission = admitted(snapshot, job, before, circle, now)
+
+    # 2. Runs and pods move it on.
+    if job.array is not None:
+        admission, wake_at = _array_moved_on(snapshot, job, job.array, admission, now, result)
+    else:
+        admission, wake_at = _moved_on(snapshot, job, admission, now, result)
+    status, resolved = admission.status, admission.resolved
+    if resolved is not None and status.state not in TERMINAL:
+        resolved = memorygrowth.grown(resolved, status.attempts)
+        if resolved is not snapshot.resolved.get(key):
+            result.resolved[key] = resolved
+
+    # 3. It is held or ended where that is asked for, though not between its grant and its start.
+    granted, idle = key in snapshot.granted, _is_idle(snapshot, job)
+    if not granted:
+        status = _obedient(job, status, idle=idle, now=now)
+
+    # 4. It waits for capacity only while nothing of it runs, can still run, or is being created; an array while it
+    # asks for more.
+    if job.array is not None:
+        waits = status.state in _ASKING and result.wants[key].total > 0
+    else:
+        waits = status.state is JobState.RUNNABLE and idle
+    waits = waits and not granted and not job.start_blocked and key not in snapshot.faults
+    if waits and (rests_until := _rests_until(snapshot, job, status, resolved, now)):
+        waits, wake_at = False, rests_until
+    waits = waits and resolved is not None and admission.lack is None
+    (result.queued if waits else result.unqueued).append(key)
+
+    status = queuedat.released(job, before, unestimated(status, waits=waits or granted), now)
+
+    # 5. A finished job expires, once its end could be seen.
+    expires = expires_at(job, status)
+    if expires is not None:
+        wake_at = expires if before.state in TERMINAL else max(expires, now + SHOWN_SECONDS)
+    if expires is not None and wake_at is not None and wake_at <= now:
+        result.expired.append(key)
+        wake_at = None
+
+    if status != before:
+        result.statuses[key] = status
+    if wake_at is not None:
+        result.wake[key] = wake_at
+
+
+def _rests_until(
+    snapshot: Snapshot, job: BatchJob, status: Status, resolved: Resolved | None, now: float
+) -> float | None:
+    if status.not_before is None:
+        return None
+    return retries.rests_until(status, judged_by(resolved, snapshot.runs.get(job.uid, {}).values()).retry, now)
+
+
+def _obedient(job: BatchJob, status: Status, *, idle: bool, now: float) -> Status:
+    """Hold or end a job as its spec asks for."""
+    if arraystatus.has_started(status):
+        asked = stopping.obeyed_by_array(job, status, idle=idle)
+    else:
+        asked = stopping.obeyed(job, status, idle=idle, now=now)
+    if isinstance(asked, retries.Fail):
+        asked = single.failed(status, asked.reason, asked.message, now)
+    return arraystatus.closed(asked)
+
+
+def _moved_on(
+    snapshot: Snapshot, job: BatchJob, admission: Admitted, now: float, result: Settled
+) -> tuple[Admitted, float | None]:
+    """Bring a single or multi-node job up to date with its runs."""
+    resolved, lack = admission.resolved, admission.lack
+    runs, pods = snapshot.runs.get(job.uid, {}), snapshot.pods.get(job.uid, {})
+    children = snapshot.children.get(job.uid, {})
+    terminate = stopping.termination(job) is not None
+    progress = single.observe(
+        job, admission.status, resolved, runs, pods, now, children, snapshot.environments, lack, snapshot.nodes
+    )
+    status = progress.status
+    if progress.asks:
+        result.looks.append(job.key)
+    result.silent.extend((job.key, pod) for pod in progress.silent)
+    if progress.outlasted is not None:
+        result.outlasted.append(progress.outlasted)
+    result.stop.extend(single.strays(status, runs, terminate=terminate))
+    result.stop.extend(multinode.leftovers(runs, children))
+    if resolved is not None and resolved.gang is not None and lack is None and not terminate:
+        main = pods.get(status.job_name)
+        result.nodes.extend((job.key, node) for node in multinode.missing(resolved.gang, status, runs, children, main))
+    # A job whose run has just ended is asked anew whether it may be queued: at once, or when its back-off is over.
+    ended = status.state is JobState.RUNNABLE and status.attempts is not admission.status.attempts
+    if ended and (status.not_before is None or status.not_before <= now):
+        return admitted(snapshot, job, status, "", now), progress.wake_at
+    return replace(admission, status=status), progress.wake_at
+
+
+def _array_moved_on(
+    snapshot: Snapshot,
+    job: BatchJob,
+    shape: ArrayShape,
+    admission: Admitted,
+    now: float,
+    result: Settled,
+) -> tuple[Admitted, float | None]:
+    """Bring an array up to date with its runs, and note what it asks for."""
+    status, resolved = admission.status, admission.resolved
+    seen = Seen(
+        snapshot.runs.get(job.uid, {}).get(MAIN_RUN),
+        snapshot.indexes.get(job.uid, {}).values(),
+        snapshot.pods.get(job.uid, {}),
+        snapshot.looked.get(job.uid, ArrayPods()),
+        snapshot.leaving.get(job.uid, ()),
+        snapshot.nodes,
+    )
+    gate: indexgate.Gate | None = None
+    if status.state in _ASKING:
+        status, gate = indexgate.gate(job, shape, status, snapshot)
+        if gate is None and seen.main is None and resolved is not None:
+            gate = indexgate.of_consumables(shape, resolved, snapshot.consumables)
+    name = seen.main.environment if seen.main is not None else status.environment
+    environment = snapshot.environments.get(name)
+    observed = observe_array(job, shape, status, resolved, seen, now, gate, environment, admission.lack)
+    result.wants[job.key] = observed.want
+    result.stop.extend(arraystatus.strays(observed.status, seen.runs, terminate=stopping.termination(job) is not None))
+    result.stop.extend(observed.stop)
+    result.abandoned.extend((job.key, pod) for pod in observed.abandoned)
+    result.forced.extend(observed.forced)
+    if observed.look:
+        result.looks.append(job.key)
+    if observed.give_back:
+        result.give_backs.append(job.key)
+    if observed.halt:
+        result.halts.append(job.key)
+    return replace(admission, status=observed.status), observed.wake_at
+
+
+def _is_idle(snapshot: Snapshot, job: BatchJob) -> bool:
+    """Whether nothing of the job runs or can still run."""
+    runs: list[Run] = [*snapshot.runs.get(job.uid, {}).values(), *snapshot.children.get(job.uid, {}).values()]
+    runs += snapshot.indexes.get(job.uid, {}).values()
+    return all(arrayplaces.taken(run) == 0 for run in runs) and not any(
+        pod.live for pod in snapshot.pods.get(job.uid, {}).values()
+    )

@@ -1,0 +1,1 @@
+"""Who gets capacity: order, room, limits, and what makes way. Knows nothing of how jobs live."""

@@ -1,0 +1,58 @@
+"""How much capacity the Kubernetes Jobs of arrays take up, and what of a grant has no Job yet."""
+
+from collections.abc import Mapping
+
+from batchyard.core.model.array import ArrayGrant, Want
+from batchyard.core.model.run import Run
+
+ACKNOWLEDGE_SECONDS = 30.0
+"""How long the Job controller may take to make the pods of the places that a Job was given."""
+
+
+def granted(want: Want, main: Run | None, before: int) -> ArrayGrant:
+    """Return the grant of one place more than `before` of what an array asks for: retries first, then slots."""
+    count = before + 1
+    slots = max(count - len(want.retries), 0)
+    parallelism = main.indexed.parallelism if main is not None and main.indexed is not None else 0
+    return ArrayGrant(slots, parallelism + slots, want.retries[:count])
+
+
+def outstanding(grant: ArrayGrant, main: Run | None, others: Mapping[str, Run]) -> int:
+    """Return how many places of a grant have no Kubernetes Job yet. `others` are those of single indexes, by name."""
+    started = {(run.index, run.number) for run in others.values()}
+    due = sum((each.index, each.run) not in started for each in grant.retries)
+    given = main is not None and (
+        main.ended or (main.indexed is not None and main.indexed.parallelism >= grant.parallelism)
+    )
+    return due if given else due + grant.slots
+
+
+def acknowledged(run: Run) -> bool:
+    """Whether the Job controller has made a pod for every place of an Indexed Job, as far as its status shows."""
+    return run.indexed is None or run.ended or run.active + run.indexed.terminating >= places_of(run)
+
+
+def settling(run: Run, raised_at: float | None, now: float) -> bool:
+    """Whether it is yet to be seen what became of the places that an Indexed Job was given last.
+
+    To take them back now would hit pods that have just been made for them. It is not waited for without end: the Job
+    controller may be kept from making pods.
+    """
+    if raised_at is None or acknowledged(run):
+        return False
+    return raised_at <= now < raised_at + ACKNOWLEDGE_SECONDS
+
+
+def taken(run: Run) -> int:
+    """How many places the Job of a run takes up: of an Indexed Job as many as it has pods, or may start at once."""
+    if run.ended:
+        return 0
+    if run.indexed is None:
+        return 1
+    return max(run.active + run.indexed.terminating, places_of(run))
+
+
+def places_of(run: Run) -> int:
+    """How many indexes an Indexed Job may run at the same time, going by its parallelism and by what is left."""
+    shown = run.indexed
+    return 0 if shown is None else min(shown.parallelism, shown.unfinished)

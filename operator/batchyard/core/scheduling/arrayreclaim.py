@@ -1,0 +1,209 @@
+"""Which arrays are to give places back, one by one as their indexes end, because somebody else goes first.
+
+Called by the planner after placement and preemption. The Job controller starts an array's next index as soon as one has
+ended, so an array would keep its places for good; the runtime lowers the parallelism of those named here, never below
+what runs. Once nobody goes before it any more, an array asks for places again as it did at first.
+
+What arrays give back is promised to the one that they make way for. They do so only where that can start by it: while
+others keep the rest of what it needs, an array would stop in vain.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from math import inf
+
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.resources import Resources, add, fits, shortfall
+from batchyard.core.model.run import Run
+from batchyard.core.model.status import Status
+from batchyard.core.scheduling.arrayplaces import places_of
+from batchyard.core.scheduling.backlog import Entry, entry_of
+from batchyard.core.scheduling.fairshare import order
+from batchyard.core.scheduling.fairshare.usage import vcpus_of
+from batchyard.core.scheduling.ledger import Ledger, places, with_pods
+from batchyard.core.scheduling.limits import Allowances, Name, needs
+from batchyard.core.scheduling.placement import Hold, scheduling_order
+from batchyard.core.scheduling.preemption import Preempted
+from batchyard.core.scheduling.promises import Promise, beside
+from batchyard.core.scheduling.reservation import End, reserve, time_limit
+from batchyard.core.scheduling.snapshot import Snapshot
+
+
+@dataclass(slots=True)
+class Yielding:
+    """Which arrays give way, and what of an environment is kept for whom by that and by preemption."""
+
+    arrays: set[Key] = field(default_factory=set)
+    promises: dict[str, Promise] = field(default_factory=dict)
+
+
+def yielding(
+    snapshot: Snapshot,
+    held: Iterable[tuple[Key, Hold]],
+    ledger: Ledger,
+    allowances: Allowances,
+    preempted: Preempted,
+    running: Callable[[str], list[End]],
+    now: float,
+) -> Yielding:
+    """Decide which arrays give way to what a pass has found to wait, or may not go on at all.
+
+    `preempted` are those for whom room is made otherwise; `running` tells the ends of what runs in an environment.
+    """
+    if not snapshot.arrays:
+        return Yielding(promises=preempted.promises)
+    return _Pass(snapshot, held, ledger, allowances, preempted, running, now).result()
+
+
+class _Pass:
+    """One look at all arrays that run."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        held: Iterable[tuple[Key, Hold]],
+        ledger: Ledger,
+        allowances: Allowances,
+        preempted: Preempted,
+        running: Callable[[str], list[End]],
+        now: float,
+    ) -> None:
+        self._snapshot = snapshot
+        self._ledger = ledger
+        self._allowances = allowances
+        self._running = running
+        self._now = now
+        self._order = {queue.name: place for place, queue in enumerate(scheduling_order(snapshot.queues.values()))}
+        self._provided = preempted.served - preempted.unserved
+        self._promises = dict(preempted.promises)
+        self._lacking: list[tuple[Key, Name]] = []
+        self._fronts: defaultdict[str, list[Key]] = defaultdict(list)
+        """Who waits for an environment, in the order of their turns."""
+        for key, hold in held:
+            if hold.lacks is not None:
+                self._lacking.append((key, hold.lacks))
+            for name in hold.environments:
+                self._fronts[name].append(key)
+        self._starts: dict[tuple[Key, str], float] = {}
+
+    def result(self) -> Yielding:
+        snapshot, arrays = self._snapshot, set[Key]()
+        for key, run in snapshot.arrays.items():
+            front = self._front(key, run)
+            if (
+                (front is not None and self._in_time(key, front, run))
+                or _must_stop(snapshot, key)
+                or _overdrawn(snapshot, run, self._ledger)
+                or _above_limits(snapshot, run, self._allowances)
+                or self._holds_what_is_lacked(key, run)
+            ):
+                arrays.add(key)
+        return Yielding(arrays, self._promises)
+
+    def _holds_what_is_lacked(self, key: Key, run: Run) -> bool:
+        held = needs(run.queue, run.share, run.consumables)
+        return any(lacks in held and self._goes_before(front, key) for front, lacks in self._lacking)
+
+    def _front(self, key: Key, run: Run) -> Key | None:
+        """The first that waits for what the array has and goes before it, unless room is made for it otherwise."""
+        for front in self._fronts.get(run.environment, ()):
+            if front != key and self._goes_before(front, key) and self._helps(front, run):
+                return None if front in self._provided else front
+        return None
+
+    def _helps(self, front: Key, run: Run) -> bool:
+        """Whether what the array gives back is what the other one lacks."""
+        lacking = shortfall(self._asks(front), self._ledger.free(run.environment))
+        return any(with_pods(run.request).get(name, 0) > 0 for name in lacking)
+
+    def _in_time(self, key: Key, front: Key, run: Run) -> bool:
+        """Whether the front can start with what arrays give back, before an index that starts now has ended."""
+        at = self._starts.get((front, run.environment))
+        if at is None:
+            at = self._starts[front, run.environment] = self._start(front, run.environment)
+        resolved = self._snapshot.resolved.get(key)
+        limit = time_limit(resolved) if resolved is not None else None
+        return at <= self._now + (limit or 0)
+
+    def _start(self, front: Key, environment: str) -> float:
+        """When the front can start at the latest, once all arrays that it goes before have given back what they have.
+
+        It may never come to that, while others have the rest of what it needs: no array stops for it in vain then.
+        """
+        asked, room = self._asks(front), self._ledger.free(environment)
+        for key, run in self._snapshot.arrays.items():
+            if run.environment == environment and key != front and self._goes_before(front, key):
+                room = add(room, places(run.request, places_of(run)))
+        if fits(asked, room):
+            self._promise(front, environment, self._now)
+            return self._now
+        reservation = reserve(asked, room, self._running(environment))
+        if reservation is None:
+            return inf
+        self._promise(front, environment, reservation.at)
+        return reservation.at
+
+    def _promise(self, front: Key, environment: str, at: float) -> None:
+        """Keep all that the front needs until it has it: only what it has more than enough of is left to others."""
+        if (promise := self._promises.get(environment)) is not None:
+            kept = front in promise.to and front not in self._snapshot.wants
+            spare = promise.spare if kept else beside(self._asks(front), promise.spare)
+            self._promises[environment] = Promise(min(promise.at, at), spare, promise.to | {front})
+            return
+        room = self._ledger.free(environment)
+        for end, amount in self._running(environment):
+            room = add(room, amount) if end <= at else room
+        self._promises[environment] = Promise(at, beside(self._asks(front), room), {front})
+
+    def _asks(self, key: Key) -> Resources:
+        return with_pods(self._snapshot.resolved[key].request)
+
+    def _goes_before(self, front: Key, array: Key) -> bool:
+        snapshot, order = self._snapshot, self._order
+        one, other = snapshot.jobs[front], snapshot.jobs[array]
+        if one.queue != other.queue:
+            return order.get(one.queue, len(order)) < order.get(other.queue, len(order))
+        if one.share != other.share:
+            return _has_had_less(snapshot, one, other, self._now)
+        return _entry(snapshot, one) < _entry(snapshot, other)
+
+
+def _must_stop(snapshot: Snapshot, key: Key) -> bool:
+    """Whether nothing new of the array may start: it is held, or its queue or environment is disabled."""
+    job, run = snapshot.jobs[key], snapshot.arrays[key]
+    queue, environment = snapshot.queues.get(job.queue), snapshot.environments.get(run.environment)
+    disabled = (queue is not None and not queue.enabled) or (environment is not None and not environment.enabled)
+    return disabled or job.start_blocked
+
+
+def _overdrawn(snapshot: Snapshot, run: Run, ledger: Ledger) -> bool:
+    """Whether the environment has shrunk below what runs in it."""
+    if run.environment not in snapshot.pools:
+        return False
+    free = ledger.free(run.environment)
+    return any(free.get(name, 0) < 0 for name, amount in with_pods(run.request).items() if amount)
+
+
+def _above_limits(snapshot: Snapshot, run: Run, allowances: Allowances) -> bool:
+    """Whether a limit was lowered below what runs."""
+    queue = snapshot.queues.get(run.queue)
+    return queue is not None and allowances.overdrawn(queue, run.share, run.consumables)
+
+
+def _entry(snapshot: Snapshot, job: BatchJob) -> Entry:
+    resolved = snapshot.resolved.get(job.key)
+    since = snapshot.statuses.get(job.key, Status()).queued_since
+    return entry_of(job, resolved.priority if resolved is not None else 0, since)
+
+
+def _has_had_less(snapshot: Snapshot, one: BatchJob, other: BatchJob, now: float) -> bool:
+    """Whether the share of one would get the place that the other's got last, were it given out again."""
+    queue, usage = snapshot.queues.get(one.queue), snapshot.usage.get(one.queue)
+    if queue is None or queue.fair_share is None or usage is None:
+        return False
+    asks = vcpus_of(snapshot.resolved[one.key].request)
+    gives = vcpus_of(snapshot.arrays[other.key].request)
+    wants = order.turn(queue.fair_share, usage, one.share, usage.in_use(one.share), asks, now)
+    has = order.turn(queue.fair_share, usage, other.share, usage.in_use(other.share) - gives, gives, now)
+    return wants < has

@@ -1,0 +1,1 @@
+"""Fair share: what shares have used, and whose turn it is."""

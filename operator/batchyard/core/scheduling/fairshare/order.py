@@ -1,0 +1,141 @@
+"""Whose turn it is among the lines of a queue, one per share: the share that has used least goes next.
+
+Called by placement, with one `Turns` per queue and pass. What a share has used is weighed by its weight; what it holds
+now counts in advance for a while, so that capacity which becomes free at once is divided as well. A queue without
+fair share has one line, whose turn it always is.
+"""
+
+from collections.abc import Iterator, Mapping
+from heapq import heappop, heappush
+
+from batchyard.core.model.definition import Resolved
+from batchyard.core.model.job import Key
+from batchyard.core.model.queue import FairShare, Queue, entry_for
+from batchyard.core.model.resources import Resources
+from batchyard.core.scheduling.backlog import Backlog, Entry, key_of
+from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
+
+_AHEAD = 1 / 20
+"""The part of the decay window for which what is held now counts in advance.
+
+Half a typical running time is right: more favours shares of small jobs, less lets shares take turns in having it all.
+"""
+
+
+def weight(policy: FairShare, share: str) -> float:
+    """The weight of a share's usage: its own entry, else that of the longest beginning listed, else 1."""
+    own = entry_for(policy.weights, share)
+    return 1.0 if own is None else own
+
+
+def turn(policy: FairShare, usage: Usage, share: str, held: int, asked: int, now: float) -> float:
+    """How much a share has had, half of what it asks for (in milli-vCPU) included; less goes first.
+
+    Rounded, so that shares with equal histories are equal whatever the order of the sums. Who has had nothing goes
+    before everybody, however much it asks for, and so cannot be passed over for ever.
+    """
+    return _turn(weight(policy, share), usage.used(share, now), held, asked, usage.window)
+
+
+def _turn(weighs: float, used: float, held: int, asked: int, window: int) -> float:
+    if not held and not round(weighs * used, 6):
+        return 0.0
+    return round(weighs * (used + (held + asked / 2) / 1000 * window * _AHEAD), 6)
+
+
+class Turns:
+    """The jobs of one queue in the order in which they may start, found as the pass goes on."""
+
+    def __init__(
+        self, queue: Queue, backlog: Backlog, resolved: Mapping[Key, Resolved], usage: Usage | None, now: float
+    ) -> None:
+        self._policy = queue.fair_share or FairShare()
+        self._usage = usage or Usage(self._policy.decay_seconds)
+        self._window = self._usage.window
+        self._fair = queue.fair_share is not None
+        self._resolved = resolved
+        self._now = now
+        self._lines: dict[str, Iterator[Entry]] = {}
+        self._costs: dict[str, tuple[float, float, int]] = {}
+        """Of each share its weight, what it has used, and what it holds."""
+        self._granted: dict[str, int] = {}
+        self._granted_in: dict[str, int] = {}
+        self._current = ""
+        self._stays = False
+        self._first: dict[str, Entry] = {}
+        self._asked: dict[int, int] = {}
+        """Milli-vCPU by the identity of what jobs were resolved to, which many of them share."""
+        lines = backlog.lines(queue.name)
+        self._allowed = self._allowed_part(lines)
+        self._heads: list[tuple[float, tuple[float, float, str, str], str]] = []
+        for share, entries in lines.items():
+            self._lines[share] = iter(entries)
+            self._costs[share] = self._cost(share)
+            self._line_up(share)
+
+    def __iter__(self) -> Iterator[Key]:
+        """Yield the head of the line whose turn it is; meanwhile `charge` and `leave` are about that line."""
+        while self._heads:
+            _, (_, _, namespace, name), self._current = heappop(self._heads)
+            yield (namespace, name)
+            self._line_up(self._current)
+            self._stays = False
+
+    @property
+    def share(self) -> str:
+        """The share whose line has its turn."""
+        return self._current
+
+    def charge(self, environment: str, request: Resources) -> None:
+        """Count what the job at the head of the line has just been granted."""
+        if not self._fair:
+            return
+        amount = vcpus_of(request)
+        self._granted[self._current] = self._granted.get(self._current, 0) + amount
+        self._granted_in[environment] = self._granted_in.get(environment, 0) + amount
+
+    def leave(self) -> None:
+        """Let the line wait for a later pass: its head does, so nobody behind it may go first."""
+        self._lines[self._current] = iter(())
+
+    def stay(self) -> None:
+        """Keep the job at the head of the line there: it is an array that asks for another place."""
+        self._stays = True
+
+    def may_use(self, environment: str, capacity: Resources, request: Resources) -> bool:
+        """Whether enough of the environment stays free for shares that are not active yet.
+
+        The first job always may, else one that is larger than what is not kept back would never start.
+        """
+        if self._allowed >= 1.0:
+            return True
+        held = self._usage.in_environment(environment) + self._granted_in.get(environment, 0)
+        return held == 0 or held + vcpus_of(request) <= capacity.get("cpu", 0) * self._allowed
+
+    def _allowed_part(self, lines: Mapping[str, object]) -> float:
+        """The part of capacity that active shares may use: all but reservation to the power of their number."""
+        if not self._policy.reservation:
+            return 1.0
+        active = len(self._usage.active(self._now) | set(lines))
+        return 1.0 - (self._policy.reservation / 100) ** active
+
+    def _cost(self, share: str) -> tuple[float, float, int]:
+        return weight(self._policy, share), self._usage.used(share, self._now), self._usage.in_use(share)
+
+    def _line_up(self, share: str) -> None:
+        entry = self._first[share] if self._stays else next(self._lines[share], None)
+        if entry is not None:
+            self._first[share] = entry
+            heappush(self._heads, (self._turn(share, entry), entry[1:], share))
+
+    def _turn(self, share: str, entry: Entry) -> float:
+        """Less goes first, then the older head."""
+        if not self._fair:
+            return 0.0
+        weighs, used, in_use = self._costs[share]
+        held = in_use + self._granted.get(share, 0)
+        resolved = self._resolved[key_of(entry)]
+        asked = self._asked.get(id(resolved))
+        if asked is None:
+            asked = self._asked[id(resolved)] = vcpus_of(resolved.request)
+        return _turn(weighs, used, held, asked, self._window)

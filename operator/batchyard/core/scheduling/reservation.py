@@ -1,0 +1,92 @@
+"""When a job that waits for room will find it at the latest, going by the time limits of what runs.
+
+Called by backfill and yielding. What runs without a time limit may run for ever: a job that needs its room cannot be
+promised any. What is on its way out counts as gone: its room is kept for who waits for it, however long that takes.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from math import inf
+from operator import itemgetter
+
+from batchyard.core.model.definition import Resolved
+from batchyard.core.model.resources import Resources, add, fits, subtract
+from batchyard.core.scheduling.departures import leaving
+from batchyard.core.scheduling.ledger import Charge
+from batchyard.core.scheduling.snapshot import Snapshot
+
+PLACING_SECONDS = 60.0
+"""Within which a node takes a pod that was granted a place. Its time limit counts from that moment on."""
+
+KUBERNETES_GRACE_SECONDS = 30
+"""How long a pod that does not say so may take to stop."""
+
+End = tuple[float, Resources]
+"""The latest end of something that runs, and what is free again then."""
+
+
+@dataclass(slots=True)
+class Reservation:
+    """From when on a request fits at the latest, and what is free beside it then."""
+
+    at: float
+    spare: Resources
+
+
+def time_limit(resolved: Resolved) -> int | None:
+    """Seconds that an attempt may run: the job's timeout, or its pod's own deadline if that is shorter."""
+    limits = (resolved.template.get("spec", {}).get("activeDeadlineSeconds"), resolved.timeout_seconds)
+    return min((seconds for seconds in limits if seconds), default=None)
+
+
+def latest_end(resolved: Resolved, started_at: float | None, now: float) -> float:
+    """When an attempt has ended at the latest; infinity where nothing limits it. `started_at`: None for not yet."""
+    limit = time_limit(resolved)
+    if limit is None:
+        return inf
+    grace: int = resolved.template.get("spec", {}).get("terminationGracePeriodSeconds", KUBERNETES_GRACE_SECONDS)
+    begins = now + PLACING_SECONDS if started_at is None else started_at
+    return max(begins + limit + grace, now)
+
+
+def reserve(request: Resources, free: Resources, ends: Iterable[End]) -> Reservation | None:
+    """Find the moment from which on the request fits; None when the known ends do not free enough."""
+    for at, amount in sorted(ends, key=itemgetter(0)):
+        if at == inf:
+            return None
+        free = add(free, amount)
+        if fits(request, free):
+            return Reservation(at, subtract(free, request))
+    return None
+
+
+def ends_of(snapshot: Snapshot, now: float) -> Callable[[str], list[End]]:
+    """Tell the ends of what runs in an environment. Nothing is computed for a pass that does not ask."""
+
+    @cache
+    def by_environment() -> dict[str, list[End]]:
+        found: defaultdict[str, list[End]] = defaultdict(list)
+        for charge in snapshot.charges.values():
+            ends, gone = found[charge.environment], leaving(snapshot, charge)
+            if gone:
+                ends.append((now, gone))
+            if gone is not charge.amount:
+                staying = subtract(charge.amount, gone) if gone else charge.amount
+                ends.append((_end_of(snapshot, charge, now), staying))
+        return found
+
+    return lambda environment: by_environment().get(environment, [])
+
+
+def _end_of(snapshot: Snapshot, charge: Charge, now: float) -> float:
+    job, resolved, run = snapshot.jobs.get(charge.key), snapshot.resolved.get(charge.key), charge.run
+    if job is None or resolved is None or (job.array is not None and (run is None or run.index is None)):
+        return inf
+    if run is None:
+        return latest_end(resolved, None, now)
+    if run.index is None:  # the time limit of a multi-node job is that of its main node
+        run = snapshot.runs.get(run.owner_uid, {}).get(run.number, run)
+    pod = snapshot.pods.get(run.owner_uid, {}).get(run.name)
+    return latest_end(resolved, pod.started_at if pod is not None else None, now)

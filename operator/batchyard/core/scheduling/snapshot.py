@@ -1,0 +1,87 @@
+"""What a pass of the planner looks at, made by the runtime's cache and by anything that replays a workload."""
+
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass, field
+
+from batchyard.core.admission.protection import NOTHING_PROTECTED, Protection
+from batchyard.core.definition.template import Templates
+from batchyard.core.model.array import Want
+from batchyard.core.model.consumable import Consumable
+from batchyard.core.model.definition import Definition, Resolved, Revision
+from batchyard.core.model.environment import Environment, Node
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.queue import Queue
+from batchyard.core.model.resources import Resources
+from batchyard.core.model.run import ArrayPods, Pod, Run
+from batchyard.core.model.status import Status
+from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.fairshare.usage import Usage
+from batchyard.core.scheduling.ledger import Charge, Pool
+from batchyard.core.scheduling.limits import Allowances, Name
+from batchyard.core.scheduling.placement import Placement
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Everything a pass looks at, as the API server last showed it."""
+
+    jobs: Mapping[Key, BatchJob]
+    statuses: Mapping[Key, Status]
+    resolved: Mapping[Key, Resolved]
+    runs: Mapping[str, Mapping[int, Run]]
+    """Runs by number, under the uid of their job: a job that was deleted and created anew starts with none."""
+    pods: Mapping[str, Mapping[str, Pod]]
+    """Newest pod by the name of its Kubernetes Job, under the uid of their job."""
+    granted: Mapping[Key, Placement]
+    """Placements whose Kubernetes Job is being created; they count as used."""
+    queues: Mapping[str, Queue]
+    environments: Mapping[str, Environment]
+    pools: Mapping[str, Pool]
+    used: Mapping[str, Resources]
+    """Requests of runs that have not ended and of granted placements, per environment."""
+    definitions: Mapping[Key, Definition]
+    revisions: Mapping[Key, Mapping[int, Revision]]
+    namespaces: Mapping[str, Mapping[str, str]]
+    backlog: Backlog
+    dependents: Mapping[Key, Collection[Key]]
+    """Who depends on a job, whether that job exists or not."""
+    unstored: Collection[Key]
+    """The jobs whose end, if they have come to one, the API server does not hold yet."""
+    children: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
+    """Kubernetes Jobs of the other nodes of multi-node jobs by name, under the uid of their job."""
+    held: Mapping[Name, int] = field(default_factory=dict)
+    """What they hold of the allowances of queues and shares, and of consumable resources."""
+    consumables: Mapping[str, Consumable] = field(default_factory=dict)
+    used_up: Mapping[str, int] = field(default_factory=dict)
+    """What was taken of those that jobs do not give back."""
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    """What the shares have used, per fair-share queue."""
+    indexes: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
+    """Kubernetes Jobs of single indexes of arrays by name, under the uid of their job."""
+    looked: Mapping[str, ArrayPods] = field(default_factory=dict)
+    """What was read about the pods of arrays, under the uid of their job."""
+    leaving: Mapping[str, Collection[int]] = field(default_factory=dict)
+    """Indexes of arrays whose pods were asked to stop as they ran, under the uid of their job."""
+    wants: Mapping[Key, Want] = field(default_factory=dict)
+    """What the arrays in the backlog ask for."""
+    charges: Mapping[Hashable, Charge] = field(default_factory=dict)
+    """What `used` consists of."""
+    arrays: Mapping[Key, Run] = field(default_factory=dict)
+    """The Indexed Jobs that have not ended, by the array."""
+    raised: Mapping[Key, float] = field(default_factory=dict)
+    """When arrays were last given places that the status of their Indexed Job does not account for yet."""
+    templates: Templates = field(default_factory=Templates)
+    """What revisions come to; the same whether it was asked before or not."""
+    displacing: Mapping[Key, int] = field(default_factory=dict)
+    """Places that Kubernetes Jobs, by namespace and name, are just being told to give up."""
+    faults: Mapping[Key, str] = field(default_factory=dict)
+    """Of jobs that a pass cannot digest: what is wrong with them."""
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    protection: Protection = NOTHING_PROTECTED
+    """Namespaces in which no job runs."""
+    spared: Collection[Key] = ()
+    """Kubernetes Jobs whose pods turned out to be protected for now."""
+
+    def allowances(self) -> Allowances:
+        """Return what is left beside capacity, for one pass."""
+        return Allowances(self.held, self.consumables, self.used_up)

@@ -1,0 +1,169 @@
+"""A collection of the API server, followed without gaps: LIST, then WATCH, and again whenever that breaks.
+
+The runtime starts one feed per kind. What a watch can lose is made up for: objects that vanished while nobody
+was watching are reported deleted after the next LIST, and an object replaced by another of the same name is
+reported deleted first. Only names and uids are kept here; the callbacks remember what an object says.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from batchyard.kube.backoff import Backoff
+from batchyard.kube.errors import ApiError, Gone
+from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.resources import Resource
+
+logger = logging.getLogger(__name__)
+
+OnUpsert = Callable[[Object, bool], None]
+OnDelete = Callable[[str, str, str], None]
+
+SHORT_WATCH_SECONDS = 1.0
+
+
+class Feed:
+    """Tells of every object of a kind: `on_upsert(object, initial)` and `on_delete(namespace, name, uid)`.
+
+    `initial` is True for objects of the first LIST, before `synced`. After any LIST, unchanged objects
+    are told of again. The callbacks must not block; one that raises is logged, and the feed goes on.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        resource: Resource,
+        on_upsert: OnUpsert,
+        on_delete: OnDelete,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        namespace: str | None = None,
+        backoff: Backoff | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.synced = asyncio.Event()
+        """Set once everything that existed at the start has been told of."""
+        self.last_contact: float | None = None
+        """When the API server was last heard from; with a live watch that is a minute ago at most."""
+        self._api = api
+        self._resource = resource
+        self._on_upsert = on_upsert
+        self._on_delete = on_delete
+        self._label_selector = label_selector
+        self._field_selector = field_selector
+        self._namespace = namespace
+        self._backoff = backoff or Backoff()
+        self._clock = clock
+        self._sleep = sleep
+        self._uids: dict[tuple[str, str], str] = {}
+        self._version = ""
+        self._failures = 0
+        self._following: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        """Follow the collection until cancelled."""
+        while True:
+            self._following = asyncio.ensure_future(self._follow())
+            try:
+                await self._following
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+
+    async def resync(self) -> None:
+        """LIST anew and wait for it: afterwards nothing is missing that existed when this was called."""
+        self.synced.clear()
+        self._version = ""
+        if self._following is not None:
+            self._following.cancel()
+        await self.synced.wait()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                if not await self._watch():
+                    await self._pause("the watch ended at once")
+            except Gone as error:
+                self._version = ""
+                await self._pause(error.message)
+            except ApiError as error:
+                await self._pause(error.message)
+
+    async def _pause(self, why: str) -> None:
+        self._failures += 1
+        delay = self._backoff.delay(self._failures)
+        level = logging.INFO if self._failures == 1 else logging.WARNING
+        logger.log(level, "Following %s failed, next try in %.1f s: %s", self._resource, delay, why)
+        await self._sleep(delay)
+
+    async def _list(self) -> None:
+        seen: set[tuple[str, str]] = set()
+        version = ""
+        pages = self._api.list_pages(
+            self._resource, self._namespace, label_selector=self._label_selector, field_selector=self._field_selector
+        )
+        async with aclosing(pages):
+            async for page, version in pages:  # noqa: B007 - the last page's version is the one to watch from
+                self.last_contact = self._clock()
+                for obj in page:
+                    seen.add(self._upsert(obj))
+        for key in self._uids.keys() - seen:
+            self._delete(key)
+        self._version = version
+        self.synced.set()
+
+    async def _watch(self) -> bool:
+        """Follow changes until the server ends the stream; False if it did so at once and said nothing."""
+        started = self._clock()
+        heard = False
+        events = self._api.watch(
+            self._resource,
+            self._version,
+            self._namespace,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
+        async with aclosing(events):
+            async for kind, obj in events:
+                heard = True
+                self._failures = 0
+                self.last_contact = self._clock()
+                if kind == "DELETED":
+                    self._delete(_key(obj))
+                elif kind != "BOOKMARK":
+                    self._upsert(obj)
+                self._version = obj["metadata"]["resourceVersion"]
+        return heard or self._clock() - started >= SHORT_WATCH_SECONDS
+
+    def _upsert(self, obj: Object) -> tuple[str, str]:
+        key = _key(obj)
+        uid = obj["metadata"]["uid"]
+        if self._uids.get(key, uid) != uid:
+            self._delete(key)
+        self._uids[key] = uid
+        try:
+            self._on_upsert(obj, not self.synced.is_set())
+        except Exception:
+            logger.exception("%s %s/%s could not be taken in; it is skipped until it changes", self._resource, *key)
+        return key
+
+    def _delete(self, key: tuple[str, str]) -> None:
+        uid = self._uids.pop(key, None)
+        if uid is None:
+            return
+        try:
+            self._on_delete(*key, uid)
+        except Exception:
+            logger.exception("The end of %s %s/%s could not be taken in", self._resource, *key)
+
+
+def _key(obj: Object) -> tuple[str, str]:
+    metadata = obj["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]

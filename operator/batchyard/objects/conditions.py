@@ -1,0 +1,58 @@
+"""Conditions in the form that kstatus, Argo CD and Flux read, shared by the statuses of all five kinds.
+
+`Ready` is always there. `Stalled`, `Failed` and `Doubtful` are there only while they are true: a condition of that kind
+says that something is wrong by being there. One that is only doubtful is used all the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batchyard.objects.brevity import DETAIL_BYTES, MESSAGE_BYTES, brief
+from batchyard.objects.times import format_time
+
+READY = "Ready"
+STALLED = "Stalled"
+FAILED = "Failed"
+DOUBTFUL = "Doubtful"
+
+
+@dataclass(slots=True, frozen=True)
+class Verdict:
+    """What the conditions of an object say, and why."""
+
+    ready: bool
+    reason: str
+    message: str = ""
+    stalled: bool = False
+    failed: bool = False
+    doubt: tuple[str, str] | None = None
+    """Reason and message of what was hardly meant as it stands."""
+
+
+def render_conditions(
+    verdict: Verdict, generation: int, previous: Mapping[str, Any], now: float
+) -> list[dict[str, Any]]:
+    """The `conditions` of a status; where nothing turned, the transition time is the `previous` one."""
+    before = {condition["type"]: condition for condition in previous.get("conditions") or ()}
+    said = (verdict.reason, verdict.message)
+    wanted = [(READY, verdict.ready, said)]
+    wanted += [(kind, True, said) for kind, holds in ((FAILED, verdict.failed), (STALLED, verdict.stalled)) if holds]
+    wanted += [(DOUBTFUL, True, verdict.doubt)] if verdict.doubt is not None else []
+    return [
+        {
+            "type": kind,
+            "status": str(holds),
+            "reason": brief(reason, DETAIL_BYTES),
+            "message": brief(message, MESSAGE_BYTES),
+            "observedGeneration": generation,
+            "lastTransitionTime": _transition_time(before.get(kind), str(holds), now),
+        }
+        for kind, holds, (reason, message) in wanted
+    ]
+
+
+def _transition_time(before: Mapping[str, Any] | None, status: str, now: float) -> str:
+    if before is not None and before.get("status") == status and before.get("lastTransitionTime"):
+        return str(before["lastTransitionTime"])
+    return format_time(now)

@@ -1,0 +1,1 @@
+"""Batchyard's own kinds: each read as a record, and its status rendered, side by side."""

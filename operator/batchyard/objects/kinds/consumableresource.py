@@ -1,0 +1,76 @@
+"""A ConsumableResource: read as a record; and its status, with what is held, used up and left.
+
+The count of what was used up is also what a restarted operator goes on from (`scheduling.consumption`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchyard.api import names
+from batchyard.api.models.consumableresource import ConsumableType
+from batchyard.api.validation import (
+    parse_consumableresource,
+)
+from batchyard.core.model.consumable import Consumable, Count
+from batchyard.objects.brevity import presentable
+from batchyard.objects.conditions import Verdict, render_conditions
+from batchyard.objects.kinds.refusal import refusal_of
+from batchyard.objects.meta import Object, created_at, spec_of
+from batchyard.objects.times import format_time, parse_time
+
+
+def read_consumable(obj: Object) -> Consumable:
+    """Read a ConsumableResource; of a refused one there is none, but its type stays what it was."""
+    metadata, spec = obj["metadata"], spec_of(obj)
+    refusal = refusal_of(names.CONSUMABLE_RESOURCE, obj, parse_consumableresource)
+    return Consumable(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 1),
+        created=created_at(obj),
+        total=0 if refusal else spec["total"],
+        replenishable=spec.get("type") != ConsumableType.NON_REPLENISHABLE,
+        refusal=refusal,
+    )
+
+
+def render_consumable_status(
+    consumable: Consumable, *, in_use: int, taken: int, count: Count | None, previous: Mapping[str, Any], now: float
+) -> dict[str, Any]:
+    """The whole status. `taken` is what nobody else can have now; there is a `count` of what is not given back."""
+    available = max(consumable.total - taken, 0)
+    consumption = previous.get("consumption") if count is None else _render_count(count)
+    status = {
+        "observedGeneration": consumable.generation,
+        "inUse": in_use,
+        "available": available,
+        **({} if consumption is None else {"consumption": consumption}),
+        "conditions": render_conditions(_verdict(consumable, count), consumable.generation, previous, now),
+    }
+    return presentable(status)
+
+
+def read_count(status: Mapping[str, Any], created: float) -> Count:
+    """What was counted last; of a resource that has no count yet, nothing, from its creation on."""
+    stored = status.get("consumption")
+    if not stored:
+        return Count(0, created)
+    runs = frozenset(stored.get("countedRuns") or ())
+    return Count(stored["consumed"], parse_time(stored["countedUntil"]), runs)
+
+
+def _render_count(count: Count) -> dict[str, Any]:
+    runs = {"countedRuns": sorted(count.runs)} if count.runs else {}
+    return {"consumed": count.consumed, "countedUntil": format_time(count.until), **runs}
+
+
+def _verdict(consumable: Consumable, count: Count | None) -> Verdict:
+    if consumable.refusal:
+        return Verdict(False, "InvalidSpec", consumable.refusal, stalled=True)
+    if not consumable.total:
+        return Verdict(False, "NoneLeft", "spec.total is 0: raise it so that jobs can get any")
+    if count is not None and count.consumed >= consumable.total:
+        message = f"{count.consumed} were used up, spec.total is {consumable.total}: raise it so that jobs can get any"
+        return Verdict(False, "NoneLeft", message)
+    given_back = "jobs give back what they hold when they end" if count is None else "what jobs take is used up"
+    return Verdict(True, "Usable", given_back)

@@ -1,0 +1,1 @@
+"""What carries decisions out: each knows one subject and the requests that it needs."""

@@ -1,0 +1,146 @@
+"""Prepares multi-node jobs and starts their other nodes. Called by the executor and, through the work queue, the loop.
+
+Like all writes, each may be repeated at any time: names are deterministic, and what exists already must be ours.
+"""
+
+import logging
+from collections.abc import Callable
+
+from batchyard.core.definition.errors import TemplateError
+from batchyard.core.lifecycle import multinode
+from batchyard.core.model.definition import Resolved
+from batchyard.core.model.environment import Environment
+from batchyard.core.model.gang import Gang
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.run import Pod, Refusal, Run
+from batchyard.core.scheduling.placement import Placement
+from batchyard.kube.errors import AlreadyExists, ApiError
+from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.resources import JOBS, SERVICES
+from batchyard.objects.kubernetes.job import read_run
+from batchyard.objects.kubernetes.multinode import build_main, build_node, build_service
+from batchyard.runtime.state.cache import Cache
+
+_log = logging.getLogger(__name__)
+
+_NO_ADDRESS = "192.0.2.1"
+"""Stands in for the main pod's address (it is reserved for examples) where a node is only tried."""
+
+
+class InTheWayError(Exception):
+    """Something that will go, or that a person can take away, keeps an object of a job from being created."""
+
+
+class NodeStarter:
+    """The writes that only multi-node jobs need. Whatever is raised means: the same again, later."""
+
+    def __init__(self, api: KubeApi, cache: Cache, clock: Callable[[], float]) -> None:
+        self._api = api
+        self._cache = cache
+        self._clock = clock
+
+    async def prepare(
+        self, job: BatchJob, resolved: Resolved, together: Gang, environment: Environment, placement: Placement
+    ) -> Object:
+        """Make sure that all nodes could be created and have names; returns the body of the main node's Job.
+
+        All or nothing: a node that the API server refuses is found out before any runs.
+        """
+        body = build_main(job, resolved, together, environment, placement.run, placement.attempt)
+        main = Run(
+            name=body["metadata"]["name"],
+            uid="",
+            owner=job.key,
+            owner_uid=job.uid,
+            number=placement.run,
+            attempt=placement.attempt,
+            queue=job.queue,
+            environment=environment.name,
+            revision=resolved.revision,
+            request=placement.request,
+            created=0.0,
+        )
+        for group in together.groups:
+            tried = next((node for node in group.nodes if node != together.main), None)
+            if tried is not None and group.template != resolved.template:
+                node = build_node(job, resolved, together, environment, main, tried, _NO_ADDRESS)
+                await self._try(node, job)
+        await self._provide_service(job)
+        return body
+
+    async def _try(self, body: Object, job: BatchJob) -> None:
+        try:
+            await self._api.create(JOBS, body, job.key[0], dry_run=True)
+        except AlreadyExists:
+            _log.debug("Kubernetes Job %s/%s exists already", job.key[0], body["metadata"]["name"])
+
+    async def _provide_service(self, job: BatchJob) -> None:
+        body = build_service(job)
+        name, namespace = body["metadata"]["name"], job.key[0]
+        try:
+            await self._api.create(SERVICES, body, namespace)
+        except AlreadyExists:
+            found = await self._api.get(SERVICES, name, namespace)
+            owners = found["metadata"].get("ownerReferences") or ()
+            if not any(owner["uid"] == job.uid for owner in owners):
+                raise InTheWayError(
+                    f"a Service {name} that does not belong to this BatchJob exists in namespace {namespace}; "
+                    "delete it, or wait until it is gone"
+                ) from None
+
+    async def start(self, key: Key, node: int) -> None:
+        """Create the Job of a node, if the main node still runs and waits for it."""
+        cache = self._cache
+        job, status, resolved = cache.jobs.get(key), cache.statuses.get(key), cache.resolved.get(key)
+        if job is None or status is None or resolved is None or resolved.gang is None or job.deleting:
+            return
+        runs, pods = cache.runs.mains.get(job.uid, {}), cache.runs.pods.get(job.uid, {})
+        pod, children = pods.get(status.job_name), cache.runs.children.get(job.uid, {})
+        if pod is None or node not in multinode.missing(resolved.gang, status, runs, children, pod):
+            return
+        main = runs[status.attempts[-1].run]
+        try:
+            await self._start(job, resolved, resolved.gang, main, node, pod)
+        except TemplateError as error:
+            self._note(main, node, error.message)
+        except InTheWayError as error:
+            self._note(main, node, str(error), definite=False)
+            raise
+        except ApiError as error:
+            self._note(main, node, error.message, definite=error.definite)
+            raise
+        else:
+            self._note(main, node, "")
+
+    def _note(self, main: Run, node: int, message: str, *, definite: bool = True) -> None:
+        """Note what keeps a node from being created, or that nothing does: others are not forgotten for it."""
+        found = self._cache.runs.find((main.owner[0], main.name))
+        known = found.refusal if found is not None else None
+        if known is not None and known.node != node:
+            return
+        since = known.since if known is not None else self._clock()
+        new = Refusal(message, since, self._clock(), definite, node) if message else None
+        self._cache.note_refusal((main.owner[0], main.name), main.uid, new)
+
+    async def _start(self, job: BatchJob, resolved: Resolved, together: Gang, main: Run, node: int, pod: Pod) -> None:
+        cache = self._cache
+        environment = cache.catalogue.environments.get(main.environment)
+        if environment is None:
+            raise InTheWayError(f"environment {main.environment}, in which the main node runs, does not exist any more")
+        with cache.charges.starting(main):
+            body = build_node(job, resolved, together, environment, main, node, pod.address)
+            cache.put_run(await self._created(body, main))
+
+    async def _created(self, body: Object, main: Run) -> Object:
+        namespace, name = main.owner[0], body["metadata"]["name"]
+        try:
+            created = await self._api.create(JOBS, self._cache.marks.sign(body), namespace)
+        except AlreadyExists:
+            created = await self._api.get(JOBS, name, namespace)
+        found = read_run(created) if self._cache.runs.believes(created) else None
+        if found is None or found.owner_uid != main.owner_uid or found.main_uid != main.uid:
+            raise InTheWayError(
+                f"a Kubernetes Job {name} that does not belong to this run exists in namespace {namespace}; "
+                "delete it, or wait until it is gone"
+            )
+        return created

@@ -1,0 +1,142 @@
+"""Finds what Kopf's watches missed: its re-LIST after a break reports no deletions, and a watch may die unnoticed.
+
+Every few minutes Batchyard's own kinds are listed and the cache is brought in line: what is gone is removed, what is
+new or changed is taken in. `prime` does the same in full at the start. The feeds of other kinds do this by themselves,
+save for runs that the operator knew of before their feed did.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from batchyard.api import names
+from batchyard.core.model.job import Key
+from batchyard.kube.errors import ApiError, NotFound
+from batchyard.kube.protocol import KubeApi
+from batchyard.kube.resources import (
+    BATCHJOBS,
+    COMPUTEENVIRONMENTS,
+    CONSUMABLERESOURCES,
+    JOBDEFINITIONS,
+    JOBQUEUES,
+    JOBS,
+)
+from batchyard.objects.meta import key_of
+from batchyard.runtime.state.cache import Cache
+
+_log = logging.getLogger(__name__)
+
+_Kind = tuple[Any, Callable[[Any], None], Callable[[], dict[Key, str]], Callable[[Key, str], None]]
+"""Resource, how to take one in, uids of those that are known, and how to forget one."""
+
+
+class Sweep:
+    """Brings the cache in line with what exists of Batchyard's own kinds."""
+
+    def __init__(self, api: KubeApi, cache: Cache) -> None:
+        self._api = api
+        self._cache = cache
+
+    async def prime(self) -> None:
+        """Read everything, statuses included: what a process does before it starts to decide."""
+        await self._catalogue()
+        known = {key: job.uid for key, job in self._cache.jobs.items()}
+        async for page, _ in self._api.list_pages(BATCHJOBS):
+            for obj in page:
+                known.pop(key_of(obj), None)
+                self._put(lambda job: self._cache.put_batchjob(job, fresh_status=True), obj)
+        for key, uid in known.items():
+            self._cache.remove_batchjob(key, uid)
+
+    async def run(self, seconds: float) -> None:
+        """Sweep for ever, `seconds` apart."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await self.once()
+            except ApiError as error:
+                _log.warning("The sweep failed, next in %.0f s: %s", seconds, error.message)
+
+    async def once(self) -> None:
+        """Compare once; of BatchJobs, which may be many, only the metadata is listed."""
+        await self._catalogue()
+        # Known before the LIST: a job that comes while it runs must not be mistaken for a deleted one.
+        known = {key: job.uid for key, job in self._cache.jobs.items()}
+        for obj in await self._api.list_metadata(BATCHJOBS):
+            key, metadata = key_of(obj), obj["metadata"]
+            known.pop(key, None)
+            job = self._cache.jobs.get(key)
+            if job is None or job.uid != metadata["uid"] or job.generation < metadata.get("generation", 1):
+                await self._take_in(key)
+        for key, uid in known.items():
+            _log.info("BatchJob %s/%s was deleted unseen", *key)
+            self._cache.remove_batchjob(key, uid)
+        await self._runs()
+
+    async def _runs(self) -> None:
+        """Forget runs that are gone. Their feed cannot tell of one that came and went before it had heard of it."""
+        known = self._cache.runs.uids()
+        there = await self._api.list_metadata(JOBS, label_selector=names.JOB_UID)
+        uids = {obj["metadata"]["uid"] for obj in there}
+        for key, uid in known.items():
+            if uid not in uids:
+                self._cache.remove_run(key, uid)
+
+    async def _take_in(self, key: tuple[str, str]) -> None:
+        try:
+            obj = await self._api.get(BATCHJOBS, key[1], key[0])
+        except NotFound:
+            return
+        self._put(self._cache.put_batchjob, obj)
+
+    @staticmethod
+    def _put(take_in: Callable[[Any], None], obj: Any) -> None:
+        """Take an object in; one that cannot be read must not keep the others from being so."""
+        try:
+            take_in(obj)
+        except Exception:
+            kind, name = obj.get("kind", "object"), "/".join(filter(None, key_of(obj)))
+            _log.exception("%s %s could not be taken in; it is skipped until it changes", kind, name)
+
+    async def _catalogue(self) -> None:
+        """The kinds of which there are few are read in full."""
+        catalogue = self._cache.catalogue
+        kinds: tuple[_Kind, ...] = (
+            (
+                JOBDEFINITIONS,
+                catalogue.put_definition,
+                lambda: {key: each.uid for key, each in catalogue.definitions.items()},
+                catalogue.remove_definition,
+            ),
+            (
+                JOBQUEUES,
+                catalogue.put_queue,
+                lambda: {("", name): each.uid for name, each in catalogue.queues.items()},
+                _by_name(catalogue.remove_queue),
+            ),
+            (
+                COMPUTEENVIRONMENTS,
+                catalogue.put_environment,
+                lambda: {("", name): each.uid for name, each in catalogue.environments.items()},
+                _by_name(catalogue.remove_environment),
+            ),
+            (
+                CONSUMABLERESOURCES,
+                catalogue.put_consumable,
+                lambda: {("", name): each.uid for name, each in catalogue.consumables.items()},
+                _by_name(catalogue.remove_consumable),
+            ),
+        )
+        for resource, put, known_keys, remove in kinds:
+            known = known_keys()
+            items, _ = await self._api.list(resource)
+            for obj in items:
+                self._put(put, obj)
+            for key in known.keys() - {key_of(obj) for obj in items}:
+                _log.info("%s %s was deleted unseen", resource, "/".join(filter(None, key)))
+                remove(key, known[key])
+
+
+def _by_name(remove: Callable[[str, str], None]) -> Callable[[Key, str], None]:
+    return lambda key, uid: remove(key[1], uid)

@@ -1,0 +1,304 @@
+"""The running operator: feeds fill the cache, the lease decides who acts, the loop decides, the work queue writes.
+
+Created by the app, started and stopped by Kopf's startup and cleanup activities, fed by the Kopf handlers with
+Batchyard's own kinds and by its own feeds with everything else.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from batchyard.api import names
+from batchyard.api.models.batchjob import JobState
+from batchyard.core.admission.protection import Protection
+from batchyard.core.insight.visibility import Visibility
+from batchyard.core.lifecycle.retries import LONGEST_POSTPONEMENT
+from batchyard.core.planner.containment import Stage
+from batchyard.kube.backoff import Backoff
+from batchyard.kube.errors import ApiError
+from batchyard.kube.informer import Feed, OnDelete
+from batchyard.kube.protocol import KubeApi
+from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, POD_METADATA, PODS, Resource
+from batchyard.runtime.controllers.definitions import DefinitionKeeper
+from batchyard.runtime.controllers.jobs import Executor
+from batchyard.runtime.controllers.multinode import InTheWayError
+from batchyard.runtime.controllers.preemption import Displacements
+from batchyard.runtime.controllers.reclaim import Yields
+from batchyard.runtime.controllers.resync import Sweep
+from batchyard.runtime.controllers.statusreports import Overview
+from batchyard.runtime.loop.containment import Containment
+from batchyard.runtime.loop.loop import Item, Loop
+from batchyard.runtime.loop.pacing import Pacer
+from batchyard.runtime.loop.workqueue import Urgency, WorkQueue
+from batchyard.runtime.metrics import Metrics, gauges
+from batchyard.runtime.process.leader import LeaderElection
+from batchyard.runtime.state.cache import Cache
+from batchyard.runtime.state.leaving import RUNNING, note
+from batchyard.runtime.state.marks import MarkKey
+
+_log = logging.getLogger(__name__)
+
+WRITES_AT_ONCE = 16
+"""Concurrent writes: enough to hide the round trips, few enough to leave the API server to others."""
+
+SILENCE_SECONDS = 300.0
+"""A live feed hears from the API server at least every minute; after this long it counts as dead."""
+
+
+RESIZE_SECONDS = 0.4
+"""How long after the end of a pod its array gives the place back: the Job controller has heard of that end by then, and
+replaces the pod a second after it."""
+
+
+class NotLeadingError(Exception):
+    """Raised for a write that came up after the lease was lost; another process will decide on it."""
+
+
+class Operator:
+    """All parts, wired. `stopped` is called when the process should end: the lease is lost, or a part has died."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        election: LeaderElection,
+        metrics: Metrics,
+        mark_key: MarkKey,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        sweep_seconds: float,
+        visibility: Visibility,
+        protection: Protection,
+        stopped: Callable[[str], None],
+    ) -> None:
+        self.cache = Cache(clock)
+        self.cache.catalogue.protection = protection
+        self._election = election
+        self._mark_key = mark_key
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._sweep_seconds = sweep_seconds
+        self._stopped = stopped
+        self._sweep = Sweep(api, self.cache)
+        self._executor = Executor(api, self.cache, clock, Backoff(initial=2.0, maximum=LONGEST_POSTPONEMENT))
+        self._definitions = DefinitionKeeper(api, self.cache, clock)
+        self._containment = Containment(self.cache, metrics, visibility, clock)
+        self._overview = Overview(api, self.cache, self._containment, visibility, clock)
+        self._work: WorkQueue[Item] = WorkQueue(
+            self._do,
+            concurrency=WRITES_AT_ONCE,
+            backoff=Backoff(initial=0.5, maximum=30.0),
+            pacer=Pacer(share=0.2, burst_seconds=0.2),
+            clock=monotonic,
+        )
+        self._yields = Yields(
+            api,
+            self.cache,
+            self._executor.arrays,
+            clock,
+            lambda key: self._work.add(("resize", *key), Urgency.STOP, RESIZE_SECONDS),
+        )
+        self._displacements = Displacements(api, self.cache, self._executor.arrays, visibility, clock)
+        self._loop = Loop(
+            self.cache,
+            self._work,
+            self._overview,
+            self._yields,
+            self._displacements,
+            self._containment,
+            metrics,
+            clock,
+            monotonic,
+        )
+        self._actions = self._make_actions()
+        self._leaving = self._make_feed_of_leaving(api)
+        self._feeds = [*self._make_feeds(api), self._leaving]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._acting: asyncio.Task[None] | None = None
+        self._unread = False
+        """Whether this process leads, and has yet to read what it is to decide on."""
+        metrics.show(self._gauges)
+
+    def _make_feeds(self, api: KubeApi) -> list[Feed]:
+        cache, catalogue = self.cache, self.cache.catalogue
+
+        def feed(resource: Resource, put: Callable[[Any], None], remove: OnDelete, label: str = "") -> Feed:
+            def take_in(obj: Any, _: bool) -> None:
+                try:
+                    put(obj)
+                except Exception:  # the feed logs it
+                    self._metrics.contained_errors.labels(Stage.READING.value).inc()
+                    raise
+
+            return Feed(api, resource, take_in, remove, label_selector=label, clock=self._monotonic)
+
+        return [
+            feed(NODES, catalogue.put_node, lambda _, name, __: catalogue.remove_node(name)),
+            feed(NAMESPACES, catalogue.put_namespace, lambda _, name, __: catalogue.remove_namespace(name)),
+            feed(
+                CONTROLLER_REVISIONS,
+                catalogue.put_revision,
+                lambda namespace, name, uid: catalogue.remove_revision((namespace, name), uid),
+                names.DEFINITION,
+            ),
+            feed(
+                JOBS,
+                cache.put_run,
+                lambda namespace, name, uid: cache.remove_run((namespace, name), uid),
+                names.JOB_UID,
+            ),
+            feed(
+                PODS,
+                cache.put_pod,
+                lambda namespace, name, _: cache.remove_pod((namespace, name)),
+                f"{names.JOB_UID},!{names.ARRAY}",
+            ),
+        ]
+
+    def _make_feed_of_leaving(self, api: KubeApi) -> Feed:
+        return Feed(
+            api,
+            POD_METADATA,
+            lambda pod, _: note(self.cache, pod),
+            lambda *_: None,
+            label_selector=f"{names.JOB_UID},{names.ARRAY}",
+            field_selector=RUNNING,
+            clock=self._monotonic,
+        )
+
+    async def start(self) -> None:
+        """Follow the cluster and stand for election; returns at once."""
+        for feed in self._feeds:
+            self._spawn(feed.run(), "a feed")
+        self._spawn(self._election.run(self._begin, self._end), "the election")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda done: self._ended(done, name))
+        self._tasks.append(task)
+        return task
+
+    def _ended(self, task: asyncio.Task[None], name: str) -> None:
+        if not task.cancelled():
+            _log.critical("%s ended unexpectedly", name, exc_info=task.exception())
+            self._stopped(f"{name} ended unexpectedly")
+
+    def _begin(self) -> None:
+        self._acting = self._spawn(self._act(), "the scheduling loop")
+
+    def _end(self) -> None:
+        """Stop acting at once: whoever leads next decides from what the API server holds."""
+        if self._acting is not None:
+            self._acting.cancel()
+            self._acting = None
+            self._stopped("the lease is lost or given up")
+
+    async def _act(self) -> None:
+        """Decide and write. What this process saw before it led may be behind what the last leader wrote."""
+        self._unread = True
+        for feed in self._feeds:
+            await feed.synced.wait()
+        await self._read_all()
+        # Only now: a status may speak of a run that a watch has not shown yet, and such a run would count as lost.
+        await asyncio.gather(*(feed.resync() for feed in self._feeds if feed is not self._leaving))
+        # What this one shows is taken of Jobs that are known, and these are since the key to their marks has been read.
+        await self._leaving.resync()
+        self.cache.shares.reset()
+        self.cache.charges.consumptions.reset()
+        self._unread = False
+        _log.info("Acting on %d BatchJobs", len(self.cache.jobs))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._loop.run())
+            group.create_task(self._work.run())
+            group.create_task(self._sweep.run(self._sweep_seconds))
+
+    async def _read_all(self) -> None:
+        """Read everything, as often as it takes: an API server that cannot answer now will do so later."""
+        backoff, failures = Backoff(), 0
+        while True:
+            try:
+                await self._mark_key.load(self.cache.marks)
+                await self._sweep.prime()
+            except ApiError as error:
+                failures += 1
+                delay = backoff.delay(failures)
+                _log.warning("Reading what exists failed, again in %.1f s: %s", delay, error.message)
+                await asyncio.sleep(delay)
+            else:
+                return
+
+    async def _do(self, item: Item) -> None:
+        if not self._election.is_leader:
+            raise NotLeadingError("this process does not hold the lease")
+        kind, *rest = item
+        try:
+            await self._actions[str(kind)](*rest)
+        except (ApiError, InTheWayError):
+            raise
+        except Exception as error:
+            if not self._containment.unwritten(item, error):
+                raise
+
+    def _make_actions(self) -> dict[str, Callable[..., Awaitable[None]]]:
+        """What to call for each kind of item, with what stands behind the kind."""
+        executor, definitions = self._executor, self._definitions
+        return {
+            "create": lambda *key: executor.create(key),
+            "node": lambda *key_and_node: executor.nodes.start(key_and_node[:2], key_and_node[2]),
+            "displace": lambda *name: self._displacements.carry_out(name),
+            "giveBack": lambda *key: executor.give_back(key),
+            "ask": executor.pod_events.ask,
+            "outlasted": lambda *key: executor.cut_short(key),
+            "forced": executor.arrays.write_off,
+            "abandon": lambda *pod: executor.arrays.abandon(pod[:2], *pod[2:]),
+            "halt": lambda *key: executor.arrays.halt(key),
+            "look": lambda *key: executor.look(key),
+            "resize": lambda *key: self._yields.resize(key),
+            "status": lambda *key: executor.write_status(key),
+            "stop": lambda *key_and_uid: executor.stop(key_and_uid[:2], key_and_uid[2]),
+            "expire": lambda *key: executor.expire(key),
+            "announce": lambda *key_and_event: executor.announce(key_and_event[:2], key_and_event[2]),
+            "definition": lambda *key: definitions.reconcile(key),
+            "confirm": lambda *key: definitions.confirm(key),
+            "overview": self._overview.write,
+        }
+
+    async def stop(self) -> None:
+        """End all parts; the lease is given up last, when nothing writes any more."""
+        election = self._tasks[len(self._feeds) :][:1]
+        if self._acting is not None:
+            self._acting.cancel()
+            await asyncio.gather(self._acting, return_exceptions=True)
+        for task in [*self._tasks, *election]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def healthy(self) -> str:
+        """What is wrong with this process, if anything: a restart would help."""
+        now = self._monotonic()
+        for feed in self._feeds:
+            if feed.last_contact is not None and now - feed.last_contact > SILENCE_SECONDS:
+                return f"a feed has not heard from the API server for {now - feed.last_contact:.0f} s"
+        return ""
+
+    def ready(self) -> str:
+        """What this process still waits for, if anything."""
+        if not all(feed.synced.is_set() for feed in self._feeds):
+            return "the first LIST is not through yet"
+        return "the BatchJobs are not read yet" if self._unread else ""
+
+    def _gauges(self) -> Any:
+        cache = self.cache
+        return gauges(
+            jobs={
+                queue: {state.value: states[state] for state in JobState}
+                for queue, states in cache.counts.by_queue(cache.catalogue.queues).items()
+            },
+            backlog=len(cache.backlog),
+            work=len(self._work),
+            leader=self._election.is_leader,
+            index_restarts=cache.places.restarts,
+            used=cache.used,
+            capacity={name: pool.capacity for name, pool in cache.catalogue.pools().items()},
+        )

@@ -1,0 +1,405 @@
+"""All that the operator knows, as records, kept current by the feeds and the Kopf handlers.
+
+The loop takes its snapshots from here and enters its decisions here; the executor enters what the API server answered.
+One event loop owns it, nothing here awaits, so every method sees and leaves a consistent whole. Nothing in it is
+precious: a LIST of the same objects builds the same cache again.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from batchyard.api import names
+from batchyard.core.admission.dependencies import remember
+from batchyard.core.insight.announcements import announcement, doubt
+from batchyard.core.lifecycle.array import arraystatus
+from batchyard.core.lifecycle.queuedat import behind
+from batchyard.core.model.array import Want
+from batchyard.core.model.definition import Resolved
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.run import ArrayPods, Refusal
+from batchyard.core.model.status import BEFORE_THE_QUEUE, TERMINAL, WAITING, Status
+from batchyard.core.planner.containment import left_out
+from batchyard.core.planner.results import Settled
+from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.placement import Placement
+from batchyard.core.scheduling.snapshot import Snapshot
+from batchyard.objects.kinds.batchjob import read_batchjob
+from batchyard.objects.kinds.batchjobstatus import read_status
+from batchyard.objects.meta import key_of
+from batchyard.runtime.state.accounts.charges import Charges
+from batchyard.runtime.state.accounts.places import Places
+from batchyard.runtime.state.accounts.shares import Shares
+from batchyard.runtime.state.catalogue import Catalogue
+from batchyard.runtime.state.changes import Changes
+from batchyard.runtime.state.counts import Counts
+from batchyard.runtime.state.dependents import Dependents
+from batchyard.runtime.state.faults import Faults
+from batchyard.runtime.state.marks import Marks
+from batchyard.runtime.state.referrers import Reference, Referrers
+from batchyard.runtime.state.runs import Runs
+from batchyard.runtime.state.unconfirmed import Unconfirmed
+
+Object = dict[str, Any]
+
+
+class Cache:
+    """Records by kind, the indexes that keep a pass cheap, and what has changed since the last pass."""
+
+    def __init__(self, clock: Callable[[], float] = time.time, marks: Marks | None = None) -> None:
+        self.marks = marks or Marks()
+        self.jobs: dict[Key, BatchJob] = {}
+        self.statuses: dict[Key, Status] = {}
+        self.resolved: dict[Key, Resolved] = {}
+        self.written: dict[Key, Object] = {}
+        """The status that the API server holds of each unfinished job."""
+        self.runs = Runs(self.marks, self._exists)
+        self.granted: dict[Key, Placement] = {}
+        self.wants: dict[Key, Want] = {}
+        """What the arrays in the backlog ask for."""
+        self.backlog = Backlog()
+        self.counts = Counts()
+        self.dependents = Dependents()
+        self.referrers = Referrers()
+        self.faults = Faults()
+        self.catalogue = Catalogue(self._catalogue_changed)
+        self.shares = Shares(clock)
+        self.changed = asyncio.Event()
+        """Set whenever the next pass could decide anything new."""
+        self.charges = Charges(self.runs, self.changed.set)
+        self.used = self.charges.used
+        self.places = Places(self.runs, self.charges, self.shares, clock)
+
+        self.unconfirmed = Unconfirmed()
+        self.unstored: set[Key] = set()
+        """Jobs whose end the API server does not hold yet."""
+        self.sole_witnesses: set[Key] = set()
+        """Jobs that alone know how a dependency ended, since it is gone: their status is written at once."""
+        self.unstopped: set[Key] = set()
+        """Jobs with runs that are to be stopped once the end of their attempts is stored."""
+        self.changes = Changes()
+        self._dirty: set[Key] = set()
+
+    # What the loop reads.
+
+    def snapshot(self) -> Snapshot:
+        """Return a view of everything, without copying: valid until the next method call that changes the cache."""
+        return Snapshot(
+            jobs=self.jobs,
+            statuses=self.statuses,
+            resolved=self.resolved,
+            runs=self.runs.mains,
+            pods=self.runs.pods,
+            children=self.runs.children,
+            indexes=self.runs.indexes,
+            looked=self.runs.looked,
+            leaving=self.runs.leaving,
+            wants=self.wants,
+            arrays={key: run for key, run in self.runs.arrays.items() if self._exists(key, run.owner_uid)},
+            granted=self.granted,
+            queues=self.catalogue.queues,
+            environments=self.catalogue.environments,
+            nodes=self.catalogue.nodes,
+            pools=self.catalogue.pools(),
+            used=self.used,
+            charges=self.charges.charges,
+            held=self.charges.holdings.held,
+            consumables=self.catalogue.consumables,
+            used_up=self.charges.used_up(self.catalogue),
+            definitions=self.catalogue.definitions,
+            revisions=self.catalogue.revisions,
+            namespaces=self.catalogue.namespaces,
+            raised=self.places.raised,
+            templates=self.catalogue.templates,
+            backlog=self.backlog,
+            dependents=self.dependents,
+            unstored=self.unstored,
+            faults=self.faults,
+            protection=self.catalogue.protection,
+            usage=self.shares.usages(self.catalogue, self.runs.all()),
+        )
+
+    def _exists(self, key: Key, uid: str) -> bool:
+        """Whether a job is still there, and not another one of that name."""
+        job = self.jobs.get(key)
+        return job is not None and job.uid == uid
+
+    def take_dirty(self) -> set[Key]:
+        """Return the jobs that something happened to since the last call."""
+        dirty, self._dirty = self._dirty, set()
+        return self.unconfirmed.others(dirty, self.jobs)
+
+    # What the loop and the executor enter.
+
+    def enter(self, settled: Settled) -> list[Key]:
+        """Take over what `settle` found; returns the jobs that came into the backlog."""
+        self.resolved.update(settled.resolved)
+        for key, status in settled.statuses.items():
+            self.set_status(key, status)
+        for key in settled.unqueued:
+            self._unqueue(key)
+        for key in settled.queued:
+            if key in settled.wants:
+                self.wants[key] = settled.wants[key]
+        fresh = [key for key in settled.queued if key not in self.backlog]
+        for key in fresh:
+            since = self.statuses[key].queued_since
+            self.backlog.add(self.jobs[key], self.resolved[key].priority, since)
+        return fresh
+
+    def set_status(self, key: Key, status: Status) -> None:
+        """Record a job's status as decided; counts per queue follow, and what is to be announced about the turn."""
+        before = self.statuses.get(key)
+        for said in (announcement(before or Status(), status), doubt(self.jobs[key], before or Status(), status)):
+            if said is not None:
+                self.changes.announcements.append((key, said))
+        if before is not None and before.state is not status.state:
+            self.counts.add(self.jobs[key].queue, before.state, -1)
+            self.counts.add(self.jobs[key].queue, status.state)
+        self.statuses[key] = status
+        self.places.tally(before, status)
+        if before is not None and before.array != status.array:
+            self._dirty |= self.waiting_for(key)
+            shape = self.jobs[key].array
+            if shape is not None and shape.sequential:
+                self._dirty.add(key)  # its own indexes wait for each other
+        self.changes.decided.add(key)
+        self.changed.set()
+        if status.state in TERMINAL:
+            self._unqueue(key)
+            self.resolved.pop(key, None)
+            self.referrers.leave(self.jobs[key])
+            self.unstored.add(key)
+            self._dirty |= self.waiting_for(key)
+
+    def grant(self, placement: Placement) -> None:
+        """Assume a placement before its Kubernetes Job is written."""
+        self.granted[placement.key], job = placement, self.jobs[placement.key]
+        self._unqueue(placement.key)
+        self.charges.grant(job, self.resolved.get(job.key), placement, placement.count)
+        self.shares.granted(job, placement, placement.count)
+
+    def _unqueue(self, key: Key) -> None:
+        self.backlog.remove(key)
+        self.wants.pop(key, None)
+
+    def withdraw(self, key: Key) -> None:
+        """Forget a placement: its Kubernetes Job exists now (and is charged itself), or was refused."""
+        if self.granted.pop(key, None) is not None:
+            self.charges.withdraw(key)
+            self.shares.withdrawn(key)
+            self.mark(key)
+
+    def leave_out(self, key: Key, why: str) -> None:
+        """Keep a job that a pass cannot digest from being queued until its spec or its definition changes."""
+        if key in self.jobs:
+            self.faults.note(self.jobs[key], why, self.catalogue.definitions)
+            self._unqueue(key)
+            if self.statuses[key].state in WAITING or arraystatus.has_started(self.statuses[key]):
+                self.tell_fault(key, why)
+
+    def tell_fault(self, key: Key, why: str) -> None:
+        """Have a job say that it cannot be handled."""
+        if (status := left_out(self.statuses[key], why)) != self.statuses[key]:
+            self.set_status(key, status)
+
+    def again(self, keys: set[Key]) -> None:
+        """Have jobs settled, and their statuses written, that were taken for a pass which did not come to its end."""
+        self._dirty |= keys
+        self.changes.decided.update(key for key in keys if key in self.jobs)
+        self.changed.set()
+
+    def mark(self, *keys: Key) -> None:
+        """Have these jobs settled in the next pass."""
+        self._dirty.update(keys)
+        self.changed.set()
+
+    def waiting_for(self, key: Key) -> set[Key]:
+        """Return the jobs that depend on a job and are not queued yet, or wait for single indexes of it."""
+        return {
+            each
+            for each in self.dependents.get(key, ())
+            if self.statuses[each].state in BEFORE_THE_QUEUE
+            or (self.jobs[each].array is not None and self.statuses[each].state not in TERMINAL)
+        }
+
+    def end_stored(self, key: Key) -> None:
+        """Note that the API server holds a job's end now: it counts for those that depend on it."""
+        self.written.pop(key, None)
+        self.unstored.discard(key)
+        self.mark(*self.waiting_for(key))
+
+    def witnesses(self, key: Key) -> list[Key]:
+        """Return the jobs that know how this one ended, while the API server does not hold that of them yet."""
+        return [
+            each
+            for each in self.dependents.get(key, ())
+            if each in self.written
+            and any(end.job == key[1] for end in self.statuses[each].dependencies)
+            and all(end["job"] != key[1] for end in self.written[each].get("dependencies") or ())
+        ]
+
+    def confirm(self, definition: Key, jobs: set[Key]) -> None:
+        """Let these jobs go on: their definition was read after they were seen."""
+        self.unconfirmed.leave(definition, jobs)
+        self.mark(*jobs)
+
+    def _catalogue_changed(self, changed: Reference | None) -> None:
+        if changed is not None:
+            self._dirty |= self.faults.take_outdated(self.catalogue.definitions)
+            revisions = self.catalogue.revisions
+            self._dirty |= self.referrers.concerned(changed, self.jobs, self.statuses, self.resolved, revisions)
+        self.changed.set()
+
+    # BatchJobs.
+
+    def put_batchjob(self, obj: Object, *, fresh_status: bool = False) -> None:
+        """Take a BatchJob in. Of a known one only changes of spec and deletion count: its status is ours.
+
+        `fresh_status` takes the stored status over as well, for an operator that did not write it.
+        """
+        key, metadata = key_of(obj), obj["metadata"]
+        known = self.jobs.get(key)
+        if known is not None and known.uid != metadata["uid"]:
+            self.remove_batchjob(key, known.uid)
+            known = None
+        generation = metadata.get("generation", 1)
+        # A watch may be behind what a GET has shown, a LIST behind what a watch has.
+        outdated = known is not None and known.generation > generation
+        if known is not None and not fresh_status:
+            same = known.generation == generation and known.deleting == ("deletionTimestamp" in metadata)
+            if outdated or same:
+                return
+        # Whatever cannot be read raises here, before anything was changed.
+        written = obj.get("status") or {}
+        job = self.catalogue.reading.read(names.BATCH_JOB, read_batchjob, obj)
+        status = read_status(written)
+        if known is not None and outdated:
+            job = known
+        self.jobs[key] = job
+        self.faults.forget(key)
+        if known is not None:
+            self.dependents.leave(known)
+            self.referrers.leave(known)
+        self.dependents.enter(job)
+        if known is None or fresh_status:
+            if known is not None:
+                self.counts.add(known.queue, self.statuses[key].state, -1)
+            self.statuses[key] = status
+            self.unstored.discard(key)
+            self.counts.add(job.queue, status.state)
+            if status.state in TERMINAL:
+                self.written.pop(key, None)
+            else:
+                self.written[key] = written
+            if status.revision is None and job.pinned_revision is None:
+                self.unconfirmed.enter(job)
+        self.referrers.enter(job, self.statuses[key])
+        self._compare_generations(job, written)
+        if job.deleting:
+            self._unqueue(key)
+        self.mark(key, *self.waiting_for(key))
+
+    def _compare_generations(self, job: BatchJob, written: Object) -> None:
+        """Have a status written anew that speaks of an earlier spec, even where it says nothing else."""
+        if written.get("observedGeneration", job.generation) == job.generation:
+            self.changes.respecified.discard(job.key)
+            return
+        self.changes.respecified.add(job.key)
+        if self.statuses[job.key].state in TERMINAL:
+            self.written[job.key] = written
+
+    def remove_batchjob(self, key: Key, uid: str) -> None:
+        """Forget a BatchJob that is gone; its runs are charged until they are gone too."""
+        job = self.jobs.get(key)
+        if job is None or job.uid != uid:
+            return
+        self._unqueue(key)
+        self.withdraw(key)
+        del self.jobs[key]
+        status = self.statuses.pop(key)
+        self.counts.add(job.queue, status.state, -1)
+        self.resolved.pop(key, None)
+        self.written.pop(key, None)
+        self.unstopped.discard(key)
+        self.unconfirmed.leave((key[0], job.definition), {key})
+        self.faults.forget(key)
+        self.dependents.leave(job)
+        self.referrers.leave(job)
+        self.runs.looked.pop(uid, None)
+        waiting = self.waiting_for(key)
+        if key not in self.unstored:  # only those that depend on it know its end from now on
+            for dependent in waiting:
+                known = remember(self.jobs[dependent], self.statuses[dependent], key[1], status)
+                self.statuses[dependent] = behind(self.jobs[dependent], known, [(job, status)])
+            self.sole_witnesses.update(self.witnesses(key))
+        self.unstored.discard(key)
+        self.mark(*waiting)
+
+    # Kubernetes Jobs and pods of runs.
+
+    def put_run(self, obj: Object) -> None:
+        """Take a Kubernetes Job in, from its feed or from the answer to a write; others' Jobs are passed over."""
+        key = key_of(obj)
+        known = self.runs.find(key)
+        if known is not None and known.uid != obj["metadata"]["uid"]:
+            self.remove_run(key, known.uid)
+        changed = self.runs.put(obj)
+        if changed is None:
+            return
+        run, before = changed
+        granted = self.granted.get(run.owner)
+        created = granted is not None and granted.array is None and granted.run == run.number
+        if created and self._exists(run.owner, run.owner_uid):
+            self.withdraw(run.owner)
+        self.places.follow(run, before, granted, self.jobs.get(run.owner), self.resolved.get(run.owner))
+        self.charges.account(run)
+        if before is None or not before.ended:
+            self.shares.follow(run)
+        self._mark_owner(run.owner, run.owner_uid)
+
+    def status_stored(self, key: Key) -> None:
+        """Have the job settled again if runs of it were not stopped because its status was not stored yet."""
+        if key in self.unstopped:
+            self.unstopped.remove(key)
+            self.mark(key)
+
+    def look_at(self, key: Key, uid: str, pods: ArrayPods) -> None:
+        """Enter what was read about the pods of an array."""
+        if self._exists(key, uid):
+            self.runs.looked[uid] = pods
+            self.mark(key)
+
+    def note_refusal(self, key: Key, uid: str, refusal: Refusal | None) -> None:
+        """Enter what is known of why a run has no pod, or lacks the Job of another of its nodes."""
+        run = self.runs.note_refusal(key, uid, refusal)
+        if run is not None:
+            self._mark_owner(run.owner, run.owner_uid)
+
+    def remove_run(self, key: Key, uid: str) -> None:
+        """Forget a Kubernetes Job that is gone."""
+        run = self.runs.remove(key, uid)
+        if run is not None:
+            self.places.forget(run)
+            self.charges.account(run)
+            self.shares.gone(run)
+            self._mark_owner(run.owner, run.owner_uid)
+
+    def put_pod(self, obj: Object) -> None:
+        """Take the pod of a run in."""
+        pod = self.runs.put_pod(obj)
+        if pod is not None:
+            self._mark_owner(pod.owner, pod.owner_uid)
+
+    def remove_pod(self, key: Key) -> None:
+        """Note that a pod is gone."""
+        pod = self.runs.remove_pod(key)
+        if pod is not None:
+            self._mark_owner(pod.owner, pod.owner_uid)
+
+    def _mark_owner(self, key: Key, uid: str) -> None:
+        if self._exists(key, uid):
+            self.mark(key)
+        else:
+            self.changed.set()

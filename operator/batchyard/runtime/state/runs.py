@@ -1,0 +1,233 @@
+"""The Kubernetes Jobs of all runs and their pods, as records, under the uid of the BatchJob that they belong to.
+
+A part of the cache, which tells of what the feeds and the answers to writes show, and looks after what follows from it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from batchyard.core.model.job import Key
+from batchyard.core.model.run import ArrayPods, Pod, Refusal, Run
+from batchyard.objects.kubernetes.job import read_run
+from batchyard.objects.kubernetes.pod import read_pod
+from batchyard.objects.meta import Object, key_of
+from batchyard.objects.ownership import owner_of
+from batchyard.runtime.state.marks import Marks
+
+
+@dataclass(slots=True, frozen=True)
+class Told:
+    """What the Events of a pod said of its start when they were last read; no reason: nothing is wrong."""
+
+    at: float
+    reason: str = ""
+    message: str = ""
+
+    def on(self, pod: Pod) -> Pod:
+        """Return the record of the pod with this."""
+        return pod._replace(waiting_reason=self.reason, waiting_message=self.message, told_at=self.at)
+
+
+class Runs:
+    """Records by job, and by the names that the API server knows them under.
+
+    `exists` tells whether a BatchJob is there, by name and uid.
+    """
+
+    def __init__(self, marks: Marks, exists: Callable[[Key, str], bool]) -> None:
+        self._marks = marks
+        self._exists = exists
+        self.mains: defaultdict[str, dict[int, Run]] = defaultdict(dict)
+        """Runs by number: of a multi-node job the Jobs of the main node, of an array its Indexed Job."""
+        self.children: defaultdict[str, dict[str, Run]] = defaultdict(dict)
+        """Jobs of the other nodes of multi-node jobs, by name."""
+        self.indexes: defaultdict[str, dict[str, Run]] = defaultdict(dict)
+        """Jobs of single indexes of arrays, by name."""
+        self.pods: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
+        """Newest pod by the name of its Job."""
+        self.arrays: dict[Key, Run] = {}
+        """The Indexed Jobs that have not ended, by their array."""
+        self.looked: dict[str, ArrayPods] = {}
+        """What was read about the pods of Indexed Jobs."""
+        self.leaving: defaultdict[str, set[int]] = defaultdict(set)
+        """Indexes of arrays whose pods were asked to stop as they ran, under the uid of their job."""
+        self.unexplained: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        """Uids of pods, by namespace and name, whose Events are to be read, as they do not start."""
+        self._jobs: dict[Key, Run] = {}
+        self._versions: dict[Key, int] = {}
+        """Which state of each Job was taken in: the API server counts them up."""
+        self._pods: dict[Key, Pod] = {}
+        self._told: dict[str, Told] = {}
+        """What Events said, by the uid of pods whose status does not say why they do not start."""
+
+    def find(self, key: Key) -> Run | None:
+        """Return the run whose Job has this name."""
+        return self._jobs.get(key)
+
+    def pod(self, key: Key) -> Pod | None:
+        """Return the pod of this name."""
+        return self._pods.get(key)
+
+    def all(self) -> Collection[Run]:
+        """Return all runs."""
+        return self._jobs.values()
+
+    def believes(self, obj: Object) -> bool:
+        """Whether a Job was made by Batchyard, for a job that exists or is about to be cleared away."""
+        owner = owner_of(obj)
+        return owner is not None and self._marks.believes(obj, owner_exists=self._exists(*owner))
+
+    def put(self, obj: Object) -> tuple[Run, Run | None] | None:
+        """Take a Job in; returns its record and the one before, or None when it says nothing new or is another's."""
+        key = key_of(obj)
+        known = self._jobs.get(key)
+        version = int(obj["metadata"].get("resourceVersion", 0))
+        # The answer to a write may come after the feed has shown a later state, and nothing may follow on that one.
+        if known is not None and version < self._versions[key]:
+            return None
+        if known is None and not self.believes(obj):
+            return None
+        run = read_run(obj, known)
+        if run is None:
+            return None
+        self._versions[key] = version
+        if run == known:
+            return None
+        self._keep(key, run)
+        if known is None:
+            self._drop_decoys(run)
+        return run, known
+
+    def _keep(self, key: Key, run: Run) -> None:
+        self._jobs[key] = run
+        if run.main_uid:
+            self.children[run.owner_uid][run.name] = run
+        elif run.index is not None:
+            self.indexes[run.owner_uid][run.name] = run
+        else:
+            self.mains[run.owner_uid][run.number] = run
+            self._note_array(run)
+
+    def note_refusal(self, key: Key, uid: str, refusal: Refusal | None) -> Run | None:
+        """Enter why the API server does not take what a run needs; returns its record if that is new."""
+        run = self._jobs.get(key)
+        if run is None or run.uid != uid or run.refusal == refusal:
+            return None
+        run = run._replace(refusal=refusal)
+        self._keep(key, run)
+        return run
+
+    def _note_array(self, run: Run) -> None:
+        if run.indexed is not None and not run.ended:
+            self.arrays[run.owner] = run
+        elif (noted := self.arrays.get(run.owner)) is not None and noted.uid == run.uid:
+            del self.arrays[run.owner]
+
+    def remove(self, key: Key, uid: str) -> Run | None:
+        """Forget a Job that is gone; returns its record if it was known."""
+        run = self._jobs.get(key)
+        if run is None or run.uid != uid:
+            return None
+        del self._jobs[key], self._versions[key]
+        if run.main_uid:
+            _drop(self.children, run.owner_uid, run.name)
+        elif run.index is not None:
+            _drop(self.indexes, run.owner_uid, run.name)
+        else:
+            _drop(self.mains, run.owner_uid, run.number)
+            if run.indexed is not None:
+                self.looked.pop(run.owner_uid, None)
+                self.leaving.pop(run.owner_uid, None)
+                self._note_array(run._replace(condition="Gone"))
+        pod = self.pods.get(run.owner_uid, {}).get(run.name)
+        if pod is not None and pod.gone:
+            _drop(self.pods, run.owner_uid, run.name)
+        return run
+
+    def put_pod(self, obj: Object) -> Pod | None:
+        """Take the pod of a run in; returns its record if that says anything new.
+
+        A pod may be shown before its Job, or outlive it: then its job must exist, by name and uid. What a known pod
+        belongs to does not change with its labels.
+        """
+        pod = read_pod(obj)
+        if pod is None:
+            return None
+        key = (pod.owner[0], pod.name)
+        known = self._pods.get(key)
+        if known is not None and known.uid == pod.uid:
+            pod = pod._replace(owner=known.owner, owner_uid=known.owner_uid, run=known.run, job_uid=known.job_uid)
+        else:
+            known = None
+        if not self._believes_pod(pod, known):
+            return None
+        if not pod.silent:
+            self._told.pop(pod.uid, None)
+        elif (told := self._told.get(pod.uid)) is not None:
+            pod = told.on(pod)
+        return self._keep_pod(key, pod)
+
+    def _believes_pod(self, pod: Pod, known: Pod | None) -> bool:
+        run = self._jobs.get((pod.owner[0], pod.run))
+        if run is None:
+            return known is not None or self._exists(pod.owner, pod.owner_uid)
+        return (run.uid, run.owner_uid) == (pod.job_uid, pod.owner_uid)
+
+    def tell(self, key: Key, uid: str, told: Told) -> Pod | None:
+        """Take in what the Events of a pod say; returns its record if that says anything new."""
+        pod = self._pods.get(key)
+        if pod is None or pod.uid != uid or not pod.silent:
+            return None
+        self._told[uid] = told
+        return self._keep_pod(key, told.on(pod))
+
+    def _keep_pod(self, key: Key, pod: Pod) -> Pod | None:
+        known = self._pods.get(key)
+        if pod == known:
+            return None
+        if known is not None and known.uid != pod.uid:
+            self._told.pop(known.uid, None)
+        self._pods[key] = pod
+        self.pods[pod.owner_uid][pod.run] = pod
+        return pod
+
+    def _drop_decoys(self, run: Run) -> None:
+        """Leave only pods of its own to a Job that has just become known."""
+        shown = self.pods.get(run.owner_uid, {}).get(run.name)
+        if shown is None or shown.job_uid == run.uid:
+            return
+        _drop(self.pods, run.owner_uid, run.name)
+        for key, pod in list(self._pods.items()):
+            if (key[0], pod.run) == (run.owner[0], run.name):
+                if pod.job_uid == run.uid:
+                    self.pods[run.owner_uid][run.name] = pod
+                else:
+                    del self._pods[key]
+                    self._told.pop(pod.uid, None)
+
+    def remove_pod(self, key: Key) -> Pod | None:
+        """Note that a pod is gone; what it told is kept as long as its Job exists."""
+        pod = self._pods.pop(key, None)
+        if pod is not None:
+            self._told.pop(pod.uid, None)
+        if pod is None or self.pods.get(pod.owner_uid, {}).get(pod.run) != pod:
+            return None
+        if (key[0], pod.run) in self._jobs:
+            self.pods[pod.owner_uid][pod.run] = pod._replace(gone=True)
+        else:
+            _drop(self.pods, pod.owner_uid, pod.run)
+        return pod
+
+    def uids(self) -> dict[Key, str]:
+        """Return namespace, name and uid of the Jobs known now."""
+        return {key: run.uid for key, run in self._jobs.items()}
+
+
+def _drop(index: Any, owner_uid: str, name: Any) -> None:
+    entries = index.get(owner_uid)
+    if entries is not None:
+        entries.pop(name, None)
+        if not entries:
+            del index[owner_uid]

@@ -1,0 +1,106 @@
+"""When a run gives its place back, and when it is tried again."""
+
+import math
+
+import pytest
+
+from batchyard.api.reasons import Reason
+from batchyard.core.lifecycle.outcome import Verdict
+from batchyard.core.lifecycle.single import next_run
+from batchyard.core.lifecycle.takeback import (
+    FIRST_WAIT_SECONDS,
+    LOOK_SECONDS,
+    PROMPT_SECONDS,
+    Patience,
+    again,
+    holdup,
+    lacks_pods,
+    wait_seconds,
+)
+from batchyard.core.model.array import IndexedJob
+from batchyard.core.model.run import Pod, Refusal, Run
+from batchyard.core.model.status import Status
+from unit.samples import NOW, make_attempt, make_pod, make_run
+
+PATIENCE = Patience(grace_seconds=30, unschedulable_seconds=300)
+STUCK = make_run(1)._replace(active=0, started_at=NOW + 1)
+REFUSED = STUCK._replace(refusal=Refusal("exceeded quota", NOW + 2, NOW + 2))
+
+
+@pytest.mark.parametrize(
+    ("run", "pod"),
+    [
+        (make_run(1)._replace(active=1, started_at=NOW), None),
+        (STUCK._replace(deleting=True), None),
+        (STUCK._replace(condition="Failed"), None),
+        (STUCK, make_pod()),
+        (REFUSED, make_pod(node_name="node-1")),
+        (STUCK, make_pod(unschedulable="0/1", gone=True)),
+    ],
+    ids=["pod not seen yet", "goes", "ended", "pod", "pod after all", "pod gone"],
+)
+def test_nothing_holds_it_up(run: Run, pod: Pod | None) -> None:
+    assert holdup(run, pod, PATIENCE) is None
+
+
+@pytest.mark.parametrize(
+    ("run", "pod", "reason", "due"),
+    [
+        (REFUSED, None, Reason.CREATE_FAILED, NOW + 2 + PROMPT_SECONDS),
+        (STUCK._replace(refusal=Refusal("503", NOW + 2, definite=False)), None, Reason.CREATE_FAILED, NOW + 32),
+        (STUCK, None, Reason.CREATE_FAILED, NOW + 31),
+        (make_run(1, created=NOW), None, Reason.CREATE_FAILED, NOW + 300),
+        (make_run(1)._replace(suspended_at=NOW + 5), None, Reason.CREATE_FAILED, NOW + 35),
+        (make_run(1), make_pod(created=NOW + 3, unschedulable="0/1 nodes"), Reason.UNSCHEDULABLE, NOW + 303),
+    ],
+    ids=["refused", "not answered", "unknown", "not looked at", "suspended", "no node"],
+)
+def test_what_holds_it_up_is_borne_for_a_while(run: Run, pod: Pod | None, reason: str, due: float) -> None:
+    found = holdup(run, pod, PATIENCE)
+    assert found is not None
+    assert (found.reason, found.due) == (reason, due)
+    assert found.outcome().verdict is Verdict.TAKEN_BACK
+
+
+def test_a_short_grace_time_holds_for_refused_pods_too() -> None:
+    found = holdup(REFUSED, None, Patience(1, 300))
+    assert found is not None
+    assert found.due == NOW + 3
+
+
+def test_it_is_asked_why_until_that_is_known() -> None:
+    first, second = holdup(STUCK, None, PATIENCE), holdup(STUCK._replace(refusal=Refusal("", NOW, NOW)), None, PATIENCE)
+    told = holdup(REFUSED, None, PATIENCE)
+    assert first is not None
+    assert second is not None
+    assert told is not None
+    assert first.asks(NOW + 1)
+    assert (second.asks(NOW + 1), second.wake_at(NOW + 1)) == (False, NOW + LOOK_SECONDS)
+    assert not told.asks(math.inf)
+
+
+@pytest.mark.parametrize(("active", "terminating", "lacks"), [(3, 0, False), (2, 0, True), (2, 1, False)])
+def test_an_array_lacks_pods(active: int, terminating: int, lacks: bool) -> None:
+    indexed = IndexedJob(size=10, parallelism=3, terminating=terminating)
+    assert lacks_pods(STUCK._replace(indexed=indexed, active=active), None) is lacks
+
+
+def test_the_wait_grows_with_the_runs_taken_back_in_a_row() -> None:
+    back = [make_attempt(run, attempt=1, stopped_at=NOW, reason="CreateFailed") for run in (2, 3)]
+    failed = make_attempt(1, stopped_at=NOW, reason="NonZeroExit")
+    outcome = holdup(REFUSED, None, PATIENCE).outcome()  # type: ignore[union-attr]
+    first = again([failed, back[0]], "uid", outcome, NOW)
+    second = again([failed, *back], "uid", outcome, NOW)
+    assert FIRST_WAIT_SECONDS / 2 <= first.not_before - NOW <= FIRST_WAIT_SECONDS
+    assert FIRST_WAIT_SECONDS <= second.not_before - NOW <= 2 * FIRST_WAIT_SECONDS
+    assert "exceeded quota" in first.message
+    assert wait_seconds(10**6, 0.0) == 300
+
+
+@pytest.mark.parametrize("reason", ["CreateFailed", "Unschedulable"])
+def test_it_costs_no_attempt_and_its_turn_is_that_of_one_submitted_then(reason: str) -> None:
+    status = Status(attempts=(make_attempt(4, attempt=2, stopped_at=NOW + 7, reason=reason),))
+    assert next_run(status) == (5, 2)
+    assert status.given_back_at == NOW + 7
+    assert Status().given_back_at is None
+    assert Status(refusals=2, not_before=NOW + 9).given_back_at == NOW + 9

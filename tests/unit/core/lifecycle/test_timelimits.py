@@ -1,0 +1,67 @@
+"""Who has waited for too long."""
+
+import pytest
+
+from batchyard.api.models.batchjob import JobState
+from batchyard.api.models.jobqueue import WaitingReason
+from batchyard.api.reasons import Reason
+from batchyard.core.lifecycle.timelimits import held_since, limited
+from batchyard.core.model.array import ArrayStatus
+from batchyard.core.model.queue import Held
+from batchyard.core.model.status import Status
+from unit.samples import NOW, make_queue
+
+WAITS = Status(
+    state=JobState.RUNNABLE,
+    reason=Reason.NO_NODES,
+    message="no usable node",
+    queue_position=1,
+    held=Held(Reason.NO_NODES, NOW),
+)
+QUEUE = make_queue(time_limits={"NoNodes": 600})
+
+
+@pytest.mark.parametrize("reason", WaitingReason)
+def test_the_reasons_that_may_be_limited_are_those_that_jobs_show(reason: WaitingReason) -> None:
+    assert Reason(reason.value)
+
+
+def test_the_time_counts_from_when_the_reason_was_first_shown() -> None:
+    assert held_since(WAITS, Reason.NO_NODES, NOW + 60) == Held("NoNodes", NOW)
+    assert held_since(WAITS, Reason.EXCEEDS_CAPACITY, NOW + 60) == Held("ExceedsCapacity", NOW + 60)
+    assert held_since(WAITS._replace(held=None), Reason.NO_NODES, NOW + 60) == Held("NoNodes", NOW + 60)
+
+
+def test_a_break_starts_it_anew() -> None:
+    for between in (
+        WAITS._replace(reason=Reason.WAITING_IN_QUEUE),
+        WAITS._replace(state=JobState.RUNNING),
+        WAITS._replace(state=JobState.PENDING),
+    ):
+        assert held_since(between, Reason.NO_NODES, NOW + 60).since == NOW + 60
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state"), [(599, JobState.RUNNABLE), (600, JobState.FAILED), (-60, JobState.RUNNABLE)]
+)
+def test_it_ends_when_the_time_is_over(seconds: int, state: JobState) -> None:
+    status = limited(QUEUE, WAITS, NOW + seconds)
+    assert status.state is state
+    if state is JobState.FAILED:
+        assert (status.reason, status.stopped_at) == (Reason.STATE_TIME_LIMIT_EXCEEDED, NOW + 600)
+        assert status.message == (
+            "cancelled by spec.jobStateTimeLimits of queue urgent: could not start for 600 s because of NoNodes: no "
+            "usable node"
+        )
+
+
+def test_other_reasons_and_other_queues_have_no_limit() -> None:
+    assert limited(make_queue(), WAITS, NOW + 10_000) == WAITS
+    assert limited(make_queue(time_limits={"ExceedsCapacity": 600}), WAITS, NOW + 10_000) == WAITS
+    assert limited(QUEUE, WAITS._replace(held=None), NOW + 10_000).state is JobState.RUNNABLE
+
+
+def test_all_indexes_of_an_array_have_failed_then() -> None:
+    array = limited(QUEUE, WAITS._replace(array=ArrayStatus(5)), NOW + 600).array
+    assert array is not None
+    assert str(array.failed) == "0-4"
