@@ -71,7 +71,7 @@ class Operator:
             namespaces={NAMESPACE: {}},
             backlog=self.backlog,
             dependents={},
-            unstored=(),
+            unpersisted_ends=(),
             usage=self.usage,
         )
 

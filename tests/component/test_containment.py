@@ -131,7 +131,7 @@ async def test_a_queue_or_an_environment_at_fault_is_refused_and_the_others_are_
         if obj["metadata"]["name"] == "unreadable" and obj["spec"]:
             raise RecursionError("too deep")
         record = read(obj)
-        return replace(record, displaces_after=WORD, priority=WORD) if record.name == "odd" else record
+        return replace(record, preempts_after=WORD, priority=WORD) if record.name == "odd" else record
 
     monkeypatch.setattr(catalogue, "read_queue", odd)
     cluster.furnish()
@@ -165,16 +165,16 @@ async def test_a_stage_that_fails_on_nobody_rests_longer_each_time(
     cluster.furnish()
     process = await cluster.start_operator()
     with monkeypatch.context() as patch:
-        patch.setattr(schedule, "yielding", fails)
+        patch.setattr(schedule, "reclaim", fails)
         await still_works(cluster)
         await cluster.pass_time(600)
         assert process.stopped == []
-        assert 3 <= contained(process, "yielding") <= 15
+        assert 3 <= contained(process, "array reclaim") <= 15
     cluster.delete("BatchJob", "good")
     await cluster.pass_time(300)
-    before = contained(process, "yielding")
+    before = contained(process, "array reclaim")
     await still_works(cluster)
-    assert contained(process, "yielding") == before
+    assert contained(process, "array reclaim") == before
 
 
 @in_cluster()

@@ -8,8 +8,8 @@ from typing import Any
 from batchyard.api.models.batchjob import JobState
 from batchyard.kube.resources import JOBS as JOBS_RESOURCE
 from batchyard.runtime.loop.alarms import Alarms
+from batchyard.runtime.state.awaitingdefinition import AwaitingDefinition
 from batchyard.runtime.state.counts import Counts
-from batchyard.runtime.state.unconfirmed import Unconfirmed
 from fakes.cluster import NAMESPACE, Cluster, Process, in_cluster
 from objects.api import manifest
 from unit.samples import make_job
@@ -132,9 +132,9 @@ def test_a_job_has_one_alarm_and_none_when_it_is_gone() -> None:
 
 
 def test_what_is_counted_down_to_nothing_is_gone() -> None:
-    counts, unconfirmed = Counts(), Unconfirmed()
+    counts, awaiting_definition = Counts(), AwaitingDefinition()
     counts.add("queue", JobState.RUNNABLE)
     counts.add("queue", JobState.RUNNABLE, -1)
-    unconfirmed.enter(make_job())
-    unconfirmed.leave(("media", "transcode"), {("media", "videos")})
-    assert (counts, unconfirmed) == ({}, {})
+    awaiting_definition.enter(make_job())
+    awaiting_definition.leave(("media", "transcode"), {("media", "videos")})
+    assert (counts, awaiting_definition) == ({}, {})

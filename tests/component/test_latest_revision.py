@@ -3,16 +3,16 @@
 from batchyard.core.model.status import Status
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBDEFINITIONS, Resource
-from batchyard.runtime.controllers.definitions import DefinitionKeeper
+from batchyard.runtime.controllers.definitions import DefinitionController
 from batchyard.runtime.state.cache import Cache
 from fakes.api import FakeApi
 
 CONTAINER = {"name": "main", "image": "busybox"}
 
 
-def make_keeper() -> tuple[FakeApi, Cache, DefinitionKeeper]:
+def make_keeper() -> tuple[FakeApi, Cache, DefinitionController]:
     api, cache = FakeApi(), Cache()
-    return api, cache, DefinitionKeeper(api, cache, lambda: 0.0)
+    return api, cache, DefinitionController(api, cache, lambda: 0.0)
 
 
 async def create_definition(api: FakeApi, image: str) -> None:
@@ -52,10 +52,10 @@ async def test_a_job_that_comes_during_the_reading_waits_for_the_next_one() -> N
             cache.put_batchjob(late)
             return await api.get(resource, name, namespace)
 
-    keeper = DefinitionKeeper(Slow(), cache, lambda: 0.0)
+    keeper = DefinitionController(Slow(), cache, lambda: 0.0)
     await keeper.confirm(("media", "transcode"))
     assert cache.take_dirty() == {("media", "videos")}
-    assert cache.unconfirmed == {("media", "transcode"): {("media", "late")}}
+    assert cache.awaiting_definition == {("media", "transcode"): {("media", "late")}}
 
 
 async def test_a_pinned_job_and_one_that_has_its_revision_are_not_held() -> None:
@@ -71,5 +71,5 @@ async def test_a_job_deleted_meanwhile_is_forgotten() -> None:
     stored = await submit(api, "videos")
     cache.put_batchjob(stored)
     cache.remove_batchjob(("media", "videos"), stored["metadata"]["uid"])
-    assert not any(cache.unconfirmed.values())
+    assert not any(cache.awaiting_definition.values())
     assert Status() not in cache.statuses.values()

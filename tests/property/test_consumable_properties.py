@@ -130,7 +130,7 @@ def make(drawn: list[tuple[str, dict[str, int], int]], held: dict[str, int], cpu
         requests={job.key: {"cpu": 1000 * size} for job, (_, _, size) in zip(jobs, drawn, strict=True)},
         queues=[make_queue("high", priority=2), make_queue("low", priority=1)],
         nodes=[make_node(cpu=str(cpu))],
-        held=counts,
+        limit_usage=counts,
         consumables=resources,
         used_up={"token": held["token"]},
     )
@@ -153,7 +153,7 @@ def started(snapshot: Snapshot) -> list[BatchJob]:
 
 def left(snapshot: Snapshot) -> dict[str, int]:
     return {
-        "licence": TOTALS["licence"] - snapshot.held.get(("consumable", "licence"), 0),
+        "licence": TOTALS["licence"] - snapshot.limit_usage.get(("consumable", "licence"), 0),
         "token": TOTALS["token"] - snapshot.used_up["token"],
     }
 

@@ -159,7 +159,7 @@ def test_shares_get_what_their_weights_say(
     replay = Replay(FairShare(decay_seconds=3600, weights=shares), vcpus)
     while replay.now < NOW + 21_600:
         for share in shares:
-            while len(replay.backlog.lines("urgent").get(share, ())) < vcpus:
+            while len(replay.backlog.share_queues("urgent").get(share, ())) < vcpus:
                 replay.submit(Submission(share, seconds=duration(chance)))
         replay.run_pass()
         assert sum(submission.vcpus for submission, _ in replay.running.values()) == vcpus

@@ -38,7 +38,7 @@ class World:
             requests={("media", name): {"cpu": 1000 * size} for name, size in self.line.items()},
             nodes=[make_node(cpu=f"{CAPACITY}")],
             queues=[
-                make_queue(name, priority=priority, displaces_after=MINIMUM if name == "high" else None)
+                make_queue(name, priority=priority, preempts_after=MINIMUM if name == "high" else None)
                 for name, priority in QUEUES.items()
             ],
         )
@@ -57,7 +57,7 @@ class World:
         return replace(snapshot, jobs=everybody, charges=charges, runs=runs, pods=pods, used={"pool": used})
 
     def displaced(self) -> list[str]:
-        return [each.run.owner[1] for each in place(self.snapshot(), [], NOW).displacements]
+        return [each.run.owner[1] for each in place(self.snapshot(), [], NOW).preemptions]
 
     def without(self, names: list[str]) -> "World":
         left = {name: each for name, each in self.running.items() if name not in names}
@@ -92,8 +92,8 @@ def test_only_work_of_lower_priority_that_has_run_for_long_enough_goes(world: Wo
 @example(make([("low", 1, 60), ("low", 1, 60)], [7, 1]))  # as does one that had room made for it
 def test_who_has_room_made_for_him_gets_it(world: World) -> None:
     placed = place(world.snapshot(), [], NOW)
-    gone = [each.run.owner[1] for each in placed.displacements]
-    served = {each.by for each in placed.displacements}
+    gone = [each.run.owner[1] for each in placed.preemptions]
+    served = {each.by for each in placed.preemptions}
     at_once = {placement.key for placement in placed.placements}
     after = place(world.started({name for _, name in at_once}).without(gone).snapshot(), [], NOW)
     assert served <= at_once | {placement.key for placement in after.placements}

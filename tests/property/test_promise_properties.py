@@ -14,9 +14,9 @@ from unittest.mock import patch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batchyard.core.model.array import ArrayShape, IndexedJob, Want
+from batchyard.core.model.array import ArrayDemand, ArrayShape, IndexedJob
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.queue import Limits
+from batchyard.core.model.queue import QueueLimits
 from batchyard.core.model.resources import Resources, add
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.planner import schedule
@@ -24,7 +24,7 @@ from batchyard.core.planner.containment import Stage
 from batchyard.core.scheduling.ledger import Charge, places
 from batchyard.core.scheduling.limits import Name
 from batchyard.core.scheduling.placement import Placement
-from batchyard.core.scheduling.preemption import Displacement
+from batchyard.core.scheduling.preemption import Preemption
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_job, make_node, make_pod, make_queue, make_run, waiting
 
@@ -82,12 +82,12 @@ class World:
         self.singles = {single.name: single for single in singles}
         self.arrays = {array.name: array for array in arrays}
         self.queues = [
-            make_queue("urgent", priority=9, displaces_after=minimum),
+            make_queue("urgent", priority=9, preempts_after=minimum),
             make_queue("low", priority=5),
-            make_queue("lowest", priority=1, limits=None if limit is None else Limits(running=limit)),
+            make_queue("lowest", priority=1, limits=None if limit is None else QueueLimits(running=limit)),
         ]
         self.minimum = minimum
-        self.yielding: set[Key] = set()
+        self.reclaims: set[Key] = set()
         self.overdrawn = 0
         self.told: defaultdict[str, list[float]] = defaultdict(list)
         """When others were told to go for a job."""
@@ -99,11 +99,11 @@ class World:
             placed = schedule.place(self.snapshot(), [], self.now)
             for placement in placed.placements:
                 self._start(placement)
-            for displacement in placed.displacements:
+            for displacement in placed.preemptions:
                 self._displace(displacement)
-            self.yielding = placed.yielding
+            self.reclaims = placed.reclaims
             self.overdrawn = max(self.overdrawn, self.taken() - CAPACITY)
-            changed = placed.placements or placed.displacements
+            changed = placed.placements or placed.preemptions
             self.now = self.now + 1 if changed else min(self._next(), until)
 
     def _next(self) -> float:
@@ -135,7 +135,7 @@ class World:
             array.leaving = [at for at in array.leaving if at > self.now]
             ended = [at for at in array.ends if at <= self.now]
             array.ends = [at for at in array.ends if at > self.now]
-            if ("media", array.name) not in self.yielding:
+            if ("media", array.name) not in self.reclaims:
                 array.ends += [self.now + array.seconds for _ in ended]
 
     def _start(self, placement: Placement) -> None:
@@ -148,7 +148,7 @@ class World:
         single.began = self.now
         single.first_began = self.now if single.first_began is None else single.first_began
 
-    def _displace(self, displacement: Displacement) -> None:
+    def _displace(self, displacement: Preemption) -> None:
         name, by = displacement.run.owner[1], displacement.by[1]
         self.told[by].append(self.now)
         if name in self.arrays:
@@ -163,17 +163,19 @@ class World:
     def snapshot(self) -> Snapshot:
         jobs = {name: self._job(name, at) for at, name in enumerate([*self.singles, *self.arrays])}
         line = [jobs[each.name] for each in self.singles.values() if each.began is None and each.size]
-        wants: dict[Key, Want] = {}
+        demands: dict[Key, ArrayDemand] = {}
         for array in self.arrays.values():
             if missing := array.at_once - len(array.ends):
-                wants["media", array.name] = Want(slots=missing, environment="pool")
+                demands["media", array.name] = ArrayDemand(slots=missing, environment="pool")
                 line.append(jobs[array.name])
         sizes: dict[Key, Resources] = {}
         for single in self.singles.values():
             sizes["media", single.name] = {"cpu": 1000 * single.size}
         for array in self.arrays.values():
             sizes["media", array.name] = {"cpu": 1000 * array.size}
-        snapshot = waiting(*line, requests=sizes, nodes=[make_node(cpu=f"{CAPACITY}")], queues=self.queues, wants=wants)
+        snapshot = waiting(
+            *line, requests=sizes, nodes=[make_node(cpu=f"{CAPACITY}")], queues=self.queues, demands=demands
+        )
         charges: dict[Hashable, Charge] = {}
         runs: dict[str, dict[int, Run]] = {}
         pods: dict[str, dict[str, Pod]] = {}
@@ -209,7 +211,7 @@ class World:
             pods=pods,
             arrays=arrays,
             used={"pool": used},
-            held=held,
+            limit_usage=held,
         )
 
     def _job(self, name: str, at: int) -> BatchJob:
@@ -334,8 +336,8 @@ def test_whoever_goes_for_somebody_goes_at_once_and_he_starts_then(plan: Any) ->
 
 
 def test_room_is_kept_while_arrays_are_not_looked_at() -> None:
-    placed = schedule.place(make(*without_arrays).snapshot(), [], NOW, {Stage.YIELDING})
-    assert [displacement.by for displacement in placed.displacements] == [("media", "head-0")]
+    placed = schedule.place(make(*without_arrays).snapshot(), [], NOW, {Stage.ARRAY_RECLAIM})
+    assert [displacement.by for displacement in placed.preemptions] == [("media", "head-0")]
     assert not placed.placements
 
 

@@ -216,7 +216,7 @@ def make_snapshot(
         "namespaces": {"media": {}},
         "backlog": Backlog(),
         "dependents": dependents_of(jobs),
-        "unstored": (),
+        "unpersisted_ends": (),
     }
     return Snapshot(
         jobs={job.key: job for job in jobs},
@@ -257,6 +257,6 @@ def decisions_of(snapshot: Snapshot) -> Iterator[tuple[Key, Placement | Hold]]:
         resolved=snapshot.resolved,
         ledger=Ledger(snapshot.pools, snapshot.used),
         usage=snapshot.usage,
-        allowances=snapshot.allowances(),
+        limits=snapshot.limits(),
         now=NOW,
     )

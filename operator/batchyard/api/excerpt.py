@@ -1,7 +1,4 @@
-"""Texts of others inside of a sentence: short enough to read on, and with nothing in them that cannot be seen.
-
-Called wherever a sentence about a mistake shows the wrong value or key.
-"""
+"""Texts of others inside of a sentence: short enough to read on, and with nothing in them that cannot be seen."""
 
 
 def excerpt(text: str, most: int) -> str:

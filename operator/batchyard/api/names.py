@@ -1,7 +1,4 @@
-"""Every name Batchyard puts on objects of the API server: group, kinds, labels, finalizer, field manager.
-
-Used by all layers, so that a label key is written once.
-"""
+"""Every name Batchyard puts on objects of the API server: group, kinds, labels, finalizer, field manager."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
 """Kubernetes quantities ("500m", "4Gi", "1e3") as plain integers, and back.
 
-The planner computes in milli-CPUs, bytes and counts only: integers add up exactly and compare fast. Amounts
-finer than the unit are rounded up, as Kubernetes does. Used by the models (is it a quantity?) and by core.
+The planner computes in milli-CPUs, bytes and counts only: integers add up exactly and compare fast. Amounts finer than
+the unit are rounded up, as Kubernetes does.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The one list of reasons a BatchJob can show, each with the sentence that documents it.
 
-Used wherever a status is decided; docs/concepts.md lists them from here. A reason is stable, machine-readable and
-never reused for another meaning; the message beside it is for people and may change.
+A reason is stable, machine-readable and never reused for another meaning; the message beside it is for people and may
+change.
 """
 
 from collections.abc import Mapping

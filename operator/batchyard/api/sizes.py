@@ -1,4 +1,4 @@
-"""How large the spec of an object may be that anybody may make by the thousand. Asked when an object is read.
+"""How large the spec of an object may be that anybody may make by the thousand.
 
 The API server takes objects of up to 1.5 MB. The operator keeps the specs of all jobs that have not ended, and works
 on a definition for each of its jobs, so both have bounds of their own.

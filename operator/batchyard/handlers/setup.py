@@ -1,7 +1,6 @@
 """How Kopf is set up: zero writes of its own, little memory, and the same credentials as the rest.
 
-Called once by the app. Each setting replaces a default of Kopf that costs writes to the user's objects, memory, or
-correctness here.
+Each setting replaces a default of Kopf that costs writes to the user's objects, memory, or correctness here.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How long to wait after the n-th failure in a row. Used by the feeds and by the executor's retries."""
+"""How long to wait after the n-th failure in a row."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The production `KubeApi`: the verbs as URLs, headers and bodies. Created by the app with `connect`."""
+"""The production `KubeApi`: the verbs as URLs, headers and bodies."""
 
 import asyncio
 from collections.abc import AsyncGenerator

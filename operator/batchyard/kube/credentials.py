@@ -1,4 +1,4 @@
-"""Where the API server is and how to log in. Used by `client.connect`, and by the app for Kopf's own login.
+"""Where the API server is and how to log in.
 
 An explicit kubeconfig wins (argument, then $KUBECONFIG), then the pod's service account, then ~/.kube/config:
 the order of other Kubernetes controllers, so that a developer's choice holds even in a pod.

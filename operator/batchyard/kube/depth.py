@@ -1,4 +1,4 @@
-"""JSON nested deeper than Python decodes, made shallow. Called wherever objects of the API server are decoded.
+"""JSON nested deeper than Python decodes, made shallow.
 
 The API server takes objects of up to 10,000 levels wherever their schema lets unknown fields through, and Python gives
 up at about a thousand: one such object would end every watch and every list that shows it. Nothing that Batchyard or

@@ -24,11 +24,11 @@ OnDelete = Callable[[str, str, str], None]
 SHORT_WATCH_SECONDS = 1.0
 
 
-class Feed:
+class Informer:
     """Tells of every object of a kind: `on_upsert(object, initial)` and `on_delete(namespace, name, uid)`.
 
     `initial` is True for objects of the first LIST, before `synced`. After any LIST, unchanged objects
-    are told of again. The callbacks must not block; one that raises is logged, and the feed goes on.
+    are told of again. The callbacks must not block; one that raises is logged, and the informer goes on.
     """
 
     def __init__(

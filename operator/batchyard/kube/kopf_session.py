@@ -1,4 +1,4 @@
-"""The HTTP session of Kopf, which decodes by itself what it is given. Called when Kopf logs in."""
+"""The HTTP session of Kopf, which decodes by itself what it is given."""
 
 from collections.abc import AsyncIterator, Mapping
 from ssl import SSLContext

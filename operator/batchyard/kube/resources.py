@@ -1,4 +1,4 @@
-"""The kinds the operator reads and writes, as URLs name them. Used by everyone who calls `KubeApi`."""
+"""The kinds the operator reads and writes, as URLs name them."""
 
 from dataclasses import dataclass
 

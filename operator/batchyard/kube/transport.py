@@ -1,4 +1,4 @@
-"""HTTP to the API server: one pooled session, credentials, retries and errors. Used by `client` alone.
+"""HTTP to the API server: one pooled session, credentials, retries and errors.
 
 The session is the one the Kubernetes client opens for its configuration (TLS, client certificates, pool), but
 requests go to it directly as bytes: the client's typed path costs several times the CPU per write.

@@ -1,4 +1,4 @@
-"""The JSON-lines stream of a WATCH, cut into events. Called by `client.KubeClient.watch`.
+"""The JSON-lines stream of a WATCH, cut into events.
 
 Lines may be any length (an object can exceed 1 MiB) and arrive in chunks of any size; the pieces of an
 unfinished line are kept apart until its end arrives: a long line costs one join, not one copy per chunk.

@@ -18,7 +18,7 @@ DOUBTFUL = "Doubtful"
 
 
 @dataclass(slots=True, frozen=True)
-class Verdict:
+class ReadyState:
     """What the conditions of an object say, and why."""
 
     ready: bool
@@ -31,7 +31,7 @@ class Verdict:
 
 
 def render_conditions(
-    verdict: Verdict, generation: int, previous: Mapping[str, Any], now: float
+    verdict: ReadyState, generation: int, previous: Mapping[str, Any], now: float
 ) -> list[dict[str, Any]]:
     """The `conditions` of a status; where nothing turned, the transition time is the `previous` one."""
     before = {condition["type"]: condition for condition in previous.get("conditions") or ()}

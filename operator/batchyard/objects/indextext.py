@@ -1,7 +1,7 @@
 """Sets of indexes as a status holds them: ranges, or bits where an array is in so many pieces that ranges get long.
 
-Called by `status` and `arraystatus`, both ways. A status is memory, so nothing may be left out of it; but 100,000 bits
-are never more than 17 KB, whatever their pattern, while their ranges may be 600.
+A status is memory, so nothing may be left out of it; but 100,000 bits are never more than 17 KB, whatever their
+pattern, while their ranges may be 600.
 """
 
 import base64

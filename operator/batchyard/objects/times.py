@@ -1,7 +1,6 @@
 """Times as the API server writes them (RFC 3339, UTC) and as the core counts them (seconds since the epoch).
 
-Called by everything that reads or renders an object. Kubernetes keeps whole seconds, so rendering drops the
-rest.
+Kubernetes keeps whole seconds, so rendering drops the rest.
 """
 
 from datetime import UTC, datetime

@@ -1,7 +1,4 @@
-"""Utilisation and backlog over time as one picture: SVG, written directly, so that it needs no plotting library.
-
-Called by the command line.
-"""
+"""Utilisation and backlog over time as one picture: SVG, written directly, so that it needs no plotting library."""
 
 from collections.abc import Sequence
 from math import floor, log10

@@ -1,8 +1,7 @@
 """What a replay counts, in memory that does not grow with the number of jobs.
 
-Called by `replay` as jobs start and end, read by `report` and `chart`. Waiting times go into a histogram that is exact
-up to 255 s and keeps 1 part in 128 beyond; what happens over time goes into a fixed number of equal slices, which
-double in length whenever the workload has outlasted them.
+Waiting times go into a histogram that is exact up to 255 s and keeps 1 part in 128 beyond; what happens over time goes
+into a fixed number of equal slices, which double in length whenever the workload has outlasted them.
 """
 
 from collections import Counter

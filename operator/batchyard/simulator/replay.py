@@ -1,8 +1,7 @@
 """The replay itself: virtual time jumps from one moment at which jobs come or end to the next, and the planner decides.
 
-Called by the command line, by tests and by the planner's benchmark. What the operator's cache would hold (jobs that
-wait, usage of shares, what is taken of environments) is kept here for jobs that wait or run, and forgotten then.
-Jobs start without delay and succeed; nodes neither come nor go.
+What the operator's cache would hold (jobs that wait, usage of shares, what is taken of environments) is kept here for
+jobs that wait or run, and forgotten then. Jobs start without delay and succeed; nodes neither come nor go.
 """
 
 import heapq
@@ -19,7 +18,7 @@ from batchyard.core.scheduling.backfill import Decided, backfill
 from batchyard.core.scheduling.backlog import Backlog
 from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
 from batchyard.core.scheduling.ledger import Ledger, Pool, with_pods
-from batchyard.core.scheduling.limits import Allowances, Name, needs
+from batchyard.core.scheduling.limits import Limits, Name, needs
 from batchyard.core.scheduling.placement import Hold, Placement, place_all
 from batchyard.core.scheduling.reservation import End, latest_end
 from batchyard.simulator.measures import Tally, Timeline
@@ -125,7 +124,7 @@ class Replay:
     def _place(self, now: int) -> None:
         if not self._waiting:
             return
-        ledger, allowances = Ledger(self._pools, self._used), Allowances(self._held)
+        ledger, limits = Ledger(self._pools, self._used), Limits(self._held)
         placed: dict[Key, Placement] = {}
         held: list[tuple[Key, Hold]] = []
         for key, decision in place_all(
@@ -136,7 +135,7 @@ class Replay:
             resolved=self._resolved,
             ledger=ledger,
             usage=self._usage,
-            allowances=allowances,
+            limits=limits,
             now=now,
         ):
             if isinstance(decision, Placement):
@@ -148,9 +147,9 @@ class Replay:
             pools=self._pools,
             backlog=self._backlog,
             resolved=self._resolved,
-            wants={},
+            demands={},
             usage=self._usage,
-            allowances=allowances,
+            limits=limits,
             ledger=ledger,
             decided=Decided(placed, held),
             running=lambda environment: self._ends(environment, now),

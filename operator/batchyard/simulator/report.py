@@ -1,4 +1,4 @@
-"""The results as a table on the terminal. Called by the command line."""
+"""The results as a table on the terminal."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,6 @@
 """One job of a workload as its source yields it, and the record the planner wants of it.
 
-Called by the two sources, `synthetic` and `swf`, and by `workload`. Jobs of one size share one record, so a million of
-them need no more memory than those that wait.
+Jobs of one size share one record, so a million of them need no more memory than those that wait.
 """
 
 from dataclasses import dataclass

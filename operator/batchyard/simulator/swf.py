@@ -1,8 +1,8 @@
 """Reads a trace in the Standard Workload Format, in which archives publish what supercomputers and clusters ran.
 
-Called by `workload`. A trace is a text file of one line per job, 18 numbers separated by blanks, -1 for what is not
-known; header and comments begin with `;`. Lines are read one at a time, so the length of a trace does not matter.
-docs/simulator.md lists the fields that are used.
+A trace is a text file of one line per job, 18 numbers separated by blanks, -1 for what is not known; header and
+comments begin with `;`. Lines are read one at a time, so the length of a trace does not matter. docs/simulator.md lists
+the fields that are used.
 """
 
 import gzip

@@ -1,6 +1,6 @@
 """A made-up workload: streams of jobs that come at random, with log-normal run times, the same for the same seed.
 
-Called by `workload`. Each stream draws from a generator of its own, so changing one leaves the others as they were.
+Each stream draws from a generator of its own, so changing one leaves the others as they were.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The workload file: environments, queues, and where the jobs come from. Read by the command line and by tests.
+"""The workload file: environments, queues, and where the jobs come from.
 
 Its queues have the fields of a JobQueue, so what was tried here can be applied as it is. What is wrong in the file
 ends in one sentence with the file, the field and a remedy.
@@ -13,11 +13,12 @@ import yaml
 from pydantic import Field
 
 from batchyard.api.models.base import Integer, ListMap, Model, Name, Number, Quantity
-from batchyard.api.models.jobqueue import LIMITS_OF_SHARES, PolicyType, QueueLimits, SchedulingPolicy
+from batchyard.api.models.jobqueue import LIMITS_OF_SHARES, PolicyType, SchedulingPolicy
 from batchyard.api.models.jobqueue import FairShare as FairShareSpec
+from batchyard.api.models.jobqueue import QueueLimits as QueueLimitsSpec
 from batchyard.api.validation import InvalidObject, parse
 from batchyard.core.model.environment import Environment, Node
-from batchyard.core.model.queue import FairShare, Limits, Queue
+from batchyard.core.model.queue import FairShare, Queue, QueueLimits
 from batchyard.core.model.resources import parse_resources
 from batchyard.core.scheduling.ledger import Pool, pool
 from batchyard.simulator.submission import Amounts, LeftOut, Submission
@@ -84,7 +85,7 @@ class QueueSpec(Model):
     """Environments in the order in which they are tried."""
     scheduling_policy: SchedulingPolicy = SchedulingPolicy()
     """FIFO or FairShare."""
-    limits: QueueLimits | None = None
+    limits: QueueLimitsSpec | None = None
     """Ceilings on what runs at the same time."""
 
     rules = (LIMITS_OF_SHARES,)
@@ -113,12 +114,12 @@ class QueueSpec(Model):
             limits=self._limits(),
         )
 
-    def _limits(self) -> Limits | None:
-        own, policy = self.limits or QueueLimits(), self.scheduling_policy.fair_share or FairShareSpec()
+    def _limits(self) -> QueueLimits | None:
+        own, policy = self.limits or QueueLimitsSpec(), self.scheduling_policy.fair_share or FairShareSpec()
         shares = {each.share_identifier: each.max_running_jobs for each in policy.shares}
         found = {share: limit for share, limit in shares.items() if limit is not None}
-        limits = Limits(own.max_running_jobs, own.max_running_jobs_per_share, found)
-        return None if limits == Limits() else limits
+        limits = QueueLimits(own.max_running_jobs, own.max_running_jobs_per_share, found)
+        return None if limits == QueueLimits() else limits
 
 
 class Workload(Model):

@@ -124,7 +124,7 @@ def _asked(module: ast.Module) -> Iterator[Permission]:
     }
     for call in (node for node in ast.walk(module) if isinstance(node, ast.Call)):
         match call:
-            case ast.Call(func=ast.Name("feed"), args=[ast.Name(kind), *_]):
+            case ast.Call(func=ast.Name("informer"), args=[ast.Name(kind), *_]):
                 yield from _permissions({kind}, "list_pages")
                 yield from _permissions({kind}, "watch")
             case ast.Call(func=ast.Name("owner_reference"), args=[ast.Attribute(attr=kind), *_]):

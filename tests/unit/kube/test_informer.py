@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batchyard.kube import errors
 from batchyard.kube.backoff import Backoff
-from batchyard.kube.informer import Feed
+from batchyard.kube.informer import Informer
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS
 from fakes.api import FakeApi
@@ -32,7 +32,7 @@ class Follower:
         self.mirror: dict[tuple[str, str], str] = {}
         self.told: list[str] = []
         loop = asyncio.get_running_loop()
-        self.feed = Feed(
+        self.informer = Informer(
             api,
             JOBS,
             self._upsert,
@@ -57,9 +57,9 @@ class Follower:
 @asynccontextmanager
 async def _following(api: FakeApi, **options: Any) -> AsyncIterator[Follower]:
     follower = Follower(api, **options)
-    task = asyncio.create_task(follower.feed.run())
+    task = asyncio.create_task(follower.informer.run())
     try:
-        await follower.feed.synced.wait()
+        await follower.informer.synced.wait()
         await asyncio.sleep(0.01)
         yield follower
     finally:
@@ -150,8 +150,8 @@ def test_bookmarks_carry_a_quiet_watch_over_a_compaction() -> None:
             api.store.create(JOBS, _job("foreign"), "ns")
             api.bookmark(JOBS)
             await asyncio.sleep(2)
-            assert follower.feed.last_contact is not None
-            assert follower.feed.last_contact < 1
+            assert follower.informer.last_contact is not None
+            assert follower.informer.last_contact < 1
             api.store.compact()
             api.fail_next("list", JOBS, UNWANTED)
             api.disconnect(JOBS)

@@ -1,7 +1,6 @@
 """From pydantic's JSON schema to the structural OpenAPI v3 schema that a CustomResourceDefinition takes.
 
 References are inlined, nullable unions become optional fields, what this version refuses becomes CEL rules.
-Called by `crds` (writes the files) and `reference` (writes the page).
 """
 
 from typing import Any

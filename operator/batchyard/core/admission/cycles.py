@@ -11,11 +11,11 @@ from batchyard.core.admission.dependencies import NAMED_AT_MOST, Jobs
 from batchyard.core.model.job import Key
 from batchyard.core.model.status import BEFORE_THE_QUEUE
 
-_CIRCLES = 20
+_LOOKED_FOR = 20
 """How many circles are looked for at most among jobs that all wait for each other: finding each costs time."""
 
 
-def cycles(keys: Iterable[Key], objects: Jobs) -> dict[Key, str]:
+def find_cycles(keys: Iterable[Key], objects: Jobs) -> dict[Key, str]:
     """Find the jobs that wait for themselves in the end, with a sentence that names the circle.
 
     `keys` are the jobs that came: dependencies cannot be changed, so only one of them can close a circle, and only if
@@ -26,7 +26,7 @@ def cycles(keys: Iterable[Key], objects: Jobs) -> dict[Key, str]:
     for key in sorted(key for key in keys if objects.dependents.get(key)):
         if key not in seen:
             for component in _components(key, objects, seen):
-                _name_circles(component, objects, found)
+                _name_cycles(component, objects, found)
     return found
 
 
@@ -76,20 +76,20 @@ def _components(start: Key, objects: Jobs, seen: dict[Key, int]) -> Iterable[lis
                 yield component
 
 
-def _name_circles(component: list[Key], objects: Jobs, found: dict[Key, str]) -> None:
+def _name_cycles(component: list[Key], objects: Jobs, found: dict[Key, str]) -> None:
     members = set(component)
-    circles: list[list[Key]] = []
+    cycles: list[list[Key]] = []
     for key in component:
         if key in found:
             continue
-        if len(circles) == _CIRCLES:
-            found[key] = f"one circle of several that the job is in: {_sentence(circles[0], 0)}"
-        elif circle := _circle(key, members, objects):
-            circles.append(circle)
+        if len(cycles) == _LOOKED_FOR:
+            found[key] = f"one circle of several that the job is in: {_sentence(cycles[0], 0)}"
+        elif circle := _cycle(key, members, objects):
+            cycles.append(circle)
             found.update((each, _sentence(circle, index)) for index, each in enumerate(circle))
 
 
-def _circle(start: Key, members: set[Key], objects: Jobs) -> list[Key]:
+def _cycle(start: Key, members: set[Key], objects: Jobs) -> list[Key]:
     """A shortest way from a job back to itself, within its component; empty when there is none."""
     came_from: dict[Key, Key] = {}
     ring = [start]

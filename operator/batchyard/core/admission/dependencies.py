@@ -11,7 +11,7 @@ from typing import Protocol
 
 from batchyard.api.models.batchjob import DependencyType, JobState
 from batchyard.api.reasons import Reason
-from batchyard.core.admission.references import Never, Waits
+from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import BatchJob, Dependency, Key
 from batchyard.core.model.status import TERMINAL, EndedDependency, Status
@@ -42,7 +42,7 @@ class Jobs(Protocol):
         """Their statuses."""
 
     @property
-    def unstored(self) -> Collection[Key]:
+    def unpersisted_ends(self) -> Collection[Key]:
         """The jobs whose end, if they have come to one, the API server does not hold yet."""
 
     @property
@@ -50,7 +50,9 @@ class Jobs(Protocol):
         """Who depends on a job, whether that job exists or not."""
 
 
-def check(job: BatchJob, status: Status, objects: Jobs) -> tuple[tuple[EndedDependency, ...], Waits | Never | None]:
+def check(
+    job: BatchJob, status: Status, objects: Jobs
+) -> tuple[tuple[EndedDependency, ...], Pending | Unsatisfiable | None]:
     """Return the dependencies that have ended, and what follows; None when all are met.
 
     What does not do is the last entry, and the first one of the spec to be so.
@@ -60,7 +62,7 @@ def check(job: BatchJob, status: Status, objects: Jobs) -> tuple[tuple[EndedDepe
     for dependency in job.depends_on:
         if dependency.type is DependencyType.N_TO_N and dependency.job not in ended:
             if (mismatch := _mismatch(job, dependency, objects)) is not None:
-                return tuple(ended.values()), Never(Reason.DEPENDENCY_NOT_MET, mismatch)
+                return tuple(ended.values()), Unsatisfiable(Reason.DEPENDENCY_NOT_MET, mismatch)
             if not _exists((job.key[0], dependency.job), objects):
                 waiting.append(dependency)
             continue  # from here on, `indexgate` judges it index by index
@@ -70,7 +72,9 @@ def check(job: BatchJob, status: Status, objects: Jobs) -> tuple[tuple[EndedDepe
             continue
         ended[dependency.job] = end
         if not _meets(dependency.type, end.state):
-            return tuple(ended.values()), Never(Reason.DEPENDENCY_NOT_MET, _not_met(job, dependency, end, objects))
+            return tuple(ended.values()), Unsatisfiable(
+                Reason.DEPENDENCY_NOT_MET, _not_met(job, dependency, end, objects)
+            )
     return tuple(ended.values()), _wait(job, waiting, objects) if waiting else None
 
 
@@ -120,7 +124,7 @@ def counting_end(key: Key, dependency: Dependency, objects: Jobs) -> EndedDepend
     """
     other = objects.statuses.get(key)
     end = _end(dependency, other) if other is not None else None
-    if other is None or end is None or key not in objects.unstored:
+    if other is None or end is None or key not in objects.unpersisted_ends:
         return end
     never_ran = not other.attempts and other.started_at is None  # arrays have no attempts
     return end if never_ran and not _meets(dependency.type, end.state) else None
@@ -167,13 +171,13 @@ def _why(root: Key, other: Status, objects: Jobs) -> str:
     return f" ({status.reason}: {status.message})"
 
 
-def _wait(job: BatchJob, waiting: list[Dependency], objects: Jobs) -> Waits:
+def _wait(job: BatchJob, waiting: list[Dependency], objects: Jobs) -> Pending:
     missing = [each.job for each in waiting if not _exists((job.key[0], each.job), objects)]
     wishes = _listed([f"BatchJob {each.job} to {_WANTED[each.type]}" for each in waiting])
     if not missing:
-        return Waits(Reason.WAITING_FOR_DEPENDENCIES, f"waits for {wishes}")
+        return Pending(Reason.WAITING_FOR_DEPENDENCIES, f"waits for {wishes}")
     do = "does" if len(missing) == 1 else "do"
-    return Waits(
+    return Pending(
         Reason.DEPENDENCY_NOT_FOUND,
         f"waits for {wishes}; {_listed(missing)} {do} not exist in namespace {job.key[0]} yet",
     )

@@ -1,8 +1,7 @@
 """Which indexes of an array may run, where not all may, or where they wait for single ones, of their own or another's.
 
-Called by the planner for arrays that are past the other dependencies. An array with such a gate has no Indexed Job,
-whose indexes could not be held back one by one: each index gets a Job of its own when its turn has come. So does an
-array of which each index uses something up.
+An array with such a gate has no Indexed Job, whose indexes could not be held back one by one: each index gets a Job of
+its own when its turn has come. So does an array of which each index uses something up.
 """
 
 from collections.abc import Mapping

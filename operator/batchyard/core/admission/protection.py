@@ -1,8 +1,8 @@
 """Namespaces in which no job runs, whoever may create BatchJobs there.
 
-Asked by `references` before anything else, and by the keeper of definitions. Pods of kube-system and of the operator's
-own namespace can use service accounts that may do anything: a right on BatchJobs alone must not lead to these. What
-runs there already, since it was started before, goes on to its end, an array in the places that it has.
+Pods of kube-system and of the operator's own namespace can use service accounts that may do anything: a right on
+BatchJobs alone must not lead to these. What runs there already, since it was started before, goes on to its end, an
+array in the places that it has.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """What does a job run, and may it be queued? Small checks, each answering with a reason and a sentence, or nothing.
 
-Called by the planner for every job that something happened to, or to what it refers to. Objects may arrive in any
-order: what is missing is waited for, only what can never become right fails the job. Whether the queue takes a job
-concerns only those that wait; a run goes on.
+Objects may arrive in any order: what is missing is waited for, only what can never become right fails the job. Whether
+the queue takes a job concerns only those that wait; a run goes on.
 """
 
 from collections.abc import Mapping
@@ -54,7 +53,7 @@ class Objects(Protocol):
 
 
 @dataclass(slots=True, frozen=True)
-class Waits:
+class Pending:
     """Something is missing that may still come."""
 
     reason: str
@@ -64,7 +63,7 @@ class Waits:
 
 
 @dataclass(slots=True, frozen=True)
-class Never:
+class Unsatisfiable:
     """The job can never run as it is."""
 
     reason: str
@@ -73,33 +72,33 @@ class Never:
 
 def program(
     job: BatchJob, origin: Origin | None, resolved: Resolved | None, objects: Objects, *, ran: bool = False
-) -> Resolved | Waits | Never:
+) -> Resolved | Pending | Unsatisfiable:
     """Say what the job runs. `origin` is the revision that it got earlier, if any: it is never resolved a second time.
 
     Unless its definition was deleted and made anew since. Then a job that has not run takes what is there, as if it
     were submitted now; one that `ran` goes on only if the new definition has the same content.
     """
     if refusal := objects.protection.refusal(job.key[0]):
-        return Never(Reason.NAMESPACE_PROTECTED, refusal)
+        return Unsatisfiable(Reason.NAMESPACE_PROTECTED, refusal)
     if job.refusal:
-        return Never(Reason.INVALID_SPEC, job.refusal)
+        return Unsatisfiable(Reason.INVALID_SPEC, job.refusal)
     key = (job.key[0], job.definition)
     definition, known = objects.definitions.get(key), objects.revisions.get(key, {})
     if definition is None:
         missing = f"JobDefinition {job.definition} does not exist in namespace {job.key[0]}"
         then = "any more; the job goes on once it is there again with the same content"
         message = f"{missing} {then}" if ran else f"{missing}; the job is queued once it does"
-        return Waits(Reason.JOB_DEFINITION_NOT_FOUND, message)
+        return Pending(Reason.JOB_DEFINITION_NOT_FOUND, message)
     if resolved is not None and still_there(resolved, known):
         return resolved
     found = _revision(job, origin, definition, known, ran=ran)
     return _resolved(job, found, objects) if isinstance(found, Revision) else found
 
 
-def refused_by_queue(job: BatchJob, objects: Objects) -> Waits | Never | None:
+def refused_by_queue(job: BatchJob, objects: Objects) -> Pending | Unsatisfiable | None:
     """Say why the queue does not take the job, if that is so."""
     if (fault := objects.faults.get(job.key)) is not None:
-        return Waits(Reason.INVALID_SPEC, fault, stalled=True)
+        return Pending(Reason.INVALID_SPEC, fault, stalled=True)
     return _queue(job, objects) or _share(job, objects.queues[job.queue])
 
 
@@ -111,42 +110,44 @@ def still_there(resolved: Resolved, revisions: Mapping[int, Revision]) -> bool:
 
 def _revision(
     job: BatchJob, origin: Origin | None, definition: Definition, revisions: Mapping[int, Revision], *, ran: bool
-) -> Revision | Waits | Never:
+) -> Revision | Pending | Unsatisfiable:
     if origin is not None and origin.definition_uid in ("", definition.uid):
         return _found(select(definition, revisions, origin.number, already_resolved=True))
     if origin is not None:
         if same := same_program(origin, revisions.values()):
             return same
         if ran and origin.digest != definition.digest:
-            return Never(
+            return Unsatisfiable(
                 Reason.DEFINITION_REPLACED,
                 f"JobDefinition {job.definition} was deleted and made anew with another content since the job's first"
                 " attempt, and no attempt runs another program than the one before: submit the job again",
             )
     if definition.refusal:
-        return Never(Reason.INVALID_SPEC, f"JobDefinition {job.definition}: {definition.refusal}")
+        return Unsatisfiable(Reason.INVALID_SPEC, f"JobDefinition {job.definition}: {definition.refusal}")
     return _found(select(definition, revisions, job.pinned_revision))
 
 
-def _found(answer: Revision | Missing) -> Revision | Waits:
-    return Waits(answer.reason, answer.message) if isinstance(answer, Missing) else answer
+def _found(answer: Revision | Missing) -> Revision | Pending:
+    return Pending(answer.reason, answer.message) if isinstance(answer, Missing) else answer
 
 
-def _resolved(job: BatchJob, revision: Revision, objects: Objects) -> Resolved | Never:
+def _resolved(job: BatchJob, revision: Revision, objects: Objects) -> Resolved | Unsatisfiable:
     try:
         return objects.templates.resolve(job, revision)
     except TemplateError as error:
-        return Never(error.reason, error.message)
+        return Unsatisfiable(error.reason, error.message)
 
 
-def _queue(job: BatchJob, objects: Objects) -> Waits | None:
+def _queue(job: BatchJob, objects: Objects) -> Pending | None:
     queue = objects.queues.get(job.queue)
     if queue is None:
-        return Waits(Reason.JOB_QUEUE_NOT_FOUND, f"JobQueue {job.queue} does not exist; the job is queued once it does")
+        return Pending(
+            Reason.JOB_QUEUE_NOT_FOUND, f"JobQueue {job.queue} does not exist; the job is queued once it does"
+        )
     if queue.refusal:
-        return Waits(Reason.INVALID_SPEC, f"JobQueue {job.queue} cannot be used: {queue.refusal}")
+        return Pending(Reason.INVALID_SPEC, f"JobQueue {job.queue} cannot be used: {queue.refusal}")
     if queue.namespaces is not None and not matches(queue.namespaces, objects.namespaces.get(job.key[0], {})):
-        return Waits(
+        return Pending(
             Reason.NAMESPACE_NOT_ALLOWED,
             f"JobQueue {job.queue} does not accept jobs of namespace {job.key[0]}: its namespaceSelector does not "
             "match the namespace's labels",
@@ -154,19 +155,19 @@ def _queue(job: BatchJob, objects: Objects) -> Waits | None:
     return None
 
 
-def _share(job: BatchJob, queue: Queue) -> Never | Waits | None:
+def _share(job: BatchJob, queue: Queue) -> Unsatisfiable | Pending | None:
     """A queue's policy never changes its type, so a job that does not go with it never will."""
     if queue.fair_share is not None and not job.share:
         named = f" {job.key[0]}" if queue.fair_share.admission is ShareAdmission.NAMESPACE else ""
-        return Never(
+        return Unsatisfiable(
             Reason.SHARE_IDENTIFIER_MISSING,
             f"JobQueue {queue.name} shares fairly and must know the share: submit the job with spec.shareIdentifier"
             + named,
         )
     if queue.fair_share is not None and (refusal := _not_admitted(job, queue.name, queue.fair_share)):
-        return Waits(Reason.SHARE_NOT_ADMITTED, refusal, stalled=True)
+        return Pending(Reason.SHARE_NOT_ADMITTED, refusal, stalled=True)
     if queue.fair_share is None and job.share:
-        return Never(
+        return Unsatisfiable(
             Reason.SHARE_IDENTIFIER_NOT_ALLOWED,
             f"JobQueue {queue.name} is first come, first served: submit the job without spec.shareIdentifier, or to a "
             "queue with the scheduling policy FairShare",

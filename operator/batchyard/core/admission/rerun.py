@@ -1,42 +1,43 @@
 """Which indexes of an earlier array run again in a new one (`spec.array.rerun`), and what the others count as.
 
-Called by the planner before such an array is queued. The new array waits for the end of the earlier one, as for a
-dependency of the type Finished, and its status remembers that end. All that is decided here follows from that memory,
-so it stays the same when the earlier array is deleted.
+The new array waits for the end of the earlier one, as for a dependency of the type Finished, and its status remembers
+that end. All that is decided here follows from that memory, so it stays the same when the earlier array is deleted.
 """
 
 from dataclasses import replace
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
-from batchyard.core.admission.references import Never
+from batchyard.core.admission.references import Unsatisfiable
 from batchyard.core.model.array import ArrayShape, ArrayStatus, Rerun
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.status import EndedDependency, Status
 
 
-def choose(shape: ArrayShape, rerun: Rerun, status: Status) -> tuple[Status, Never | None]:
+def choose(shape: ArrayShape, rerun: Rerun, status: Status) -> tuple[Status, Unsatisfiable | None]:
     """Return the status with the chosen indexes entered, once they are known, and why none can run if that is so."""
     return _entered(shape, rerun, status), _refusal(shape, rerun, status)
 
 
-def _refusal(shape: ArrayShape, rerun: Rerun, status: Status) -> Never | None:
+def _refusal(shape: ArrayShape, rerun: Rerun, status: Status) -> Unsatisfiable | None:
     """Say why there is nothing that could run again, as soon as that is known."""
     outside = (rerun.indexes or IndexSet()) - IndexSet.below(shape.size)
     if outside:
         message = (
             f"spec.array.rerun.indexes has {outside.brief()}, but indexes of this array go from 0 to {shape.size - 1}"
         )
-        return Never(Reason.INVALID_SPEC, f"{message}; submit it anew with indexes that there are")
+        return Unsatisfiable(Reason.INVALID_SPEC, f"{message}; submit it anew with indexes that there are")
     end = _end(rerun, status)
     if end is None:
         return None
     if end.size != shape.size:
         has = f"has {end.size} indexes" if end.size else "is no array"
         message = f"spec.array.rerun is for arrays of the same size, but BatchJob {rerun.job} {has} and this one"
-        return Never(Reason.INVALID_SPEC, f"{message} {shape.size}; submit it anew with the size of the other one")
+        return Unsatisfiable(
+            Reason.INVALID_SPEC, f"{message} {shape.size}; submit it anew with the size of the other one"
+        )
     if not _chosen(shape, rerun, end):
-        return Never(
+        return Unsatisfiable(
             Reason.NOTHING_TO_RERUN, f"every index of BatchJob {rerun.job} has succeeded: none is to run again"
         )
     return None

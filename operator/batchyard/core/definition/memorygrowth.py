@@ -1,8 +1,7 @@
 """More memory for the next run of a job that ran out of it (`retryStrategy.onOutOfMemory`).
 
-Called by `planner`, so that the grown request is what is charged and what the pod asks for, and by `lifecycle`, for
-what the job's message says about it. How much follows from the definition and from how often the attempts in status
-say that a container was killed: a restarted operator comes to the same.
+How much follows from the definition and from how often the attempts in status say that a container was killed: a
+restarted operator comes to the same.
 """
 
 import math

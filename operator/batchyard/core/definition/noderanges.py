@@ -1,7 +1,7 @@
 """Which nodes of a multi-node job run what: the arithmetic of `targetNodes`.
 
-Called by `template` when a job is resolved. Nodes are counted from 0; each runs what the narrowest range around
-it says, and of equally narrow ones the one named last.
+Nodes are counted from 0; each runs what the narrowest range around it says, and of equally narrow ones the one named
+last.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,4 @@
-"""Numbering, choosing and expiring the revisions of a JobDefinition.
-
-Called when a definition changes (is this a new revision?), when a job is first looked at (which revision does
-it mean?) and when old revisions are cleared away.
-"""
+"""Numbering, choosing and expiring the revisions of a JobDefinition."""
 
 import hashlib
 import json

@@ -1,7 +1,6 @@
 """What a run was granted with: all that its end is judged by, whatever has become of its queue and definition since.
 
-The Kubernetes Job bears it as an annotation. Called by `attempts`, `lifecycle` and `indexruns`, which judge ends, and
-by the planner, which asks what a job has run before.
+The Kubernetes Job bears it as an annotation.
 """
 
 from collections.abc import Iterable

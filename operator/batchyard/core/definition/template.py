@@ -17,11 +17,7 @@ from batchyard.core.definition.parameters import MAX_LENGTH, MissingParameterErr
 from batchyard.core.definition.podresources import pod_request, with_checked_resources
 from batchyard.core.definition.podtemplate import of_range, overridden, pod_template
 from batchyard.core.definition.retrypolicy import retry_policy
-from batchyard.core.model.definition import (
-    DEFAULT_STARTUP_GRACE_SECONDS,
-    Resolved,
-    Revision,
-)
+from batchyard.core.model.definition import DEFAULT_STARTUP_GRACE_SECONDS, Resolved, Revision
 from batchyard.core.model.gang import Gang, NodeGroup
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.resources import Resources

@@ -1,7 +1,6 @@
 """Which turns of a job are worth a Kubernetes Event: only those that a person may have to do something about.
 
-Called by the runtime's cache for every status decided. Ordinary progress makes no Event: the status tells it, and an
-Event per step would cost more writes than the job itself.
+Ordinary progress makes no Event: the status tells it, and an Event per step would cost more writes than the job itself.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""How long runs take: what the runs of a definition's revision that succeeded lately took.
-
-Fed by `runtime.forecast` with every run that succeeds, after a restart with those whose jobs are still there; asked by
-`estimates`.
-"""
+"""How long runs take: what the runs of a definition's revision that succeeded lately took."""
 
 from collections import deque
 from statistics import median

@@ -1,9 +1,8 @@
 """When waiting jobs can be expected to start, where it is known how long what goes before them takes.
 
-Called by `runtime.forecast` now and then. The first jobs of each queue are placed in thought, by the sums, in the order
-of their turns, as what runs comes to its expected end: what runs of the same revision took lately, else their timeout.
-Where neither is known, or a job is held back by something else than room, there is no estimate for it, nor for those
-behind it.
+The first jobs of each queue are placed in thought, by the sums, in the order of their turns, as what runs comes to its
+expected end: what runs of the same revision took lately, else their timeout. Where neither is known, or a job is held
+back by something else than room, there is no estimate for it, nor for those behind it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,8 +18,8 @@ from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling import arrayplaces
-from batchyard.core.scheduling.fairshare.order import Turns
+from batchyard.core.scheduling import arrayslots
+from batchyard.core.scheduling.fairshare.order import FairShareOrder
 from batchyard.core.scheduling.ledger import Charge, Ledger, places, with_pods
 from batchyard.core.scheduling.placement import Hold, scheduling_order
 from batchyard.core.scheduling.reservation import time_limit
@@ -61,17 +60,17 @@ class _Waiting:
 
 
 @dataclass(slots=True, frozen=True)
-class Seen:
+class Observation:
     """What is known beyond the snapshot."""
 
-    held: Mapping[Key, Hold]
+    holds: Mapping[Key, Hold]
     """What the last pass has told the jobs that it has looked at."""
-    yielding: frozenset[Key]
+    reclaims: frozenset[Key]
     """The arrays that give way."""
     durations: Durations
 
 
-def estimates(snapshot: Snapshot, seen: Seen, now: float) -> dict[Key, float]:
+def estimates(snapshot: Snapshot, seen: Observation, now: float) -> dict[Key, float]:
     """Return the time at which each of the first jobs is expected to start, as far as that is known.
 
     Infinity stands for a start so late that no date is told.
@@ -165,22 +164,22 @@ def _names(waiting: Iterable[_Waiting]) -> set[str]:
     return {name for each in waiting for name in each.environments}
 
 
-def _line(snapshot: Snapshot, seen: Seen, queue: Queue, now: float) -> Iterator[_Waiting]:
+def _line(snapshot: Snapshot, seen: Observation, queue: Queue, now: float) -> Iterator[_Waiting]:
     """The first jobs of a queue that wait for room, in the order of their turns."""
     known = (name for name in queue.environments if name in snapshot.pools)
     enabled = [name for name in known if not (it := snapshot.environments[name]).refusal and it.enabled]
     if not queue.enabled or not enabled:
         return
-    turns = Turns(queue, snapshot.backlog, snapshot.resolved, snapshot.usage.get(queue.name), now)
+    share_order = FairShareOrder(queue, snapshot.backlog, snapshot.resolved, snapshot.usage.get(queue.name), now)
     count = 0
-    for key in turns:
-        hold = seen.held.get(key)
+    for key in share_order:
+        hold = seen.holds.get(key)
         if hold is not None and hold.reason == Reason.RESERVED_FOR_OTHER_SHARES:
             yield _Waiting(tuple(enabled))
             return
         if hold is not None and hold.reason not in _FOR_ROOM:
-            if hold.ends_line:
-                turns.leave()
+            if hold.ends_share_queue:
+                share_order.leave()
             continue
         if count == DEPTH:
             yield _Waiting(tuple(enabled))
@@ -188,22 +187,24 @@ def _line(snapshot: Snapshot, seen: Seen, queue: Queue, now: float) -> Iterator[
         resolved = snapshot.resolved[key]
         candidates = [name for name in enabled if snapshot.pools[name].could_hold(resolved.request, resolved.gang)]
         if candidates:
-            turns.charge(candidates[0], resolved.request)
+            share_order.charge(candidates[0], resolved.request)
             yield _waiting(snapshot, seen, queue, key, candidates, now)
             count += 1
 
 
-def _waiting(snapshot: Snapshot, seen: Seen, queue: Queue, key: Key, candidates: list[str], now: float) -> _Waiting:
+def _waiting(
+    snapshot: Snapshot, seen: Observation, queue: Queue, key: Key, candidates: list[str], now: float
+) -> _Waiting:
     job, resolved = snapshot.jobs[key], snapshot.resolved[key]
     # How limits and consumable resources turn out is not looked at.
     told = queue.limits is None and not resolved.consumables
     seconds = _seconds(seen.durations, job, resolved)
     if job.array is None:
         return _Waiting(tuple(candidates), key, with_pods(resolved.request), seconds, told=told)
-    want, run = snapshot.wants[key], snapshot.arrays.get(key)
+    demand, run = snapshot.demands[key], snapshot.arrays.get(key)
     if run is not None:
         left, rate = run.indexed.unfinished if run.indexed else 0, _rate(snapshot, seen, job, run, now)
-        until = now + max(left - arrayplaces.taken(run), 0) / rate if rate else inf
+        until = now + max(left - arrayslots.taken(run), 0) / rate if rate else inf
         return _Waiting((run.environment,), until=until)
     return _Waiting(
         tuple(candidates),
@@ -211,12 +212,12 @@ def _waiting(snapshot: Snapshot, seen: Seen, queue: Queue, key: Key, candidates:
         with_pods(resolved.request),
         seconds,
         indexes=job.array.size,
-        slots=want.total,
+        slots=demand.total,
         told=told and not arraystatus.has_started(snapshot.statuses[key]),
     )
 
 
-def _ends(snapshot: Snapshot, seen: Seen, now: float) -> Iterator[_Event]:
+def _ends(snapshot: Snapshot, seen: Observation, now: float) -> Iterator[_Event]:
     """When what runs, or is being started, is expected to end."""
     for charge in snapshot.charges.values():
         job, resolved, run = snapshot.jobs.get(charge.key), snapshot.resolved.get(charge.key), charge.run
@@ -234,12 +235,12 @@ def _ends(snapshot: Snapshot, seen: Seen, now: float) -> Iterator[_Event]:
 
 
 def _ends_of_array(
-    snapshot: Snapshot, seen: Seen, job: BatchJob, charge: Charge, run: Run, now: float
+    snapshot: Snapshot, seen: Observation, job: BatchJob, charge: Charge, run: Run, now: float
 ) -> Iterator[_Event]:
-    taken, rate = arrayplaces.taken(run), _rate(snapshot, seen, job, run, now)
+    taken, rate = arrayslots.taken(run), _rate(snapshot, seen, job, run, now)
     if run.indexed is None or not taken or not rate:
         return
-    if job.key not in seen.yielding:
+    if job.key not in seen.reclaims:
         waiting = max(run.indexed.unfinished - taken, 0)
         yield _event(now + waiting / rate, charge.environment, {})
         yield _event(now + (waiting + taken) / rate, charge.environment, charge.amount)
@@ -250,9 +251,9 @@ def _ends_of_array(
         yield _event(now + step * taken / steps / rate, charge.environment, share)
 
 
-def _rate(snapshot: Snapshot, seen: Seen, job: BatchJob, run: Run, now: float) -> float:
+def _rate(snapshot: Snapshot, seen: Observation, job: BatchJob, run: Run, now: float) -> float:
     """How many indexes of an array end per second: as many as so far, once some have; 0 where that is not known."""
-    status, taken = snapshot.statuses[job.key], arrayplaces.taken(run)
+    status, taken = snapshot.statuses[job.key], arrayslots.taken(run)
     if run.indexed is None or not taken:
         return 0.0
     ended = run.indexed.size - run.indexed.unfinished

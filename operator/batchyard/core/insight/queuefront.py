@@ -1,7 +1,6 @@
 """Who is at the front of each queue, why the first does not start, and since when nothing of the queue could.
 
-Made from what a pass has decided; kept by `runtime.fronts` from pass to pass and shown in the queue's status. A queue
-is blocked while jobs of it wait and none could be placed for a while, whatever holds them back.
+A queue is blocked while jobs of it wait and none could be placed for a while, whatever holds them back.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -32,19 +31,19 @@ class Front:
     """Whether others of the queue start."""
 
 
-def fronts(held: Iterable[tuple[Key, Hold]], placed: Iterable[Key], jobs: Mapping[Key, BatchJob]) -> dict[str, Front]:
+def fronts(holds: Iterable[tuple[Key, Hold]], placed: Iterable[Key], jobs: Mapping[Key, BatchJob]) -> dict[str, Front]:
     """Return the fronts of the queues in which jobs wait."""
     moving = {jobs[key].queue for key in placed}
-    holds: dict[str, dict[Key, Hold]] = {}
+    firsts: dict[str, dict[Key, Hold]] = {}
     blocking: dict[str, Hold] = {}
-    for key, hold in held:
+    for key, hold in holds:
         queue = jobs[key].queue
-        first = holds.setdefault(queue, {})
+        first = firsts.setdefault(queue, {})
         if len(first) < SHOWN_AT_FRONT:
             first[key] = hold
         if queue not in blocking or (blocking[queue].stalled and not hold.stalled):
             blocking[queue] = hold
-    return {queue: Front(first, blocking[queue], queue in moving) for queue, first in holds.items()}
+    return {queue: Front(first, blocking[queue], queue in moving) for queue, first in firsts.items()}
 
 
 def why(status: Status, hold: Hold | None, visibility: Visibility) -> tuple[str, str]:

@@ -1,9 +1,8 @@
 """What a job behind others in its queue (or its share of one) says of its place there, and when that is said anew.
 
-Called by the planner for jobs that come into a queue, and by the loop now and then for all that wait. A place is a
-reading, so the message carries its time; it is renewed when it has changed enough to matter (halved, or among the
-first ten), which keeps the number of writes of a waiting job logarithmic in the length of its queue. The estimate of
-its start goes along; for its own sake it is told seldom, and only when it has changed by much.
+A place is a reading, so the message carries its time; it is renewed when it has changed enough to matter (halved, or
+among the first ten), which keeps the number of writes of a waiting job logarithmic in the length of its queue. The
+estimate of its start goes along; for its own sake it is told seldom, and only when it has changed by much.
 """
 
 from collections.abc import Mapping
@@ -120,8 +119,8 @@ def renewals(
     """
     found: dict[Key, Status] = {}
     for queue in backlog.names():
-        for _, line in sorted(backlog.lines(queue).items()):
-            for position, key in enumerate(map(key_of, line), start=1):
+        for _, share_queue in sorted(backlog.share_queues(queue).items()):
+            for position, key in enumerate(map(key_of, share_queue), start=1):
                 status, estimate = statuses[key], estimates.get(key)
                 if outdated(status, position):
                     found[key] = queued_behind(jobs[key], status, position, now, estimate)

@@ -1,7 +1,4 @@
-"""The list of attempts in a job's status: how a run comes into it, and how its end closes it and what follows.
-
-Called by `lifecycle`, which reads from runs and pods what has happened.
-"""
+"""The list of attempts in a job's status: how a run comes into it, and how its end closes it and what follows."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +6,7 @@ from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
 from batchyard.core.definition import memorygrowth
 from batchyard.core.lifecycle import retries, takeback
-from batchyard.core.lifecycle.outcome import Outcome, Verdict
+from batchyard.core.lifecycle.outcome import Outcome, RunResult
 from batchyard.core.model.definition import Resolved, RetryPolicy
 from batchyard.core.model.run import Pod, Run, RunTerms
 from batchyard.core.model.status import Attempt, Status
@@ -66,7 +63,7 @@ def closed(
     stopped_at = (pod.stopped_at if pod else None) or (run.ended_at if run else None) or terms.now
     open_attempt = status.attempts[-1]
     started_at = (pod.started_at if pod else None) or open_attempt.started_at
-    if started_at is None and run is not None and outcome.verdict is Verdict.SUCCEEDED:
+    if started_at is None and run is not None and outcome.verdict is RunResult.SUCCEEDED:
         started_at = run.started_at
     entry = open_attempt._replace(
         pod_name=pod.name if pod else open_attempt.pod_name,
@@ -89,7 +86,7 @@ def lost(status: Status, terms: Terms, *, superseded: bool) -> Status:
     """Close an attempt whose Kubernetes Job is gone: deleted by somebody, which says nothing about the work."""
     attempt = status.attempts[-1]
     message = f"Kubernetes Job {attempt.job_name} was deleted before it ended"
-    outcome = Outcome(Verdict.INTERRUPTED, Reason.JOB_DELETED, message)
+    outcome = Outcome(RunResult.INTERRUPTED, Reason.JOB_DELETED, message)
     entry = attempt._replace(stopped_at=terms.now, reason=outcome.reason, message=outcome.message)
     status = status._replace(attempts=(*status.attempts[:-1], entry))
     return _decided(status, outcome, terms.now, terms, superseded=superseded)
@@ -97,10 +94,10 @@ def lost(status: Status, terms: Terms, *, superseded: bool) -> Status:
 
 def _decided(status: Status, outcome: Outcome, stopped_at: float, terms: Terms, *, superseded: bool) -> Status:
     attempt = status.attempts[-1]
-    follows: retries.Fail | retries.Again | None
+    follows: retries.GiveUp | retries.Retry | None
     if superseded:
-        follows = retries.Again(terms.now, outcome.reason, outcome.message)
-    elif outcome.verdict is Verdict.TAKEN_BACK:
+        follows = retries.Retry(terms.now, outcome.reason, outcome.message)
+    elif outcome.verdict is RunResult.TAKEN_BACK:
         follows = takeback.again(status.attempts, terms.job_uid, outcome, terms.now)
     else:
         follows = retries.after(
@@ -112,9 +109,9 @@ def _decided(status: Status, outcome: Outcome, stopped_at: float, terms: Terms, 
             chance=retries.chance_of(terms.job_uid, attempt.attempt),
             memory=memorygrowth.outlook(terms.resolved, status.attempts) if terms.resolved else "",
         )
-    interrupted = outcome.verdict is Verdict.INTERRUPTED
+    interrupted = outcome.verdict is RunResult.INTERRUPTED
     status = status._replace(interruptions=status.interruptions + interrupted)
-    if isinstance(follows, retries.Again):
+    if isinstance(follows, retries.Retry):
         return status._replace(
             state=JobState.RUNNABLE,
             reason=follows.reason,

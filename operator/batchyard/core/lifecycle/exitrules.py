@@ -1,8 +1,8 @@
 """Which rule of `retryStrategy.evaluateOnExit` speaks about a failed attempt.
 
-Called by `retries` for attempts that failed by themselves: interruptions cost nothing and timeouts are never retried,
-so no rule is asked about those. Rules written for AWS Batch work as they are where an attempt has, beside Batchyard's
-reason and message, the strings that AWS Batch gives to the same event; docs/concepts.md lists them.
+Rules written for AWS Batch work as they are where an attempt has, beside Batchyard's reason and message, the strings
+that AWS Batch gives to the same event; docs/concepts/retries.md lists them. Only attempts that failed by themselves
+come here: interruptions cost nothing, and timeouts are never retried.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Whether a run was stopped from outside: evicted, drained, preempted, lost with its node, or its pod deleted.
 
-Called by `outcome`. A program that is asked to stop may end with any exit code, 0 among them; what counts is that it
-was asked before it had ended by itself. Times are whole seconds, of two clocks: within one second, the wish counts.
+A program that is asked to stop may end with any exit code, 0 among them; what counts is that it was asked before it had
+ended by itself. Times are whole seconds, of two clocks: within one second, the wish counts.
 """
 
 from batchyard.core.model.run import Pod

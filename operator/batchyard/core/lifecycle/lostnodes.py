@@ -1,15 +1,15 @@
 """Pods that stay because nobody hears from their node any more, and what a person can do about it.
 
-Called by `lifecycle`, `gang` and `arrayprogress`. Whether such a pod still runs cannot be known, so nothing is started
-in its place until Kubernetes or a person says that it does not: by the node's out-of-service taint, which has the
-control plane delete its pods, by the deletion of the Node, or by a forced deletion of the pod.
+Whether such a pod still runs cannot be known, so nothing is started in its place until Kubernetes or a person says that
+it does not: by the node's out-of-service taint, which has the control plane delete its pods, by the deletion of the
+Node, or by a forced deletion of the pod.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from batchyard.api.reasons import Reason
-from batchyard.core.lifecycle.outcome import Outcome, Verdict
+from batchyard.core.lifecycle.outcome import Outcome, RunResult
 from batchyard.core.model.environment import Node
 from batchyard.core.model.run import Pod
 
@@ -53,7 +53,7 @@ def given_up(pod: Pod | None, nodes: Mapping[str, Node]) -> Outcome | None:
     if pod is None or node is None or not pod.forced:
         return None
     message = f"pod {pod.name} was deleted by force, as node {node.name} is lost"
-    return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, message)
+    return Outcome(RunResult.INTERRUPTED, Reason.INTERRUPTED, message)
 
 
 def _clock(seconds: float) -> str:

@@ -1,17 +1,16 @@
 """The other nodes of a multi-node job's run: when they start and stop, and what their ends mean.
 
-Called by `lifecycle` for the run that is under way, and by the planner, which hands out what is to be started or
-stopped. The run is the main node's Kubernetes Job: its end is the run's. A child is the Job of another node. It starts
-once the main node runs, is stopped once that does not any more, and its failure means nothing; but a child whose pod
-was lost through no fault of its own, or which cannot start, ends the run as a whole.
+The run is the main node's Kubernetes Job: its end is the run's. A child is the Job of another node. It starts once the
+main node runs, is stopped once that does not any more, and its failure means nothing; but a child whose pod was lost
+through no fault of its own, or which cannot start, ends the run as a whole.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from batchyard.core.admission.references import Never, Waits
+from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.lifecycle import lostnodes, takeback
-from batchyard.core.lifecycle.outcome import Outcome, Verdict, not_started, of_run
+from batchyard.core.lifecycle.outcome import Outcome, RunResult, not_started, of_run
 from batchyard.core.lifecycle.startup import asks_at, gives_up_at
 from batchyard.core.lifecycle.takeback import Holdup, Patience
 from batchyard.core.model.environment import Node
@@ -52,7 +51,7 @@ def calls(run: Run, main: Pod | None) -> bool:
     )
 
 
-def leftovers(runs: Mapping[int, Run], children: Mapping[str, Run]) -> list[Run]:
+def orphaned_children(runs: Mapping[int, Run], children: Mapping[str, Run]) -> list[Run]:
     """The children to be deleted: what still runs of a main node that does not, and all of one that is gone.
 
     While a main node has not been stopped they stay: whoever sees them and it must come to the same decision again.
@@ -71,9 +70,9 @@ def size_of(main: Run) -> int:
     return main.request.get("pods", 1)
 
 
-def given_up_at(main: Pod, lack: Waits | Never, grace_seconds: float) -> float:
+def given_up_at(main: Pod, lack: Pending | Unsatisfiable, grace_seconds: float) -> float:
     """When a main node that waits for nodes which cannot be made is not left waiting any longer."""
-    return (main.started_at or main.created) + (grace_seconds if isinstance(lack, Waits) else 0)
+    return (main.started_at or main.created) + (grace_seconds if isinstance(lack, Pending) else 0)
 
 
 def lingers(main: str, children: Mapping[str, Run], pods: Mapping[str, Pod]) -> bool:
@@ -91,7 +90,7 @@ def trouble(
     for child in children:
         pod = pods.get(child.name)
         outcome = of_run(child, pod) if child.ended else lostnodes.given_up(pod, nodes)
-        if outcome is not None and outcome.verdict is Verdict.INTERRUPTED:
+        if outcome is not None and outcome.verdict is RunResult.INTERRUPTED:
             return replace(outcome, message=f"node {child.node}: {outcome.message}"), None
         if not child.ended and pod is not None and (due := gives_up_at(pod, grace_seconds)) is not None:
             if due <= now:

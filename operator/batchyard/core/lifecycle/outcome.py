@@ -1,8 +1,8 @@
 """How a run ended, read from its Kubernetes Job and, where it is still known, its pod.
 
-Called by `lifecycle`. The Job decides between success, failure and interruption (its condition outlives the pod and
-every restart), unless the pod shows that it was asked to stop from outside before. The pod adds what only it knows:
-node, times, out-of-memory, the deadline.
+The Job decides between success, failure and interruption (its condition outlives the pod and every restart), unless the
+pod shows that it was asked to stop from outside before. The pod adds what only it knows: node, times, out-of-memory,
+the deadline.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from batchyard.core.model.run import Pod, Run
 _TIMED_OUT = "ran longer than its timeout"
 
 
-class Verdict(StrEnum):
+class RunResult(StrEnum):
     """What the end of a run means for the retry strategy."""
 
     SUCCEEDED = "Succeeded"
@@ -32,7 +32,7 @@ class Verdict(StrEnum):
 class Outcome:
     """The end of one run, with the words that status shows."""
 
-    verdict: Verdict
+    verdict: RunResult
     reason: str
     message: str
     exit_code: int | None = None
@@ -45,7 +45,7 @@ def of_run(run: Run, pod: Pod | None) -> Outcome:
     if pod is not None and stopped_from_outside(pod) and pod.reason != "DeadlineExceeded":
         return _interrupted(by_whom(pod), pod)
     if run.condition == "Complete":
-        return Outcome(Verdict.SUCCEEDED, Reason.COMPLETED, "the container ended with exit code 0", 0)
+        return Outcome(RunResult.SUCCEEDED, Reason.COMPLETED, "the container ended with exit code 0", 0)
     failure = parse_failure(run.condition_reason, run.condition_message)
     if failure.kind is FailureKind.INTERRUPTED:
         return _interrupted(_disrupted(pod, run.condition_message), pod)
@@ -60,7 +60,7 @@ def of_pod(pod: Pod | None) -> Outcome:
     """Read the outcome of one index of an Indexed Job, which says no more about it than that it failed."""
     if pod is None:  # few delete pods that ended by themselves, and those that are evicted vanish as they end
         message = "the pod was evicted, lost with its node or deleted, and is gone"
-        return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, message)
+        return Outcome(RunResult.INTERRUPTED, Reason.INTERRUPTED, message)
     if pod.disruption:
         return _interrupted(_disrupted(pod), pod)
     if pod.reason == "DeadlineExceeded":
@@ -79,19 +79,19 @@ def not_started(pod: Pod) -> Outcome:
         message += f" ({pod.doubtful})"
     if pod.main_exit_code is not None:
         message = f"container {pod.main} ended with exit code {pod.main_exit_code}, others could not start: {message}"
-    return Outcome(Verdict.FAILED, Reason.CANNOT_START, message, cause=pod.waiting_reason)
+    return Outcome(RunResult.FAILED, Reason.CANNOT_START, message, cause=pod.waiting_reason)
 
 
 def _interrupted(message: str, pod: Pod | None) -> Outcome:
     code = pod.main_exit_code if pod is not None else None
     ending = f" (container {pod.main} answered with exit code {code})" if pod is not None and code is not None else ""
-    return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, message + ending)
+    return Outcome(RunResult.INTERRUPTED, Reason.INTERRUPTED, message + ending)
 
 
 def _timed_out(pod: Pod | None, exit_code: int | None) -> Outcome:
     """A timeout, unless the main container had failed before: then others have kept the pod, and its code counts."""
     if pod is None:
-        return Outcome(Verdict.TIMED_OUT, Reason.DEADLINE_EXCEEDED, _TIMED_OUT, exit_code)
+        return Outcome(RunResult.TIMED_OUT, Reason.DEADLINE_EXCEEDED, _TIMED_OUT, exit_code)
     ended_before = (
         pod.outlived
         and pod.main_stopped_at is not None
@@ -102,9 +102,9 @@ def _timed_out(pod: Pod | None, exit_code: int | None) -> Outcome:
         return _of_exit(pod.main, pod.main_exit_code, pod._replace(reason="", message=""))
     if ended_before:
         message = f"{_TIMED_OUT}: container {pod.main} had ended with exit code 0, others still ran"
-        return Outcome(Verdict.TIMED_OUT, Reason.DEADLINE_EXCEEDED, message, 0)
+        return Outcome(RunResult.TIMED_OUT, Reason.DEADLINE_EXCEEDED, message, 0)
     code = pod.main_exit_code if pod.main_exit_code is not None else pod.exit_code
-    return Outcome(Verdict.TIMED_OUT, Reason.DEADLINE_EXCEEDED, _TIMED_OUT, code)
+    return Outcome(RunResult.TIMED_OUT, Reason.DEADLINE_EXCEEDED, _TIMED_OUT, code)
 
 
 def _of_exit(container: str, exit_code: int | None, pod: Pod | None) -> Outcome:
@@ -112,7 +112,7 @@ def _of_exit(container: str, exit_code: int | None, pod: Pod | None) -> Outcome:
     if pod is not None and pod.reason == "OOMKilled":
         killed, exit_code = (pod.out_of_memory or (container,))[0], pod.exit_code or exit_code
         return Outcome(
-            Verdict.FAILED,
+            RunResult.FAILED,
             Reason.OUT_OF_MEMORY,
             f"container {killed} used more memory than its limit and was killed (exit code {exit_code})",
             exit_code,
@@ -120,7 +120,7 @@ def _of_exit(container: str, exit_code: int | None, pod: Pod | None) -> Outcome:
         )
     detail = f": {pod.message}" if pod and pod.message else ""
     return Outcome(
-        Verdict.FAILED,
+        RunResult.FAILED,
         Reason.NON_ZERO_EXIT,
         f"container {container} ended with exit code {exit_code}{detail}",
         exit_code,
@@ -134,7 +134,7 @@ def _without_exit_code(pod: Pod | None, otherwise: str) -> Outcome:
         return _interrupted(f"the node refused the pod: {pod.reason}: {pod.message}", pod)
     if never_ran(pod):
         return _interrupted(f"the pod was deleted before any of its containers had started: {otherwise}", pod)
-    return Outcome(Verdict.FAILED, Reason.POD_FAILED, otherwise, pod.exit_code if pod else None)
+    return Outcome(RunResult.FAILED, Reason.POD_FAILED, otherwise, pod.exit_code if pod else None)
 
 
 def _disrupted(pod: Pod | None, otherwise: str = "") -> str:

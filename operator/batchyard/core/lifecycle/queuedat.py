@@ -1,9 +1,8 @@
 """From when the place of a job in its queue counts: its submission, unless it could not have been queued then.
 
-Called by the planner for each job that something happened to, by the runtime when a job comes into the backlog, or is
-forgotten that others depend on. A job that was held, or that named what did not exist, would go before all that have
-come since when it is released; so its place counts from then. That of a job that depends on others is never before
-theirs, else a job that is held could keep a place by another one that waits for it.
+A job that was held, or that named what did not exist, would go before all that have come since when it is released; so
+its place counts from then. That of a job that depends on others is never before theirs, else a job that is held could
+keep a place by another one that waits for it.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """When a finished job is removed: `ttlSecondsAfterFinished`, counted from its end as Kubernetes does for Jobs.
 
-Called by the planner for each finished job. Without the field a job stays until somebody deletes it, since a
-GitOps tool would otherwise create it anew, and run it again.
+Without the field a job stays until somebody deletes it, since a GitOps tool would otherwise create it anew, and run it
+again.
 """
 
 from batchyard.core.model.job import BatchJob

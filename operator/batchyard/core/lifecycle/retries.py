@@ -1,8 +1,7 @@
 """What follows the end of a run: success, another attempt, a free requeue after an interruption, or failure.
 
-Called by `lifecycle` once per run that ended. Attempts are counted as AWS Batch counts them (every move to Runnable
-that was not caused by lost infrastructure); neither a timeout nor a termination is retried. Chance is passed in, as a
-number.
+Attempts are counted as AWS Batch counts them (every move to Runnable that was not caused by lost infrastructure);
+neither a timeout nor a termination is retried. Chance is passed in, as a number.
 """
 
 import zlib
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from batchyard.api.models.strategy import ExitAction
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle import exitrules
-from batchyard.core.lifecycle.outcome import Outcome, Verdict
+from batchyard.core.lifecycle.outcome import Outcome, RunResult
 from batchyard.core.model.definition import RetryPolicy
 from batchyard.core.model.status import Status
 
@@ -20,7 +19,7 @@ LONGEST_POSTPONEMENT = 300.0
 
 
 @dataclass(slots=True, frozen=True)
-class Fail:
+class GiveUp:
     """The job is over and failed, for the given reason."""
 
     reason: str
@@ -28,7 +27,7 @@ class Fail:
 
 
 @dataclass(slots=True, frozen=True)
-class Again:
+class Retry:
     """The job goes back to Runnable and may start at `not_before`."""
 
     not_before: float
@@ -45,7 +44,7 @@ def after(
     now: float,
     chance: float = 0.0,
     memory: str = "",
-) -> Fail | Again | None:
+) -> GiveUp | Retry | None:
     """Decide what follows a run; None means that the job succeeded.
 
     `attempt` is the number of the attempt that the run belonged to, `interruptions` how often the job had been
@@ -53,23 +52,23 @@ def after(
     there is to say about the memory of the next run.
     """
     match outcome.verdict:
-        case Verdict.SUCCEEDED:
+        case RunResult.SUCCEEDED:
             return None
-        case Verdict.TIMED_OUT | Verdict.TERMINATED:
-            return Fail(outcome.reason, outcome.message)
-        case Verdict.INTERRUPTED if interruptions >= policy.max_interruptions:
-            return Fail(
+        case RunResult.TIMED_OUT | RunResult.TERMINATED:
+            return GiveUp(outcome.reason, outcome.message)
+        case RunResult.INTERRUPTED if interruptions >= policy.max_interruptions:
+            return GiveUp(
                 Reason.TOO_MANY_INTERRUPTIONS,
                 f"interrupted {interruptions + 1} times, more than the {policy.max_interruptions} allowed; "
                 f"last: {outcome.message}",
             )
-        case Verdict.INTERRUPTED | Verdict.TAKEN_BACK:
-            return Again(now, outcome.reason, outcome.message)
-        case Verdict.FAILED:
+        case RunResult.INTERRUPTED | RunResult.TAKEN_BACK:
+            return Retry(now, outcome.reason, outcome.message)
+        case RunResult.FAILED:
             if (last_word := _last_word(outcome, attempt, policy)) is not None:
-                return Fail(outcome.reason, last_word)
+                return GiveUp(outcome.reason, last_word)
             delay = backoff(policy, attempt, chance)
-            return Again(
+            return Retry(
                 now + delay,
                 Reason.RETRY_BACKOFF,
                 f"attempt {attempt} of {policy.attempts} failed ({outcome.message}); "

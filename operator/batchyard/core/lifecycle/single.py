@@ -1,7 +1,7 @@
 """How a job's status follows from what its runs and pods show: the state machine of a single job.
 
-Called by the planner for each job that something happened to. Level-triggered: the answer depends only on the
-arguments, so seeing the same objects again, in any order, after any crash, gives the same status.
+Level-triggered: the answer depends only on the arguments, so seeing the same objects again, in any order, after any
+crash, gives the same status.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from types import MappingProxyType
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
-from batchyard.core.admission.references import Never, Waits
+from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.definition.runterms import judged_by
 from batchyard.core.lifecycle import attempts, lostnodes, multinode, stopping, takeback
 from batchyard.core.lifecycle.interruption import by_whom
-from batchyard.core.lifecycle.outcome import Outcome, Verdict, not_started, of_run
+from batchyard.core.lifecycle.outcome import Outcome, RunResult, not_started, of_run
 from batchyard.core.lifecycle.startup import asks_at, gives_up_at
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment, Node
@@ -57,7 +57,7 @@ def observe(
     now: float,
     children: Mapping[str, Run] | None = None,
     environments: Mapping[str, Environment] = _NO_ENVIRONMENTS,
-    lack: Waits | Never | None = None,
+    lack: Pending | Unsatisfiable | None = None,
     nodes: Mapping[str, Node] | None = None,
 ) -> Progress:
     """Bring the status up to date with the job's runs (by number) and their pods (by the name of their Job).
@@ -66,7 +66,7 @@ def observe(
     now, if that is so; `nodes` are those of the cluster.
     """
     terms = attempts.Terms(job.uid, resolved, now, judged_by(resolved, runs.values()))
-    seen = _Seen(terms, stopping.termination(job), children or {}, environments, lack, nodes or {})
+    seen = _Observation(terms, stopping.termination(job), children or {}, environments, lack, nodes or {})
     while status.state not in TERMINAL:
         last = status.attempts[-1] if status.attempts else None
         newer = min((number for number in runs if last is None or number > last.run), default=None)
@@ -83,14 +83,14 @@ def observe(
 
 
 @dataclass(slots=True, frozen=True)
-class _Seen:
+class _Observation:
     """What all steps of one observation share."""
 
     terms: attempts.Terms
     termination: Stop | None
     children: Mapping[str, Run]
     environments: Mapping[str, Environment]
-    lack: Waits | Never | None
+    lack: Pending | Unsatisfiable | None
     nodes: Mapping[str, Node]
 
     @property
@@ -110,7 +110,9 @@ class _Seen:
         return takeback.patience(self.grace_seconds, self.environments.get(run.environment))
 
 
-def _moved_on(status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Seen, *, superseded: bool) -> Progress:
+def _moved_on(
+    status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Observation, *, superseded: bool
+) -> Progress:
     """Bring the open attempt up to date with its run."""
     pod = pods.get(status.attempts[-1].job_name)
     if seen.termination is not None and not superseded:
@@ -141,22 +143,22 @@ def last_word_due(run: Run, pod: Pod | None, now: float) -> float | None:
 
 
 def _stopped(
-    status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Seen, termination: Stop
+    status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Observation, termination: Stop
 ) -> Progress | None:
     """A run that is to be terminated ends as that, unless it ended by itself before."""
     name = status.attempts[-1].job_name
     pod = pods.get(name)
-    halted = stopping.halted(run, pod)
+    halted = stopping.stop_completed(run, pod)
     if halted and not multinode.lingers(name, seen.children, pods):
         return Progress(attempts.closed(status, stopping.outcome(termination, run, pod), run, pod, seen.terms))
     if halted or run is None or not run.ended:
-        status = stopping.announced(attempts.with_pod(status, pod) if pod else status, termination)
+        status = stopping.stop_announced(attempts.with_pod(status, pod) if pod else status, termination)
         kept = next(filter(None, (lostnodes.why(each, seen.nodes) for each in pods.values())), "")
         return Progress(status._replace(message=f"{status.message}. {kept}") if kept else status, seen.look_at)
     return None
 
 
-def _between(status: Status, pods: Mapping[str, Pod], seen: _Seen) -> Progress:
+def _between(status: Status, pods: Mapping[str, Pod], seen: _Observation) -> Progress:
     """Nothing of the job is to run; what is left of an earlier run may keep the next from starting."""
     kept = next(filter(None, (lostnodes.why(pod, seen.nodes) for pod in pods.values())), "")
     if status.state is JobState.RUNNABLE and kept:
@@ -181,7 +183,7 @@ def _waiting_for_pods(status: Status, pods: Mapping[str, Pod]) -> Status:
     return status if message == status.message else status._replace(message=message)
 
 
-def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progress:
+def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Observation) -> Progress:
     if (holdup := takeback.holdup(run, pod, seen.patience(run))) is not None:
         return _held_up(status, run, pod, holdup, seen)
     if pod is None:
@@ -206,7 +208,7 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Seen) -> Progre
     return replace(progress, silent=silent, wake_at=earliest(progress.wake_at, None if silent else ask_due))
 
 
-def _running(status: Status, run: Run, pod: Pod, seen: _Seen) -> Progress:
+def _running(status: Status, run: Run, pod: Pod, seen: _Observation) -> Progress:
     """The main container has started. Once it has ended, others of the pod may go on: not if it has failed."""
     started_at = status.started_at if status.started_at is not None else pod.started_at
     status = status._replace(state=JobState.RUNNING, reason=Reason.CONTAINER_RUNNING, started_at=started_at)
@@ -233,7 +235,7 @@ def _how_it_runs(pod: Pod) -> str:
     return f"{ended}; the job goes on until the other containers on node {pod.node_name} have ended, too: {others}"
 
 
-def _held_up(status: Status, run: Run, pod: Pod | None, holdup: takeback.Holdup, seen: _Seen) -> Progress:
+def _held_up(status: Status, run: Run, pod: Pod | None, holdup: takeback.Holdup, seen: _Observation) -> Progress:
     """What keeps a run from starting is borne for a while; then its place is taken back."""
     if holdup.due <= seen.now:
         return Progress(attempts.closed(status, holdup.outcome(), run, pod, seen.terms))
@@ -243,7 +245,7 @@ def _held_up(status: Status, run: Run, pod: Pod | None, holdup: takeback.Holdup,
     return Progress(status, holdup.wake_at(seen.now), holdup.asks(seen.now))
 
 
-def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Seen) -> Progress:
+def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Observation) -> Progress:
     """The main node of a multi-node job moves it on, unless trouble with another one ends the run."""
     main, children = pods.get(run.name), multinode.of_main(run, seen.children)
     outcome, wake_at = multinode.trouble(children, pods, seen.nodes, seen.grace_seconds, seen.now)
@@ -262,7 +264,7 @@ def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Seen) ->
             due = multinode.given_up_at(main, seen.lack, seen.grace_seconds)
             unmade = f"{others - len(children)} of the other nodes cannot be started: {seen.lack.message}"
             if due <= seen.now:
-                outcome = Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, unmade)
+                outcome = Outcome(RunResult.INTERRUPTED, Reason.INTERRUPTED, unmade)
                 return Progress(attempts.closed(status, outcome, run, main, seen.terms))
             message = f"{message}; {unmade}"
         if main.main_stopped_at is None and main.asked_to_stop_at is None:
@@ -275,7 +277,7 @@ def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Seen) ->
     return replace(progress, status=status, wake_at=wake_at, asks=asks, silent=(*progress.silent, *silent))
 
 
-def _cannot_start(status: Status, run: Run, pod: Pod, due: float, seen: _Seen) -> Progress:
+def _cannot_start(status: Status, run: Run, pod: Pod, due: float, seen: _Observation) -> Progress:
     """An error that may heal is waited out; after the grace time the run counts as failed (and is a stray then)."""
     outcome = not_started(pod)
     if seen.now < due:
@@ -287,7 +289,7 @@ def _starting(status: Status, reason: str, message: str) -> Status:
     return status._replace(state=JobState.STARTING, reason=reason, message=message)
 
 
-def strays(status: Status, runs: Mapping[int, Run], *, terminate: bool = False) -> list[Run]:
+def orphaned_runs(status: Status, runs: Mapping[int, Run], *, terminate: bool = False) -> list[Run]:
     """The runs that go on although their attempt is closed: they must be stopped, however often it was tried before.
 
     With `terminate`, the run of the open attempt is one of them.

@@ -1,6 +1,5 @@
 """For how long it is forgiven that a pod cannot start its main container, whatever keeps it from that.
 
-Called by `lifecycle` for the pod of a run, by `gang` for those of the other nodes of a multi-node job, and for arrays.
 Only the first start counts: what a container waits for that is started again later ends no run.
 """
 

@@ -1,7 +1,6 @@
 """What becomes of a job that is to be held, cancelled or terminated (`spec.suspend`, `spec.stop`).
 
-Called by `lifecycle` for the run of a job that is to be terminated, by the planner for jobs between runs, and by
-the executor, which starts nothing that is withheld. The spec holds the wish, so a restarted operator goes on with it.
+The spec holds the wish, so a restarted operator goes on with it.
 """
 
 from datetime import UTC, datetime
@@ -9,8 +8,8 @@ from datetime import UTC, datetime
 from batchyard.api.models.batchjob import JobState, StopMode
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.array import arraystatus
-from batchyard.core.lifecycle.outcome import Outcome, Verdict, of_run
-from batchyard.core.lifecycle.retries import Fail
+from batchyard.core.lifecycle.outcome import Outcome, RunResult, of_run
+from batchyard.core.lifecycle.retries import GiveUp
 from batchyard.core.model.job import BatchJob, Stop
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import TERMINAL, Status
@@ -32,7 +31,7 @@ def termination(job: BatchJob) -> Stop | None:
     return job.stop if job.stop is not None and job.stop.mode is StopMode.TERMINATE else None
 
 
-def halted(run: Run | None, pod: Pod | None) -> bool:
+def stop_completed(run: Run | None, pod: Pod | None) -> bool:
     """Whether a run that was deleted has come to its end; one that ended by itself is not meant.
 
     A deleted Job gets no new pod, so it is over with the pod it has. One whose pod has not been seen may still
@@ -50,10 +49,10 @@ def outcome(stop: Stop, run: Run | None, pod: Pod | None) -> Outcome:
     exit_code = pod.exit_code if pod is not None else None
     if exit_code is None and run is not None and run.ended:
         exit_code = of_run(run, pod).exit_code
-    return Outcome(Verdict.TERMINATED, Reason.TERMINATED, _end(stop).message, exit_code)
+    return Outcome(RunResult.TERMINATED, Reason.TERMINATED, _end(stop).message, exit_code)
 
 
-def announced(status: Status, stop: Stop) -> Status:
+def stop_announced(status: Status, stop: Stop) -> Status:
     """The status until a job that is to be stopped has come to its end."""
     _, word = _ENDS[stop.mode]
     run = f"Kubernetes Job {status.attempts[-1].job_name}" if status.attempts else "the last run"
@@ -61,20 +60,20 @@ def announced(status: Status, stop: Stop) -> Status:
     return status._replace(reason=Reason.STOPPING, message=message, queue_position=None, stalled=False)
 
 
-def obeyed(job: BatchJob, status: Status, *, idle: bool, now: float) -> Status | Fail:
+def stop_applied(job: BatchJob, status: Status, *, idle: bool, now: float) -> Status | GiveUp:
     """Do what is asked of the job, as its runs are now; `idle` says that nothing of it runs or can still run."""
     if status.state in TERMINAL:
         return status
     if status.state in _STARTED:
         return status if termination(job) else _left_alone(job, status)
     if job.stop is not None:
-        return _end(job.stop) if idle else announced(status, job.stop)
+        return _end(job.stop) if idle else stop_announced(status, job.stop)
     if job.suspended:
         return _held(status)
     return _released(status, now) if status.reason == Reason.SUSPENDED else status
 
 
-def obeyed_by_array(job: BatchJob, status: Status, *, idle: bool) -> Status | Fail:
+def stop_applied_to_array(job: BatchJob, status: Status, *, idle: bool) -> Status | GiveUp:
     """Do what is asked of an array of which indexes have started."""
     if status.state in TERMINAL:
         return status
@@ -86,15 +85,15 @@ def obeyed_by_array(job: BatchJob, status: Status, *, idle: bool) -> Status | Fa
             message += f". {status.array.lost}"
         return status._replace(reason=Reason.STOPPING, message=message, queue_position=None)
     if job.stop is not None:
-        return arraystatus.held(status, "cancelled once those that run have ended (spec.stop)")
+        return arraystatus.on_hold(status, "cancelled once those that run have ended (spec.stop)")
     if job.suspended:
-        return arraystatus.held(status, _ARRAY_HELD)
-    return arraystatus.held(status, "") if is_held(status) else status
+        return arraystatus.on_hold(status, _ARRAY_HELD)
+    return arraystatus.on_hold(status, "") if is_held(status) else status
 
 
-def _end(stop: Stop) -> Fail:
+def _end(stop: Stop) -> GiveUp:
     reason, word = _ENDS[stop.mode]
-    return Fail(reason, f"{word}: {stop.reason}")
+    return GiveUp(reason, f"{word}: {stop.reason}")
 
 
 def _left_alone(job: BatchJob, status: Status) -> Status:

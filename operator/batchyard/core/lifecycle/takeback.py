@@ -1,17 +1,16 @@
 """When a run gives its place back because its pod is not made, or finds no node; and when it is tried again.
 
-Called by `lifecycle` for a run under way, by `gang` for the other nodes of a multi-node job, by `arrayprogress` for the
-Jobs of single indexes. Nothing of such a run has run, so it costs no attempt. It is tried again after a wait that grows
-with the runs taken back in a row, which the job's attempts tell, and behind the jobs that came before that moment:
-else few of its kind would keep a narrow environment from everybody else.
+Nothing of such a run has run, so it costs no attempt. It is tried again after a wait that grows with the runs taken
+back in a row, which the job's attempts tell, and behind the jobs that came before that moment: else few of its kind
+would keep a narrow environment from everybody else.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from batchyard.api.reasons import Reason
-from batchyard.core.lifecycle.outcome import Outcome, Verdict
-from batchyard.core.lifecycle.retries import LONGEST_POSTPONEMENT, Again, chance_of
+from batchyard.core.lifecycle.outcome import Outcome, RunResult
+from batchyard.core.lifecycle.retries import LONGEST_POSTPONEMENT, Retry, chance_of
 from batchyard.core.model.environment import UNSCHEDULABLE_SECONDS, Environment
 from batchyard.core.model.run import Pod, Refusal, Run
 from batchyard.core.model.status import TAKEN_BACK, Attempt
@@ -59,7 +58,7 @@ class Holdup:
 
     def outcome(self) -> Outcome:
         """The end of the run."""
-        return Outcome(Verdict.TAKEN_BACK, self.reason, self.message or UNKNOWN)
+        return Outcome(RunResult.TAKEN_BACK, self.reason, self.message or UNKNOWN)
 
     def asks(self, now: float) -> bool:
         """Whether it is time to ask why."""
@@ -127,13 +126,13 @@ def refused(what: str, refusal: Refusal, patience: Patience) -> Holdup:
     return Holdup(Reason.CREATE_FAILED, f"{what}: {refusal.message}", refusal.since + seconds)
 
 
-def again(attempts: Iterable[Attempt], job_uid: str, outcome: Outcome, now: float) -> Again:
+def again(attempts: Iterable[Attempt], job_uid: str, outcome: Outcome, now: float) -> Retry:
     """Return when a job is tried again whose last attempt was taken back."""
     attempts = list(attempts)
     in_a_row = next((n for n, each in enumerate(reversed(attempts)) if each.reason not in TAKEN_BACK), len(attempts))
     wait = wait_seconds(in_a_row, chance_of(job_uid, attempts[-1].run))
     message = f"{outcome.message} (run {attempts[-1].run} gave its place back; next try in {round(wait):g} s)"
-    return Again(now + wait, outcome.reason, message)
+    return Retry(now + wait, outcome.reason, message)
 
 
 def wait_seconds(in_a_row: int, chance: float) -> float:

@@ -80,7 +80,7 @@ class IndexRun:
 
 
 @dataclass(slots=True, frozen=True)
-class Want:
+class ArrayDemand:
     """What an array asks for beyond what it has."""
 
     slots: int = 0

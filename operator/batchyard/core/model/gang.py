@@ -1,6 +1,6 @@
 """The nodes of a multi-node job: which of them run the same pod, and what they ask for together.
 
-A part of `records.Resolved`. Read by `gang`, placement and the manifests.
+A part of `definition.Resolved`.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,5 @@
 """Sets of array indexes, kept and written as ranges ("0-41,43"), as the Job controller writes those that completed.
 
-Called by `arrays` for what became of the indexes of an array, and by the readers and the status that hold such texts.
 A range costs the same whatever its length, so the sets of an array that goes well are small at any size.
 """
 

@@ -1,9 +1,9 @@
 """The names of what is made for a job or a definition: one place, so that no two things can get the same name.
 
-Called by whatever builds such an object or looks for it. A name follows from its arguments alone, so that creating an
-object twice is one creation. No two of them are alike, whatever jobs are called: the last part of a Job's name tells
-by its first character what it belongs to, and is read back from the right. Kubernetes takes 63 characters for a Job's
-name, also with the index of a pod behind it; `names.MAX_BATCH_JOB_NAME` leaves room for that.
+A name follows from its arguments alone, so that creating an object twice is one creation. No two of them are alike,
+whatever jobs are called: the last part of a Job's name tells by its first character what it belongs to, and is read
+back from the right. Kubernetes takes 63 characters for a Job's name, also with the index of a pod behind it;
+`names.MAX_BATCH_JOB_NAME` leaves room for that.
 
 Nothing reads names: what an object belongs to is in its labels. Index Jobs had other names once (`<job>-i17-3`), and
 those that still run are known by these.

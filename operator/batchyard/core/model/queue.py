@@ -1,7 +1,6 @@
 """JobQueues: their records, and the parts of them that policies read: how a queue shares, and what it limits.
 
-`Held` is a part of `records.Status`. Read by placement and the policies, `fairshare`, `allowances` and
-`timelimits`.
+`WaitingSince` is a part of `status.Status`.
 """
 
 from collections.abc import Mapping
@@ -35,7 +34,7 @@ class FairShare:
 
 
 @dataclass(slots=True, frozen=True)
-class Limits:
+class QueueLimits:
     """How many jobs of a queue may run at the same time; None: as many as there is room for."""
 
     running: int | None = None
@@ -51,7 +50,7 @@ class Limits:
 
 
 @dataclass(slots=True, frozen=True)
-class Held:
+class WaitingSince:
     """What a job waits for that could start otherwise, and since when."""
 
     reason: str
@@ -80,9 +79,9 @@ class Queue:
     namespaces: Selector | None = None
     fair_share: FairShare | None = None
     """None: first come, first served."""
-    limits: Limits | None = None
+    limits: QueueLimits | None = None
     time_limits: Mapping[str, int] = field(default_factory=dict)
     """How long a job may wait, in seconds, by reason."""
-    displaces_after: int | None = None
+    preempts_after: int | None = None
     """Seconds that work of lower priority runs before it may be displaced; None where it never may."""
     refusal: str = ""

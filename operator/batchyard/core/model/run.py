@@ -155,8 +155,8 @@ class Pod(NamedTuple):
 
 
 @dataclass(slots=True, frozen=True)
-class ArrayPods:
-    """What was read about the pods of an Indexed Job, which no feed follows."""
+class PodReport:
+    """What was read about the pods of an Indexed Job, which no informer follows."""
 
     ends: Mapping[int, Pod | None] = field(default_factory=dict)
     """The failed pod of each index that failed; None where it is not there any more."""

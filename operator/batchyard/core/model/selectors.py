@@ -1,7 +1,4 @@
-"""Label selectors, taints and tolerations by Kubernetes' rules.
-
-Called by `capacity` (which nodes an environment has) and `references` (which namespaces a queue serves).
-"""
+"""Label selectors, taints and tolerations by Kubernetes' rules."""
 
 from collections.abc import Iterable, Mapping
 

@@ -7,7 +7,7 @@ from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
 from batchyard.core.model.array import ArrayStatus
 from batchyard.core.model.indexset import IndexSet
-from batchyard.core.model.queue import Held
+from batchyard.core.model.queue import WaitingSince
 
 TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED})
 BEFORE_THE_QUEUE = frozenset({JobState.SUBMITTED, JobState.PENDING})
@@ -58,7 +58,7 @@ class Attempt(NamedTuple):
 
 
 class Status(NamedTuple):
-    """A BatchJob's status as decided; `manifests.status` renders it."""
+    """A BatchJob's status as decided; `objects.kinds.batchjobstatus` renders it."""
 
     state: JobState = JobState.SUBMITTED
     reason: str = ""
@@ -84,7 +84,7 @@ class Status(NamedTuple):
     """From when its place in the queue counts, where it could not have been queued as it was submitted."""
     dependencies: tuple[EndedDependency, ...] = ()
     array: ArrayStatus | None = None
-    held: Held | None = None
+    waiting_since: WaitingSince | None = None
     refusals: int = 0
     """How often in a row the API server has not taken what the job needs. Not stored: a wait starts small again."""
 

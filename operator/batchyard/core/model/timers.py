@@ -1,4 +1,4 @@
-"""Moments that may not be known, or never come. Used by everything that settles a job, and by who reads its pods."""
+"""Moments that may not be known, or never come."""
 
 
 def earliest(*moments: float | None) -> float | None:

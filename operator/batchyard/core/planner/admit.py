@@ -1,7 +1,7 @@
 """What a job refers to and depends on, brought into its status: it becomes Runnable, waits in Pending, or fails.
 
-Called by the planner for each job that something happened to, before its runs are read. What the API server holds now
-decides alone: an operator that starts anew comes to the same answer as one that has known the job for long.
+What the API server holds now decides alone: an operator that starts anew comes to the same answer as one that has known
+the job for long.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
 from batchyard.core.admission import dependencies, references
-from batchyard.core.admission.references import Never, Waits
+from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.admission.rerun import choose
 from batchyard.core.definition.runterms import origin_of
 from batchyard.core.lifecycle import queuedat, single
@@ -27,11 +27,11 @@ class Admitted:
     status: Status
     resolved: Resolved | None
     """What it came to, even where that cannot be made any more."""
-    lack: Waits | Never | None = None
+    lack: Pending | Unsatisfiable | None = None
     """Why nothing more of it can be made now, if that is so."""
 
 
-def admitted(snapshot: Snapshot, job: BatchJob, status: Status, circle: str, now: float) -> Admitted:
+def admitted(snapshot: Snapshot, job: BatchJob, status: Status, cycle: str, now: float) -> Admitted:
     """Check what an unfinished job refers to. What runs of it goes on, whatever has become of that."""
     resolved = snapshot.resolved.get(job.key)
     if status.state in TERMINAL or job.key in snapshot.granted:
@@ -51,28 +51,30 @@ def admitted(snapshot: Snapshot, job: BatchJob, status: Status, circle: str, now
     answer = program
     if isinstance(program, Resolved):
         answer = references.refused_by_queue(job, snapshot) or program
-    waits = status.state in BEFORE_THE_QUEUE or (circle and not status.environment)
+    waits = status.state in BEFORE_THE_QUEUE or (cycle and not status.environment)
     if job.depends_on and waits and not runs and not status.attempts:
-        status, verdict = _depended(snapshot, job, status, circle)
-        if isinstance(answer, Resolved) and isinstance(verdict, Waits):
+        status, verdict = _depended(snapshot, job, status, cycle)
+        if isinstance(answer, Resolved) and isinstance(verdict, Pending):
             return Admitted(_unready(_marked(status, answer), verdict, now), answer)
-        if isinstance(verdict, Never) and not isinstance(answer, Never):
+        if isinstance(verdict, Unsatisfiable) and not isinstance(answer, Unsatisfiable):
             answer = verdict
     if isinstance(answer, Resolved):
         return Admitted(_ready(job, status, answer), answer)
     return Admitted(_unready(status, answer, now), resolved, answer)
 
 
-def _held_back(job: BatchJob, snapshot: Snapshot) -> Waits | None:
+def _held_back(job: BatchJob, snapshot: Snapshot) -> Pending | None:
     """Why an array that has begun gets no further places of its queue, if that is so."""
     refusal = references.refused_by_queue(job, snapshot) if job.array is not None else None
-    return Waits(refusal.reason, refusal.message) if refusal is not None else None
+    return Pending(refusal.reason, refusal.message) if refusal is not None else None
 
 
-def _depended(snapshot: Snapshot, job: BatchJob, status: Status, circle: str) -> tuple[Status, Waits | Never | None]:
+def _depended(
+    snapshot: Snapshot, job: BatchJob, status: Status, cycle: str
+) -> tuple[Status, Pending | Unsatisfiable | None]:
     """Enter the dependencies that have ended, and judge them."""
-    if circle:
-        return status, Never(Reason.DEPENDENCY_CYCLE, circle)
+    if cycle:
+        return status, Unsatisfiable(Reason.DEPENDENCY_CYCLE, cycle)
     others = [key for each in job.depends_on if (key := (job.key[0], each.job)) in snapshot.jobs]
     status = queuedat.behind(job, status, [(snapshot.jobs[key], snapshot.statuses[key]) for key in others])
     ended, verdict = dependencies.check(job, status, snapshot)
@@ -105,8 +107,8 @@ def _marked(status: Status, resolved: Resolved) -> Status:
     return status._replace(revision=resolved.revision, definition_uid=resolved.definition_uid, digest=resolved.digest)
 
 
-def _unready(status: Status, answer: Waits | Never, now: float) -> Status:
-    if isinstance(answer, Never):
+def _unready(status: Status, answer: Pending | Unsatisfiable, now: float) -> Status:
+    if isinstance(answer, Unsatisfiable):
         return single.failed(status, answer.reason, answer.message, now)
     return status._replace(
         state=JobState.PENDING,

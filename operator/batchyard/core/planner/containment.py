@@ -1,9 +1,9 @@
 """Keeps what raises in the middle of a step to the object that is the cause of it.
 
-A step looks at many jobs at once, so one that it cannot digest would end it for all. Called by the runtime with each
-step of a pass. When one raises, the object that was looked at last is left out and the step is run again, until it goes
-through; then whoever is not needed for that is put back. A step is pure, so the same is true each time. Errors come
-back as data. Nothing of this costs anything while nothing raises.
+A step looks at many jobs at once, so one that it cannot digest would end it for all. When one raises, the object that
+was looked at last is left out and the step is run again, until it goes through; then whoever is not needed for that is
+put back. A step is pure, so the same is true each time. Errors come back as data. Nothing of this costs anything while
+nothing raises.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -31,12 +31,12 @@ class Stage(StrEnum):
     """A part of a step, which can be left out when nobody is found to be the cause of an error in it."""
 
     READING = "reading"
-    CIRCLES = "circles"
+    CYCLES = "cycles"
     SETTLING = "settling"
     PLACEMENT = "placement"
     BACKFILL = "backfill"
     PREEMPTION = "preemption"
-    YIELDING = "yielding"
+    ARRAY_RECLAIM = "array reclaim"
     FRONTS = "fronts"
     ESTIMATES = "estimates"
     OVERVIEW = "overview"
@@ -105,7 +105,7 @@ def left_out(status: Status, why: str) -> Status:
     if status.state in TERMINAL:
         return status
     if arraystatus.has_started(status):
-        return arraystatus.held(status, why)
+        return arraystatus.on_hold(status, why)
     state = JobState.PENDING if status.state in WAITING else status.state
     return status._replace(state=state, reason=Reason.INVALID_SPEC, message=why, queue_position=None, stalled=True)
 

@@ -1,6 +1,6 @@
 """Views of a snapshot: without some objects, with ordinary ones in their place, and one that tells what is looked at.
 
-Used by `containment` to find out without which object a step goes through. They cost nothing while no step fails.
+They cost nothing while no step fails.
 """
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
@@ -114,7 +114,7 @@ def watched(snapshot: Snapshot, note: Callable[[Culprit], None]) -> Snapshot:
         jobs=jobs(snapshot.jobs),
         statuses=jobs(snapshot.statuses),
         resolved=jobs(snapshot.resolved),
-        wants=jobs(snapshot.wants),
+        demands=jobs(snapshot.demands),
         arrays=jobs(snapshot.arrays),
         charges=_Watched(snapshot.charges, lambda _, charge: note(Culprit(names.BATCH_JOB, charge.key))),
         queues=named(names.JOB_QUEUE, snapshot.queues),

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from batchyard.core.model.array import Want
+from batchyard.core.model.array import ArrayDemand
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling.placement import Hold, Placement
-from batchyard.core.scheduling.preemption import Displacement
+from batchyard.core.scheduling.preemption import Preemption
 
 
 @dataclass(slots=True)
@@ -29,11 +29,11 @@ class Settled:
     """Finished jobs whose time to live is over."""
     wake: dict[Key, float] = field(default_factory=dict)
     """When to settle a job again even if nothing happens to it."""
-    wants: dict[Key, Want] = field(default_factory=dict)
+    demands: dict[Key, ArrayDemand] = field(default_factory=dict)
     """What the arrays among the queued jobs ask for."""
-    looks: list[Key] = field(default_factory=list)
+    pods_to_read: list[Key] = field(default_factory=list)
     """Arrays of whose pods more must be read."""
-    halts: list[Key] = field(default_factory=list)
+    pods_to_delete: list[Key] = field(default_factory=list)
     """Arrays of whose pods some are to be deleted."""
     give_backs: list[Key] = field(default_factory=list)
     """Arrays with indexes that have a place and cannot start."""
@@ -58,9 +58,9 @@ class Settled:
         self.nodes.extend(other.nodes)
         self.expired.extend(other.expired)
         self.wake.update(other.wake)
-        self.wants.update(other.wants)
-        self.looks.extend(other.looks)
-        self.halts.extend(other.halts)
+        self.demands.update(other.demands)
+        self.pods_to_read.extend(other.pods_to_read)
+        self.pods_to_delete.extend(other.pods_to_delete)
         self.give_backs.extend(other.give_backs)
         self.silent.extend(other.silent)
         self.abandoned.extend(other.abandoned)
@@ -75,9 +75,9 @@ class Placed:
 
     placements: list[Placement] = field(default_factory=list)
     statuses: dict[Key, Status] = field(default_factory=dict)
-    held: list[tuple[Key, Hold]] = field(default_factory=list)
+    holds: list[tuple[Key, Hold]] = field(default_factory=list)
     """The jobs that were looked at and do not start, or of which less starts than they ask for, and why."""
-    yielding: set[Key] = field(default_factory=set)
+    reclaims: set[Key] = field(default_factory=set)
     """Arrays that are to give places back as their indexes end."""
-    displacements: list[Displacement] = field(default_factory=list)
+    preemptions: list[Preemption] = field(default_factory=list)
     """What is to be stopped, to make room."""

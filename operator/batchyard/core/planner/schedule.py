@@ -17,13 +17,13 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.status import Status
 from batchyard.core.planner.containment import Stage, during, staged
 from batchyard.core.planner.results import Placed
-from batchyard.core.scheduling import arrayplaces
-from batchyard.core.scheduling.arrayreclaim import Yielding, yielding
+from batchyard.core.scheduling import arrayslots
+from batchyard.core.scheduling.arrayreclaim import ArrayReclaim, reclaim
 from batchyard.core.scheduling.backfill import Decided, backfill
 from batchyard.core.scheduling.ledger import Ledger
-from batchyard.core.scheduling.limits import Allowances
+from batchyard.core.scheduling.limits import Limits
 from batchyard.core.scheduling.placement import Hold, Placement, place_all
-from batchyard.core.scheduling.preemption import Preempted, displace
+from batchyard.core.scheduling.preemption import Preemptions, preempt
 from batchyard.core.scheduling.reservation import End, ends_of
 from batchyard.core.scheduling.snapshot import Snapshot
 
@@ -34,31 +34,31 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collect
     `fresh` are the jobs that came into the backlog since the last pass: they are told their place once, here;
     the places of the others are refreshed by `explain`. Stages in `resting` are left out.
     """
-    ledger, allowances = Ledger(snapshot.pools, snapshot.used), snapshot.allowances()
-    found, held = _in_turn(snapshot, ledger, allowances, now, resting)
+    ledger, limits = Ledger(snapshot.pools, snapshot.used), snapshot.limits()
+    found, holds = _in_turn(snapshot, ledger, limits, now, resting)
     running = ends_of(snapshot, now)
-    preempted = Preempted()
+    preempted = Preemptions()
     if Stage.PREEMPTION not in resting:
         with during(Stage.PREEMPTION):
-            preempted = displace(snapshot, found, held, ledger, now)
-    gives_way = Yielding(promises=preempted.promises)
-    if Stage.YIELDING not in resting:
-        with during(Stage.YIELDING):
-            gives_way = yielding(snapshot, held, ledger, allowances, preempted, running, now)
-    decided = Decided(found, held, gives_way.promises)
-    found = found | _early(snapshot, ledger, allowances, decided, running, now, resting)
+            preempted = preempt(snapshot, found, holds, ledger, now)
+    gives_way = ArrayReclaim(promises=preempted.promises)
+    if Stage.ARRAY_RECLAIM not in resting:
+        with during(Stage.ARRAY_RECLAIM):
+            gives_way = reclaim(snapshot, holds, ledger, limits, preempted, running, now)
+    decided = Decided(found, holds, gives_way.promises)
+    found = found | _early(snapshot, ledger, limits, decided, running, now, resting)
     result = Placed()
     result.placements.extend(found.values())
-    result.displacements, result.yielding = preempted.displacements, gives_way.arrays
+    result.preemptions, result.reclaims = preempted.preemptions, gives_way.arrays
     position = _positions(snapshot, result.placements)
-    for key, told in held:
+    for key, told in holds:
         status = snapshot.statuses[key]
         message = f"{told.message}; work of lower priority makes room for it"
         hold = replace(told, message=message) if key in preempted.served else told
-        if key not in found or key in snapshot.wants:
-            result.held.append((key, hold))
+        if key not in found or key in snapshot.demands:
+            result.holds.append((key, hold))
         if arraystatus.has_started(status):
-            status = arraystatus.held(status, hold.message)
+            status = arraystatus.on_hold(status, hold.message)
         elif key not in found:
             status = _held(status, hold, position(key), now)
             status = timelimits.limited(snapshot.queues[snapshot.jobs[key].queue], status, now)
@@ -73,10 +73,10 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collect
 
 
 def _in_turn(
-    snapshot: Snapshot, ledger: Ledger, allowances: Allowances, now: float, resting: Collection[Stage]
+    snapshot: Snapshot, ledger: Ledger, limits: Limits, now: float, resting: Collection[Stage]
 ) -> tuple[dict[Key, Placement], list[tuple[Key, Hold]]]:
     """Who starts now as it is his turn, and what those are told that were looked at and do not."""
-    held: list[tuple[Key, Hold]] = []
+    holds: list[tuple[Key, Hold]] = []
     found: dict[Key, Placement] = {}
     decisions = place_all(
         queues=snapshot.queues.values(),
@@ -86,28 +86,28 @@ def _in_turn(
         resolved=snapshot.resolved,
         ledger=ledger,
         usage=snapshot.usage,
-        allowances=allowances,
+        limits=limits,
         now=now,
-        wants=snapshot.wants,
+        demands=snapshot.demands,
     )
     for key, decision in staged(Stage.PLACEMENT, resting, decisions):
         if not isinstance(decision, Placement):
-            held.append((key, decision))
-        elif (want := snapshot.wants.get(key)) is not None:
+            holds.append((key, decision))
+        elif (demand := snapshot.demands.get(key)) is not None:
             main = snapshot.runs.get(snapshot.jobs[key].uid, {}).get(MAIN_RUN)
             found[key] = replace(
-                decision, array=arrayplaces.granted(want, main, found[key].count if key in found else 0)
+                decision, array=arrayslots.granted(demand, main, found[key].count if key in found else 0)
             )
         else:
             run, attempt = single.next_run(snapshot.statuses[key])
             found[key] = decision if run == 1 else replace(decision, run=run, attempt=attempt)
-    return found, held
+    return found, holds
 
 
 def _early(
     snapshot: Snapshot,
     ledger: Ledger,
-    allowances: Allowances,
+    limits: Limits,
     decided: Decided,
     running: Callable[[str], list[End]],
     now: float,
@@ -120,9 +120,9 @@ def _early(
         pools=snapshot.pools,
         backlog=snapshot.backlog,
         resolved=snapshot.resolved,
-        wants=snapshot.wants,
+        demands=snapshot.demands,
         usage=snapshot.usage,
-        allowances=allowances,
+        limits=limits,
         ledger=ledger,
         decided=decided,
         running=running,
@@ -135,12 +135,12 @@ def _early(
 
 
 def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[[Key], int]:
-    """Places in the lines once the jobs that start in this pass have left them."""
+    """Places in the share queues once the jobs that start in this pass have left them."""
 
     @cache
     def left() -> Mapping[tuple[str, str], list[int]]:
         found: dict[tuple[str, str], list[int]] = {}
-        for placement in placements:  # in the order of each line, so the lists are sorted
+        for placement in placements:  # in the order of each share queue, so the lists are sorted
             job = snapshot.jobs[placement.key]
             found.setdefault((job.queue, job.share), []).append(snapshot.backlog.position(placement.key))
         return found
@@ -162,5 +162,5 @@ def _held(status: Status, hold: Hold, position: int, now: float) -> Status:
         queue_position=position if moved else status.queue_position,
         stalled=hold.stalled,
         not_before=None,
-        held=timelimits.held_since(status, hold.reason, now),
+        waiting_since=timelimits.waiting_since(status, hold.reason, now),
     )

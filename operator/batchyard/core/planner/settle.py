@@ -21,16 +21,16 @@ from batchyard.core.lifecycle.retention import SHOWN_SECONDS, expires_at
 from batchyard.core.model.array import MAIN_RUN, ArrayShape
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.run import ArrayPods, Run
+from batchyard.core.model.run import PodReport, Run
 from batchyard.core.model.status import TERMINAL, Status
 from batchyard.core.planner.admit import Admitted, admitted
 from batchyard.core.planner.results import Settled
-from batchyard.core.scheduling import arrayplaces
+from batchyard.core.scheduling import arrayslots
 from batchyard.core.scheduling.snapshot import Snapshot
 
 _ASKING = frozenset({JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING})
 """States in which an array may ask for places."""
-_NO_CIRCLES: Mapping[Key, str] = MappingProxyType({})
+_NO_CYCLES: Mapping[Key, str] = MappingProxyType({})
 
 
 def never() -> bool:
@@ -42,12 +42,12 @@ def settle(
     snapshot: Snapshot,
     keys: Iterable[Key],
     now: float,
-    circles: Mapping[Key, str] = _NO_CIRCLES,
+    cycles: Mapping[Key, str] = _NO_CYCLES,
     enough: Callable[[], bool] = never,
 ) -> Settled:
     """Bring the named jobs up to date with their runs, pods, references, dependencies and timers.
 
-    `circles` says of those that were found to depend on each other in a circle what to tell them. When dependencies of
+    `cycles` says of those that were found to depend on each other in a circle what to tell them. When dependencies of
     other jobs end by this, the caller settles those after it has entered the results. Once it is `enough`, the other
     jobs are left.
     """
@@ -58,16 +58,16 @@ def settle(
             continue
         job = snapshot.jobs.get(key)
         if job is not None and not job.deleting:
-            _settle_one(snapshot, job, circles.get(key, ""), now, result)
+            _settle_one(snapshot, job, cycles.get(key, ""), now, result)
     return result
 
 
-def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, result: Settled) -> None:
+def _settle_one(snapshot: Snapshot, job: BatchJob, cycle: str, now: float, result: Settled) -> None:
     key = job.key
     before = snapshot.statuses.get(key, Status())
 
     # 1. References come first: a job's retry policy decides how its runs are read.
-    admission = admitted(snapshot, job, before, circle, now)
+    admission = admitted(snapshot, job, before, cycle, now)
 
     # 2. Runs and pods move it on.
     if job.array is not None:
@@ -88,7 +88,7 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, circle: str, now: float, resu
     # 4. It waits for capacity only while nothing of it runs, can still run, or is being created; an array while it
     # asks for more.
     if job.array is not None:
-        waits = status.state in _ASKING and result.wants[key].total > 0
+        waits = status.state in _ASKING and result.demands[key].total > 0
     else:
         waits = status.state is JobState.RUNNABLE and idle
     waits = waits and not granted and not job.start_blocked and key not in snapshot.faults
@@ -124,10 +124,10 @@ def _rests_until(
 def _obedient(job: BatchJob, status: Status, *, idle: bool, now: float) -> Status:
     """Hold or end a job as its spec asks for."""
     if arraystatus.has_started(status):
-        asked = stopping.obeyed_by_array(job, status, idle=idle)
+        asked = stopping.stop_applied_to_array(job, status, idle=idle)
     else:
-        asked = stopping.obeyed(job, status, idle=idle, now=now)
-    if isinstance(asked, retries.Fail):
+        asked = stopping.stop_applied(job, status, idle=idle, now=now)
+    if isinstance(asked, retries.GiveUp):
         asked = single.failed(status, asked.reason, asked.message, now)
     return arraystatus.closed(asked)
 
@@ -145,12 +145,12 @@ def _moved_on(
     )
     status = progress.status
     if progress.asks:
-        result.looks.append(job.key)
+        result.pods_to_read.append(job.key)
     result.silent.extend((job.key, pod) for pod in progress.silent)
     if progress.outlasted is not None:
         result.outlasted.append(progress.outlasted)
-    result.stop.extend(single.strays(status, runs, terminate=terminate))
-    result.stop.extend(multinode.leftovers(runs, children))
+    result.stop.extend(single.orphaned_runs(status, runs, terminate=terminate))
+    result.stop.extend(multinode.orphaned_children(runs, children))
     if resolved is not None and resolved.gang is not None and lack is None and not terminate:
         main = pods.get(status.job_name)
         result.nodes.extend((job.key, node) for node in multinode.missing(resolved.gang, status, runs, children, main))
@@ -175,7 +175,7 @@ def _array_moved_on(
         snapshot.runs.get(job.uid, {}).get(MAIN_RUN),
         snapshot.indexes.get(job.uid, {}).values(),
         snapshot.pods.get(job.uid, {}),
-        snapshot.looked.get(job.uid, ArrayPods()),
+        snapshot.pod_reports.get(job.uid, PodReport()),
         snapshot.leaving.get(job.uid, ()),
         snapshot.nodes,
     )
@@ -187,17 +187,19 @@ def _array_moved_on(
     name = seen.main.environment if seen.main is not None else status.environment
     environment = snapshot.environments.get(name)
     observed = observe_array(job, shape, status, resolved, seen, now, gate, environment, admission.lack)
-    result.wants[job.key] = observed.want
-    result.stop.extend(arraystatus.strays(observed.status, seen.runs, terminate=stopping.termination(job) is not None))
+    result.demands[job.key] = observed.demand
+    result.stop.extend(
+        arraystatus.orphaned_runs(observed.status, seen.runs, terminate=stopping.termination(job) is not None)
+    )
     result.stop.extend(observed.stop)
     result.abandoned.extend((job.key, pod) for pod in observed.abandoned)
     result.forced.extend(observed.forced)
-    if observed.look:
-        result.looks.append(job.key)
+    if observed.reads_pods:
+        result.pods_to_read.append(job.key)
     if observed.give_back:
         result.give_backs.append(job.key)
-    if observed.halt:
-        result.halts.append(job.key)
+    if observed.deletes_pods:
+        result.pods_to_delete.append(job.key)
     return replace(admission, status=observed.status), observed.wake_at
 
 
@@ -205,6 +207,6 @@ def _is_idle(snapshot: Snapshot, job: BatchJob) -> bool:
     """Whether nothing of the job runs or can still run."""
     runs: list[Run] = [*snapshot.runs.get(job.uid, {}).values(), *snapshot.children.get(job.uid, {}).values()]
     runs += snapshot.indexes.get(job.uid, {}).values()
-    return all(arrayplaces.taken(run) == 0 for run in runs) and not any(
+    return all(arrayslots.taken(run) == 0 for run in runs) and not any(
         pod.live for pod in snapshot.pods.get(job.uid, {}).values()
     )

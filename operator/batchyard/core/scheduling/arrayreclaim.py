@@ -1,8 +1,8 @@
 """Which arrays are to give places back, one by one as their indexes end, because somebody else goes first.
 
-Called by the planner after placement and preemption. The Job controller starts an array's next index as soon as one has
-ended, so an array would keep its places for good; the runtime lowers the parallelism of those named here, never below
-what runs. Once nobody goes before it any more, an array asks for places again as it did at first.
+The Job controller starts an array's next index as soon as one has ended, so an array would keep its places for good;
+the runtime lowers the parallelism of those named here, never below what runs. Once nobody goes before it any more, an
+array asks for places again as it did at first.
 
 What arrays give back is promised to the one that they make way for. They do so only where that can start by it: while
 others keep the rest of what it needs, an array would stop in vain.
@@ -17,43 +17,43 @@ from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.resources import Resources, add, fits, shortfall
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
-from batchyard.core.scheduling.arrayplaces import places_of
+from batchyard.core.scheduling.arrayslots import slots_of
 from batchyard.core.scheduling.backlog import Entry, entry_of
-from batchyard.core.scheduling.fairshare import order
+from batchyard.core.scheduling.fairshare.order import turn
 from batchyard.core.scheduling.fairshare.usage import vcpus_of
 from batchyard.core.scheduling.ledger import Ledger, places, with_pods
-from batchyard.core.scheduling.limits import Allowances, Name, needs
+from batchyard.core.scheduling.limits import Limits, Name, needs
 from batchyard.core.scheduling.placement import Hold, scheduling_order
-from batchyard.core.scheduling.preemption import Preempted
+from batchyard.core.scheduling.preemption import Preemptions
 from batchyard.core.scheduling.promises import Promise, beside
 from batchyard.core.scheduling.reservation import End, reserve, time_limit
 from batchyard.core.scheduling.snapshot import Snapshot
 
 
 @dataclass(slots=True)
-class Yielding:
+class ArrayReclaim:
     """Which arrays give way, and what of an environment is kept for whom by that and by preemption."""
 
     arrays: set[Key] = field(default_factory=set)
     promises: dict[str, Promise] = field(default_factory=dict)
 
 
-def yielding(
+def reclaim(
     snapshot: Snapshot,
-    held: Iterable[tuple[Key, Hold]],
+    holds: Iterable[tuple[Key, Hold]],
     ledger: Ledger,
-    allowances: Allowances,
-    preempted: Preempted,
+    limits: Limits,
+    preempted: Preemptions,
     running: Callable[[str], list[End]],
     now: float,
-) -> Yielding:
+) -> ArrayReclaim:
     """Decide which arrays give way to what a pass has found to wait, or may not go on at all.
 
     `preempted` are those for whom room is made otherwise; `running` tells the ends of what runs in an environment.
     """
     if not snapshot.arrays:
-        return Yielding(promises=preempted.promises)
-    return _Pass(snapshot, held, ledger, allowances, preempted, running, now).result()
+        return ArrayReclaim(promises=preempted.promises)
+    return _Pass(snapshot, holds, ledger, limits, preempted, running, now).result()
 
 
 class _Pass:
@@ -62,16 +62,16 @@ class _Pass:
     def __init__(
         self,
         snapshot: Snapshot,
-        held: Iterable[tuple[Key, Hold]],
+        holds: Iterable[tuple[Key, Hold]],
         ledger: Ledger,
-        allowances: Allowances,
-        preempted: Preempted,
+        limits: Limits,
+        preempted: Preemptions,
         running: Callable[[str], list[End]],
         now: float,
     ) -> None:
         self._snapshot = snapshot
         self._ledger = ledger
-        self._allowances = allowances
+        self._allowances = limits
         self._running = running
         self._now = now
         self._order = {queue.name: place for place, queue in enumerate(scheduling_order(snapshot.queues.values()))}
@@ -80,14 +80,14 @@ class _Pass:
         self._lacking: list[tuple[Key, Name]] = []
         self._fronts: defaultdict[str, list[Key]] = defaultdict(list)
         """Who waits for an environment, in the order of their turns."""
-        for key, hold in held:
+        for key, hold in holds:
             if hold.lacks is not None:
                 self._lacking.append((key, hold.lacks))
             for name in hold.environments:
                 self._fronts[name].append(key)
         self._starts: dict[tuple[Key, str], float] = {}
 
-    def result(self) -> Yielding:
+    def result(self) -> ArrayReclaim:
         snapshot, arrays = self._snapshot, set[Key]()
         for key, run in snapshot.arrays.items():
             front = self._front(key, run)
@@ -99,11 +99,11 @@ class _Pass:
                 or self._holds_what_is_lacked(key, run)
             ):
                 arrays.add(key)
-        return Yielding(arrays, self._promises)
+        return ArrayReclaim(arrays, self._promises)
 
     def _holds_what_is_lacked(self, key: Key, run: Run) -> bool:
-        held = needs(run.queue, run.share, run.consumables)
-        return any(lacks in held and self._goes_before(front, key) for front, lacks in self._lacking)
+        holds = needs(run.queue, run.share, run.consumables)
+        return any(lacks in holds and self._goes_before(front, key) for front, lacks in self._lacking)
 
     def _front(self, key: Key, run: Run) -> Key | None:
         """The first that waits for what the array has and goes before it, unless room is made for it otherwise."""
@@ -134,7 +134,7 @@ class _Pass:
         asked, room = self._asks(front), self._ledger.free(environment)
         for key, run in self._snapshot.arrays.items():
             if run.environment == environment and key != front and self._goes_before(front, key):
-                room = add(room, places(run.request, places_of(run)))
+                room = add(room, places(run.request, slots_of(run)))
         if fits(asked, room):
             self._promise(front, environment, self._now)
             return self._now
@@ -147,7 +147,7 @@ class _Pass:
     def _promise(self, front: Key, environment: str, at: float) -> None:
         """Keep all that the front needs until it has it: only what it has more than enough of is left to others."""
         if (promise := self._promises.get(environment)) is not None:
-            kept = front in promise.to and front not in self._snapshot.wants
+            kept = front in promise.to and front not in self._snapshot.demands
             spare = promise.spare if kept else beside(self._asks(front), promise.spare)
             self._promises[environment] = Promise(min(promise.at, at), spare, promise.to | {front})
             return
@@ -185,10 +185,10 @@ def _overdrawn(snapshot: Snapshot, run: Run, ledger: Ledger) -> bool:
     return any(free.get(name, 0) < 0 for name, amount in with_pods(run.request).items() if amount)
 
 
-def _above_limits(snapshot: Snapshot, run: Run, allowances: Allowances) -> bool:
+def _above_limits(snapshot: Snapshot, run: Run, limits: Limits) -> bool:
     """Whether a limit was lowered below what runs."""
     queue = snapshot.queues.get(run.queue)
-    return queue is not None and allowances.overdrawn(queue, run.share, run.consumables)
+    return queue is not None and limits.overdrawn(queue, run.share, run.consumables)
 
 
 def _entry(snapshot: Snapshot, job: BatchJob) -> Entry:
@@ -204,6 +204,6 @@ def _has_had_less(snapshot: Snapshot, one: BatchJob, other: BatchJob, now: float
         return False
     asks = vcpus_of(snapshot.resolved[one.key].request)
     gives = vcpus_of(snapshot.arrays[other.key].request)
-    wants = order.turn(queue.fair_share, usage, one.share, usage.in_use(one.share), asks, now)
-    has = order.turn(queue.fair_share, usage, other.share, usage.in_use(other.share) - gives, gives, now)
+    wants = turn(queue.fair_share, usage, one.share, usage.in_use(one.share), asks, now)
+    has = turn(queue.fair_share, usage, other.share, usage.in_use(other.share) - gives, gives, now)
     return wants < has

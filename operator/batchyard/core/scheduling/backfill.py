@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from math import inf
 
 from batchyard.api.reasons import Reason
-from batchyard.core.model.array import Want
+from batchyard.core.model.array import ArrayDemand
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import fits, subtract
 from batchyard.core.scheduling.backlog import Backlog
-from batchyard.core.scheduling.fairshare.order import Turns
+from batchyard.core.scheduling.fairshare.order import FairShareOrder
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.ledger import Ledger, Pool, places, with_pods
-from batchyard.core.scheduling.limits import Allowances
+from batchyard.core.scheduling.limits import Limits
 from batchyard.core.scheduling.placement import Hold, Placement, scheduling_order
 from batchyard.core.scheduling.promises import Promise
 from batchyard.core.scheduling.reservation import End, Reservation, latest_end, reserve
@@ -42,7 +42,7 @@ class Decided:
 
     placements: Mapping[Key, Placement]
     """With all places of an array in one."""
-    held: Iterable[tuple[Key, Hold]]
+    holds: Iterable[tuple[Key, Hold]]
     promises: Mapping[str, Promise] = field(default_factory=dict)
     """What others make room for, by environment."""
 
@@ -53,9 +53,9 @@ def backfill(
     pools: Mapping[str, Pool],
     backlog: Backlog,
     resolved: Mapping[Key, Resolved],
-    wants: Mapping[Key, Want],
+    demands: Mapping[Key, ArrayDemand],
     usage: Mapping[str, Usage],
-    allowances: Allowances,
+    limits: Limits,
     ledger: Ledger,
     decided: Decided,
     running: Callable[[str], Iterable[End]],
@@ -64,7 +64,7 @@ def backfill(
     """Place further jobs, and charge the ledger for them. `running` tells the ends of what runs in an environment."""
     queues = scheduling_order(queues)
     by_name = {queue.name: queue for queue in queues}
-    fronts = _fronts(by_name, backlog, decided.held)
+    fronts = _fronts(by_name, backlog, decided.holds)
     gaps = {
         name for name in fronts if not any(ledger.free(name)[each] <= 0 for each in pools[name].capacity.keys() & _ALL)
     }
@@ -72,13 +72,13 @@ def backfill(
         return
     reservations = _Reservations(fronts, resolved, ledger, decided, running, now)
     for front in set(fronts.values()):
-        allowances.reserve(by_name[backlog.queue_of(front)], backlog.share_of(front), resolved[front])
+        limits.reserve(by_name[backlog.queue_of(front)], backlog.share_of(front), resolved[front])
     for queue in queues:
         names = [name for name in queue.environments if name in gaps]
         if not names or not queue.enabled:
             continue
-        turns = Turns(queue, backlog, resolved, usage.get(queue.name), now)
-        for key in behind(turns, decided.placements):
+        share_order = FairShareOrder(queue, backlog, resolved, usage.get(queue.name), now)
+        for key in behind(share_order, decided.placements):
             job = resolved[key]
             # Where nothing can be promised, nobody goes first: seen once somebody would fit, and not looked at again.
             gaps -= {name for name in names if ledger.fits(name, job.request) and not reservations.made(name)}
@@ -87,28 +87,28 @@ def backfill(
                 break
             for name in names:
                 if (
-                    key not in wants
+                    key not in demands
                     and ledger.fits(name, job.request)
-                    and allowances.refusal(queue, turns.share, job) is None
+                    and limits.refusal(queue, share_order.share, job) is None
                     and pools[name].could_hold(job.request, job.gang)
-                    and turns.may_use(name, pools[name].capacity, job.request)
+                    and share_order.may_use(name, pools[name].capacity, job.request)
                     and reservations.allow(name, key, job)
                 ):
                     ledger.charge(name, job.request)
-                    turns.charge(name, job.request)
-                    allowances.charge(queue, turns.share, job)
+                    share_order.charge(name, job.request)
+                    limits.charge(queue, share_order.share, job)
                     yield Placement(key, name, job.request)
                     break
 
 
-def _fronts(queues: Mapping[str, Queue], backlog: Backlog, held: Iterable[tuple[Key, Hold]]) -> dict[str, Key]:
+def _fronts(queues: Mapping[str, Queue], backlog: Backlog, holds: Iterable[tuple[Key, Hold]]) -> dict[str, Key]:
     """The job that waits for room in each environment before all others.
 
     There is none where what is free is kept back for shares that are not active yet: no end of a run changes that.
     """
     fronts: dict[str, Key] = {}
     kept_back: set[str] = set()
-    for key, hold in held:
+    for key, hold in holds:
         for name in hold.environments:
             fronts.setdefault(name, key)
         if hold.reason == Reason.RESERVED_FOR_OTHER_SHARES:
@@ -116,12 +116,12 @@ def _fronts(queues: Mapping[str, Queue], backlog: Backlog, held: Iterable[tuple[
     return {name: key for name, key in fronts.items() if name not in kept_back}
 
 
-def behind(turns: Turns, placements: Mapping[Key, Placement]) -> Iterator[Key]:
+def behind(share_order: FairShareOrder, placements: Mapping[Key, Placement]) -> Iterator[Key]:
     """The jobs that wait, in the order of their turns: what has been placed counts for its share first."""
     looked_at = 0
-    for key in turns:
+    for key in share_order:
         if (placement := placements.get(key)) is not None:
-            turns.charge(placement.environment, places(placement.request, placement.count))
+            share_order.charge(placement.environment, places(placement.request, placement.count))
         elif looked_at < DEPTH:
             looked_at += 1
             yield key

@@ -1,8 +1,8 @@
 """The jobs that wait for capacity, per queue, in the order in which they are to start.
 
-Owned by the runtime's cache, which adds a job when it becomes Runnable and removes it when it is granted, ends or
-is deleted; read by the planner. A queue has one line of jobs for each of its shares; without fair share it has one.
-Insertion and removal keep each line sorted, so a pass never sorts, and looks no further than the heads of the lines.
+Owned by the runtime's cache, which adds a job when it becomes Runnable and removes it when it is granted, ends or is
+deleted; read by the planner. A queue has a share queue for each of its shares; without fair share it has one. Insertion
+and removal keep each of them sorted, so a pass never sorts, and looks no further than the heads of its share queues.
 """
 
 from bisect import bisect_left, insort
@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from batchyard.core.model.job import BatchJob, Key
 
 Entry = tuple[int, float, float, str, str]
-"""What a line is sorted by: priority (negated), from when its place counts, creation time, namespace, name."""
+"""What a share queue is sorted by: priority (negated), from when its place counts, creation time, namespace, name."""
 
 
 def entry_of(job: BatchJob, priority: int, since: float | None = None) -> Entry:
@@ -36,7 +36,7 @@ class Backlog:
         self._entries: dict[Key, tuple[str, str, Entry]] = {}
 
     def add(self, job: BatchJob, priority: int = 0, since: float | None = None) -> None:
-        """Put the job into its line; nothing happens when it is there already."""
+        """Put the job into its share queue; nothing happens when it is there already."""
         if job.key not in self._entries:
             entry = entry_of(job, priority, since)
             self._entries[job.key] = (job.queue, job.share, entry)
@@ -46,12 +46,12 @@ class Backlog:
         """Take the job out; nothing happens when it is not in."""
         if found := self._entries.pop(key, None):
             queue, share, entry = found
-            lines = self._queues[queue]
-            entries = lines[share]
+            share_queues = self._queues[queue]
+            entries = share_queues[share]
             del entries[bisect_left(entries, entry)]
             if not entries:
-                del lines[share]
-            if not lines:
+                del share_queues[share]
+            if not share_queues:
                 del self._queues[queue]
 
     def __iter__(self) -> Iterator[Key]:
@@ -66,7 +66,8 @@ class Backlog:
         copy = Backlog()
         copy._entries = dict(self._entries)
         copy._queues = {
-            queue: {share: list(entries) for share, entries in lines.items()} for queue, lines in self._queues.items()
+            queue: {share: list(entries) for share, entries in share_queues.items()}
+            for queue, share_queues in self._queues.items()
         }
         for key in found:
             copy.remove(key)
@@ -80,21 +81,21 @@ class Backlog:
         """How many jobs wait in all queues together."""
         return len(self._entries)
 
-    def lines(self, queue: str) -> Mapping[str, Sequence[Entry]]:
-        """The lines of one queue, none of them empty, by share. They must not change while they are read."""
+    def share_queues(self, queue: str) -> Mapping[str, Sequence[Entry]]:
+        """The share queues of one queue, none of them empty, by share. They must not change while they are read."""
         return self._queues.get(queue, {})
 
     def queue(self, name: str) -> Iterator[Key]:
-        """Iterate over the jobs of one queue, line by line."""
-        for _, entries in sorted(self.lines(name).items()):
+        """Iterate over the jobs of one queue, one share queue after the other."""
+        for _, entries in sorted(self.share_queues(name).items()):
             yield from map(key_of, entries)
 
     def length(self, name: str) -> int:
         """How many jobs wait in the queue."""
-        return sum(map(len, self.lines(name).values()))
+        return sum(map(len, self.share_queues(name).values()))
 
     def position(self, key: Key) -> int:
-        """Place in its line, from 1 for the first. Raises KeyError when the job does not wait."""
+        """Place in its share queue, from 1 for the first. Raises KeyError when the job does not wait."""
         queue, share, entry = self._entries[key]
         return bisect_left(self._queues[queue][share], entry) + 1
 

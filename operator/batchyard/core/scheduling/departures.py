@@ -1,14 +1,13 @@
 """What of the capacity that is taken is on its way out: it has been told to go, or has ended and is not counted yet.
 
-Asked by preemption, backfill and yielding, which keep it for those who wait before all others. All of it is read off
-the Kubernetes Jobs and pods that exist, and of what is just being asked to go (`Snapshot.displacing`), so that an
-operator that was started anew knows it too.
+All of it is read off the Kubernetes Jobs and pods that exist, and of what is just being asked to go
+(`Snapshot.being_preempted`), so that an operator that was started anew knows it too.
 """
 
 from batchyard.core.model.job import Key
 from batchyard.core.model.resources import Resources, times
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling import arrayplaces
+from batchyard.core.scheduling import arrayslots
 from batchyard.core.scheduling.ledger import Charge, with_pods
 from batchyard.core.scheduling.snapshot import Snapshot
 
@@ -21,14 +20,14 @@ def leaving(snapshot: Snapshot, charge: Charge) -> Resources:
     if run.indexed is None:
         return charge.amount if is_leaving(snapshot, run) else {}
     one = with_pods(run.request)
-    staying = 0 if run.deleting else arrayplaces.places_of(run) * one["pods"]
-    places = charge.amount["pods"] - staying + snapshot.displacing.get(name_of(run), 0)
+    staying = 0 if run.deleting else arrayslots.slots_of(run) * one["pods"]
+    places = charge.amount["pods"] - staying + snapshot.being_preempted.get(name_of(run), 0)
     return times(one, places) if places > 0 else {}
 
 
 def is_leaving(snapshot: Snapshot, run: Run) -> bool:
     """Whether the run of a single or multi-node job has been told to go, or its pod has ended."""
-    if run.deleting or name_of(run) in snapshot.displacing:
+    if run.deleting or name_of(run) in snapshot.being_preempted:
         return True
     pod = snapshot.pods.get(run.owner_uid, {}).get(run.name)
     return pod is not None and (bool(pod.disruption) or pod.deleting or not pod.live)

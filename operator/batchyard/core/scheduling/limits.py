@@ -1,9 +1,8 @@
 """What jobs hold beside capacity, of which there is only so much: places of a queue and of its shares, and consumable
 resources.
 
-Asked by placement before it looks for capacity, with one `Allowances` per pass, by `backfill` and by `yielding`. What
-is held follows from the runs that exist; the runtime's books count it under the names made here. A job that an
-allowance holds back closes no environment to others. What it lacks of a consumable resource is kept for it from those
+What is held follows from the runs that exist; the runtime's books count it under the names made here. A job that an
+limit holds back closes no environment to others. What it lacks of a consumable resource is kept for it from those
 behind it.
 """
 
@@ -15,11 +14,11 @@ from types import MappingProxyType
 from batchyard.api.reasons import Reason
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Resolved
-from batchyard.core.model.queue import Limits, Queue
+from batchyard.core.model.queue import Queue, QueueLimits
 from batchyard.core.model.run import NOTHING
 
 Name = tuple[str, ...]
-"""What an allowance is for: ("queue", name), ("share", queue, name) or ("consumable", name)."""
+"""What a limit is of: ("queue", name), ("share", queue, name) or ("consumable", name)."""
 Needs = Mapping[Name, int]
 """What each place of a job holds."""
 
@@ -38,19 +37,19 @@ def needs(queue: str, share: str, consumables: Mapping[str, int] = NOTHING) -> N
 
 
 @dataclass(slots=True, frozen=True)
-class Refusal:
+class LimitViolation:
     """Why a job may not start, whatever capacity is free."""
 
     reason: str
     message: str
     lacks: Name | None = None
-    """The allowance that is used up, of a job that goes before all others that wait for it."""
-    ends_line: bool = False
-    """Whether nobody behind the job in its line may start either."""
+    """The limit that is used up, of a job that goes before all others that wait for it."""
+    ends_share_queue: bool = False
+    """Whether nobody behind the job in its share queue may start either."""
     stalled: bool = False
 
 
-class Allowances:
+class Limits:
     """What is left in one pass. `held` is what runs and grants hold when it begins; of resources that are not given
     back, `used_up` is what they have taken so far."""
 
@@ -70,13 +69,13 @@ class Allowances:
         self._claimed_in: set[tuple[str, str]] = set()
         """The same, before those of one queue: queue and resource."""
 
-    def refusal(self, queue: Queue, share: str, job: Resolved) -> Refusal | None:
+    def refusal(self, queue: Queue, share: str, job: Resolved) -> LimitViolation | None:
         """Return why a job of this share of the queue may not start now, if so."""
         if queue.limits is not None and (found := self._at_limit(queue, queue.limits, share)):
             return found
         return self._short(queue, job) if job.consumables else None
 
-    def _at_limit(self, queue: Queue, limits: Limits, share: str) -> Refusal | None:
+    def _at_limit(self, queue: Queue, limits: QueueLimits, share: str) -> LimitViolation | None:
         name: Name = ("queue", queue.name)
         running = self._count(name)
         if limits.running is not None and running + self._reserved[name] >= limits.running:
@@ -84,7 +83,7 @@ class Allowances:
                 f"queue {queue.name} is at its limit: {_run(running)}, and spec.limits.maxRunningJobs is "
                 f"{limits.running}; wait until fewer do, or raise the limit"
             )
-            return Refusal(Reason.QUEUE_LIMIT_REACHED, message, name, ends_line=True)
+            return LimitViolation(Reason.QUEUE_LIMIT_REACHED, message, name, ends_share_queue=True)
         name, ceiling = ("share", queue.name, share), limits.of_share(share) if share else None
         running = self._count(name)
         if ceiling is not None and running + self._reserved[name] >= ceiling:
@@ -92,10 +91,10 @@ class Allowances:
                 f"share {share} of queue {queue.name} is at its limit: {_run(running)}, and {_field(limits, share)} is "
                 f"{ceiling}; wait until fewer do, or raise the limit"
             )
-            return Refusal(Reason.SHARE_LIMIT_REACHED, message, name, ends_line=True)
+            return LimitViolation(Reason.SHARE_LIMIT_REACHED, message, name, ends_share_queue=True)
         return None
 
-    def _short(self, queue: Queue, job: Resolved) -> Refusal | None:
+    def _short(self, queue: Queue, job: Resolved) -> LimitViolation | None:
         """What does not come by itself counts first: a job that waits for somebody to act keeps nothing from others."""
         for name, asked in job.consumables.items():
             if (never := self._never(name, asked)) is not None:
@@ -105,32 +104,32 @@ class Allowances:
                 self._claimed.update(job.consumables if name in self._claimed else ())
                 self.waits(queue, job)
                 message = f"needs {asked} of consumable resource {name}, for which jobs before it wait"
-                return Refusal(Reason.CONSUMABLE_RESOURCE_UNAVAILABLE, message)
+                return LimitViolation(Reason.CONSUMABLE_RESOURCE_UNAVAILABLE, message)
             resource = self._resources[name]
             left = self._left(resource)
             if left - self._reserved["consumable", name] < asked:
                 self._claimed.update(job.consumables)
                 message = f"{_needs(resource, asked, left)} available; waits until other jobs give theirs back"
-                return Refusal(Reason.CONSUMABLE_RESOURCE_UNAVAILABLE, message, ("consumable", name))
+                return LimitViolation(Reason.CONSUMABLE_RESOURCE_UNAVAILABLE, message, ("consumable", name))
         return None
 
-    def _never(self, name: str, asked: int) -> Refusal | None:
+    def _never(self, name: str, asked: int) -> LimitViolation | None:
         resource = self._resources.get(name)
         if resource is None:
             message = f"ConsumableResource {name} does not exist; the job can start once it does"
-            return Refusal(Reason.CONSUMABLE_RESOURCE_NOT_FOUND, message)
+            return LimitViolation(Reason.CONSUMABLE_RESOURCE_NOT_FOUND, message)
         if resource.refusal:
             message = f"ConsumableResource {name} cannot be used: {resource.refusal}"
-            return Refusal(Reason.INVALID_SPEC, message, stalled=True)
+            return LimitViolation(Reason.INVALID_SPEC, message, stalled=True)
         if asked > resource.total:
             message = (
                 f"needs {asked} of consumable resource {name}, of which there are {resource.total} in all; raise "
                 "spec.total of the ConsumableResource, or submit the job with a definition that asks for less"
             )
-            return Refusal(Reason.EXCEEDS_CONSUMABLE_RESOURCE, message, stalled=True)
+            return LimitViolation(Reason.EXCEEDS_CONSUMABLE_RESOURCE, message, stalled=True)
         if not resource.replenishable and (left := self._left(resource)) < asked:
             message = f"{_needs(resource, asked, left)} left; raise spec.total of the ConsumableResource to refill it"
-            return Refusal(Reason.CONSUMABLE_RESOURCE_UNAVAILABLE, message, stalled=True)
+            return LimitViolation(Reason.CONSUMABLE_RESOURCE_UNAVAILABLE, message, stalled=True)
         return None
 
     def waits(self, queue: Queue, job: Resolved) -> None:
@@ -171,9 +170,9 @@ def _run(count: int) -> str:
     return "1 of its jobs runs" if count == 1 else f"{count} of its jobs run"
 
 
-def _field(limits: Limits, share: str) -> str:
+def _field(limits: QueueLimits, share: str) -> str:
     """Where the limit of a share stands."""
-    if Limits(shares=limits.shares).of_share(share) is None:
+    if QueueLimits(shares=limits.shares).of_share(share) is None:
         return "spec.limits.maxRunningJobsPerShare"
     return "its maxRunningJobs in spec.schedulingPolicy.fairShare.shares"
 

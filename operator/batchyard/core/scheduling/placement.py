@@ -1,10 +1,10 @@
 """Which waiting jobs start now, and where: strict priority between queues, the queue's own order within one.
 
-Called by the planner once per pass. The order within a queue is first come, first served, or that of `fairshare`; what
-follows holds for both. The first job of a queue that finds its environments full closes them to everything behind it
-and to every queue of lower priority, so no stream of small jobs can starve a large one. A job that no environment could
-hold even when empty closes nothing and keeps nothing: it waits aside and delays nobody. Who is held back by a limit of
-its queue or its share, or for lack of a consumable resource (`allowances`), closes nothing either.
+The order within a queue is first come, first served, or that of `fairshare`; what follows holds for both. The first job
+of a queue that finds its environments full closes them to everything behind it and to every queue of lower priority, so
+no stream of small jobs can starve a large one. A job that no environment could hold even when empty closes nothing and
+keeps nothing: it waits aside and delays nobody. Who is held back by a limit of its queue or its share, or for lack of a
+consumable resource (`limits`), closes nothing either.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from batchyard.api.reasons import Reason
-from batchyard.core.model.array import MAIN_RUN, ArrayGrant, Want
+from batchyard.core.model.array import MAIN_RUN, ArrayDemand, ArrayGrant
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.gang import Gang
@@ -20,16 +20,16 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.objectnames import index_run_name, run_name
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, describe
-from batchyard.core.scheduling.arraygrants import Growth
+from batchyard.core.scheduling.arraygrants import ArrayGrants
 from batchyard.core.scheduling.backlog import Backlog
-from batchyard.core.scheduling.fairshare.order import Turns
+from batchyard.core.scheduling.fairshare.order import FairShareOrder
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.ledger import Ledger, Pool
-from batchyard.core.scheduling.limits import Allowances, Name
+from batchyard.core.scheduling.limits import Limits, Name
 
 Size = tuple[tuple[str, int], ...]
 """A request that can be looked up."""
-_NO_ARRAYS: Mapping[Key, Want] = MappingProxyType({})
+_NO_ARRAYS: Mapping[Key, ArrayDemand] = MappingProxyType({})
 
 
 @dataclass(slots=True, frozen=True)
@@ -70,9 +70,9 @@ class Hold:
     environments: tuple[str, ...] = ()
     """The environments that are full for it, of a job that goes before all others that wait for them."""
     lacks: Name | None = None
-    """The allowance that is used up, of a job that goes before all others that wait for it."""
-    ends_line: bool = False
-    """Whether nobody behind the job in its line may start either."""
+    """The limit that is used up, of a job that goes before all others that wait for it."""
+    ends_share_queue: bool = False
+    """Whether nobody behind the job in its share queue may start either."""
 
 
 def scheduling_order(queues: Iterable[Queue]) -> list[Queue]:
@@ -83,10 +83,10 @@ def scheduling_order(queues: Iterable[Queue]) -> list[Queue]:
 class _Pass:
     """One pass over all queues; `closed`, `refused` and `held` only ever grow while it lasts."""
 
-    def __init__(self, pools: Mapping[str, Pool], ledger: Ledger, wants: Mapping[Key, Want]) -> None:
+    def __init__(self, pools: Mapping[str, Pool], ledger: Ledger, demands: Mapping[Key, ArrayDemand]) -> None:
         self.pools = pools
         self.ledger = ledger
-        self.growth = Growth(wants)
+        self.growth = ArrayGrants(demands)
         self.closed: dict[str, Queue] = {}
         self.refused: set[tuple[str, Size]] = set()
         self.sizes: dict[int, Size] = {}
@@ -94,7 +94,7 @@ class _Pass:
         self.candidates: dict[tuple[str, Size | int], list[str]] = {}
         """Of a queue and a size, or the identity of what a multi-node job was resolved to: the environments that could
         hold it when empty."""
-        self.held: dict[tuple[str, Size], Hold] = {}
+        self.holds: dict[tuple[str, Size], Hold] = {}
         """What an ordinary job of a queue and a size was told: the next one is told the same."""
 
     def homeless(self, queue: Queue, key: Key, resolved: Resolved, enabled: list[str]) -> Hold | None:
@@ -107,22 +107,24 @@ class _Pass:
         if bound in candidates or (candidates and not bound):
             return None
         plain = resolved.ungrown is None and resolved.gang is None and not bound
-        if plain and (told := self.held.get((queue.name, size))):
+        if plain and (told := self.holds.get((queue.name, size))):
             return told
         hold = self._misfit(queue, resolved, enabled)
         if plain:
-            self.held[queue.name, size] = hold
+            self.holds[queue.name, size] = hold
         return hold
 
-    def place(self, queue: Queue, turns: Turns, key: Key, resolved: Resolved, enabled: list[str]) -> Placement | Hold:
+    def place(
+        self, queue: Queue, share_order: FairShareOrder, key: Key, resolved: Resolved, enabled: list[str]
+    ) -> Placement | Hold:
         """Find the first environment, in the queue's order, that has room for the request."""
         size = self._size(resolved)
         plain = resolved.ungrown is None and resolved.gang is None and not self.growth.fixed(key)
-        if plain and (told := self.held.get((queue.name, size))):
+        if plain and (told := self.holds.get((queue.name, size))):
             return told
-        decision = self._placed(queue, turns, key, resolved, size, enabled)
+        decision = self._placed(queue, share_order, key, resolved, size, enabled)
         if plain and isinstance(decision, Hold):
-            self.held[queue.name, size] = decision
+            self.holds[queue.name, size] = decision
         return decision
 
     def _size(self, resolved: Resolved) -> Size:
@@ -132,7 +134,7 @@ class _Pass:
         return size
 
     def _placed(
-        self, queue: Queue, turns: Turns, key: Key, resolved: Resolved, size: Size, enabled: list[str]
+        self, queue: Queue, share_order: FairShareOrder, key: Key, resolved: Resolved, size: Size, enabled: list[str]
     ) -> Placement | Hold:
         request = resolved.request
         candidates = self._candidates(queue, size, resolved, enabled)
@@ -143,9 +145,9 @@ class _Pass:
                 continue
             if not self.ledger.fits(name, request):
                 self.refused.add((name, size))
-            elif turns.may_use(name, self.pools[name].capacity, request):
+            elif share_order.may_use(name, self.pools[name].capacity, request):
                 self.ledger.charge(name, request)
-                turns.charge(name, request)
+                share_order.charge(name, request)
                 return Placement(key, name, request)
             else:
                 kept_back = True
@@ -222,46 +224,46 @@ def place_all(
     resolved: Mapping[Key, Resolved],
     ledger: Ledger,
     usage: Mapping[str, Usage],
-    allowances: Allowances,
+    limits: Limits,
     now: float,
-    wants: Mapping[Key, Want] = _NO_ARRAYS,
+    demands: Mapping[Key, ArrayDemand] = _NO_ARRAYS,
 ) -> Iterator[tuple[Key, Placement | Hold]]:
     """Decide for each job that the pass has to look at; the jobs behind a closed queue are not looked at.
 
     An array comes up once for each place that it is granted, and once more if it does not get all that it asks for.
     """
-    this_pass = _Pass(pools, ledger, wants)
+    this_pass = _Pass(pools, ledger, demands)
     for queue in scheduling_order(queues):
         if not backlog.length(queue.name):
             continue
         known = [name for name in queue.environments if name in environments]
         enabled = [name for name in known if environments[name].enabled and not environments[name].refusal]
         blocked = _blocked(queue, [environments[name] for name in known], enabled)
-        turns = Turns(queue, backlog, resolved, usage.get(queue.name), now)
-        for key in turns:
+        share_order = FairShareOrder(queue, backlog, resolved, usage.get(queue.name), now)
+        for key in share_order:
             decision = (
                 blocked
                 # Before anything is kept for it: what waits for somebody to act takes nothing from others.
                 or this_pass.homeless(queue, key, resolved[key], enabled)
-                or _disallowed(allowances, queue, turns.share, resolved[key])
-                or this_pass.place(queue, turns, key, resolved[key], enabled)
+                or _disallowed(limits, queue, share_order.share, resolved[key])
+                or this_pass.place(queue, share_order, key, resolved[key], enabled)
             )
             yield key, decision
             if isinstance(decision, Placement):
-                allowances.charge(queue, turns.share, resolved[key])
+                limits.charge(queue, share_order.share, resolved[key])
                 if this_pass.growth.grant(key, decision.environment):
-                    turns.stay()
-            elif blocked or decision.ends_line or all(name in this_pass.closed for name in enabled):
-                turns.leave()
+                    share_order.stay()
+            elif blocked or decision.ends_share_queue or all(name in this_pass.closed for name in enabled):
+                share_order.leave()
             elif decision.environments:
-                allowances.waits(queue, resolved[key])
+                limits.waits(queue, resolved[key])
 
 
-def _disallowed(allowances: Allowances, queue: Queue, share: str, job: Resolved) -> Hold | None:
-    found = allowances.refusal(queue, share, job)
+def _disallowed(limits: Limits, queue: Queue, share: str, job: Resolved) -> Hold | None:
+    found = limits.refusal(queue, share, job)
     if found is None:
         return None
-    return Hold(found.reason, found.message, found.stalled, lacks=found.lacks, ends_line=found.ends_line)
+    return Hold(found.reason, found.message, found.stalled, lacks=found.lacks, ends_share_queue=found.ends_share_queue)
 
 
 def _blocked(queue: Queue, known: list[Environment], enabled: list[str]) -> Hold | None:

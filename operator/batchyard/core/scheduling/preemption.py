@@ -1,10 +1,9 @@
 """Which running work makes room for a job of a queue that may displace lower priorities.
 
-Called by the planner once placement is through. Whoever waits first in such a queue, and those behind it, get room made
-for them if what runs for queues of lower priority suffices, else nothing is stopped for them. Arrays shrink first, then
-what started last ends; nothing that has run for less than the queue's minimum. What is on its way out counts as room
-that comes: a pass that sees it asks for no more. All that room is promised to those it is made for: backfill, which
-comes after this, gives none of it to others.
+Whoever waits first in such a queue, and those behind it, get room made for them if what runs for queues of lower
+priority suffices, else nothing is stopped for them. Arrays shrink first, then what started last ends; nothing that has
+run for less than the queue's minimum. What is on its way out counts as room that comes: a pass that sees it asks for no
+more. All that room is promised to those it is made for: backfill, which comes after this, gives none of it to others.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,12 +14,12 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, add, fits, shortfall, subtract, times
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling.arrayplaces import places_of, settling
+from batchyard.core.scheduling.arrayslots import settling, slots_of
 from batchyard.core.scheduling.backfill import behind
 from batchyard.core.scheduling.departures import current, is_leaving, leaving, name_of
-from batchyard.core.scheduling.fairshare.order import Turns
+from batchyard.core.scheduling.fairshare.order import FairShareOrder
 from batchyard.core.scheduling.ledger import Charge, Ledger, with_pods
-from batchyard.core.scheduling.limits import Allowances
+from batchyard.core.scheduling.limits import Limits
 from batchyard.core.scheduling.placement import Hold, Placement, scheduling_order
 from batchyard.core.scheduling.promises import Promise, beside
 from batchyard.core.scheduling.reservation import reserve
@@ -28,7 +27,7 @@ from batchyard.core.scheduling.snapshot import Snapshot
 
 
 @dataclass(slots=True, frozen=True)
-class Displacement:
+class Preemption:
     """A run that is to make room for a job of higher priority."""
 
     run: Run
@@ -42,10 +41,10 @@ AT_ONCE = 100
 
 
 @dataclass(slots=True)
-class Preempted:
+class Preemptions:
     """What is to be displaced, and for whom."""
 
-    displacements: list[Displacement] = field(default_factory=list)
+    preemptions: list[Preemption] = field(default_factory=list)
     served: set[Key] = field(default_factory=set)
     """The waiting jobs for which room is made by that or is coming already."""
     unserved: set[Key] = field(default_factory=set)
@@ -54,17 +53,17 @@ class Preempted:
     """What is kept for those served, by environment."""
 
 
-def displace(
+def preempt(
     snapshot: Snapshot,
     placements: Mapping[Key, Placement],
-    held: Iterable[tuple[Key, Hold]],
+    holds: Iterable[tuple[Key, Hold]],
     ledger: Ledger,
     now: float,
-) -> Preempted:
+) -> Preemptions:
     """Decide what is to be displaced for those who wait."""
-    fronts = _fronts(snapshot, held)
+    fronts = _fronts(snapshot, holds)
     if not fronts:
-        return Preempted()
+        return Preemptions()
     pass_ = _Pass(snapshot, ledger, now)
     for queue in scheduling_order(snapshot.queues.values()):
         if queue.name in fronts:
@@ -72,12 +71,12 @@ def displace(
     return pass_.result()
 
 
-def _fronts(snapshot: Snapshot, held: Iterable[tuple[Key, Hold]]) -> dict[str, tuple[str, ...]]:
+def _fronts(snapshot: Snapshot, holds: Iterable[tuple[Key, Hold]]) -> dict[str, tuple[str, ...]]:
     """The environments that the first waiting job of a queue which may displace others waits for, by queue."""
     found: dict[str, tuple[str, ...]] = {}
-    for key, hold in held:
+    for key, hold in holds:
         queue = snapshot.queues[snapshot.jobs[key].queue]
-        if hold.environments and queue.displaces_after is not None:
+        if hold.environments and queue.preempts_after is not None:
             found.setdefault(queue.name, hold.environments)
     return found
 
@@ -114,50 +113,52 @@ class _Pass:
     def serve(self, queue: Queue, placements: Mapping[Key, Placement], environments: tuple[str, ...]) -> None:
         """Make room for the jobs of a queue in their order, up to the first for which there is none to make."""
         snapshot = self._snapshot
-        turns = Turns(queue, snapshot.backlog, snapshot.resolved, snapshot.usage.get(queue.name), self._now)
-        allowances = self._allowances(placements)
-        for key in behind(turns, placements):
+        share_order = FairShareOrder(
+            queue, snapshot.backlog, snapshot.resolved, snapshot.usage.get(queue.name), self._now
+        )
+        limits = self._allowances(placements)
+        for key in behind(share_order, placements):
             if not self._able(key, environments):
                 continue  # it waits aside, for something that no end of a run brings
-            want = snapshot.wants.get(key)
-            bound = (want.environment,) if want is not None and want.environment else environments
-            for _ in range(want.total if want is not None else 1):
-                if allowances.refusal(queue, turns.share, snapshot.resolved[key]) is not None:
+            demand = snapshot.demands.get(key)
+            bound = (demand.environment,) if demand is not None and demand.environment else environments
+            for _ in range(demand.total if demand is not None else 1):
+                if limits.refusal(queue, share_order.share, snapshot.resolved[key]) is not None:
                     break
                 environment = self._make_room(queue, key, bound) if self._left > 0 else None
                 if environment is None:
                     self._unserved.add(key)
                     self._await(queue, key, bound)
                     return
-                allowances.charge(queue, turns.share, snapshot.resolved[key])
+                limits.charge(queue, share_order.share, snapshot.resolved[key])
                 self._served.setdefault(environment, set()).add(key)
 
-    def _allowances(self, placements: Mapping[Key, Placement]) -> Allowances:
+    def _allowances(self, placements: Mapping[Key, Placement]) -> Limits:
         """What may still start, once what was placed in this pass has."""
-        allowances = self._snapshot.allowances()
+        limits = self._snapshot.limits()
         for placement in placements.values():
             job, resolved = self._snapshot.jobs[placement.key], self._snapshot.resolved[placement.key]
             for _ in range(placement.count):
-                allowances.charge(self._snapshot.queues[job.queue], job.share, resolved)
-        return allowances
+                limits.charge(self._snapshot.queues[job.queue], job.share, resolved)
+        return limits
 
-    def result(self) -> Preempted:
+    def result(self) -> Preemptions:
         """What it came to."""
-        displacements = [
-            Displacement(victim.run, victim.taken, victim.by)
+        preemptions = [
+            Preemption(victim.run, victim.taken, victim.by)
             for victim in chain.from_iterable(self._victims.values())
             if victim.taken
         ]
         promises = {name: Promise(self._now, self._room[name], keys) for name, keys in self._served.items()}
         served = set[Key]().union(*self._served.values())
-        return Preempted(displacements, served, self._unserved, self._awaited | promises)
+        return Preemptions(preemptions, served, self._unserved, self._awaited | promises)
 
     def _await(self, queue: Queue, key: Key, environments: tuple[str, ...]) -> None:
         """Promise a job the moment from which on what now runs has run for long enough to be displaced for it.
 
         Else those who go first could be the ones that have not, when it comes to that.
         """
-        amount, minimum = with_pods(self._snapshot.resolved[key].request), queue.displaces_after or 0
+        amount, minimum = with_pods(self._snapshot.resolved[key].request), queue.preempts_after or 0
         for name in self._able(key, environments):
             ends = [
                 (max(victim.started_at + minimum, self._now), times(victim.request, victim.places - victim.taken))
@@ -213,7 +214,7 @@ class _Pass:
         return chosen
 
     def _has_run(self, victim: _Victim, queue: Queue) -> bool:
-        return self._now - victim.started_at >= (queue.displaces_after or 0)
+        return self._now - victim.started_at >= (queue.preempts_after or 0)
 
     def _free(self, environment: str) -> Resources:
         """What is free, or will be once what is on its way out has gone."""
@@ -247,7 +248,7 @@ def _victim(snapshot: Snapshot, charge: Charge, now: float) -> _Victim | None:
     if run.indexed is not None:
         if settling(run, snapshot.raised.get(run.owner), now):
             return None
-        places = places_of(run) - snapshot.displacing.get(name_of(run), 0)
+        places = slots_of(run) - snapshot.being_preempted.get(name_of(run), 0)
         started_at = now if run.started_at is None else run.started_at
         return _Victim(run, with_pods(run.request), places, queue.priority, started_at) if places > 0 else None
     pod = snapshot.pods.get(run.owner_uid, {}).get(run.name)

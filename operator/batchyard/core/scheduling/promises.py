@@ -1,6 +1,6 @@
 """What is kept in an environment for those who wait there before all others, while it is on its way to them.
 
-Made by preemption and yielding, which take it from what runs; heeded by backfill.
+Preemption and array reclaim make promises of what they take from what runs; backfill heeds them.
 """
 
 from dataclasses import dataclass, field

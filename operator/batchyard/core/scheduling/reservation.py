@@ -1,7 +1,7 @@
 """When a job that waits for room will find it at the latest, going by the time limits of what runs.
 
-Called by backfill and yielding. What runs without a time limit may run for ever: a job that needs its room cannot be
-promised any. What is on its way out counts as gone: its room is kept for who waits for it, however long that takes.
+What runs without a time limit may run for ever: a job that needs its room cannot be promised any. What is on its way
+out counts as gone: its room is kept for who waits for it, however long that takes.
 """
 
 from collections import defaultdict

@@ -5,19 +5,19 @@ from dataclasses import dataclass, field
 
 from batchyard.core.admission.protection import NOTHING_PROTECTED, Protection
 from batchyard.core.definition.template import Templates
-from batchyard.core.model.array import Want
+from batchyard.core.model.array import ArrayDemand
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Definition, Resolved, Revision
 from batchyard.core.model.environment import Environment, Node
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
-from batchyard.core.model.run import ArrayPods, Pod, Run
+from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling.backlog import Backlog
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.ledger import Charge, Pool
-from batchyard.core.scheduling.limits import Allowances, Name
+from batchyard.core.scheduling.limits import Limits, Name
 from batchyard.core.scheduling.placement import Placement
 
 
@@ -45,12 +45,12 @@ class Snapshot:
     backlog: Backlog
     dependents: Mapping[Key, Collection[Key]]
     """Who depends on a job, whether that job exists or not."""
-    unstored: Collection[Key]
+    unpersisted_ends: Collection[Key]
     """The jobs whose end, if they have come to one, the API server does not hold yet."""
     children: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
     """Kubernetes Jobs of the other nodes of multi-node jobs by name, under the uid of their job."""
-    held: Mapping[Name, int] = field(default_factory=dict)
-    """What they hold of the allowances of queues and shares, and of consumable resources."""
+    limit_usage: Mapping[Name, int] = field(default_factory=dict)
+    """What they hold of the limits of queues and shares, and of consumable resources."""
     consumables: Mapping[str, Consumable] = field(default_factory=dict)
     used_up: Mapping[str, int] = field(default_factory=dict)
     """What was taken of those that jobs do not give back."""
@@ -58,11 +58,11 @@ class Snapshot:
     """What the shares have used, per fair-share queue."""
     indexes: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
     """Kubernetes Jobs of single indexes of arrays by name, under the uid of their job."""
-    looked: Mapping[str, ArrayPods] = field(default_factory=dict)
+    pod_reports: Mapping[str, PodReport] = field(default_factory=dict)
     """What was read about the pods of arrays, under the uid of their job."""
     leaving: Mapping[str, Collection[int]] = field(default_factory=dict)
     """Indexes of arrays whose pods were asked to stop as they ran, under the uid of their job."""
-    wants: Mapping[Key, Want] = field(default_factory=dict)
+    demands: Mapping[Key, ArrayDemand] = field(default_factory=dict)
     """What the arrays in the backlog ask for."""
     charges: Mapping[Hashable, Charge] = field(default_factory=dict)
     """What `used` consists of."""
@@ -72,7 +72,7 @@ class Snapshot:
     """When arrays were last given places that the status of their Indexed Job does not account for yet."""
     templates: Templates = field(default_factory=Templates)
     """What revisions come to; the same whether it was asked before or not."""
-    displacing: Mapping[Key, int] = field(default_factory=dict)
+    being_preempted: Mapping[Key, int] = field(default_factory=dict)
     """Places that Kubernetes Jobs, by namespace and name, are just being told to give up."""
     faults: Mapping[Key, str] = field(default_factory=dict)
     """Of jobs that a pass cannot digest: what is wrong with them."""
@@ -82,6 +82,6 @@ class Snapshot:
     spared: Collection[Key] = ()
     """Kubernetes Jobs whose pods turned out to be protected for now."""
 
-    def allowances(self) -> Allowances:
+    def limits(self) -> Limits:
         """Return what is left beside capacity, for one pass."""
-        return Allowances(self.held, self.consumables, self.used_up)
+        return Limits(self.limit_usage, self.consumables, self.used_up)

@@ -1,4 +1,4 @@
-"""What became of an array's indexes, as `status.array` of a BatchJob holds it. Called by `status`, both ways."""
+"""What became of an array's indexes, as `status.array` of a BatchJob holds it."""
 
 from collections.abc import Mapping
 from typing import Any

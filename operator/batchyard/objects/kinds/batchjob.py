@@ -9,9 +9,7 @@ from batchyard.api import names
 from batchyard.api.models.arrays import INDEXES
 from batchyard.api.models.batchjob import DependencyType, StopMode
 from batchyard.api.sizes import too_large
-from batchyard.api.validation import (
-    parse_batchjob,
-)
+from batchyard.api.validation import parse_batchjob
 from batchyard.core.model.array import ArrayShape, IndexStop, Rerun
 from batchyard.core.model.indexset import MAX_DIGITS, IndexSet
 from batchyard.core.model.job import BatchJob, Dependency, Stop

@@ -11,10 +11,10 @@ from typing import Any
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.quantities import format_bytes, parse_bytes
 from batchyard.core.model.job import BatchJob
-from batchyard.core.model.queue import Held
+from batchyard.core.model.queue import WaitingSince
 from batchyard.core.model.status import TERMINAL, Attempt, EndedDependency, Status
 from batchyard.objects.brevity import DETAIL_BYTES, MESSAGE_BYTES, brief, presentable
-from batchyard.objects.conditions import STALLED, Verdict, render_conditions
+from batchyard.objects.conditions import STALLED, ReadyState, render_conditions
 from batchyard.objects.indextext import read_indexes, render_indexes
 from batchyard.objects.kinds.arraystatus import read_array, render_array
 from batchyard.objects.times import format_time, parse_time
@@ -85,7 +85,9 @@ def read_status(status: Mapping[str, Any]) -> Status:
         stalled=stalled and state is not JobState.FAILED,
         dependencies=tuple(_read_dependency(each) for each in status.get("dependencies") or ()),
         array=array,
-        held=Held(status.get("reason", ""), parse_time(status["heldSince"])) if "heldSince" in status else None,
+        waiting_since=WaitingSince(status.get("reason", ""), parse_time(status["heldSince"]))
+        if "heldSince" in status
+        else None,
     )
 
 
@@ -97,10 +99,10 @@ def _message(status: Status) -> str:
 
 def _held_since(status: Status) -> str | None:
     """Of a job that waits for the reason it shows: since when."""
-    held = status.held
-    if held is None or status.state is not JobState.RUNNABLE or held.reason != status.reason:
+    waiting_since = status.waiting_since
+    if waiting_since is None or status.state is not JobState.RUNNABLE or waiting_since.reason != status.reason:
         return None
-    return format_time(held.since)
+    return format_time(waiting_since.since)
 
 
 def _shown_state(status: Status) -> JobState:
@@ -110,9 +112,9 @@ def _shown_state(status: Status) -> JobState:
     return status.state
 
 
-def _verdict(status: Status) -> Verdict:
+def _verdict(status: Status) -> ReadyState:
     failed = status.state is JobState.FAILED
-    return Verdict(
+    return ReadyState(
         ready=status.state is JobState.SUCCEEDED,
         reason=status.reason or status.state.value,
         message=_message(status),

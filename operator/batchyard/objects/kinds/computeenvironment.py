@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchyard.api import names
-from batchyard.api.validation import (
-    parse_computeenvironment,
-)
+from batchyard.api.validation import parse_computeenvironment
 from batchyard.core.model.environment import UNSCHEDULABLE_SECONDS, Environment, Toleration
 from batchyard.core.model.resources import Resources, parse_resources, subtract, to_resource_list
 from batchyard.objects.brevity import presentable
-from batchyard.objects.conditions import Verdict, render_conditions
+from batchyard.objects.conditions import ReadyState, render_conditions
 from batchyard.objects.kinds.refusal import refusal_of
 from batchyard.objects.meta import Object, created_at, spec_of
 
@@ -82,14 +80,14 @@ def render_environment_status(
     return presentable(status)
 
 
-def _verdict(environment: Environment, nodes: int) -> Verdict:
+def _verdict(environment: Environment, nodes: int) -> ReadyState:
     if environment.refusal:
-        return Verdict(False, "InvalidSpec", environment.refusal, stalled=True)
+        return ReadyState(False, "InvalidSpec", environment.refusal, stalled=True)
     if not environment.enabled:
-        return Verdict(True, "Disabled", "spec.state is Disabled: no new job starts here, running jobs go on")
+        return ReadyState(True, "Disabled", "spec.state is Disabled: no new job starts here, running jobs go on")
     if not nodes:
-        return Verdict(False, "NoNodes", _no_nodes(environment.node_selector))
-    return Verdict(True, "NodesAvailable", f"{nodes} node{'s' if nodes > 1 else ''} can take jobs")
+        return ReadyState(False, "NoNodes", _no_nodes(environment.node_selector))
+    return ReadyState(True, "NodesAvailable", f"{nodes} node{'s' if nodes > 1 else ''} can take jobs")
 
 
 def _no_nodes(selector: Mapping[str, str]) -> str:

@@ -8,12 +8,10 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.api.models.consumableresource import ConsumableType
-from batchyard.api.validation import (
-    parse_consumableresource,
-)
+from batchyard.api.validation import parse_consumableresource
 from batchyard.core.model.consumable import Consumable, Count
 from batchyard.objects.brevity import presentable
-from batchyard.objects.conditions import Verdict, render_conditions
+from batchyard.objects.conditions import ReadyState, render_conditions
 from batchyard.objects.kinds.refusal import refusal_of
 from batchyard.objects.meta import Object, created_at, spec_of
 from batchyard.objects.times import format_time, parse_time
@@ -64,13 +62,13 @@ def _render_count(count: Count) -> dict[str, Any]:
     return {"consumed": count.consumed, "countedUntil": format_time(count.until), **runs}
 
 
-def _verdict(consumable: Consumable, count: Count | None) -> Verdict:
+def _verdict(consumable: Consumable, count: Count | None) -> ReadyState:
     if consumable.refusal:
-        return Verdict(False, "InvalidSpec", consumable.refusal, stalled=True)
+        return ReadyState(False, "InvalidSpec", consumable.refusal, stalled=True)
     if not consumable.total:
-        return Verdict(False, "NoneLeft", "spec.total is 0: raise it so that jobs can get any")
+        return ReadyState(False, "NoneLeft", "spec.total is 0: raise it so that jobs can get any")
     if count is not None and count.consumed >= consumable.total:
         message = f"{count.consumed} were used up, spec.total is {consumable.total}: raise it so that jobs can get any"
-        return Verdict(False, "NoneLeft", message)
+        return ReadyState(False, "NoneLeft", message)
     given_back = "jobs give back what they hold when they end" if count is None else "what jobs take is used up"
-    return Verdict(True, "Usable", given_back)
+    return ReadyState(True, "Usable", given_back)

@@ -7,15 +7,13 @@ from typing import Any, NamedTuple, Self
 from batchyard.api import names
 from batchyard.api.reasons import Reason
 from batchyard.api.sizes import too_large
-from batchyard.api.validation import (
-    parse_jobdefinition,
-)
+from batchyard.api.validation import parse_jobdefinition
 from batchyard.core.definition import revisions
 from batchyard.core.definition.memoryunits import DOUBTFUL_MEMORY, doubts_about_definition
 from batchyard.core.definition.revisions import latest_active
 from batchyard.core.model.definition import Definition, Revision
 from batchyard.objects.brevity import presentable
-from batchyard.objects.conditions import Verdict, render_conditions
+from batchyard.objects.conditions import ReadyState, render_conditions
 from batchyard.objects.kinds.refusal import refusal_of
 from batchyard.objects.meta import Object, key_of, spec_of
 from batchyard.objects.times import format_time
@@ -69,7 +67,7 @@ def render_definition_status(
     latest = latest_active(revisions, definition.inactive)
     verdict = _verdict(definition, revisions, latest, rejection, unrecorded)
     if protected:
-        verdict = Verdict(False, Reason.NAMESPACE_PROTECTED, protected, stalled=True)
+        verdict = ReadyState(False, Reason.NAMESPACE_PROTECTED, protected, stalled=True)
     if doubts := "" if definition.refusal or protected else doubts_about_definition(definition.spec):
         verdict = replace(verdict, doubt=(DOUBTFUL_MEMORY, doubts))
     status = {
@@ -93,20 +91,20 @@ def _verdict(
     latest: Revision | None,
     rejection: Rejection | None,
     unrecorded: str,
-) -> Verdict:
+) -> ReadyState:
     if definition.refusal:
-        return Verdict(False, "InvalidSpec", definition.refusal, stalled=True)
+        return ReadyState(False, "InvalidSpec", definition.refusal, stalled=True)
     if unrecorded:
         message = f"the API server does not take the ControllerRevision of this spec; it is tried again: {unrecorded}"
-        return Verdict(False, "CreateFailed", message)
+        return ReadyState(False, "CreateFailed", message)
     if rejection:
-        return Verdict(False, rejection.reason, rejection.message, stalled=True)
+        return ReadyState(False, rejection.reason, rejection.message, stalled=True)
     if not revisions:
-        return Verdict(False, "Progressing", "the first revision is being made")
+        return ReadyState(False, "Progressing", "the first revision is being made")
     if latest is None:
-        return Verdict(
+        return ReadyState(
             False,
             "NoActiveRevision",
             "every revision is inactive: take one out of spec.inactiveRevisions so that jobs can use it",
         )
-    return Verdict(True, "TemplateAccepted", f"new jobs use revision {latest.number}")
+    return ReadyState(True, "TemplateAccepted", f"new jobs use revision {latest.number}")

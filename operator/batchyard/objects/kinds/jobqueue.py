@@ -6,13 +6,11 @@ from typing import Any
 from batchyard.api import names
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.models.jobqueue import PolicyType, ShareAdmission
-from batchyard.api.validation import (
-    parse_jobqueue,
-)
-from batchyard.core.model.queue import FairShare, Limits, Queue, Selector
+from batchyard.api.validation import parse_jobqueue
+from batchyard.core.model.queue import FairShare, Queue, QueueLimits, Selector
 from batchyard.core.model.status import TERMINAL
 from batchyard.objects.brevity import presentable
-from batchyard.objects.conditions import Verdict, render_conditions
+from batchyard.objects.conditions import ReadyState, render_conditions
 from batchyard.objects.kinds.refusal import refusal_of
 from batchyard.objects.meta import Object, created_at, spec_of
 
@@ -35,12 +33,12 @@ def read_queue(obj: Object) -> Queue:
         fair_share=_fair_share(spec.get("schedulingPolicy") or {}),
         limits=_limits(spec),
         time_limits={each["reason"]: each["maxTimeSeconds"] for each in spec.get("jobStateTimeLimits") or ()},
-        displaces_after=_displaces_after(spec.get("preemption") or {}),
+        preempts_after=_preempts_after(spec.get("preemption") or {}),
         refusal=refusal,
     )
 
 
-def _displaces_after(preemption: Mapping[str, Any]) -> int | None:
+def _preempts_after(preemption: Mapping[str, Any]) -> int | None:
     return preemption.get("minimumRunSeconds", 0) if preemption.get("policy") == "LowerPriority" else None
 
 
@@ -56,12 +54,12 @@ def _fair_share(policy: Mapping[str, Any]) -> FairShare | None:
     )
 
 
-def _limits(spec: Mapping[str, Any]) -> Limits | None:
+def _limits(spec: Mapping[str, Any]) -> QueueLimits | None:
     own = spec.get("limits") or {}
     listed = ((spec.get("schedulingPolicy") or {}).get("fairShare") or {}).get("shares") or ()
     shares = {each["shareIdentifier"]: each["maxRunningJobs"] for each in listed if "maxRunningJobs" in each}
-    found = Limits(own.get("maxRunningJobs"), own.get("maxRunningJobsPerShare"), shares)
-    return None if found == Limits() else found
+    found = QueueLimits(own.get("maxRunningJobs"), own.get("maxRunningJobsPerShare"), shares)
+    return None if found == QueueLimits() else found
 
 
 def _selector(selector: Mapping[str, Any]) -> Selector:
@@ -99,20 +97,20 @@ def render_queue_status(
     return presentable(status)
 
 
-def _verdict(queue: Queue, missing: Sequence[str]) -> Verdict:
+def _verdict(queue: Queue, missing: Sequence[str]) -> ReadyState:
     if queue.refusal:
-        return Verdict(False, "InvalidSpec", queue.refusal, stalled=True)
+        return ReadyState(False, "InvalidSpec", queue.refusal, stalled=True)
     if missing:
         subject = "ComputeEnvironment" if len(missing) == 1 else "ComputeEnvironments"
         verb = "does" if len(missing) == 1 else "do"
         usable = [name for name in queue.environments if name not in missing]
         meanwhile = f"jobs start in {', '.join(usable)}" if usable else "no job can start"
-        return Verdict(
+        return ReadyState(
             False,
             "ComputeEnvironmentNotFound",
             f"{subject} {', '.join(missing)} {verb} not exist: create what is missing or take it out of"
             f" spec.computeEnvironments; until then {meanwhile}",
         )
     if not queue.enabled:
-        return Verdict(True, "Disabled", "spec.state is Disabled: no new job starts, running jobs go on")
-    return Verdict(True, "Enabled", "jobs are started as capacity allows")
+        return ReadyState(True, "Disabled", "spec.state is Disabled: no new job starts, running jobs go on")
+    return ReadyState(True, "Enabled", "jobs are started as capacity allows")

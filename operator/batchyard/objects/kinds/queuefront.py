@@ -1,7 +1,7 @@
 """What the status of a JobQueue says of the jobs that wait in it.
 
-Called by `runtime.fronts`. The status that was written before tells since when a job has been at its position, and
-since when the queue has been blocked: so these times outlive the process that saw them.
+The status that was written before tells since when a job has been at its position, and since when the queue has been
+blocked: so these times outlive the process that saw them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

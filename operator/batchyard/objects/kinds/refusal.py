@@ -7,9 +7,7 @@ record's `refusal`, a sentence that ends in the object's status.
 from typing import Any
 
 from batchyard.api.unsupported import refusals
-from batchyard.api.validation import (
-    InvalidObject,
-)
+from batchyard.api.validation import InvalidObject
 from batchyard.objects.meta import Object, spec_of
 
 

@@ -1,7 +1,4 @@
-"""What the status of a fair-share queue says of its shares: a report, and what a restarted operator goes on from.
-
-Called by `runtime.shares`, which decides when a new count is due.
-"""
+"""What the status of a fair-share queue says of its shares: a report, and what a restarted operator goes on from."""
 
 from collections.abc import Iterable, Mapping
 from math import inf

@@ -1,7 +1,7 @@
 """The Kubernetes Jobs of an array: one that goes through all indexes, and one for each further run of an index.
 
-Called by the runtime when the planner has granted places. The pods of both kinds are alike: the index is in their
-annotations under Kubernetes' own name, and from there in the environment, so that commands can refer to it.
+The pods of both kinds are alike: the index is in their annotations under Kubernetes' own name, and from there in the
+environment, so that commands can refer to it.
 """
 
 from typing import Any

@@ -1,7 +1,6 @@
 """What a multi-node job consists of: a Kubernetes Job for each node, and a Service that gives their pods DNS names.
 
-Called by the executor (the Service and the main node, when a place is granted) and by the starter of the other nodes
-(one Job each, once the main node runs). Every node has a Job of its own, because its pod must be told its own index.
+Every node has a Job of its own, because its pod must be told its own index.
 """
 
 from collections.abc import Mapping

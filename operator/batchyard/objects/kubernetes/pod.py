@@ -1,4 +1,4 @@
-"""From a pod of the API server to the core's record of it. Pure; called by the cache, and for pods in no feed.
+"""From a pod of the API server to its record.
 
 One container is the main one: its start is the pod's, and its end tells how the run ended. Native sidecars (init
 containers that are restarted) are infrastructure: the kubelet stops them when the others have ended, so their exit

@@ -1,9 +1,9 @@
 """The Jobs by which a definition's pod templates are proved: sent to the API server as a dry run, never created.
 
-Called when a JobDefinition changes. One of them is what a run would create, save for the parameters, which only jobs
-have: placeholders stay as they are. A multi-node definition has one for each part of its nodes. They bear the
-definition's own name, so that the API server's words are the same each time. Should a Job of that name exist, the
-answer AlreadyExists comes after validation: all is well.
+One of them is what a run would create, save for the parameters, which only jobs have: placeholders stay as they are. A
+multi-node definition has one for each part of its nodes. They bear the definition's own name, so that the API server's
+words are the same each time. Should a Job of that name exist, the answer AlreadyExists comes after validation: all is
+well.
 """
 
 from collections.abc import Mapping

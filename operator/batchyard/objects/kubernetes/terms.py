@@ -1,4 +1,4 @@
-"""What a run was granted with, as an annotation of its Kubernetes Job. Called by `job`, and by the readers of runs.
+"""What a run was granted with, as an annotation of its Kubernetes Job.
 
 Only what differs from the defaults is written, in the words of the spec, so that ordinary Jobs bear little.
 """

@@ -1,7 +1,7 @@
-"""What only arrays need of the API server: their Jobs, more places for them, and a look at pods that no feed follows.
+"""What only arrays need of the API server: their Jobs, more places, and a look at pods that no informer follows.
 
-Called by the executor. Like all writes, each may be repeated at any time: names are deterministic, and a parallelism is
-set to what was decided once, never raised by an amount.
+Like all writes, each may be repeated at any time: names are deterministic, and a parallelism is set to what was decided
+once, never raised by an amount.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.run import ArrayPods, Pod, Run
+from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import TERMINAL
-from batchyard.core.scheduling.arrayplaces import places_of
+from batchyard.core.scheduling.arrayslots import slots_of
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, PODS
@@ -51,7 +51,7 @@ ASKS_AT_ONCE = 2
 CREATIONS_AT_ONCE = 8
 
 
-class ArrayKeeper:
+class ArrayController:
     """The requests that only arrays need. Whatever is raised means: the same again, later."""
 
     def __init__(
@@ -111,7 +111,7 @@ class ArrayKeeper:
             newest = max((self._clock() if pod.started_at is None else pod.started_at for pod in pods), default=0.0)
             if self._clock() - newest < minimum_seconds:
                 return False
-        left = max(places_of(main) - places, 0)
+        left = max(slots_of(main) - places, 0)
         lost = max(sum(bool(pod.node_name) for pod in pods) - left, 0)  # those without a node go first
         self.shrunk[main.owner] += lost
         await self.set_parallelism(main, left)
@@ -147,7 +147,7 @@ class ArrayKeeper:
         for run in taken.runs if taken is not None else ():
             with suppress(NotFound, Conflict):
                 await self._api.delete(JOBS, run.name, key[0], uid=run.uid, propagation="Foreground")
-        await self.look(key)
+        await self.read_pods(key)
         return taken
 
     def count_restarts(self, key: Key, uid: str, count: int) -> None:
@@ -157,7 +157,7 @@ class ArrayKeeper:
             array = replace(status.array, restarts=status.array.restarts + count)
             self._cache.set_status(key, status._replace(array=array))
 
-    async def look(self, key: Key) -> None:
+    async def read_pods(self, key: Key) -> None:
         """Read how indexes failed, and why pods do not start."""
         job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
         main = self._main(job) if job is not None else None
@@ -166,7 +166,7 @@ class ArrayKeeper:
         others = self._cache.runs.indexes.get(job.uid, {}).values()
         tried_again = IndexSet.of(run.index for run in others if run.index is not None)
         failed = main.indexed.failed - status.array.failed - status.array.succeeded - tried_again
-        known = self._cache.runs.looked.get(job.uid, ArrayPods())
+        known = self._cache.runs.pod_reports.get(job.uid, PodReport())
         ends = {index: pod for index, pod in known.ends.items() if index in failed}
         ends |= {pod.index: pod for pod in known.abandoned.values() if pod.index is not None and pod.index in failed}
         unread = list(islice((index for index in failed if index not in ends), INDEXES_AT_ONCE))
@@ -174,18 +174,18 @@ class ArrayKeeper:
             ends |= await self._ends(job, main, unread)
         waiting = await self._waiting(job, main) if main.active > main.ready else ()
         leaving = await self._leaving(job, main)
-        abandoned = self._cache.runs.looked.get(job.uid, known).abandoned
-        self._cache.look_at(key, job.uid, ArrayPods(ends, waiting, self._clock(), leaving, abandoned))
+        abandoned = self._cache.runs.pod_reports.get(job.uid, known).abandoned
+        self._cache.note_pod_report(key, job.uid, PodReport(ends, waiting, self._clock(), leaving, abandoned))
 
     async def abandon(self, key: Key, uid: str, name: str) -> None:
         """Delete a pod that could not be started in time; what it waited for is remembered as how its run has ended."""
-        known = self._cache.runs.looked.get(uid, ArrayPods())
+        known = self._cache.runs.pod_reports.get(uid, PodReport())
         waiting = next((pod for pod in known.waiting if pod.name == name), None)
         pod = waiting if waiting is not None else self._cache.runs.pod((key[0], name))
         now, _ = await self._read(key[0], name)
         if pod is None or now is None or now.uid != pod.uid or now.started_at is not None:
             return
-        self._cache.look_at(key, uid, replace(known, abandoned={**known.abandoned, pod.uid: pod}))
+        self._cache.note_pod_report(key, uid, replace(known, abandoned={**known.abandoned, pod.uid: pod}))
         with suppress(NotFound, Conflict):
             await self._api.delete(PODS, pod.name, key[0], uid=pod.uid)
 
@@ -204,7 +204,7 @@ class ArrayKeeper:
         with suppress(NotFound, Conflict):
             await self._api.patch(PODS, name, change, namespace, subresource="status")
 
-    async def halt(self, key: Key) -> None:
+    async def delete_pods(self, key: Key) -> None:
         """Delete the pods of indexes that are to end: the Job controller counts them as failed.
 
         Which indexes have pods is asked anew: after the array has shrunk, these are not the lowest any more.

@@ -1,7 +1,7 @@
 """Keeps a JobDefinition's revisions: proves the template, records each change, clears old revisions away.
 
-Called through the work queue for every definition that changed. A change becomes an immutable ControllerRevision, so
-a running job and its retries keep the template they were submitted with.
+A change becomes an immutable ControllerRevision, so a running job and its retries keep the template they were submitted
+with.
 """
 
 import logging
@@ -23,7 +23,7 @@ from batchyard.runtime.state.cache import Cache
 _log = logging.getLogger(__name__)
 
 
-class DefinitionKeeper:
+class DefinitionController:
     """Reconciles one JobDefinition at a time. A raised ApiError means: the same again, later."""
 
     def __init__(self, api: KubeApi, cache: Cache, clock: Callable[[], float]) -> None:
@@ -39,7 +39,7 @@ class DefinitionKeeper:
         The watches of jobs and of definitions are not ordered among each other: a job may be seen before the change of
         its definition that was applied before it, and must not get the revision before that.
         """
-        jobs = self._cache.unconfirmed.get(key, set()).copy()
+        jobs = self._cache.awaiting_definition.get(key, set()).copy()
         if not jobs:
             return
         catalogue = self._cache.catalogue

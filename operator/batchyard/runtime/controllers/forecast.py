@@ -1,4 +1,4 @@
-"""Estimates of when waiting jobs start: told by the loop what happens, asked by it now and then what is to be said.
+"""Estimates of when waiting jobs start, worked out beside the passes.
 
 What runs took is learnt from the statuses of jobs that have succeeded. So a process that begins to act learns it anew
 from the jobs that are still there.
@@ -12,7 +12,7 @@ from math import inf
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.insight import queueposition
 from batchyard.core.insight.durations import Durations, last_run, revision_of
-from batchyard.core.insight.estimates import Seen, estimates
+from batchyard.core.insight.estimates import Observation, estimates
 from batchyard.core.model.job import Key
 from batchyard.core.model.status import Status
 from batchyard.core.planner.containment import Stage, contain
@@ -84,7 +84,7 @@ class Forecast:
 
     def _estimated(self, now: float) -> dict[Key, float]:
         began = time.perf_counter()
-        seen = Seen(dict(self._placed.held), frozenset(self._placed.yielding), self._known())
+        seen = Observation(dict(self._placed.holds), frozenset(self._placed.reclaims), self._known())
         outcome = contain(Stage.ESTIMATES, partial(estimates, seen=seen, now=now), self._cache.snapshot())
         for fault in outcome.faults:  # whoever cannot be estimated is left out of nothing else
             self._containment.report(fault)

@@ -32,10 +32,10 @@ from batchyard.objects.kubernetes.event import build_event
 from batchyard.objects.kubernetes.job import build_job, ended_condition
 from batchyard.objects.kubernetes.pod import read_pod
 from batchyard.objects.ownership import belongs_to, owner_of
-from batchyard.runtime.controllers.arrays import ArrayKeeper
-from batchyard.runtime.controllers.multinode import InTheWayError, NodeStarter
+from batchyard.runtime.controllers.arrays import ArrayController
+from batchyard.runtime.controllers.multinode import InTheWayError, MultiNodeController
 from batchyard.runtime.controllers.podevents import PodEvents
-from batchyard.runtime.controllers.podlessruns import Refusals
+from batchyard.runtime.controllers.podlessruns import PodlessRuns
 from batchyard.runtime.state.cache import Cache
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ TRIES_AT_ONCE = 3
 """How often a Kubernetes Job is asked for, within seconds, while the API server does not clearly say no."""
 
 
-class Executor:
+class BatchJobController:
     """The writes that jobs need. A raised ApiError means: the same again, later."""
 
     def __init__(
@@ -56,10 +56,10 @@ class Executor:
     ) -> None:
         self._api = api
         self._cache = cache
-        self.nodes = NodeStarter(api, cache, clock)
+        self.nodes = MultiNodeController(api, cache, clock)
         self.pod_events = PodEvents(api, cache, clock)
-        self.arrays = ArrayKeeper(api, cache, clock, self._created, self.pod_events)
-        self._questions = Refusals(api, cache, clock)
+        self.arrays = ArrayController(api, cache, clock, self._created, self.pod_events)
+        self._questions = PodlessRuns(api, cache, clock)
         self._clock = clock
         self._backoff = backoff
         self._faults: Counter[Key] = Counter()
@@ -170,7 +170,7 @@ class Executor:
         return self._cache.runs.believes(obj) and owner_of(obj) == (job.key, job.uid)
 
     async def _check_remains(self, job: BatchJob) -> None:
-        """Look for what outlives a Kubernetes Job that counts as deleted, and that the feeds do not show.
+        """Look for what outlives a Kubernetes Job that counts as deleted, and that the informers do not show.
 
         That is a pod whose Job went before it, and a Job whose labels somebody took away or changed.
         """
@@ -222,13 +222,13 @@ class Executor:
         not_before = self._clock() + wait
         status = status._replace(not_before=not_before, queue_position=None, refusals=status.refusals + 1)
         if arraystatus.has_started(status):
-            return arraystatus.held(status, message)
+            return arraystatus.on_hold(status, message)
         return status._replace(state=JobState.RUNNABLE, reason=Reason.CREATE_FAILED, message=message)
 
-    async def look(self, key: Key) -> None:
-        """Find out why pods of a job are not made, do not start, or have failed, where no feed tells it."""
+    async def read_pods(self, key: Key) -> None:
+        """Find out why pods of a job are not made, do not start, or have failed, where no informer tells it."""
         await self._questions.ask(key)
-        await self.arrays.look(key)
+        await self.arrays.read_pods(key)
 
     async def give_back(self, key: Key) -> None:
         """Take back the places of an array whose indexes cannot start, and have it ask for them again later."""

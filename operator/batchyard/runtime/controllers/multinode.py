@@ -1,4 +1,4 @@
-"""Prepares multi-node jobs and starts their other nodes. Called by the executor and, through the work queue, the loop.
+"""Prepares multi-node jobs and starts their other nodes.
 
 Like all writes, each may be repeated at any time: names are deterministic, and what exists already must be ours.
 """
@@ -31,7 +31,7 @@ class InTheWayError(Exception):
     """Something that will go, or that a person can take away, keeps an object of a job from being created."""
 
 
-class NodeStarter:
+class MultiNodeController:
     """The writes that only multi-node jobs need. Whatever is raised means: the same again, later."""
 
     def __init__(self, api: KubeApi, cache: Cache, clock: Callable[[], float]) -> None:

@@ -1,9 +1,9 @@
 """Reads the Events of pods that do not start, where nothing else tells why: volumes, sandboxes, startup probes.
 
-Called through the work queue for the pods of a namespace, and by `arrays`. Events are read when somebody needs to know,
-not followed: there are many, and those of pods that start matter to nobody. An API server goes through all Events of a
-namespace for each such request, whatever it selects. So one request finds out which pods of the namespace are warned of
-at all, and only of those is more read; on a busy cluster many pods are slow, and few are stuck.
+Events are read when somebody needs to know, not followed: there are many, and those of pods that start matter to
+nobody. An API server goes through all Events of a namespace for each such request, whatever it selects. So one request
+finds out which pods of the namespace are warned of at all, and only of those is more read; on a busy cluster many pods
+are slow, and few are stuck.
 """
 
 import asyncio

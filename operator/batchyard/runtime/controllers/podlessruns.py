@@ -1,7 +1,6 @@
 """Asks why Kubernetes Jobs have no pods: the Job controller says so in Events, and nowhere else.
 
-Called through the work queue for jobs whose runs the Job controller has looked at and made no pod for. No feed follows
-Events: nothing of an API server is written more often, and few of them concern a run that is stuck.
+No informer follows Events: nothing of an API server is written more often, and few of them concern a run that is stuck.
 """
 
 import re
@@ -19,7 +18,7 @@ _PREFIX = re.compile(r"^(\(combined from similar events\): )?(Error creating: )?
 _POD_NAME = re.compile(r'pods "[^"]*" is forbidden')
 
 
-class Refusals:
+class PodlessRuns:
     """One question for each run that has no pods."""
 
     def __init__(self, api: KubeApi, cache: Cache, clock: Callable[[], float]) -> None:

@@ -1,4 +1,4 @@
-"""Makes running work give up its place to a job of higher priority. Told by the loop what is to go.
+"""Makes running work give up its place to a job of higher priority.
 
 An array shrinks: its Job's parallelism is lowered, and the Job controller deletes the pods that became ready last,
 which costs their indexes nothing. Everything else is evicted, as by the drain of a node: a PodDisruptionBudget holds,
@@ -13,12 +13,12 @@ from batchyard.core.insight.announcements import Announcement
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling.preemption import Displacement
+from batchyard.core.scheduling.preemption import Preemption
 from batchyard.core.scheduling.snapshot import Snapshot
 from batchyard.kube.errors import ApiError, Conflict, NotFound
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import PODS
-from batchyard.runtime.controllers.arrays import ArrayKeeper
+from batchyard.runtime.controllers.arrays import ArrayController
 from batchyard.runtime.state.cache import Cache
 
 _log = logging.getLogger(__name__)
@@ -33,14 +33,14 @@ PREEMPTED = "Preempted"
 """Reason of the Event that names the job which takes the place."""
 
 
-class Displacements:
+class PreemptionController:
     """What is being displaced, until it can be seen in the Kubernetes Jobs and pods."""
 
     def __init__(
         self,
         api: KubeApi,
         cache: Cache,
-        arrays: ArrayKeeper,
+        arrays: ArrayController,
         visibility: Visibility,
         clock: Callable[[], float],
     ) -> None:
@@ -49,7 +49,7 @@ class Displacements:
         self._visibility = visibility
         self._arrays = arrays
         self._clock = clock
-        self._ongoing: dict[Key, Displacement] = {}
+        self._ongoing: dict[Key, Preemption] = {}
         self._spared: set[Key] = set()
         self._until: dict[Key, float] = {}
         self._refusals: dict[Key, int] = {}
@@ -61,16 +61,16 @@ class Displacements:
             self._forget(name)
         for name in [name for name in self._refusals if self._cache.runs.find(name) is None]:
             del self._refusals[name]
-        displacing = {name: each.places for name, each in self._ongoing.items()}
-        return replace(snapshot, displacing=displacing, spared=self._spared)
+        being_preempted = {name: each.places for name, each in self._ongoing.items()}
+        return replace(snapshot, being_preempted=being_preempted, spared=self._spared)
 
-    def want(self, displacements: list[Displacement], now: float) -> list[Key]:
+    def want(self, preemptions: list[Preemption], now: float) -> list[Key]:
         """Note what is to go; returns the namespaces and names by which `carry_out` does it.
 
         What was protected before may be so again, and the others would go in vain: so it goes first, and they stay
         until it has.
         """
-        wishes = {(each.run.owner[0], each.run.name): each for each in displacements}
+        wishes = {(each.run.owner[0], each.run.name): each for each in preemptions}
         doubtful = {each.by for name, each in [*self._ongoing.items(), *wishes.items()] if name in self._refusals}
         told = [name for name, each in wishes.items() if each.by not in doubtful or name in self._refusals]
         for name in told:
@@ -85,12 +85,12 @@ class Displacements:
             return
         winner = self._cache.jobs.get(wish.by)
         queue = self._cache.catalogue.queues.get(winner.queue) if winner is not None else None
-        if winner is None or queue is None or queue.displaces_after is None:
+        if winner is None or queue is None or queue.preempts_after is None:
             return
         try:
             if run.indexed is None:
                 gone = await self._evict(run)
-            elif gone := await self._arrays.shrink(run, wish.places, queue.displaces_after):
+            elif gone := await self._arrays.shrink(run, wish.places, queue.preempts_after):
                 self._forget(name)  # the answer has told the cache
         except ApiError as error:  # whatever it is, others can be chosen
             _log.info("Kubernetes Job %s/%s keeps its place for now: %s", *name, error.message)

@@ -1,4 +1,4 @@
-"""The fronts of all queues: told by the loop what each pass has decided, asked by the overview what to show.
+"""The fronts of all queues, from what each pass has decided.
 
 Nothing here is needed to decide anything. After a restart the first pass finds the same fronts again, and the times
 come from the statuses written before.
@@ -18,7 +18,7 @@ from batchyard.objects.kinds.queuefront import PARTS, blocked_since, render_fron
 from batchyard.runtime.state.cache import Cache
 
 
-class Fronts:
+class QueueFronts:
     """What stands at the front of each queue since the last pass."""
 
     def __init__(self, cache: Cache, visibility: Visibility) -> None:
@@ -30,7 +30,7 @@ class Fronts:
 
     def note(self, placed: Placed, now: float) -> None:
         """Take in what a pass has decided."""
-        self._fronts = queuefront.fronts(placed.held, (each.key for each in placed.placements), self._cache.jobs)
+        self._fronts = queuefront.fronts(placed.holds, (each.key for each in placed.placements), self._cache.jobs)
         before = self._stored() if self._stuck_since is None else self._stuck_since
         self._stuck_since = {
             queue: now if front.placed else min(before.get(queue, now), now) for queue, front in self._fronts.items()
@@ -66,10 +66,10 @@ class Fronts:
     def _waiting(
         self, queue: str, front: queuefront.Front | None, previous: Mapping[str, Any], *, recount: bool
     ) -> list[Key]:
-        """The first jobs of the queue's one line, or the heads of the lines of its shares."""
-        lines = self._cache.backlog.lines(queue)
-        if "" in lines:
-            return list(map(key_of, islice(lines[""], SHOWN_AT_FRONT)))
+        """The first jobs of the queue, or the heads of its share queues."""
+        share_queues = self._cache.backlog.share_queues(queue)
+        if "" in share_queues:
+            return list(map(key_of, islice(share_queues[""], SHOWN_AT_FRONT)))
         heads = [key for key in (front.holds if front is not None else ()) if key in self._cache.backlog]
         shown = shown_front(previous, (self._cache.jobs[key] for key in heads))
         return queuefront.listed(heads, shown, recount=recount)

@@ -1,4 +1,4 @@
-"""Lets arrays give places back without an index of theirs being killed. Told by the loop which ones are to.
+"""Lets arrays give places back without an index of theirs being killed.
 
 The Job controller reacts to the end of a pod after a second, and to a change of the Job at once. So the pods of such an
 array are watched, and a moment after one has ended the parallelism is lowered to the number of those that are left: the
@@ -18,13 +18,13 @@ from batchyard.core.model.array import IndexedJob
 from batchyard.core.model.job import Key
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import TERMINAL
-from batchyard.core.scheduling.arrayplaces import settling
-from batchyard.kube.informer import Feed
+from batchyard.core.scheduling.arrayslots import settling
+from batchyard.kube.informer import Informer
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import PODS
 from batchyard.objects.kubernetes.pod import controlling_job, disruption
 from batchyard.objects.times import parse_time
-from batchyard.runtime.controllers.arrays import NOT_ENDED, ArrayKeeper, pods_of
+from batchyard.runtime.controllers.arrays import NOT_ENDED, ArrayController, pods_of
 from batchyard.runtime.state.cache import Cache
 
 HOMELESS_SECONDS = 10.0
@@ -46,14 +46,14 @@ LATE_SECONDS = 30.0
 """For how long after its parallelism was lowered the Job controller may stop pods that it has made in the meantime."""
 
 
-class Yields:
+class ArrayReclaimer:
     """The arrays that give places back, and the pods that each of them still needs."""
 
     def __init__(
         self,
         api: KubeApi,
         cache: Cache,
-        arrays: ArrayKeeper,
+        arrays: ArrayController,
         clock: Callable[[], float],
         changed: Callable[[Key], None],
     ) -> None:
@@ -94,7 +94,7 @@ class Yields:
     async def resize(self, key: Key) -> None:
         """Lower the parallelism of an array to the pods that it has; nothing happens where it has no more places."""
         watch, run = self._watches.get(key), self._cache.runs.arrays.get(key)
-        if key not in self._wanted or watch is None or not watch.feed.synced.is_set():
+        if key not in self._wanted or watch is None or not watch.informer.synced.is_set():
             return
         if run is None or run.indexed is None or run.deleting:
             return
@@ -128,7 +128,7 @@ class Yields:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _LivePod:
     """A pod of an index that has not ended."""
 
     index: int
@@ -149,7 +149,7 @@ class _Watch:
         is_ours: Callable[[Key, Object], bool],
         clock: Callable[[], float],
     ) -> None:
-        self._pods: dict[str, _Seen] = {}
+        self._pods: dict[str, _LivePod] = {}
         self._leaving: dict[str, int] = {}
         """Indexes of pods that are told to stop, and whose index ends by that."""
         self._ends: dict[int, float] = {}
@@ -162,7 +162,7 @@ class _Watch:
         self._surplus = surplus
         self._is_ours = is_ours
         self._clock = clock
-        self.feed = Feed(
+        self.informer = Informer(
             api,
             PODS,
             lambda obj, _: self._put(obj),
@@ -196,12 +196,12 @@ class _Watch:
 
     async def _follow(self) -> None:
         async def report() -> None:
-            await self.feed.synced.wait()
+            await self.informer.synced.wait()
             self._changed(self._key)
 
         async with asyncio.TaskGroup() as group:
             group.create_task(report())
-            group.create_task(self.feed.run())
+            group.create_task(self.informer.run())
 
     def _put(self, pod: Object) -> None:
         if not self._is_ours(self._key, pod):
@@ -217,7 +217,7 @@ class _Watch:
         else:
             self._ends.pop(index, None)
             made = parse_time(metadata["creationTimestamp"]) if homeless else None
-            self._pods[metadata["name"]] = _Seen(index, made)
+            self._pods[metadata["name"]] = _LivePod(index, made)
 
     def _end(self, name: str) -> None:
         seen, index = self._pods.pop(name, None), self._leaving.pop(name, None)

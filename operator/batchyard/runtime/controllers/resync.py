@@ -31,7 +31,7 @@ _Kind = tuple[Any, Callable[[Any], None], Callable[[], dict[Key, str]], Callable
 """Resource, how to take one in, uids of those that are known, and how to forget one."""
 
 
-class Sweep:
+class Resync:
     """Brings the cache in line with what exists of Batchyard's own kinds."""
 
     def __init__(self, api: KubeApi, cache: Cache) -> None:
@@ -75,7 +75,7 @@ class Sweep:
         await self._runs()
 
     async def _runs(self) -> None:
-        """Forget runs that are gone. Their feed cannot tell of one that came and went before it had heard of it."""
+        """Forget runs that are gone. Their informer cannot tell of one that came and went before it had heard of it."""
         known = self._cache.runs.uids()
         there = await self._api.list_metadata(JOBS, label_selector=names.JOB_UID)
         uids = {obj["metadata"]["uid"] for obj in there}

@@ -19,12 +19,12 @@ from batchyard.kube.resources import COMPUTEENVIRONMENTS, CONSUMABLERESOURCES, J
 from batchyard.objects.kinds.computeenvironment import render_environment_status
 from batchyard.objects.kinds.consumableresource import render_consumable_status
 from batchyard.objects.kinds.jobqueue import render_queue_status
-from batchyard.runtime.controllers.queuefronts import Fronts
+from batchyard.runtime.controllers.queuefronts import QueueFronts
 from batchyard.runtime.loop.containment import Containment
 from batchyard.runtime.state.cache import Cache
 
 
-class Overview:
+class StatusReporter:
     """Writes the statuses of JobQueues and ComputeEnvironments."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Overview:
         self._containment = containment
         self._cache = cache
         self._clock = clock
-        self.fronts = Fronts(cache, visibility)
+        self.fronts = QueueFronts(cache, visibility)
 
     def outdated(self) -> Iterator[tuple[str, str]]:
         """Kind and name of each object whose status says something else than the cache."""
@@ -82,14 +82,17 @@ class Overview:
         if kind == "JobQueue":
             queue = catalogue.queues[name]
             missing = [each for each in queue.environments if each not in catalogue.environments]
-            waiting = {share: len(line) for share, line in cache.backlog.lines(name).items()}
+            waiting = {share: len(share_queue) for share, share_queue in cache.backlog.share_queues(name).items()}
             shares = cache.shares.count(name, waiting, previous)
             recount = shares != previous.get("fairShare")
             front = self.fronts.render(name, previous, recount=recount, now=self._clock())
             return render_queue_status(queue, cache.counts.of(name), missing, previous, self._clock(), shares, front)
         if kind == "ConsumableResource":
             consumable = catalogue.consumables[name]
-            book, in_use = cache.charges.books(catalogue).get(name), cache.charges.holdings.held["consumable", name]
+            book, in_use = (
+                cache.charges.books(catalogue).get(name),
+                cache.charges.limit_usage.amounts["consumable", name],
+            )
             return render_consumable_status(
                 consumable,
                 in_use=in_use,

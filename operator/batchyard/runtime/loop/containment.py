@@ -43,13 +43,13 @@ class Containment:
         """Jobs that could not be settled the last time: the others are not settled together with them."""
 
     def settle(
-        self, keys: Collection[Key], now: float, circles: Mapping[Key, str], enough: Callable[[], bool]
+        self, keys: Collection[Key], now: float, cycles: Mapping[Key, str], enough: Callable[[], bool]
     ) -> Settled:
         """Bring jobs up to date until it is enough: all at once, or one by one where that raises."""
         suspects = self._unsettled.intersection(keys) if self._unsettled else set[Key]()
         others = [key for key in keys if key not in suspects] if suspects else keys
         try:
-            result = settle(self._cache.snapshot(), others, now, circles, enough)
+            result = settle(self._cache.snapshot(), others, now, cycles, enough)
         except Exception:
             result, suspects = Settled(), set(keys)
         found = False
@@ -57,7 +57,7 @@ class Containment:
             # Time or not, one of those at fault is found: else the next pass would come no further than this one.
             stop_at = enough if found else never
             try:
-                result.add(settle(self._cache.snapshot(), [key], now, circles, stop_at))
+                result.add(settle(self._cache.snapshot(), [key], now, cycles, stop_at))
             except Exception as error:
                 fault = Fault(Stage.SETTLING, error, Culprit(names.BATCH_JOB, key))
                 self.report(fault)
@@ -78,7 +78,7 @@ class Containment:
             step = partial(place, fresh=fresh, now=now, resting=resting)
             found = self.contain(Stage.PLACEMENT, step, snapshot)
             if found.result is not None:
-                for stage in Stage.PLACEMENT, Stage.BACKFILL, Stage.PREEMPTION, Stage.YIELDING:
+                for stage in Stage.PLACEMENT, Stage.BACKFILL, Stage.PREEMPTION, Stage.ARRAY_RECLAIM:
                     if stage not in resting:
                         self._rests.pop(stage, None)
                 return found.result

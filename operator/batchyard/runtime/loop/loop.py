@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 from batchyard.api.reasons import Reason
-from batchyard.core.admission import cycles
+from batchyard.core.admission.cycles import find_cycles
 from batchyard.core.model.job import Key
 from batchyard.core.model.status import TERMINAL, Status
 from batchyard.core.planner.containment import Fault, Stage
@@ -19,16 +19,16 @@ from batchyard.core.planner.results import Placed, Settled
 from batchyard.kube.backoff import Backoff
 from batchyard.objects.indextext import read_indexes
 from batchyard.runtime.controllers.forecast import Forecast
-from batchyard.runtime.controllers.preemption import Displacements
-from batchyard.runtime.controllers.reclaim import Yields
-from batchyard.runtime.controllers.statusreports import Overview
+from batchyard.runtime.controllers.preemption import PreemptionController
+from batchyard.runtime.controllers.reclaim import ArrayReclaimer
+from batchyard.runtime.controllers.statusreports import StatusReporter
 from batchyard.runtime.loop.alarms import Alarms
 from batchyard.runtime.loop.containment import Containment
 from batchyard.runtime.loop.settlingtime import SettlingTime
 from batchyard.runtime.loop.workqueue import Urgency, WorkQueue
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.state.cache import Cache
-from batchyard.runtime.state.stored import end_is_stored
+from batchyard.runtime.state.persistence import end_is_stored
 
 GATHER_SECONDS = 0.02
 """How long a pass waits for more events after the first: events come in bursts, and a pass serves them all."""
@@ -79,9 +79,9 @@ class Loop:
         self,
         cache: Cache,
         work: WorkQueue[Item],
-        overview: Overview,
-        yields: Yields,
-        displacements: Displacements,
+        status_reporter: StatusReporter,
+        reclaimer: ArrayReclaimer,
+        preemptions: PreemptionController,
         containment: Containment,
         metrics: Metrics,
         clock: Callable[[], float],
@@ -89,10 +89,10 @@ class Loop:
     ) -> None:
         self._cache = cache
         self._work = work
-        self._overview = overview
+        self._status_reporter = status_reporter
         self._forecast = Forecast(cache, containment)
-        self._yields = yields
-        self._displacements = displacements
+        self._reclaimer = reclaimer
+        self._preemptions = preemptions
         self._containment = containment
         self._metrics = metrics
         self._clock = clock
@@ -110,7 +110,7 @@ class Loop:
         try:
             await self._run()
         finally:
-            self._yields.close()
+            self._reclaimer.close()
 
     async def _run(self) -> None:
         next_overview = next_renewal = self._clock()
@@ -119,7 +119,7 @@ class Loop:
             now = self._clock()
             if not now < next_overview <= now + OVERVIEW_SECONDS:
                 next_overview = now + OVERVIEW_SECONDS
-                for kind, name in self._overview.outdated():
+                for kind, name in self._status_reporter.outdated():
                     self._work.add(("overview", kind, name), Urgency.OVERVIEW)
             if not now < next_renewal <= now + RENEWAL_SECONDS:
                 next_renewal = now + RENEWAL_SECONDS
@@ -153,7 +153,7 @@ class Loop:
             while self._cache.catalogue.reading.faults:
                 self._containment.report(self._cache.catalogue.reading.faults.popleft())
             # 1. Bring jobs up to date.
-            settled = self._settle_all(keys, now, self._find_circles(now))
+            settled = self._settle_all(keys, now, self._find_cycles(now))
             # 2. Hand free capacity out.
             placed = self._place(now) if self._settling_time.may_place(left=bool(settled.left)) else None
         # 3. Write.
@@ -162,48 +162,48 @@ class Loop:
             self._carry_out(placed, now)
         self._write_statuses()
         self._announce()
-        for key in self._cache.unconfirmed:
+        for key in self._cache.awaiting_definition:
             self._work.add(("confirm", *key), Urgency.CREATE, CONFIRM_SECONDS)
         for key in self._cache.catalogue.take_dirty_definitions():
             self._work.add(("definition", *key), Urgency.CREATE)
 
-    def _find_circles(self, now: float) -> dict[Key, str]:
+    def _find_cycles(self, now: float) -> dict[Key, str]:
         """Look for circles that jobs which came have closed. Nothing is lost by doing so later: they only wait."""
         if not self._cache.dependents.newcomers or now < self._next_search <= now + MAX_SEARCH_PAUSE_SECONDS:
             return {}
         began = time.perf_counter()
         newcomers, self._cache.dependents.newcomers = self._cache.dependents.newcomers, set()
-        search = partial(cycles.cycles, newcomers)
-        circles = self._containment.contain(Stage.CIRCLES, search, self._cache.snapshot()).result
+        search = partial(find_cycles, newcomers)
+        cycles = self._containment.contain(Stage.CYCLES, search, self._cache.snapshot()).result
         pause = (time.perf_counter() - began) / SEARCH_SHARE
-        if circles is None:
+        if cycles is None:
             self._cache.dependents.newcomers |= newcomers
             pause = MAX_SEARCH_PAUSE_SECONDS
         self._next_search = now + min(pause, MAX_SEARCH_PAUSE_SECONDS)
-        return circles or {}
+        return cycles or {}
 
-    def _settle_all(self, keys: set[Key], now: float, circles: Mapping[Key, str]) -> Settled:
+    def _settle_all(self, keys: set[Key], now: float, cycles: Mapping[Key, str]) -> Settled:
         """Settle these jobs, then those whose dependencies ended by that, and so on down the chain.
 
         Those for which there is no time are left to the next pass.
         """
         result = Settled()
         self._settling_time.begin()
-        keys = keys | circles.keys()
+        keys = keys | cycles.keys()
         while keys and not result.left:
             self._taken.update(keys)
-            settled = self._containment.settle(keys, now, circles, self._settling_time.is_over)
+            settled = self._containment.settle(keys, now, cycles, self._settling_time.is_over)
             self._fresh += self._cache.enter(settled)
             result.add(settled)
             keys = self._cache.take_dirty()
         if result.left:
-            self._cache.dependents.newcomers |= result.left & circles.keys()
+            self._cache.dependents.newcomers |= result.left & cycles.keys()
             self._cache.mark(*result.left, *keys)
         return result
 
     def _place(self, now: float) -> Placed:
         """Hand free capacity out, and enter who got what."""
-        snapshot = self._displacements.enter(self._cache.snapshot(), now)
+        snapshot = self._preemptions.enter(self._cache.snapshot(), now)
         placed = self._containment.place(snapshot, self._fresh, now)
         self._fresh = []
         for placement in placed.placements:
@@ -214,13 +214,13 @@ class Loop:
 
     def _carry_out(self, placed: Placed, now: float) -> None:
         """Have done what was decided on capacity."""
-        self._containment.attempt(Stage.FRONTS, "", lambda: self._overview.fronts.note(placed, now), None)
+        self._containment.attempt(Stage.FRONTS, "", lambda: self._status_reporter.fronts.note(placed, now), None)
         self._forecast.note(placed)
-        self._yields.want(placed.yielding)
+        self._reclaimer.want(placed.reclaims)
         for placement in placed.placements:
             self._work.add(("create", *placement.key), Urgency.CREATE)
             self._metrics.wait_seconds.observe(now - self._cache.jobs[placement.key].created)
-        for name in self._displacements.want(placed.displacements, now):
+        for name in self._preemptions.want(placed.preemptions, now):
             self._work.add(("displace", *name), Urgency.CREATE)
 
     def _due(self, now: float) -> set[Key]:
@@ -241,7 +241,7 @@ class Loop:
             else:
                 self._cache.unstopped.add(run.owner)
                 self._work.add(("status", *run.owner), Urgency.FINAL_STATUS)
-        for key in settled.halts:
+        for key in settled.pods_to_delete:
             self._work.add(("halt", *key), Urgency.STOP, LOOK_HOLD_SECONDS)
         for key in settled.give_backs:
             self._work.add(("giveBack", *key), Urgency.STOP, LOOK_HOLD_SECONDS)
@@ -250,10 +250,10 @@ class Loop:
         for key, node in settled.nodes:
             self._work.add(("node", *key, node), Urgency.CREATE)
         for key in settled.expired:
-            witnesses = self._cache.witnesses(key)
-            for witness in witnesses:
-                self._work.add(("status", *witness), Urgency.FINAL_STATUS)
-            if witnesses:
+            dependents = self._cache.unpersisted_dependents_of(key)
+            for dependent in dependents:
+                self._work.add(("status", *dependent), Urgency.FINAL_STATUS)
+            if dependents:
                 self._alarms.ring_at(key, now + MEMORY_SECONDS)
             else:
                 self._work.add(("expire", *key), Urgency.FINAL_STATUS)
@@ -268,8 +268,8 @@ class Loop:
             self._work.add(("outlasted", pod.owner[0], pod.name), Urgency.STOP)
 
     def _read_more(self, settled: Settled) -> None:
-        """Have read what no feed tells."""
-        for key in settled.looks:
+        """Have read what no informer tells."""
+        for key in settled.pods_to_read:
             self._work.add(("look", *key), Urgency.OVERVIEW, LOOK_HOLD_SECONDS)
         for key, pod in settled.silent:
             self._cache.runs.unexplained[key[0]][pod.name] = pod.uid
@@ -290,8 +290,8 @@ class Loop:
                 self._work.add(("status", *key), Urgency.FINAL_STATUS)
             else:
                 self._work.add(("status", *key), Urgency.STATUS, self._hold_seconds(key, status))
-        while self._cache.sole_witnesses:
-            self._work.add(("status", *self._cache.sole_witnesses.pop()), Urgency.FINAL_STATUS)
+        while self._cache.unpersisted_dependents:
+            self._work.add(("status", *self._cache.unpersisted_dependents.pop()), Urgency.FINAL_STATUS)
 
     def _known_queue(self, key: Key) -> str:
         """The queue of a job; nothing if there is none of that name, as jobs may name any."""

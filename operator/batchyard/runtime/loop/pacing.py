@@ -1,7 +1,7 @@
 """How fast the statuses on the way to the final one are written: at once for a few jobs, sparingly under load.
 
-Used by the work queue. A status that waits is overtaken by the job's next one, and the last one counts; so the slower
-the API server answers, the fewer writes are made per job, and its time goes to creating Jobs and recording ends.
+A status that waits is overtaken by the job's next one, and the last one counts; so the slower the API server answers,
+the fewer writes are made per job, and its time goes to creating Jobs and recording ends.
 """
 
 import math

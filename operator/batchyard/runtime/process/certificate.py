@@ -1,4 +1,4 @@
-"""The certificate of the web server, read anew when its files have changed. Made by the app, used by `connections`.
+"""The certificate of the web server, read anew when its files have changed.
 
 The files are those of a mounted Secret of type kubernetes.io/tls, which the kubelet replaces when the Secret changes.
 """

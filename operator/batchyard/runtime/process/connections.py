@@ -1,8 +1,8 @@
 """The port of the web server: few connections, each for a short time only, and TLS where there is a certificate.
 
-Used by `web`. aiohttp waits for the first request of a connection for ever, and takes as many connections as come.
-Whoever can reach the port must not be able to take memory and file descriptors that way, nor to keep the kubelet's
-probes out, whose failure would restart the operator: so it is the oldest connection that makes room for a new one.
+aiohttp waits for the first request of a connection for ever, and takes as many connections as come. Whoever can reach
+the port must not be able to take memory and file descriptors that way, nor to keep the kubelet's probes out, whose
+failure would restart the operator: so it is the oldest connection that makes room for a new one.
 """
 
 import asyncio

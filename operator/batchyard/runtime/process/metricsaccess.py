@@ -1,4 +1,4 @@
-"""Who may read /metrics: whoever the API server knows by their token, and lets GET that path. Asked by `web`.
+"""Who may read /metrics: whoever the API server knows by their token, and lets GET that path.
 
 The same questions, and hence the same roles, as with other controllers: a TokenReview, then a SubjectAccessReview for
 the path that is no resource. It has a connection of its own to the API server and runs beside the passes.

@@ -1,8 +1,4 @@
-"""The running operator: feeds fill the cache, the lease decides who acts, the loop decides, the work queue writes.
-
-Created by the app, started and stopped by Kopf's startup and cleanup activities, fed by the Kopf handlers with
-Batchyard's own kinds and by its own feeds with everything else.
-"""
+"""The running operator: informers fill the cache, the lease says who acts, the loop decides, the work queue writes."""
 
 import asyncio
 import logging
@@ -17,16 +13,16 @@ from batchyard.core.lifecycle.retries import LONGEST_POSTPONEMENT
 from batchyard.core.planner.containment import Stage
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.errors import ApiError
-from batchyard.kube.informer import Feed, OnDelete
+from batchyard.kube.informer import Informer, OnDelete
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, POD_METADATA, PODS, Resource
-from batchyard.runtime.controllers.definitions import DefinitionKeeper
-from batchyard.runtime.controllers.jobs import Executor
+from batchyard.runtime.controllers.definitions import DefinitionController
+from batchyard.runtime.controllers.jobs import BatchJobController
 from batchyard.runtime.controllers.multinode import InTheWayError
-from batchyard.runtime.controllers.preemption import Displacements
-from batchyard.runtime.controllers.reclaim import Yields
-from batchyard.runtime.controllers.resync import Sweep
-from batchyard.runtime.controllers.statusreports import Overview
+from batchyard.runtime.controllers.preemption import PreemptionController
+from batchyard.runtime.controllers.reclaim import ArrayReclaimer
+from batchyard.runtime.controllers.resync import Resync
+from batchyard.runtime.controllers.statusreports import StatusReporter
 from batchyard.runtime.loop.containment import Containment
 from batchyard.runtime.loop.loop import Item, Loop
 from batchyard.runtime.loop.pacing import Pacer
@@ -43,7 +39,7 @@ WRITES_AT_ONCE = 16
 """Concurrent writes: enough to hide the round trips, few enough to leave the API server to others."""
 
 SILENCE_SECONDS = 300.0
-"""A live feed hears from the API server at least every minute; after this long it counts as dead."""
+"""A live informer hears from the API server at least every minute; after this long it counts as dead."""
 
 
 RESIZE_SECONDS = 0.4
@@ -80,11 +76,11 @@ class Operator:
         self._monotonic = monotonic
         self._sweep_seconds = sweep_seconds
         self._stopped = stopped
-        self._sweep = Sweep(api, self.cache)
-        self._executor = Executor(api, self.cache, clock, Backoff(initial=2.0, maximum=LONGEST_POSTPONEMENT))
-        self._definitions = DefinitionKeeper(api, self.cache, clock)
+        self._sweep = Resync(api, self.cache)
+        self._batchjobs = BatchJobController(api, self.cache, clock, Backoff(initial=2.0, maximum=LONGEST_POSTPONEMENT))
+        self._definitions = DefinitionController(api, self.cache, clock)
         self._containment = Containment(self.cache, metrics, visibility, clock)
-        self._overview = Overview(api, self.cache, self._containment, visibility, clock)
+        self._status_reporter = StatusReporter(api, self.cache, self._containment, visibility, clock)
         self._work: WorkQueue[Item] = WorkQueue(
             self._do,
             concurrency=WRITES_AT_ONCE,
@@ -92,20 +88,20 @@ class Operator:
             pacer=Pacer(share=0.2, burst_seconds=0.2),
             clock=monotonic,
         )
-        self._yields = Yields(
+        self._reclaimer = ArrayReclaimer(
             api,
             self.cache,
-            self._executor.arrays,
+            self._batchjobs.arrays,
             clock,
             lambda key: self._work.add(("resize", *key), Urgency.STOP, RESIZE_SECONDS),
         )
-        self._displacements = Displacements(api, self.cache, self._executor.arrays, visibility, clock)
+        self._preemptions = PreemptionController(api, self.cache, self._batchjobs.arrays, visibility, clock)
         self._loop = Loop(
             self.cache,
             self._work,
-            self._overview,
-            self._yields,
-            self._displacements,
+            self._status_reporter,
+            self._reclaimer,
+            self._preemptions,
             self._containment,
             metrics,
             clock,
@@ -113,42 +109,42 @@ class Operator:
         )
         self._actions = self._make_actions()
         self._leaving = self._make_feed_of_leaving(api)
-        self._feeds = [*self._make_feeds(api), self._leaving]
+        self._informers = [*self._make_feeds(api), self._leaving]
         self._tasks: list[asyncio.Task[None]] = []
         self._acting: asyncio.Task[None] | None = None
         self._unread = False
         """Whether this process leads, and has yet to read what it is to decide on."""
         metrics.show(self._gauges)
 
-    def _make_feeds(self, api: KubeApi) -> list[Feed]:
+    def _make_feeds(self, api: KubeApi) -> list[Informer]:
         cache, catalogue = self.cache, self.cache.catalogue
 
-        def feed(resource: Resource, put: Callable[[Any], None], remove: OnDelete, label: str = "") -> Feed:
+        def informer(resource: Resource, put: Callable[[Any], None], remove: OnDelete, label: str = "") -> Informer:
             def take_in(obj: Any, _: bool) -> None:
                 try:
                     put(obj)
-                except Exception:  # the feed logs it
+                except Exception:  # the informer logs it
                     self._metrics.contained_errors.labels(Stage.READING.value).inc()
                     raise
 
-            return Feed(api, resource, take_in, remove, label_selector=label, clock=self._monotonic)
+            return Informer(api, resource, take_in, remove, label_selector=label, clock=self._monotonic)
 
         return [
-            feed(NODES, catalogue.put_node, lambda _, name, __: catalogue.remove_node(name)),
-            feed(NAMESPACES, catalogue.put_namespace, lambda _, name, __: catalogue.remove_namespace(name)),
-            feed(
+            informer(NODES, catalogue.put_node, lambda _, name, __: catalogue.remove_node(name)),
+            informer(NAMESPACES, catalogue.put_namespace, lambda _, name, __: catalogue.remove_namespace(name)),
+            informer(
                 CONTROLLER_REVISIONS,
                 catalogue.put_revision,
                 lambda namespace, name, uid: catalogue.remove_revision((namespace, name), uid),
                 names.DEFINITION,
             ),
-            feed(
+            informer(
                 JOBS,
                 cache.put_run,
                 lambda namespace, name, uid: cache.remove_run((namespace, name), uid),
                 names.JOB_UID,
             ),
-            feed(
+            informer(
                 PODS,
                 cache.put_pod,
                 lambda namespace, name, _: cache.remove_pod((namespace, name)),
@@ -156,8 +152,8 @@ class Operator:
             ),
         ]
 
-    def _make_feed_of_leaving(self, api: KubeApi) -> Feed:
-        return Feed(
+    def _make_feed_of_leaving(self, api: KubeApi) -> Informer:
+        return Informer(
             api,
             POD_METADATA,
             lambda pod, _: note(self.cache, pod),
@@ -169,8 +165,8 @@ class Operator:
 
     async def start(self) -> None:
         """Follow the cluster and stand for election; returns at once."""
-        for feed in self._feeds:
-            self._spawn(feed.run(), "a feed")
+        for informer in self._informers:
+            self._spawn(informer.run(), "a feed")
         self._spawn(self._election.run(self._begin, self._end), "the election")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
@@ -197,11 +193,11 @@ class Operator:
     async def _act(self) -> None:
         """Decide and write. What this process saw before it led may be behind what the last leader wrote."""
         self._unread = True
-        for feed in self._feeds:
-            await feed.synced.wait()
+        for informer in self._informers:
+            await informer.synced.wait()
         await self._read_all()
         # Only now: a status may speak of a run that a watch has not shown yet, and such a run would count as lost.
-        await asyncio.gather(*(feed.resync() for feed in self._feeds if feed is not self._leaving))
+        await asyncio.gather(*(informer.resync() for informer in self._informers if informer is not self._leaving))
         # What this one shows is taken of Jobs that are known, and these are since the key to their marks has been read.
         await self._leaving.resync()
         self.cache.shares.reset()
@@ -242,31 +238,31 @@ class Operator:
 
     def _make_actions(self) -> dict[str, Callable[..., Awaitable[None]]]:
         """What to call for each kind of item, with what stands behind the kind."""
-        executor, definitions = self._executor, self._definitions
+        batchjobs, definitions = self._batchjobs, self._definitions
         return {
-            "create": lambda *key: executor.create(key),
-            "node": lambda *key_and_node: executor.nodes.start(key_and_node[:2], key_and_node[2]),
-            "displace": lambda *name: self._displacements.carry_out(name),
-            "giveBack": lambda *key: executor.give_back(key),
-            "ask": executor.pod_events.ask,
-            "outlasted": lambda *key: executor.cut_short(key),
-            "forced": executor.arrays.write_off,
-            "abandon": lambda *pod: executor.arrays.abandon(pod[:2], *pod[2:]),
-            "halt": lambda *key: executor.arrays.halt(key),
-            "look": lambda *key: executor.look(key),
-            "resize": lambda *key: self._yields.resize(key),
-            "status": lambda *key: executor.write_status(key),
-            "stop": lambda *key_and_uid: executor.stop(key_and_uid[:2], key_and_uid[2]),
-            "expire": lambda *key: executor.expire(key),
-            "announce": lambda *key_and_event: executor.announce(key_and_event[:2], key_and_event[2]),
+            "create": lambda *key: batchjobs.create(key),
+            "node": lambda *key_and_node: batchjobs.nodes.start(key_and_node[:2], key_and_node[2]),
+            "displace": lambda *name: self._preemptions.carry_out(name),
+            "giveBack": lambda *key: batchjobs.give_back(key),
+            "ask": batchjobs.pod_events.ask,
+            "outlasted": lambda *key: batchjobs.cut_short(key),
+            "forced": batchjobs.arrays.write_off,
+            "abandon": lambda *pod: batchjobs.arrays.abandon(pod[:2], *pod[2:]),
+            "halt": lambda *key: batchjobs.arrays.delete_pods(key),
+            "look": lambda *key: batchjobs.read_pods(key),
+            "resize": lambda *key: self._reclaimer.resize(key),
+            "status": lambda *key: batchjobs.write_status(key),
+            "stop": lambda *key_and_uid: batchjobs.stop(key_and_uid[:2], key_and_uid[2]),
+            "expire": lambda *key: batchjobs.expire(key),
+            "announce": lambda *key_and_event: batchjobs.announce(key_and_event[:2], key_and_event[2]),
             "definition": lambda *key: definitions.reconcile(key),
             "confirm": lambda *key: definitions.confirm(key),
-            "overview": self._overview.write,
+            "overview": self._status_reporter.write,
         }
 
     async def stop(self) -> None:
         """End all parts; the lease is given up last, when nothing writes any more."""
-        election = self._tasks[len(self._feeds) :][:1]
+        election = self._tasks[len(self._informers) :][:1]
         if self._acting is not None:
             self._acting.cancel()
             await asyncio.gather(self._acting, return_exceptions=True)
@@ -277,14 +273,14 @@ class Operator:
     def healthy(self) -> str:
         """What is wrong with this process, if anything: a restart would help."""
         now = self._monotonic()
-        for feed in self._feeds:
-            if feed.last_contact is not None and now - feed.last_contact > SILENCE_SECONDS:
-                return f"a feed has not heard from the API server for {now - feed.last_contact:.0f} s"
+        for informer in self._informers:
+            if informer.last_contact is not None and now - informer.last_contact > SILENCE_SECONDS:
+                return f"an informer has not heard from the API server for {now - informer.last_contact:.0f} s"
         return ""
 
     def ready(self) -> str:
         """What this process still waits for, if anything."""
-        if not all(feed.synced.is_set() for feed in self._feeds):
+        if not all(informer.synced.is_set() for informer in self._informers):
             return "the first LIST is not through yet"
         return "the BatchJobs are not read yet" if self._unread else ""
 

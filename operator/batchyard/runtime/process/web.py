@@ -1,4 +1,4 @@
-"""/metrics, /healthz and /readyz. Started by the operator on its own port; Kopf has no metrics and one probe only."""
+"""/metrics, /healthz and /readyz, on a port of their own: Kopf has no metrics and one probe only."""
 
 import logging
 from collections.abc import Awaitable, Callable

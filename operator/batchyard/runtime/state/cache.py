@@ -1,4 +1,4 @@
-"""All that the operator knows, as records, kept current by the feeds and the Kopf handlers.
+"""All that the operator knows, as records, kept current by the informers and the Kopf handlers.
 
 The loop takes its snapshots from here and enters its decisions here; the executor enters what the API server answered.
 One event loop owns it, nothing here awaits, so every method sees and leaves a consistent whole. Nothing in it is
@@ -15,10 +15,10 @@ from batchyard.core.admission.dependencies import remember
 from batchyard.core.insight.announcements import announcement, doubt
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.lifecycle.queuedat import behind
-from batchyard.core.model.array import Want
+from batchyard.core.model.array import ArrayDemand
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.run import ArrayPods, Refusal
+from batchyard.core.model.run import PodReport, Refusal
 from batchyard.core.model.status import BEFORE_THE_QUEUE, TERMINAL, WAITING, Status
 from batchyard.core.planner.containment import left_out
 from batchyard.core.planner.results import Settled
@@ -28,9 +28,10 @@ from batchyard.core.scheduling.snapshot import Snapshot
 from batchyard.objects.kinds.batchjob import read_batchjob
 from batchyard.objects.kinds.batchjobstatus import read_status
 from batchyard.objects.meta import key_of
+from batchyard.runtime.state.accounts.arrayslots import ArraySlots
 from batchyard.runtime.state.accounts.charges import Charges
-from batchyard.runtime.state.accounts.places import Places
 from batchyard.runtime.state.accounts.shares import Shares
+from batchyard.runtime.state.awaitingdefinition import AwaitingDefinition
 from batchyard.runtime.state.catalogue import Catalogue
 from batchyard.runtime.state.changes import Changes
 from batchyard.runtime.state.counts import Counts
@@ -39,7 +40,6 @@ from batchyard.runtime.state.faults import Faults
 from batchyard.runtime.state.marks import Marks
 from batchyard.runtime.state.referrers import Reference, Referrers
 from batchyard.runtime.state.runs import Runs
-from batchyard.runtime.state.unconfirmed import Unconfirmed
 
 Object = dict[str, Any]
 
@@ -56,7 +56,7 @@ class Cache:
         """The status that the API server holds of each unfinished job."""
         self.runs = Runs(self.marks, self._exists)
         self.granted: dict[Key, Placement] = {}
-        self.wants: dict[Key, Want] = {}
+        self.demands: dict[Key, ArrayDemand] = {}
         """What the arrays in the backlog ask for."""
         self.backlog = Backlog()
         self.counts = Counts()
@@ -69,12 +69,12 @@ class Cache:
         """Set whenever the next pass could decide anything new."""
         self.charges = Charges(self.runs, self.changed.set)
         self.used = self.charges.used
-        self.places = Places(self.runs, self.charges, self.shares, clock)
+        self.places = ArraySlots(self.runs, self.charges, self.shares, clock)
 
-        self.unconfirmed = Unconfirmed()
-        self.unstored: set[Key] = set()
+        self.awaiting_definition = AwaitingDefinition()
+        self.unpersisted_ends: set[Key] = set()
         """Jobs whose end the API server does not hold yet."""
-        self.sole_witnesses: set[Key] = set()
+        self.unpersisted_dependents: set[Key] = set()
         """Jobs that alone know how a dependency ended, since it is gone: their status is written at once."""
         self.unstopped: set[Key] = set()
         """Jobs with runs that are to be stopped once the end of their attempts is stored."""
@@ -93,9 +93,9 @@ class Cache:
             pods=self.runs.pods,
             children=self.runs.children,
             indexes=self.runs.indexes,
-            looked=self.runs.looked,
+            pod_reports=self.runs.pod_reports,
             leaving=self.runs.leaving,
-            wants=self.wants,
+            demands=self.demands,
             arrays={key: run for key, run in self.runs.arrays.items() if self._exists(key, run.owner_uid)},
             granted=self.granted,
             queues=self.catalogue.queues,
@@ -104,7 +104,7 @@ class Cache:
             pools=self.catalogue.pools(),
             used=self.used,
             charges=self.charges.charges,
-            held=self.charges.holdings.held,
+            limit_usage=self.charges.limit_usage.amounts,
             consumables=self.catalogue.consumables,
             used_up=self.charges.used_up(self.catalogue),
             definitions=self.catalogue.definitions,
@@ -114,7 +114,7 @@ class Cache:
             templates=self.catalogue.templates,
             backlog=self.backlog,
             dependents=self.dependents,
-            unstored=self.unstored,
+            unpersisted_ends=self.unpersisted_ends,
             faults=self.faults,
             protection=self.catalogue.protection,
             usage=self.shares.usages(self.catalogue, self.runs.all()),
@@ -128,7 +128,7 @@ class Cache:
     def take_dirty(self) -> set[Key]:
         """Return the jobs that something happened to since the last call."""
         dirty, self._dirty = self._dirty, set()
-        return self.unconfirmed.others(dirty, self.jobs)
+        return self.awaiting_definition.others(dirty, self.jobs)
 
     # What the loop and the executor enter.
 
@@ -140,8 +140,8 @@ class Cache:
         for key in settled.unqueued:
             self._unqueue(key)
         for key in settled.queued:
-            if key in settled.wants:
-                self.wants[key] = settled.wants[key]
+            if key in settled.demands:
+                self.demands[key] = settled.demands[key]
         fresh = [key for key in settled.queued if key not in self.backlog]
         for key in fresh:
             since = self.statuses[key].queued_since
@@ -170,7 +170,7 @@ class Cache:
             self._unqueue(key)
             self.resolved.pop(key, None)
             self.referrers.leave(self.jobs[key])
-            self.unstored.add(key)
+            self.unpersisted_ends.add(key)
             self._dirty |= self.waiting_for(key)
 
     def grant(self, placement: Placement) -> None:
@@ -182,7 +182,7 @@ class Cache:
 
     def _unqueue(self, key: Key) -> None:
         self.backlog.remove(key)
-        self.wants.pop(key, None)
+        self.demands.pop(key, None)
 
     def withdraw(self, key: Key) -> None:
         """Forget a placement: its Kubernetes Job exists now (and is charged itself), or was refused."""
@@ -227,10 +227,10 @@ class Cache:
     def end_stored(self, key: Key) -> None:
         """Note that the API server holds a job's end now: it counts for those that depend on it."""
         self.written.pop(key, None)
-        self.unstored.discard(key)
+        self.unpersisted_ends.discard(key)
         self.mark(*self.waiting_for(key))
 
-    def witnesses(self, key: Key) -> list[Key]:
+    def unpersisted_dependents_of(self, key: Key) -> list[Key]:
         """Return the jobs that know how this one ended, while the API server does not hold that of them yet."""
         return [
             each
@@ -242,7 +242,7 @@ class Cache:
 
     def confirm(self, definition: Key, jobs: set[Key]) -> None:
         """Let these jobs go on: their definition was read after they were seen."""
-        self.unconfirmed.leave(definition, jobs)
+        self.awaiting_definition.leave(definition, jobs)
         self.mark(*jobs)
 
     def _catalogue_changed(self, changed: Reference | None) -> None:
@@ -287,14 +287,14 @@ class Cache:
             if known is not None:
                 self.counts.add(known.queue, self.statuses[key].state, -1)
             self.statuses[key] = status
-            self.unstored.discard(key)
+            self.unpersisted_ends.discard(key)
             self.counts.add(job.queue, status.state)
             if status.state in TERMINAL:
                 self.written.pop(key, None)
             else:
                 self.written[key] = written
             if status.revision is None and job.pinned_revision is None:
-                self.unconfirmed.enter(job)
+                self.awaiting_definition.enter(job)
         self.referrers.enter(job, self.statuses[key])
         self._compare_generations(job, written)
         if job.deleting:
@@ -323,24 +323,24 @@ class Cache:
         self.resolved.pop(key, None)
         self.written.pop(key, None)
         self.unstopped.discard(key)
-        self.unconfirmed.leave((key[0], job.definition), {key})
+        self.awaiting_definition.leave((key[0], job.definition), {key})
         self.faults.forget(key)
         self.dependents.leave(job)
         self.referrers.leave(job)
-        self.runs.looked.pop(uid, None)
+        self.runs.pod_reports.pop(uid, None)
         waiting = self.waiting_for(key)
-        if key not in self.unstored:  # only those that depend on it know its end from now on
+        if key not in self.unpersisted_ends:  # only those that depend on it know its end from now on
             for dependent in waiting:
                 known = remember(self.jobs[dependent], self.statuses[dependent], key[1], status)
                 self.statuses[dependent] = behind(self.jobs[dependent], known, [(job, status)])
-            self.sole_witnesses.update(self.witnesses(key))
-        self.unstored.discard(key)
+            self.unpersisted_dependents.update(self.unpersisted_dependents_of(key))
+        self.unpersisted_ends.discard(key)
         self.mark(*waiting)
 
     # Kubernetes Jobs and pods of runs.
 
     def put_run(self, obj: Object) -> None:
-        """Take a Kubernetes Job in, from its feed or from the answer to a write; others' Jobs are passed over."""
+        """Take a Kubernetes Job in, from its informer or from the answer to a write; others' Jobs are passed over."""
         key = key_of(obj)
         known = self.runs.find(key)
         if known is not None and known.uid != obj["metadata"]["uid"]:
@@ -365,10 +365,10 @@ class Cache:
             self.unstopped.remove(key)
             self.mark(key)
 
-    def look_at(self, key: Key, uid: str, pods: ArrayPods) -> None:
+    def note_pod_report(self, key: Key, uid: str, pods: PodReport) -> None:
         """Enter what was read about the pods of an array."""
         if self._exists(key, uid):
-            self.runs.looked[uid] = pods
+            self.runs.pod_reports[uid] = pods
             self.mark(key)
 
     def note_refusal(self, key: Key, uid: str, refusal: Refusal | None) -> None:

@@ -200,7 +200,7 @@ class Catalogue:
             self._definition_changed(names.JOB_DEFINITION, key)
 
     def put_revision(self, obj: Object) -> None:
-        """Take a revision in, from its feed or from the answer to its creation."""
+        """Take a revision in, from its informer or from the answer to its creation."""
         revision = read_revision(obj)
         if revision is None:
             return

@@ -1,4 +1,4 @@
-"""What has changed in the cache since the last pass took it from there. Kept by the cache, emptied by the loop."""
+"""What has changed in the cache since the last pass took it from there."""
 
 from batchyard.core.insight.announcements import Announcement
 from batchyard.core.model.job import Key

@@ -1,7 +1,7 @@
 """Which Kubernetes Jobs are believed: those that this installation has made, for jobs that exist.
 
-Asked by the cache once for each Job. The key is a Secret beside the lease, so an operator believes what the one before
-it has made; it is made by the first that acts.
+The key is a Secret beside the lease, so an operator believes what the one before it has made; it is made by the first
+that acts.
 """
 
 from base64 import b64decode, b64encode

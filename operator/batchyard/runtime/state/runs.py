@@ -1,6 +1,7 @@
 """The Kubernetes Jobs of all runs and their pods, as records, under the uid of the BatchJob that they belong to.
 
-A part of the cache, which tells of what the feeds and the answers to writes show, and looks after what follows from it.
+A part of the cache, which tells of what the informers and the answers to writes show, and looks after what follows from
+it.
 """
 
 from collections import defaultdict
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchyard.core.model.job import Key
-from batchyard.core.model.run import ArrayPods, Pod, Refusal, Run
+from batchyard.core.model.run import Pod, PodReport, Refusal, Run
 from batchyard.objects.kubernetes.job import read_run
 from batchyard.objects.kubernetes.pod import read_pod
 from batchyard.objects.meta import Object, key_of
@@ -49,7 +50,7 @@ class Runs:
         """Newest pod by the name of its Job."""
         self.arrays: dict[Key, Run] = {}
         """The Indexed Jobs that have not ended, by their array."""
-        self.looked: dict[str, ArrayPods] = {}
+        self.pod_reports: dict[str, PodReport] = {}
         """What was read about the pods of Indexed Jobs."""
         self.leaving: defaultdict[str, set[int]] = defaultdict(set)
         """Indexes of arrays whose pods were asked to stop as they ran, under the uid of their job."""
@@ -84,7 +85,7 @@ class Runs:
         key = key_of(obj)
         known = self._jobs.get(key)
         version = int(obj["metadata"].get("resourceVersion", 0))
-        # The answer to a write may come after the feed has shown a later state, and nothing may follow on that one.
+        # The answer to a write may come after the informer has shown a later state, and nothing may follow on that one.
         if known is not None and version < self._versions[key]:
             return None
         if known is None and not self.believes(obj):
@@ -138,7 +139,7 @@ class Runs:
         else:
             _drop(self.mains, run.owner_uid, run.number)
             if run.indexed is not None:
-                self.looked.pop(run.owner_uid, None)
+                self.pod_reports.pop(run.owner_uid, None)
                 self.leaving.pop(run.owner_uid, None)
                 self._note_array(run._replace(condition="Gone"))
         pod = self.pods.get(run.owner_uid, {}).get(run.name)

@@ -1,7 +1,7 @@
 """Records of objects that cannot be used: all that counts of one is that it exists, and what is wrong with it.
 
-Called by the cache for every object of Batchyard's kinds. What the models refuse ends in a `refusal` by itself; here is
-what becomes of an object that makes its reader raise, or a pass.
+What the models refuse ends in a `refusal` by itself; here is what becomes of an object that makes its reader raise, or
+a pass.
 """
 
 from collections import deque
@@ -35,7 +35,7 @@ def blank(record: N, why: str) -> N:
             fair_share=None,
             limits=None,
             time_limits={},
-            displaces_after=None,
+            preempts_after=None,
             refusal=why,
         )
     if isinstance(record, Environment):

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from batchyard.api.models.batchjob import DependencyType, JobState
-from batchyard.core.admission.cycles import cycles
+from batchyard.core.admission.cycles import find_cycles
 from batchyard.core.admission.dependencies import check, remember
-from batchyard.core.admission.references import Never, Waits
+from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.model.job import BatchJob, Dependency, Key
 from batchyard.core.model.status import EndedDependency, Status
 from batchyard.core.planner.results import Settled
@@ -49,7 +49,7 @@ class Counted(dict[Key, BatchJob]):
         return super().__getitem__(key)
 
 
-def judged(job: BatchJob, *others: BatchJob, **statuses: Status) -> tuple[list[str], Waits | Never | None]:
+def judged(job: BatchJob, *others: BatchJob, **statuses: Status) -> tuple[list[str], Pending | Unsatisfiable | None]:
     objects = snapshot(job, *others, **statuses)
     ended, verdict = check(job, objects.statuses[job.key], objects)
     return [each.job for each in ended], verdict
@@ -73,19 +73,19 @@ def test_each_type_wants_another_end(wanted: DependencyType, state: Status, met:
     ended, verdict = judged(needs("c", ("a", wanted)), A, a=state)
     assert ended == ["a"]
     assert (verdict is None) == met
-    assert met or (isinstance(verdict, Never) and verdict.reason == "DependencyNotMet")
+    assert met or (isinstance(verdict, Unsatisfiable) and verdict.reason == "DependencyNotMet")
 
 
 @pytest.mark.parametrize("status", [Status(), PENDING, RUNNING])
 def test_what_has_not_ended_is_waited_for(status: Status) -> None:
     ended, verdict = judged(needs("c", "a"), A, a=status)
     assert ended == []
-    assert verdict == Waits("WaitingForDependencies", "waits for BatchJob a to succeed")
+    assert verdict == Pending("WaitingForDependencies", "waits for BatchJob a to succeed")
 
 
 def test_what_is_waited_for_is_named() -> None:
     _, verdict = judged(needs("d", "a", ("b", ANY_END), ("c", FAILURE)), A, B, needs("c"), a=SUCCEEDED)
-    assert verdict == Waits("WaitingForDependencies", "waits for BatchJob b to end and BatchJob c to fail")
+    assert verdict == Pending("WaitingForDependencies", "waits for BatchJob b to end and BatchJob c to fail")
 
 
 @pytest.mark.parametrize(
@@ -95,53 +95,53 @@ def test_an_end_counts_once_it_is_stored(wanted: DependencyType, state: Status) 
     """An operator that dies before may come to another one."""
     job = needs("c", ("a", wanted))
     ran = state._replace(attempts=(make_attempt(1, stopped_at=NOW),))
-    objects = replace(snapshot(job, A, a=ran), unstored={A.key, job.key})
+    objects = replace(snapshot(job, A, a=ran), unpersisted_ends={A.key, job.key})
     ended, verdict = check(job, Status(), objects)
     assert ended == ()
-    assert isinstance(verdict, Waits)
-    ended, verdict = check(job, Status(), replace(objects, unstored={job.key}))
+    assert isinstance(verdict, Pending)
+    ended, verdict = check(job, Status(), replace(objects, unpersisted_ends={job.key}))
     assert [each.job for each in ended] == ["a"]
-    assert not isinstance(verdict, Waits)
+    assert not isinstance(verdict, Pending)
 
 
 def test_what_never_ran_fails_its_chain_at_once_but_starts_nothing() -> None:
     job, cleanup = needs("c", "a"), needs("d", ("a", ANY_END))
-    objects = replace(snapshot(job, cleanup, A, a=FAILED), unstored={A.key})
-    assert isinstance(check(job, Status(), objects)[1], Never)
-    assert isinstance(check(cleanup, Status(), objects)[1], Waits)
+    objects = replace(snapshot(job, cleanup, A, a=FAILED), unpersisted_ends={A.key})
+    assert isinstance(check(job, Status(), objects)[1], Unsatisfiable)
+    assert isinstance(check(cleanup, Status(), objects)[1], Pending)
 
 
 def test_an_array_that_ran_has_no_attempts_and_counts_once_its_end_is_stored() -> None:
     job, ran = needs("c", "a"), FAILED._replace(started_at=NOW)
-    objects = replace(snapshot(job, A, a=ran), unstored={A.key})
-    assert isinstance(check(job, Status(), objects)[1], Waits)
-    assert isinstance(check(job, Status(), replace(objects, unstored=()))[1], Never)
+    objects = replace(snapshot(job, A, a=ran), unpersisted_ends={A.key})
+    assert isinstance(check(job, Status(), objects)[1], Pending)
+    assert isinstance(check(job, Status(), replace(objects, unpersisted_ends=()))[1], Unsatisfiable)
 
 
 def test_what_does_not_exist_is_waited_for_and_said_so() -> None:
     _, verdict = judged(needs("d", "a", "b", "c"), A)
-    assert isinstance(verdict, Waits)
+    assert isinstance(verdict, Pending)
     assert verdict.reason == "DependencyNotFound"
     assert verdict.message.endswith("; b and c do not exist in namespace media yet")
 
 
 def test_a_job_that_is_being_deleted_before_its_end_is_as_good_as_gone() -> None:
     _, verdict = judged(needs("c", "a"), replace(A, deleting=True), a=RUNNING)
-    assert isinstance(verdict, Waits)
+    assert isinstance(verdict, Pending)
     assert verdict.reason == "DependencyNotFound"
     assert judged(needs("c", "a"), replace(A, deleting=True), a=SUCCEEDED)[1] is None
 
 
 def test_a_long_list_is_cut_short() -> None:
     _, verdict = judged(needs("z", *(f"job-{number}" for number in range(20))))
-    assert isinstance(verdict, Waits)
+    assert isinstance(verdict, Pending)
     assert "BatchJob job-7 to succeed and 12 more; job-0" in verdict.message
 
 
 def test_a_job_of_another_namespace_is_another_job() -> None:
     elsewhere = replace(A, key=("audio", "a"))
     objects = make_snapshot(jobs=[elsewhere, needs("c", "a")], statuses={elsewhere.key: SUCCEEDED})
-    assert isinstance(check(needs("c", "a"), Status(), objects)[1], Waits)
+    assert isinstance(check(needs("c", "a"), Status(), objects)[1], Pending)
 
 
 def test_an_end_once_seen_counts_for_good() -> None:
@@ -159,7 +159,7 @@ def test_an_end_that_does_not_do_counts_for_good_too(others: list[BatchJob]) -> 
     seen = remember(job, remember(job, PENDING, "a", FAILED), "b", SUCCEEDED)
     ended, verdict = judged(needs("c", "a", "b"), *others, c=seen, a=SUCCEEDED)
     assert ended == ["b", "a"], "the culprit is the last"
-    assert verdict == Never("DependencyNotMet", "BatchJob a had to succeed but failed")
+    assert verdict == Unsatisfiable("DependencyNotMet", "BatchJob a had to succeed but failed")
 
 
 def test_what_had_not_ended_and_what_is_known_is_not_remembered() -> None:
@@ -174,22 +174,22 @@ def test_what_had_not_ended_and_what_is_known_is_not_remembered() -> None:
 def test_the_culprit_is_named_with_its_own_words() -> None:
     ended, verdict = judged(needs("c", "b", "a"), A, B, a=FAILED)
     assert ended == ["a"], "b has not ended"
-    assert verdict == Never(
+    assert verdict == Unsatisfiable(
         "DependencyNotMet",
         "BatchJob a had to succeed but failed: NonZeroExit: container main ended with exit code 3",
     )
     _, verdict = judged(needs("c", ("a", FAILURE)), A, a=SUCCEEDED)
-    assert isinstance(verdict, Never)
+    assert isinstance(verdict, Unsatisfiable)
     assert verdict.message.startswith("BatchJob a had to fail but succeeded: Completed")
 
 
 def passes(objects: Snapshot, *keys: Key) -> dict[str, Status]:
     """What the loop does: settles, enters, and goes on with those that wait for what has ended."""
     statuses: dict[Key, Status] = dict(objects.statuses)
-    circles = cycles(keys or objects.jobs, objects)
-    due = set(keys or objects.jobs) | circles.keys()
+    cycles = find_cycles(keys or objects.jobs, objects)
+    due = set(keys or objects.jobs) | cycles.keys()
     while due:
-        result: Settled = settle(replace(objects, statuses=statuses), due, NOW, circles)
+        result: Settled = settle(replace(objects, statuses=statuses), due, NOW, cycles)
         statuses |= result.statuses
         due = {
             dependent
@@ -221,7 +221,7 @@ def test_the_root_is_named_when_it_is_gone() -> None:
     link = Status(
         JobState.FAILED, "DependencyNotMet", "", dependencies=(EndedDependency("a", JobState.FAILED, "root"),)
     )
-    plain = Never("DependencyNotMet", "BatchJob b had to succeed but failed, because of BatchJob root")
+    plain = Unsatisfiable("DependencyNotMet", "BatchJob b had to succeed but failed, because of BatchJob root")
     assert judged(needs("c", "b"), B, b=link)[1] == plain
     another = replace(needs("root"), created=NOW + 60)
     link = link._replace(stopped_at=NOW)
@@ -303,7 +303,7 @@ def test_a_circle_that_is_broken_by_deletion_is_none() -> None:
 
 def test_a_wide_circle_is_cut_short_in_words_only() -> None:
     ring = [needs(f"job-{number}", f"job-{(number + 1) % 2000}") for number in range(2000)]
-    found = cycles([job.key for job in ring], snapshot(*ring))
+    found = find_cycles([job.key for job in ring], snapshot(*ring))
     assert len(found) == 2000
     assert (
         "job-0 -> job-1 -> job-2 -> job-3 -> job-4 -> job-5 -> job-6 -> job-7 -> (1992 more) -> job-0"
@@ -320,7 +320,7 @@ def test_many_circles_in_one_tangle_are_found_without_going_through_it_for_each(
         for number in range(7981)
     ]
     jobs = Counted((job.key, job) for job in tree)
-    found = cycles([job.key for job in tree], replace(snapshot(*tree), jobs=jobs))
+    found = find_cycles([job.key for job in tree], replace(snapshot(*tree), jobs=jobs))
     assert jobs.looks <= 3 * len(jobs)
     assert len(found) == 7981
     assert sum("one circle of several" in sentence for sentence in found.values()) > 7000
@@ -335,11 +335,11 @@ def test_a_stack_of_small_circles_is_gone_through_once() -> None:
         for side, other in (("left", "right"), ("right", "left"))
     ]
     jobs = Counted((job.key, job) for job in (*chain, *pairs))
-    found = cycles([job.key for job in chain], replace(snapshot(*chain, *pairs), jobs=jobs))
+    found = find_cycles([job.key for job in chain], replace(snapshot(*chain, *pairs), jobs=jobs))
     assert jobs.looks <= 3 * len(jobs)
     assert len(found) == 2 * 4999, "nobody waits for the first, so it is not searched from there"
 
 
 def test_a_long_chain_is_not_searched_deeper_than_python_can() -> None:
     chain = [needs(f"job-{number}", f"job-{number + 1}") for number in range(20_000)]
-    assert cycles([job.key for job in chain], snapshot(*chain)) == {}
+    assert find_cycles([job.key for job in chain], snapshot(*chain)) == {}

@@ -95,7 +95,9 @@ def test_how_the_partner_ended_is_remembered(end: Status, ready: str, never: str
 
 def test_an_end_that_is_not_stored_yet_says_no_less() -> None:
     job, end = array("render", "index"), at("0,3", "1-2,4-5", JobState.FAILED)
-    snapshot = make_snapshot(jobs=[job, array("index")], statuses={job.key: Status(), PARTNER: end}, unstored={PARTNER})
+    snapshot = make_snapshot(
+        jobs=[job, array("index")], statuses={job.key: Status(), PARTNER: end}, unpersisted_ends={PARTNER}
+    )
     status, found = gate(job, SHAPE, Status(), snapshot)
     assert not status.dependencies
     assert found is not None

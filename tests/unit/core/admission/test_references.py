@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.admission.references import Never, Waits, program, refused_by_queue
+from batchyard.core.admission.references import Pending, Unsatisfiable, program, refused_by_queue
 from batchyard.core.definition.revisions import digest
 from batchyard.core.model.definition import Origin, Resolved
 from batchyard.core.model.job import BatchJob
@@ -28,7 +28,7 @@ VIDEO_ONLY = Selector((("team", "video"),))
 OTHER = make_content(parameters={"codec": "av1"})
 
 
-def check(job: BatchJob, objects: Snapshot) -> Resolved | Waits | Never:
+def check(job: BatchJob, objects: Snapshot) -> Resolved | Pending | Unsatisfiable:
     answer = program(job, None, None, objects)
     return (refused_by_queue(job, objects) or answer) if isinstance(answer, Resolved) else answer
 
@@ -67,7 +67,7 @@ def test_a_job_of_a_share_goes_with_a_queue_that_shares() -> None:
 )
 def test_what_may_still_come_is_waited_for(fields: dict[str, Any], job: BatchJob, reason: str, words: str) -> None:
     answer = check(job, make_snapshot(**fields))
-    assert isinstance(answer, Waits)
+    assert isinstance(answer, Pending)
     assert answer.reason == reason
     assert words in answer.message
 
@@ -100,7 +100,7 @@ def test_what_may_still_come_is_waited_for(fields: dict[str, Any], job: BatchJob
 )
 def test_what_can_never_be_right_ends_the_job(fields: dict[str, Any], job: BatchJob, reason: str, words: str) -> None:
     answer = check(job, make_snapshot(**fields))
-    assert isinstance(answer, Never)
+    assert isinstance(answer, Unsatisfiable)
     assert answer.reason == reason
     assert words in answer.message
 
@@ -156,7 +156,7 @@ def test_what_has_run_never_runs_another_program(number: int, known: bool) -> No
     """Whether the operator still knows what the job ran makes no difference."""
     resolved = replace(make_resolved(), definition_uid="old") if known else None
     answer = program(JOB, FIRST, resolved, anew(OTHER, number), ran=True)
-    assert isinstance(answer, Never)
+    assert isinstance(answer, Unsatisfiable)
     assert answer.reason == "DefinitionReplaced"
     assert "submit the job again" in answer.message
 
@@ -170,7 +170,7 @@ def test_a_job_of_an_earlier_operator_goes_on_with_the_number_it_has() -> None:
 def test_what_is_known_of_a_definition_that_is_gone_counts_no_more(ran: bool) -> None:
     """An operator that starts anew could not know it."""
     answer = program(JOB, FIRST, make_resolved(), make_snapshot(definitions={}, revisions={}), ran=ran)
-    assert isinstance(answer, Waits)
+    assert isinstance(answer, Pending)
     assert answer.reason == "JobDefinitionNotFound"
     assert ("with the same content" in answer.message) == ran
 
@@ -178,5 +178,5 @@ def test_what_is_known_of_a_definition_that_is_gone_counts_no_more(ran: bool) ->
 def test_the_same_content_is_waited_for_while_it_is_being_recorded() -> None:
     snapshot = anew()
     answer = program(JOB, FIRST, None, replace(snapshot, revisions={}), ran=True)
-    assert isinstance(answer, Waits)
+    assert isinstance(answer, Pending)
     assert answer.reason == "RevisionNotFound"

@@ -6,7 +6,7 @@ import pytest
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
-from batchyard.core.admission.references import Never
+from batchyard.core.admission.references import Unsatisfiable
 from batchyard.core.admission.rerun import choose
 from batchyard.core.model.array import ArrayShape, ArrayStatus, Rerun
 from batchyard.core.model.indexset import IndexSet
@@ -19,7 +19,7 @@ def given(indexes: str) -> ArrayShape:
     return replace(FAILED, rerun=Rerun("old", IndexSet.parse(indexes)))
 
 
-def with_choice(shape: ArrayShape, status: Status) -> tuple[Status, Never | None]:
+def with_choice(shape: ArrayShape, status: Status) -> tuple[Status, Unsatisfiable | None]:
     assert shape.rerun is not None
     return choose(shape, shape.rerun, status)
 

@@ -9,13 +9,13 @@ import pytest
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.insight.durations import Durations, revision_of
-from batchyard.core.insight.estimates import DEPTH, Seen, estimates
-from batchyard.core.model.array import ArrayShape, ArrayStatus, IndexedJob, Want
+from batchyard.core.insight.estimates import DEPTH, Observation, estimates
+from batchyard.core.model.array import ArrayDemand, ArrayShape, ArrayStatus, IndexedJob
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.gang import Gang, NodeGroup
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.queue import FairShare, Limits
+from batchyard.core.model.queue import FairShare, QueueLimits
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Status
 from batchyard.core.planner.schedule import place
@@ -43,7 +43,7 @@ class World:
         self.limits: dict[Key, int] = {}
         self.running: dict[Key, tuple[str, float | None]] = {}
         self.arrays: dict[Key, tuple[int, int, int, float]] = {}
-        self.yielding: set[Key] = set()
+        self.reclaims: set[Key] = set()
 
     def add(self, each: BatchJob, cpu: int = 1, *, took: float | None = TOOK, limit: int | None = None) -> "World":
         self.jobs[each.key], self.cpus[each.key] = each, cpu
@@ -78,7 +78,7 @@ class World:
         charges: dict[Hashable, Charge] = {}
         pods: dict[str, dict[str, Pod]] = {}
         arrays: dict[Key, Run] = {}
-        wants: dict[Key, Want] = {}
+        demands: dict[Key, ArrayDemand] = {}
         statuses = dict(made.statuses)
         used: dict[str, dict[str, int]] = {}
         for key in active:
@@ -94,7 +94,7 @@ class World:
                 status = ArrayStatus(size, succeeded=IndexSet.below(ended))
                 statuses[key] = Status(JobState.RUNNING, environment="pool", started_at=NOW - since, array=status)
                 if self._waits(key):
-                    wants[key] = Want(slots=size - ended - places, environment="pool")
+                    demands[key] = ArrayDemand(slots=size - ended - places, environment="pool")
             elif since is not None:
                 pods[name] = {run.name: make_pod(run=run.name, owner_uid=name, started_at=NOW - since)}
             runs[name] = {1: run}
@@ -102,9 +102,9 @@ class World:
             used[pool] = {each: used.get(pool, {}).get(each, 0) + number for each, number in amount.items()}
         for key, each in self.jobs.items():
             if each.array is not None and key not in self.arrays:
-                wants[key] = Want(slots=each.array.at_once)
+                demands[key] = ArrayDemand(slots=each.array.at_once)
         made = replace(made, jobs=self.jobs, resolved=resolved, runs=runs, charges=charges, pods=pods, used=used)
-        return replace(made, arrays=arrays, wants=wants, statuses=statuses)
+        return replace(made, arrays=arrays, demands=demands, statuses=statuses)
 
     def _waits(self, key: Key) -> bool:
         size, places, ended, _ = self.arrays[key]
@@ -115,7 +115,7 @@ class World:
         snapshot = self.snapshot()
         placed = place(snapshot, [], NOW)
         assert not placed.placements
-        seen = Seen(dict(placed.held), frozenset(self.yielding or placed.yielding), self.durations)
+        seen = Observation(dict(placed.holds), frozenset(self.reclaims or placed.reclaims), self.durations)
         return {key[1]: at - NOW for key, at in estimates(snapshot, seen, NOW).items()}
 
 
@@ -181,7 +181,7 @@ def test_a_job_that_fits_nowhere_has_no_estimate_and_holds_nobody_up() -> None:
 
 
 def test_who_waits_for_something_else_than_room_has_no_estimate() -> None:
-    limited = [make_queue("limited", limits=Limits(running=1), priority=5), make_queue()]
+    limited = [make_queue("limited", limits=QueueLimits(running=1), priority=5), make_queue()]
     world = World(1, queues=limited).run("a").add(job("held", 1, "limited")).add(job("one", 2))
     assert world.starts() == {"one": 120}, "a queue with limits goes first, but how they turn out is not known"
     disabled = World(1, queues=[make_queue("off", enabled=False, priority=5), make_queue()])
@@ -189,10 +189,12 @@ def test_who_waits_for_something_else_than_room_has_no_estimate() -> None:
 
 
 def test_what_is_at_a_limit_takes_nothing_from_others() -> None:
-    world = World(1, queues=[make_queue("limited", limits=Limits(running=1), priority=5), make_queue()])
+    world = World(1, queues=[make_queue("limited", limits=QueueLimits(running=1), priority=5), make_queue()])
     snapshot = world.run("a").add(job("held", 1, "limited")).add(job("one", 2)).snapshot()
-    held = {("media", "held"): Hold("QueueLimitReached", "at its limit", lacks=("queue", "limited"), ends_line=True)}
-    assert estimates(snapshot, Seen(held, frozenset(), world.durations), NOW) == {("media", "one"): NOW + 60}
+    held = {
+        ("media", "held"): Hold("QueueLimitReached", "at its limit", lacks=("queue", "limited"), ends_share_queue=True)
+    }
+    assert estimates(snapshot, Observation(held, frozenset(), world.durations), NOW) == {("media", "one"): NOW + 60}
 
 
 def test_who_lacks_a_consumable_resource_is_passed_by_others() -> None:
@@ -201,7 +203,7 @@ def test_who_lacks_a_consumable_resource_is_passed_by_others() -> None:
     licensed = replace(snapshot.resolved["media", "licensed"], consumables={"licence": 1})
     snapshot = replace(snapshot, resolved={**snapshot.resolved, ("media", "licensed"): licensed})
     held = {("media", "held"): Hold("ConsumableResourceUnavailable", "none left", lacks=("consumable", "licence"))}
-    assert estimates(snapshot, Seen(held, frozenset(), world.durations), NOW) == {("media", "one"): NOW + 60}
+    assert estimates(snapshot, Observation(held, frozenset(), world.durations), NOW) == {("media", "one"): NOW + 60}
 
 
 def test_what_is_kept_back_for_other_shares_is_not_foreseen() -> None:
@@ -209,7 +211,7 @@ def test_what_is_kept_back_for_other_shares_is_not_foreseen() -> None:
     world = World(1, queues=[policy], usage={"urgent": Usage(600)})
     snapshot = world.run("a").add(job("held", 1, share="red")).snapshot()
     held = {("media", "held"): Hold("ReservedForOtherShares", "kept back")}
-    assert estimates(snapshot, Seen(held, frozenset(), world.durations), NOW) == {}
+    assert estimates(snapshot, Observation(held, frozenset(), world.durations), NOW) == {}
 
 
 def test_shares_take_turns() -> None:
@@ -235,7 +237,7 @@ def test_no_more_than_the_first_are_looked_at_and_what_is_behind_them_waits() ->
 def test_what_would_start_at_once_by_the_sums_is_held_back_by_something_unknown() -> None:
     snapshot = World(2).run("a").add(job("one", 1)).snapshot()
     held = {("media", "one"): Hold("InsufficientCapacity", "no node has room")}
-    assert estimates(snapshot, Seen(held, frozenset(), Durations()), NOW) == {}
+    assert estimates(snapshot, Observation(held, frozenset(), Durations()), NOW) == {}
 
 
 def test_a_multi_node_job_waits_for_all_of_its_nodes() -> None:
@@ -246,8 +248,8 @@ def test_a_multi_node_job_waits_for_all_of_its_nodes() -> None:
     gang = Gang(0, (NodeGroup((0, 1, 2), resolved.template, {"cpu": 1000}),))
     together = replace(resolved, gang=gang, request=gang.request)
     snapshot = replace(snapshot, resolved={**snapshot.resolved, key: together})
-    held = dict(place(snapshot, [], NOW).held)
-    assert estimates(snapshot, Seen(held, frozenset(), world.durations), NOW) == {key: NOW + 60}
+    held = dict(place(snapshot, [], NOW).holds)
+    assert estimates(snapshot, Observation(held, frozenset(), world.durations), NOW) == {key: NOW + 60}
 
 
 class TestArrays:

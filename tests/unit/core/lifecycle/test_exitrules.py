@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from batchyard.api.models.strategy import ExitAction
 from batchyard.core.lifecycle.exitrules import first_match
-from batchyard.core.lifecycle.outcome import Outcome, Verdict
+from batchyard.core.lifecycle.outcome import Outcome, RunResult
 from batchyard.core.model.definition import ExitRule
 
 
 def failure(reason: str, message: str, exit_code: int | None = None, cause: str = "") -> Outcome:
-    return Outcome(Verdict.FAILED, reason, message, exit_code, cause)
+    return Outcome(RunResult.FAILED, reason, message, exit_code, cause)
 
 
 def rule(code: str | None = None, reason: str | None = None, status_reason: str | None = None) -> ExitRule:

@@ -6,7 +6,7 @@ import pytest
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.lifecycle import multinode
-from batchyard.core.lifecycle.outcome import Verdict
+from batchyard.core.lifecycle.outcome import RunResult
 from batchyard.core.lifecycle.takeback import Patience
 from batchyard.core.model.gang import Gang, NodeGroup
 from batchyard.core.model.run import Pod, Run
@@ -89,7 +89,7 @@ def test_a_node_whose_job_is_in_the_way_waits() -> None:
 def test_what_is_stopped_with_the_main_node(main: Run | None, left: list[str]) -> None:
     children = named(child(0), child(1, deleting=True), child(2, exited()))
     runs = {1: main} if main is not None else {}
-    assert [each.name for each in multinode.leftovers(runs, children)] == left
+    assert [each.name for each in multinode.orphaned_children(runs, children)] == left
 
 
 @pytest.mark.parametrize("end", [succeeded(), exited(code=3)])
@@ -100,7 +100,7 @@ def test_an_end_decides_nothing(end: Run) -> None:
 def test_a_lost_node_is_the_loss_of_the_whole() -> None:
     outcome, _ = multinode.trouble([child(0), child(2, interrupted())], {}, {}, 30, NOW)
     assert outcome is not None
-    assert outcome.verdict is Verdict.INTERRUPTED
+    assert outcome.verdict is RunResult.INTERRUPTED
     assert outcome.message.startswith("node 2: the pod was disrupted")
 
 
@@ -108,7 +108,7 @@ def test_a_node_refused_by_the_kubelet_is_lost_too() -> None:
     pod = make_pod(run="videos-1-n0", phase="Failed", reason="OutOfcpu", message="no room")
     outcome, _ = multinode.trouble([child(0, failed(1, "BackoffLimitExceeded"))], {pod.run: pod}, {}, 30, NOW)
     assert outcome is not None
-    assert outcome.verdict is Verdict.INTERRUPTED
+    assert outcome.verdict is RunResult.INTERRUPTED
 
 
 def test_a_node_that_cannot_start_is_waited_for_first() -> None:
@@ -122,7 +122,7 @@ def test_a_node_that_cannot_start_is_waited_for_first() -> None:
     assert multinode.trouble(children, waits, {}, 30, NOW + 29) == (None, NOW + 30)
     outcome, _ = multinode.trouble(children, waits, {}, 30, NOW + 30)
     assert outcome is not None
-    assert (outcome.verdict, outcome.message) == (Verdict.FAILED, "node 0: ErrImagePull: none")
+    assert (outcome.verdict, outcome.message) == (RunResult.FAILED, "node 0: ErrImagePull: none")
 
 
 def test_the_message_counts_and_names_the_first_that_waits() -> None:

@@ -40,7 +40,7 @@ def _settled(status: Status, ttl: int | None, now: float, runs: Mapping[str, Any
         namespaces={},
         backlog=Backlog(),
         dependents={},
-        unstored=(),
+        unpersisted_ends=(),
     )
     return settle(snapshot, [KEY], now)
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.api.models.strategy import ExitAction
-from batchyard.core.lifecycle.outcome import Outcome, Verdict
-from batchyard.core.lifecycle.retries import Again, Fail, after, backoff, chance_of, rests_until
+from batchyard.core.lifecycle.outcome import Outcome, RunResult
+from batchyard.core.lifecycle.retries import GiveUp, Retry, after, backoff, chance_of, rests_until
 from batchyard.core.model.definition import ExitRule, RetryPolicy
 from batchyard.core.model.status import Status
 from unit.samples import NOW
@@ -21,14 +21,14 @@ RULES = (
 
 
 def follow(
-    verdict: Verdict,
+    verdict: RunResult,
     attempt: int = 1,
     interruptions: int = 0,
     policy: RetryPolicy = POLICY,
     exit_code: int = 1,
     chance: float = 0.0,
     memory: str = "",
-) -> Fail | Again | None:
+) -> GiveUp | Retry | None:
     outcome = Outcome(verdict, "Reason", "it ended", exit_code)
     return after(
         outcome,
@@ -42,23 +42,23 @@ def follow(
 
 
 def test_success_is_the_end() -> None:
-    assert follow(Verdict.SUCCEEDED, attempt=3, interruptions=9) is None
+    assert follow(RunResult.SUCCEEDED, attempt=3, interruptions=9) is None
 
 
 @pytest.mark.parametrize(("attempt", "delay"), [(1, 10), (2, 20)])
 def test_a_failure_is_retried_after_a_growing_wait(attempt: int, delay: float) -> None:
-    assert follow(Verdict.FAILED, attempt) == Again(
+    assert follow(RunResult.FAILED, attempt) == Retry(
         NOW + delay, "RetryBackoff", f"attempt {attempt} of 3 failed (it ended); next one in {delay} s"
     )
 
 
 @pytest.mark.parametrize("attempt", [3, 4])
 def test_the_last_failure_is_final_in_its_own_words(attempt: int) -> None:
-    assert follow(Verdict.FAILED, attempt) == Fail("Reason", "it ended")
+    assert follow(RunResult.FAILED, attempt) == GiveUp("Reason", "it ended")
 
 
 def test_the_message_says_what_the_next_attempt_has() -> None:
-    assert follow(Verdict.FAILED, memory="with 2Gi of memory instead of 1Gi") == Again(
+    assert follow(RunResult.FAILED, memory="with 2Gi of memory instead of 1Gi") == Retry(
         NOW + 10,
         "RetryBackoff",
         "attempt 1 of 3 failed (it ended); next one in 10 s with 2Gi of memory instead of 1Gi",
@@ -67,43 +67,43 @@ def test_the_message_says_what_the_next_attempt_has() -> None:
 
 @pytest.mark.parametrize(("exit_code", "retried"), [(42, True), (41, False), (1, True)])
 def test_the_first_rule_that_matches_decides_and_without_one_it_is_retried(exit_code: int, retried: bool) -> None:
-    follows = follow(Verdict.FAILED, policy=replace(POLICY, exit_rules=RULES), exit_code=exit_code)
-    assert isinstance(follows, Again if retried else Fail)
+    follows = follow(RunResult.FAILED, policy=replace(POLICY, exit_rules=RULES), exit_code=exit_code)
+    assert isinstance(follows, Retry if retried else GiveUp)
 
 
 def test_a_rule_that_ends_the_job_is_named() -> None:
-    assert follow(Verdict.FAILED, policy=replace(POLICY, exit_rules=RULES), exit_code=4) == Fail(
+    assert follow(RunResult.FAILED, policy=replace(POLICY, exit_rules=RULES), exit_code=4) == GiveUp(
         "Reason", "it ended; attempt 1 of 3, not retried: retryStrategy.evaluateOnExit[1] says Exit"
     )
 
 
 def test_no_rule_makes_more_attempts() -> None:
     policy = replace(POLICY, exit_rules=RULES)
-    assert follow(Verdict.FAILED, 3, policy=policy, exit_code=42) == Fail("Reason", "it ended")
+    assert follow(RunResult.FAILED, 3, policy=policy, exit_code=42) == GiveUp("Reason", "it ended")
 
 
 def test_rules_are_not_asked_about_interruptions_and_timeouts() -> None:
     exits = replace(POLICY, exit_rules=(ExitRule(ExitAction.EXIT, on_reason="*"),))
     retries = replace(POLICY, exit_rules=(ExitRule(ExitAction.RETRY, on_reason="*"),))
-    assert isinstance(follow(Verdict.INTERRUPTED, policy=exits), Again)
-    assert isinstance(follow(Verdict.TIMED_OUT, policy=retries), Fail)
+    assert isinstance(follow(RunResult.INTERRUPTED, policy=exits), Retry)
+    assert isinstance(follow(RunResult.TIMED_OUT, policy=retries), GiveUp)
 
 
 def test_without_a_retry_strategy_there_is_one_attempt() -> None:
-    assert follow(Verdict.FAILED, 1, policy=RetryPolicy()) == Fail("Reason", "it ended")
+    assert follow(RunResult.FAILED, 1, policy=RetryPolicy()) == GiveUp("Reason", "it ended")
 
 
 def test_a_timeout_is_never_retried() -> None:
-    assert follow(Verdict.TIMED_OUT, 1) == Fail("Reason", "it ended")
+    assert follow(RunResult.TIMED_OUT, 1) == GiveUp("Reason", "it ended")
 
 
 @pytest.mark.parametrize("attempt", [1, 3])
 def test_an_interruption_is_repeated_at_once_and_at_no_cost(attempt: int) -> None:
-    assert follow(Verdict.INTERRUPTED, attempt, interruptions=1) == Again(NOW, "Reason", "it ended")
+    assert follow(RunResult.INTERRUPTED, attempt, interruptions=1) == Retry(NOW, "Reason", "it ended")
 
 
 def test_interruptions_are_capped() -> None:
-    assert follow(Verdict.INTERRUPTED, 1, interruptions=2) == Fail(
+    assert follow(RunResult.INTERRUPTED, 1, interruptions=2) == GiveUp(
         "TooManyInterruptions", "interrupted 3 times, more than the 2 allowed; last: it ended"
     )
 

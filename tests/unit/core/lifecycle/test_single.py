@@ -15,7 +15,7 @@ from batchyard.core.lifecycle.single import (
     failed,
     next_run,
     observe,
-    strays,
+    orphaned_runs,
 )
 from batchyard.core.model.definition import ExitRule, MemoryGrowth, RetryPolicy
 from batchyard.core.model.run import Pod, Run
@@ -194,7 +194,7 @@ def test_an_error_that_may_heal_has_the_grace_time(reason: str) -> None:
     assert summary(late.status) == ("Runnable", "RetryBackoff")
     assert late.status.attempts[0].reason == "CannotStartContainer"
     assert late.status.attempts[0].message == f"{reason}: sorry"
-    assert strays(late.status, runs_by_number(make_run())) == [make_run()]
+    assert orphaned_runs(late.status, runs_by_number(make_run())) == [make_run()]
 
 
 @pytest.mark.parametrize("reason", ["InvalidImageName", "ErrImageNeverPull"])
@@ -333,7 +333,7 @@ def test_numbers_of_the_next_run(attempts: tuple[Attempt, ...], expected: tuple[
     ],
 )
 def test_runs_that_nobody_waits_for_are_strays(status: Status, runs: tuple[Run, ...], names: list[str]) -> None:
-    assert [run.name for run in strays(status, runs_by_number(*runs))] == names
+    assert [run.name for run in orphaned_runs(status, runs_by_number(*runs))] == names
 
 
 def test_a_job_that_never_ran_can_fail() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from batchyard.api.models.batchjob import JobState, StopMode
 from batchyard.core.lifecycle import stopping
-from batchyard.core.lifecycle.outcome import Verdict
-from batchyard.core.lifecycle.retries import Fail
-from batchyard.core.lifecycle.single import observe, strays
+from batchyard.core.lifecycle.outcome import RunResult
+from batchyard.core.lifecycle.retries import GiveUp
+from batchyard.core.lifecycle.single import observe, orphaned_runs
 from batchyard.core.model.job import BatchJob, Stop
 from batchyard.core.model.status import Status
 from unit.samples import (
@@ -42,7 +42,7 @@ def asked(stop: Stop | None = None, *, suspended: bool = False) -> BatchJob:
 
 
 def obeyed(job: BatchJob, status: Status, *, idle: bool = True) -> Status:
-    result = stopping.obeyed(job, status, idle=idle, now=NOW)
+    result = stopping.stop_applied(job, status, idle=idle, now=NOW)
     assert isinstance(result, Status)
     return result
 
@@ -54,12 +54,12 @@ def obeyed(job: BatchJob, status: Status, *, idle: bool = True) -> Status:
 @pytest.mark.parametrize(
     ("stop", "end"),
     [
-        (CANCEL, Fail("Cancelled", "cancelled: no longer needed")),
-        (TERMINATE, Fail("Terminated", "terminated: wrong input")),
+        (CANCEL, GiveUp("Cancelled", "cancelled: no longer needed")),
+        (TERMINATE, GiveUp("Terminated", "terminated: wrong input")),
     ],
 )
-def test_either_mode_ends_what_has_not_started(status: Status, stop: Stop, end: Fail) -> None:
-    assert stopping.obeyed(asked(stop), status, idle=True, now=NOW) == end
+def test_either_mode_ends_what_has_not_started(status: Status, stop: Stop, end: GiveUp) -> None:
+    assert stopping.stop_applied(asked(stop), status, idle=True, now=NOW) == end
     assert asked(stop).start_blocked
 
 
@@ -70,7 +70,7 @@ def test_a_job_ends_only_once_nothing_of_its_last_run_is_left() -> None:
 
 
 def test_a_stop_wins_over_a_hold() -> None:
-    assert isinstance(stopping.obeyed(asked(CANCEL, suspended=True), RUNNABLE, idle=True, now=NOW), Fail)
+    assert isinstance(stopping.stop_applied(asked(CANCEL, suspended=True), RUNNABLE, idle=True, now=NOW), GiveUp)
 
 
 def test_a_held_job_loses_its_place_and_gets_it_back() -> None:
@@ -133,9 +133,9 @@ def test_what_is_said_follows_the_wish() -> None:
 
 def test_a_run_to_be_terminated_is_a_stray_until_it_is_being_deleted() -> None:
     run = make_run()
-    assert strays(RUNNING, runs_by_number(run), terminate=True) == [run]
-    assert strays(RUNNING, runs_by_number(run)) == []
-    assert strays(RUNNING, runs_by_number(run._replace(deleting=True)), terminate=True) == []
+    assert orphaned_runs(RUNNING, runs_by_number(run), terminate=True) == [run]
+    assert orphaned_runs(RUNNING, runs_by_number(run)) == []
+    assert orphaned_runs(RUNNING, runs_by_number(run._replace(deleting=True)), terminate=True) == []
 
 
 def seen(run: object, pod: object, job: BatchJob | None = None, status: Status = RUNNING) -> Status:
@@ -209,8 +209,8 @@ def test_a_run_that_ends_by_itself_is_not_repeated(stop: Stop) -> None:
         job, RUNNING, make_resolved(retryStrategy={"attempts": 3}), runs_by_number(exited()), {}, NOW
     ).status
     assert (status.state, status.reason) == (JobState.RUNNABLE, "RetryBackoff")
-    end = stopping.obeyed(job, status, idle=True, now=NOW)
-    assert isinstance(end, Fail)
+    end = stopping.stop_applied(job, status, idle=True, now=NOW)
+    assert isinstance(end, GiveUp)
     assert end.reason == {StopMode.CANCEL: "Cancelled", StopMode.TERMINATE: "Terminated"}[stop.mode]
 
 
@@ -222,7 +222,7 @@ def test_an_image_that_is_never_found_does_not_hide_the_termination() -> None:
 
 def test_the_end_of_a_terminated_run_is_never_a_failure_to_retry() -> None:
     end = stopping.outcome(TERMINATE, exited(1, 1, deleting=True), None)
-    assert (end.verdict, end.exit_code) == (Verdict.TERMINATED, 1)
+    assert (end.verdict, end.exit_code) == (RunResult.TERMINATED, 1)
 
 
 def test_words_of_others_are_left_whole() -> None:

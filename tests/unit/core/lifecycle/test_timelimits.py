@@ -5,9 +5,9 @@ import pytest
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.models.jobqueue import WaitingReason
 from batchyard.api.reasons import Reason
-from batchyard.core.lifecycle.timelimits import held_since, limited
+from batchyard.core.lifecycle.timelimits import limited, waiting_since
 from batchyard.core.model.array import ArrayStatus
-from batchyard.core.model.queue import Held
+from batchyard.core.model.queue import WaitingSince
 from batchyard.core.model.status import Status
 from unit.samples import NOW, make_queue
 
@@ -16,7 +16,7 @@ WAITS = Status(
     reason=Reason.NO_NODES,
     message="no usable node",
     queue_position=1,
-    held=Held(Reason.NO_NODES, NOW),
+    waiting_since=WaitingSince(Reason.NO_NODES, NOW),
 )
 QUEUE = make_queue(time_limits={"NoNodes": 600})
 
@@ -27,9 +27,11 @@ def test_the_reasons_that_may_be_limited_are_those_that_jobs_show(reason: Waitin
 
 
 def test_the_time_counts_from_when_the_reason_was_first_shown() -> None:
-    assert held_since(WAITS, Reason.NO_NODES, NOW + 60) == Held("NoNodes", NOW)
-    assert held_since(WAITS, Reason.EXCEEDS_CAPACITY, NOW + 60) == Held("ExceedsCapacity", NOW + 60)
-    assert held_since(WAITS._replace(held=None), Reason.NO_NODES, NOW + 60) == Held("NoNodes", NOW + 60)
+    assert waiting_since(WAITS, Reason.NO_NODES, NOW + 60) == WaitingSince("NoNodes", NOW)
+    assert waiting_since(WAITS, Reason.EXCEEDS_CAPACITY, NOW + 60) == WaitingSince("ExceedsCapacity", NOW + 60)
+    assert waiting_since(WAITS._replace(waiting_since=None), Reason.NO_NODES, NOW + 60) == WaitingSince(
+        "NoNodes", NOW + 60
+    )
 
 
 def test_a_break_starts_it_anew() -> None:
@@ -38,7 +40,7 @@ def test_a_break_starts_it_anew() -> None:
         WAITS._replace(state=JobState.RUNNING),
         WAITS._replace(state=JobState.PENDING),
     ):
-        assert held_since(between, Reason.NO_NODES, NOW + 60).since == NOW + 60
+        assert waiting_since(between, Reason.NO_NODES, NOW + 60).since == NOW + 60
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_it_ends_when_the_time_is_over(seconds: int, state: JobState) -> None:
 def test_other_reasons_and_other_queues_have_no_limit() -> None:
     assert limited(make_queue(), WAITS, NOW + 10_000) == WAITS
     assert limited(make_queue(time_limits={"ExceedsCapacity": 600}), WAITS, NOW + 10_000) == WAITS
-    assert limited(QUEUE, WAITS._replace(held=None), NOW + 10_000).state is JobState.RUNNABLE
+    assert limited(QUEUE, WAITS._replace(waiting_since=None), NOW + 10_000).state is JobState.RUNNABLE
 
 
 def test_all_indexes_of_an_array_have_failed_then() -> None:

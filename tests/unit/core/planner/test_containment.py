@@ -8,7 +8,7 @@ import pytest
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.insight.durations import Durations
-from batchyard.core.insight.estimates import Seen, estimates
+from batchyard.core.insight.estimates import Observation, estimates
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.status import Status
 from batchyard.core.planner.containment import (
@@ -117,7 +117,7 @@ def test_a_running_job_is_found_by_whoever_reads_when_it_ends() -> None:
     found = placed(snapshot)
     assert blamed(found) == {"BatchJob media/running": Stage.BACKFILL}
     assert found.result is not None
-    assert [key[1] for key, _ in found.result.held] == ["large"]
+    assert [key[1] for key, _ in found.result.holds] == ["large"]
 
 
 def test_a_queue_at_fault_is_blamed_instead_of_its_jobs() -> None:
@@ -139,16 +139,16 @@ def test_an_environment_at_fault_is_blamed_instead_of_the_jobs_that_look_at_it()
 
 def test_a_stage_that_fails_for_no_reason_that_can_be_left_out_is_named() -> None:
     def step(_: Snapshot) -> int:
-        raise StageError(Stage.YIELDING, ValueError("whatever"))
+        raise StageError(Stage.ARRAY_RECLAIM, ValueError("whatever"))
 
     found = contain(Stage.PLACEMENT, step, waiting(*jobs(3)))
-    assert (found.result, blamed(found)) == (None, {"None": Stage.YIELDING})
+    assert (found.result, blamed(found)) == (None, {"None": Stage.ARRAY_RECLAIM})
 
 
 def test_a_stage_that_rests_is_left_out() -> None:
     snapshot = waiting(*jobs(2))
     result = place(snapshot, (), NOW, resting={Stage.PLACEMENT})
-    assert (result.placements, result.held) == ([], [])
+    assert (result.placements, result.holds) == ([], [])
 
 
 def test_a_job_that_cannot_be_estimated_is_left_out_of_that() -> None:
@@ -158,7 +158,7 @@ def test_a_job_that_cannot_be_estimated_is_left_out_of_that() -> None:
     for key in snapshot.resolved:
         durations.note(((key[0], "transcode"), 3), 60.0)
     snapshot = poisoned(snapshot, "job-001", timeout_seconds=WORD)
-    seen = Seen({}, frozenset(), durations)
+    seen = Observation({}, frozenset(), durations)
     found = contain(Stage.ESTIMATES, partial(estimates, seen=seen, now=NOW), snapshot)
     assert blamed(found) == {"BatchJob media/job-001": Stage.ESTIMATES}
     assert found.result == {third.key: NOW + 60.0}
@@ -172,8 +172,8 @@ def test_an_error_that_does_not_come_again_is_told_all_the_same() -> None:
             raise errors.pop()
         return 1
 
-    found = contain(Stage.CIRCLES, step, waiting(*jobs(2)))
-    assert (found.result, blamed(found)) == (1, {"None": Stage.CIRCLES})
+    found = contain(Stage.CYCLES, step, waiting(*jobs(2)))
+    assert (found.result, blamed(found)) == (1, {"None": Stage.CYCLES})
 
 
 def test_what_runs_stays_charged_when_its_job_is_hidden() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from batchyard.api.models.batchjob import JobState
-from batchyard.core.model.array import ArrayShape, ArrayStatus, Want
+from batchyard.core.model.array import ArrayDemand, ArrayShape, ArrayStatus
 from batchyard.core.model.job import BatchJob
 from batchyard.core.model.queue import FairShare
 from batchyard.core.model.status import Status
@@ -22,12 +22,12 @@ def make_array(name: str = "array", size: int = 100, **spec: object) -> BatchJob
     return replace(make_job(name, **spec), array=ArrayShape(size))
 
 
-def snapshot(*jobs: BatchJob, wants: Mapping[str, Want], **fields: object) -> Snapshot:
+def snapshot(*jobs: BatchJob, demands: Mapping[str, ArrayDemand], **fields: object) -> Snapshot:
     nodes = [make_node("a", cpu="3", labels={"pool": "small"}), make_node("b", cpu="10", labels={"pool": "large"})]
     environments = [make_environment(name=name, node_selector={"pool": name}) for name in BOTH]
     return waiting(
         *jobs,
-        wants={("media", name): want for name, want in wants.items()},
+        demands={("media", name): demand for name, demand in demands.items()},
         **{"nodes": nodes, "environments": environments, "queues": [make_queue(environments=BOTH)], **fields},  # type: ignore[arg-type]
     )
 
@@ -37,14 +37,20 @@ def counts(placed: Placed) -> dict[str, tuple[str, int]]:
 
 
 def test_it_goes_where_all_of_it_fits_else_where_most_does() -> None:
-    assert counts(place(snapshot(make_array(), wants={"array": Want(slots=3)}), [], NOW)) == {"array": ("small", 3)}
-    assert counts(place(snapshot(make_array(), wants={"array": Want(slots=5)}), [], NOW)) == {"array": ("large", 5)}
-    assert counts(place(snapshot(make_array(), wants={"array": Want(slots=50)}), [], NOW)) == {"array": ("large", 10)}
+    assert counts(place(snapshot(make_array(), demands={"array": ArrayDemand(slots=3)}), [], NOW)) == {
+        "array": ("small", 3)
+    }
+    assert counts(place(snapshot(make_array(), demands={"array": ArrayDemand(slots=5)}), [], NOW)) == {
+        "array": ("large", 5)
+    }
+    assert counts(place(snapshot(make_array(), demands={"array": ArrayDemand(slots=50)}), [], NOW)) == {
+        "array": ("large", 10)
+    }
 
 
 def test_one_that_runs_stays_where_it_is() -> None:
-    want = Want(slots=5, environment="small")
-    found = snapshot(make_array(), wants={"array": want})
+    demand = ArrayDemand(slots=5, environment="small")
+    found = snapshot(make_array(), demands={"array": demand})
     placed = place(replace(found, statuses={("media", "array"): started()}), [], NOW)
     assert counts(placed) == {"array": ("small", 3)}
     status = placed.statuses["media", "array"]
@@ -54,8 +60,8 @@ def test_one_that_runs_stays_where_it_is() -> None:
 
 def test_one_whose_environment_is_disabled_says_so() -> None:
     environments = [make_environment(name="small", enabled=False), make_environment(name="large")]
-    want = Want(slots=5, environment="small")
-    found = snapshot(make_array(), wants={"array": want}, environments=environments)
+    demand = ArrayDemand(slots=5, environment="small")
+    found = snapshot(make_array(), demands={"array": demand}, environments=environments)
     placed = place(replace(found, statuses={("media", "array"): started()}), [], NOW)
     assert not placed.placements
     assert "environment small, in which the array runs, is disabled" in placed.statuses["media", "array"].message
@@ -63,20 +69,22 @@ def test_one_whose_environment_is_disabled_says_so() -> None:
 
 def test_those_behind_it_wait_until_it_has_all_that_it_asks_for() -> None:
     first, second = make_array(), make_job("late")
-    wants = {"array": Want(slots=13)}
+    demands = {"array": ArrayDemand(slots=13)}
     only_large = [make_queue(environments=("large",))]
-    assert counts(place(snapshot(first, second, wants=wants, queues=only_large), [], NOW)) == {"array": ("large", 10)}
-    wants = {"array": Want(slots=9)}
-    placed = counts(place(snapshot(first, second, wants=wants, queues=only_large), [], NOW))
+    assert counts(place(snapshot(first, second, demands=demands, queues=only_large), [], NOW)) == {
+        "array": ("large", 10)
+    }
+    demands = {"array": ArrayDemand(slots=9)}
+    placed = counts(place(snapshot(first, second, demands=demands, queues=only_large), [], NOW))
     assert placed == {"array": ("large", 9), "late": ("large", 1)}
 
 
 def test_shares_take_turns_place_by_place() -> None:
     arrays = [replace(make_array(name), share=name) for name in ("red", "blue")]
     queue = make_queue(environments=("large",), fair_share=FairShare(weights={"red": 0.25, "blue": 1.0}))
-    wants = {"red": Want(slots=100), "blue": Want(slots=100)}
+    demands = {"red": ArrayDemand(slots=100), "blue": ArrayDemand(slots=100)}
     usage = {"urgent": Usage(600)}
-    placed = place(snapshot(*arrays, wants=wants, queues=[queue], usage=usage), [], NOW)
+    placed = place(snapshot(*arrays, demands=demands, queues=[queue], usage=usage), [], NOW)
     assert Counter({name: count for name, (_, count) in counts(placed).items()}) == {"red": 8, "blue": 2}
 
 

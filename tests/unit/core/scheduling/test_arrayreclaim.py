@@ -10,7 +10,7 @@ from batchyard.api.models.batchjob import StopMode
 from batchyard.core.model.array import ArrayShape, IndexedJob
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key, Stop
-from batchyard.core.model.queue import FairShare, Limits
+from batchyard.core.model.queue import FairShare, QueueLimits
 from batchyard.core.planner.schedule import place
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.ledger import Charge
@@ -24,7 +24,7 @@ def array(**fields: Any) -> BatchJob:
     return replace(make_job("array"), array=ArrayShape(100), **{"queue": "low", **fields})
 
 
-def yielding(
+def reclaiming(
     *others: BatchJob,
     mine: BatchJob | None = None,
     cpu: str = "4",
@@ -49,7 +49,7 @@ def yielding(
         *others, **{"queues": QUEUES, "used": taken, "nodes": [make_node(cpu=cpu)], "arrays": {ARRAY: run}, **fields}
     )
     jobs, resolved = {**snapshot.jobs, ARRAY: mine, **(further or {})}, {**snapshot.resolved, **(known or {})}
-    return place(replace(snapshot, jobs=jobs, resolved=resolved), [], NOW).yielding
+    return place(replace(snapshot, jobs=jobs, resolved=resolved), [], NOW).reclaims
 
 
 def job(queue: str, **fields: Any) -> BatchJob:
@@ -57,11 +57,11 @@ def job(queue: str, **fields: Any) -> BatchJob:
 
 
 def test_with_nobody_waiting_it_keeps_its_places() -> None:
-    assert not yielding()
+    assert not reclaiming()
 
 
 @pytest.mark.parametrize(
-    ("other", "yields"),
+    ("other", "gives"),
     [
         (job("high"), True),
         (job("low", created=NOW - 1), True),
@@ -69,69 +69,71 @@ def test_with_nobody_waiting_it_keeps_its_places() -> None:
         (job("mine", created=NOW - 1), False),  # of equal priority, but the queue comes later by its name
     ],
 )
-def test_it_makes_way_for_who_goes_before_it(other: BatchJob, yields: bool) -> None:
-    assert yielding(other) == ({ARRAY} if yields else set())
+def test_it_makes_way_for_who_goes_before_it(other: BatchJob, gives: bool) -> None:
+    assert reclaiming(other) == ({ARRAY} if gives else set())
 
 
 def test_it_keeps_what_would_not_help() -> None:
     gpu: Mapping[str, int] = {"nvidia.com/gpu": 1}
     node = replace(make_node(cpu="8"), allocatable={"cpu": 8000, "pods": 110, "nvidia.com/gpu": 1})
     used = {"pool": {"cpu": 4000, "pods": 4, "nvidia.com/gpu": 1}}
-    assert not yielding(job("high"), request=gpu, nodes=[node], used=used)
+    assert not reclaiming(job("high"), request=gpu, nodes=[node], used=used)
     elsewhere = [make_environment(), make_environment(name="other", ceilings={"cpu": 0})]
     queues = [make_queue("high", priority=5, environments=("other",)), *QUEUES[1:]]
-    assert not yielding(job("high"), environments=elsewhere, queues=queues)
+    assert not reclaiming(job("high"), environments=elsewhere, queues=queues)
 
 
 def test_it_shrinks_with_its_environment() -> None:
-    assert yielding(cpu="3") == {ARRAY}
+    assert reclaiming(cpu="3") == {ARRAY}
 
 
 def test_it_stops_growing_where_nothing_may_start() -> None:
-    assert yielding(queues=[make_queue("low", enabled=False)]) == {ARRAY}
-    assert yielding(environments=[make_environment(enabled=False)]) == {ARRAY}
-    assert yielding(mine=array(suspended=True)) == {ARRAY}
-    assert yielding(mine=array(stop=Stop(StopMode.CANCEL, "enough"))) == {ARRAY}
+    assert reclaiming(queues=[make_queue("low", enabled=False)]) == {ARRAY}
+    assert reclaiming(environments=[make_environment(enabled=False)]) == {ARRAY}
+    assert reclaiming(mine=array(suspended=True)) == {ARRAY}
+    assert reclaiming(mine=array(stop=Stop(StopMode.CANCEL, "enough"))) == {ARRAY}
 
 
-@pytest.mark.parametrize(("weight", "yields"), [(0.25, True), (1.0, True), (20.0, False)])
-def test_a_share_that_has_had_less_gets_places_from_it(weight: float, yields: bool) -> None:
+@pytest.mark.parametrize(("weight", "gives"), [(0.25, True), (1.0, True), (20.0, False)])
+def test_a_share_that_has_had_less_gets_places_from_it(weight: float, gives: bool) -> None:
     usage = Usage(600)
     usage.start("array", "red", "pool", 4000, NOW - 60)
     usage.start("job", "blue", "pool", 1000, NOW - 60)
     queue = make_queue("low", fair_share=FairShare(weights={"blue": weight}))
     other = job("low", share="blue", created=NOW + 1)
-    found = yielding(other, mine=array(share="red"), queues=[queue], usage={"low": usage})
-    assert found == ({ARRAY} if yields else set())
+    found = reclaiming(other, mine=array(share="red"), queues=[queue], usage={"low": usage})
+    assert found == ({ARRAY} if gives else set())
 
 
-@pytest.mark.parametrize(("limit", "yields"), [(4, False), (3, True)])
-def test_it_gives_back_what_a_lowered_limit_does_not_allow(limit: int, yields: bool) -> None:
-    queues = [make_queue("low", limits=Limits(running=limit))]
-    assert yielding(queues=queues, held={("queue", "low"): 4}) == ({ARRAY} if yields else set())
+@pytest.mark.parametrize(("limit", "gives"), [(4, False), (3, True)])
+def test_it_gives_back_what_a_lowered_limit_does_not_allow(limit: int, gives: bool) -> None:
+    queues = [make_queue("low", limits=QueueLimits(running=limit))]
+    assert reclaiming(queues=queues, limit_usage={("queue", "low"): 4}) == ({ARRAY} if gives else set())
 
 
 @pytest.mark.parametrize(
-    ("other", "limits", "yields"),
+    ("other", "limits", "gives"),
     [
-        (job("low", created=NOW - 1), Limits(running=4), True),
-        (job("low", created=NOW + 1), Limits(running=4), False),
-        (job("mine", created=NOW - 1), Limits(running=4), False),
+        (job("low", created=NOW - 1), QueueLimits(running=4), True),
+        (job("low", created=NOW + 1), QueueLimits(running=4), False),
+        (job("mine", created=NOW - 1), QueueLimits(running=4), False),
     ],
 )
-def test_it_makes_way_for_who_waits_for_its_place_in_the_queue(other: BatchJob, limits: Limits, yields: bool) -> None:
-    queues = [make_queue("low", limits=limits), make_queue("mine", limits=Limits(running=1))]
+def test_it_makes_way_for_who_waits_for_its_place_in_the_queue(
+    other: BatchJob, limits: QueueLimits, gives: bool
+) -> None:
+    queues = [make_queue("low", limits=limits), make_queue("mine", limits=QueueLimits(running=1))]
     held = {("queue", "low"): 4, ("queue", "mine"): 1}
-    assert yielding(other, queues=queues, held=held, cpu="8") == ({ARRAY} if yields else set())
+    assert reclaiming(other, queues=queues, limit_usage=held, cpu="8") == ({ARRAY} if gives else set())
 
 
 def test_it_makes_way_for_another_share_that_the_limit_of_the_queue_keeps_out() -> None:
     usage = Usage(600)
     usage.start("array", "red", "pool", 4000, NOW - 600)
-    queues = [make_queue("low", limits=Limits(running=4), fair_share=FairShare())]
+    queues = [make_queue("low", limits=QueueLimits(running=4), fair_share=FairShare())]
     held = {("queue", "low"): 4, ("share", "low", "red"): 4}
     mine, other = array(share="red"), job("low", share="blue", created=NOW + 1)
-    assert yielding(other, mine=mine, queues=queues, held=held, usage={"low": usage}, cpu="8") == {ARRAY}
+    assert reclaiming(other, mine=mine, queues=queues, limit_usage=held, usage={"low": usage}, cpu="8") == {ARRAY}
 
 
 def test_it_does_not_stop_for_whom_it_cannot_help() -> None:
@@ -142,10 +144,10 @@ def test_it_does_not_stop_for_whom_it_cannot_help() -> None:
     }
     other = make_run(name="other-1", owner=("media", "other"), owner_uid="other", request={"cpu": 4000})
     charges = {"other": Charge("pool", {"cpu": 4000, "pods": 1}, other.owner, other)}
-    assert not yielding(job("high"), charges=charges, runs=[other], **large)
+    assert not reclaiming(job("high"), charges=charges, runs=[other], **large)
     leaving = [make_pod(run="other-1", owner_uid="other", deleting=True)]
-    assert yielding(job("high"), charges=charges, runs=[other], pods=leaving, **large) == {ARRAY}
-    assert yielding(job("high"), charges=charges, runs=[other._replace(deleting=True)], **large) == {ARRAY}
+    assert reclaiming(job("high"), charges=charges, runs=[other], pods=leaving, **large) == {ARRAY}
+    assert reclaiming(job("high"), charges=charges, runs=[other._replace(deleting=True)], **large) == {ARRAY}
 
 
 def test_with_a_time_limit_it_stops_early_enough() -> None:
@@ -158,7 +160,7 @@ def test_with_a_time_limit_it_stops_early_enough() -> None:
     fields["requests"] = {one.key: {"cpu": 6000}}
     some = waiting(one).resolved[one.key]
     ends_in_100 = replace(some, timeout_seconds=170)
-    for limit, yields in ((90, False), (110, True), (None, False)):
+    for limit, gives in ((90, False), (110, True), (None, False)):
         known = {other.owner: ends_in_100, ARRAY: replace(some, timeout_seconds=limit)}
         jobs = {other.owner: replace(make_job("other"), uid="other")}
-        assert yielding(one, runs=[other], known=known, further=jobs, **fields) == ({ARRAY} if yields else set())
+        assert reclaiming(one, runs=[other], known=known, further=jobs, **fields) == ({ARRAY} if gives else set())

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from batchyard.core.model.array import ArrayShape, Want
+from batchyard.core.model.array import ArrayDemand, ArrayShape
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.queue import FairShare, Limits
+from batchyard.core.model.queue import FairShare, QueueLimits
 from batchyard.core.planner.schedule import place
 from batchyard.core.scheduling.backfill import DEPTH
 from batchyard.core.scheduling.fairshare.usage import Usage
@@ -93,7 +93,9 @@ def test_queues_of_lower_priority_may_use_what_is_free() -> None:
 
 def test_arrays_wait_for_their_turn() -> None:
     array = replace(SMALL, array=ArrayShape(5))
-    snapshot = world(LARGE, array, cpus={"large": 8, "small": 1}, limits={"small": 1}, wants={SMALL.key: Want(slots=5)})
+    snapshot = world(
+        LARGE, array, cpus={"large": 8, "small": 1}, limits={"small": 1}, demands={SMALL.key: ArrayDemand(slots=5)}
+    )
     assert started(snapshot) == []
 
 
@@ -166,5 +168,5 @@ def test_the_large_one_keeps_its_place_under_the_limit_of_its_queue() -> None:
     limits = {"small-1": 60, "small-2": 60}
     held = {("queue", "urgent"): 1}
     for running, expected in ((1, []), (2, []), (3, ["small-1"]), (4, ["small-1", "small-2"])):
-        queue = make_queue(limits=Limits(running=running))
-        assert started(world(LARGE, *others, cpus=cpus, limits=limits, queues=[queue], held=held)) == expected
+        queue = make_queue(limits=QueueLimits(running=running))
+        assert started(world(LARGE, *others, cpus=cpus, limits=limits, queues=[queue], limit_usage=held)) == expected

@@ -53,15 +53,17 @@ def test_each_share_has_a_line_of_its_own_ordered_by_priority_first() -> None:
     for each, priority in ((job("a"), 9), (job("b", 1), 0), (job("c", 2), 5)):
         backlog.add(replace(each, share="red"), priority)
     backlog.add(replace(job("d"), share="blue"))
-    assert {share: [entry[4] for entry in line] for share, line in backlog.lines("urgent").items()} == {
+    assert {
+        share: [entry[4] for entry in share_queue] for share, share_queue in backlog.share_queues("urgent").items()
+    } == {
         "red": ["a", "c", "b"],
         "blue": ["d"],
     }
     assert [backlog.position(("media", name)) for name in "abcd"] == [1, 3, 2, 1]
     assert [name for _, name in backlog.queue("urgent")] == ["d", "a", "c", "b"]
     backlog.remove(("media", "d"))
-    assert (list(backlog.lines("urgent")), backlog.length("urgent")) == (["red"], 3)
-    assert backlog.lines("none") == {}
+    assert (list(backlog.share_queues("urgent")), backlog.length("urgent")) == (["red"], 3)
+    assert backlog.share_queues("none") == {}
 
 
 def test_those_whose_places_count_from_the_same_time_go_by_their_creation() -> None:

@@ -5,8 +5,8 @@ import pytest
 from batchyard.api.reasons import Reason
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Resolved
-from batchyard.core.model.queue import FairShare, Limits
-from batchyard.core.scheduling.limits import Allowances, Name, needs
+from batchyard.core.model.queue import FairShare, QueueLimits
+from batchyard.core.scheduling.limits import Limits, Name, needs
 from unit.samples import NOW, make_queue, make_resolved
 
 JOB = make_resolved()
@@ -24,14 +24,14 @@ def test_a_place_counts_for_its_queue_and_its_share() -> None:
 
 
 def test_without_limits_anything_goes() -> None:
-    assert Allowances(held(none=9)).refusal(make_queue(), "", JOB) is None
-    assert not Allowances(held(none=9)).overdrawn(make_queue(), "", {})
+    assert Limits(held(none=9)).refusal(make_queue(), "", JOB) is None
+    assert not Limits(held(none=9)).overdrawn(make_queue(), "", {})
 
 
 @pytest.mark.parametrize(("running", "said"), [(1, ""), (2, "2 of its jobs run"), (5, "5 of its jobs run")])
 def test_a_queue_at_its_limit_starts_nothing(running: int, said: str) -> None:
-    queue = make_queue(limits=Limits(running=2))
-    refusal = Allowances(held(none=running)).refusal(queue, "", JOB)
+    queue = make_queue(limits=QueueLimits(running=2))
+    refusal = Limits(held(none=running)).refusal(queue, "", JOB)
     assert bool(refusal) == bool(said)
     if refusal is not None:
         assert (refusal.reason, refusal.lacks) == (Reason.QUEUE_LIMIT_REACHED, ("queue", "urgent"))
@@ -42,28 +42,28 @@ def test_a_queue_at_its_limit_starts_nothing(running: int, said: str) -> None:
 
 
 def test_what_a_pass_grants_counts() -> None:
-    queue = make_queue(limits=Limits(running=2, running_per_share=1), fair_share=FairShare())
-    allowances = Allowances()
-    allowances.charge(queue, "red", JOB)
-    refusal = allowances.refusal(queue, "red", JOB)
+    queue = make_queue(limits=QueueLimits(running=2, running_per_share=1), fair_share=FairShare())
+    limits = Limits()
+    limits.charge(queue, "red", JOB)
+    refusal = limits.refusal(queue, "red", JOB)
     assert refusal is not None
     assert refusal.message.startswith("share red of queue urgent is at its limit: 1 of its jobs runs, and spec.limits")
-    assert allowances.refusal(queue, "blue", JOB) is None
-    allowances.charge(queue, "blue", JOB)
-    refusal = allowances.refusal(queue, "green", JOB)
+    assert limits.refusal(queue, "blue", JOB) is None
+    limits.charge(queue, "blue", JOB)
+    refusal = limits.refusal(queue, "green", JOB)
     assert refusal is not None
     assert refusal.reason == Reason.QUEUE_LIMIT_REACHED
-    assert allowances.refusal(make_queue("other", limits=Limits(running=1)), "", JOB) is None
+    assert limits.refusal(make_queue("other", limits=QueueLimits(running=1)), "", JOB) is None
 
 
 @pytest.mark.parametrize(
     ("share", "limit"), [("red", 5), ("team", 3), ("teamA", 3), ("teamB", 3), ("green", 2), ("reddish", 2)]
 )
 def test_a_share_has_its_own_limit_that_of_its_beginning_or_the_default(share: str, limit: int) -> None:
-    queue = make_queue(limits=Limits(running_per_share=2, shares={"red": 5, "team*": 3}), fair_share=FairShare())
+    queue = make_queue(limits=QueueLimits(running_per_share=2, shares={"red": 5, "team*": 3}), fair_share=FairShare())
     others: dict[str, int] = {"other": 40, "teamX": 3}
-    assert Allowances(held(**{**others, share: limit - 1})).refusal(queue, share, JOB) is None
-    refusal = Allowances(held(**{**others, share: limit})).refusal(queue, share, JOB)
+    assert Limits(held(**{**others, share: limit - 1})).refusal(queue, share, JOB) is None
+    refusal = Limits(held(**{**others, share: limit})).refusal(queue, share, JOB)
     assert refusal is not None
     assert refusal.reason == Reason.SHARE_LIMIT_REACHED
     assert ("maxRunningJobsPerShare is 2" in refusal.message) == (limit == 2)
@@ -71,11 +71,11 @@ def test_a_share_has_its_own_limit_that_of_its_beginning_or_the_default(share: s
 
 
 def test_a_limit_lowered_below_what_runs_is_overdrawn() -> None:
-    queue = make_queue(limits=Limits(running=5, running_per_share=2), fair_share=FairShare())
-    assert not Allowances(held(red=2, blue=2)).overdrawn(queue, "red", {})
-    assert Allowances(held(red=3, blue=2)).overdrawn(queue, "red", {})
-    assert not Allowances(held(red=3, blue=2)).overdrawn(queue, "blue", {})
-    assert Allowances(held(red=2, blue=2, green=2)).overdrawn(queue, "blue", {})
+    queue = make_queue(limits=QueueLimits(running=5, running_per_share=2), fair_share=FairShare())
+    assert not Limits(held(red=2, blue=2)).overdrawn(queue, "red", {})
+    assert Limits(held(red=3, blue=2)).overdrawn(queue, "red", {})
+    assert not Limits(held(red=3, blue=2)).overdrawn(queue, "blue", {})
+    assert Limits(held(red=2, blue=2, green=2)).overdrawn(queue, "blue", {})
 
 
 # Consumable resources.
@@ -94,22 +94,22 @@ BOTH = {"licence": LICENCE, "token": TOKEN}
 QUEUE = make_queue()
 
 
-def refused(allowances: Allowances, queue: str = "urgent", **consumables: int) -> str:
-    refusal = allowances.refusal(make_queue(queue), "", job(**consumables))
+def refused(limits: Limits, queue: str = "urgent", **consumables: int) -> str:
+    refusal = limits.refusal(make_queue(queue), "", job(**consumables))
     return refusal.reason if refusal else ""
 
 
 def test_what_runs_hold_and_what_was_used_up_is_not_there_for_others() -> None:
-    allowances = Allowances({("consumable", "licence"): 3, ("consumable", "token"): 1}, BOTH, {"token": 4})
-    refusal = allowances.refusal(QUEUE, "", job(licence=3))
+    limits = Limits({("consumable", "licence"): 3, ("consumable", "token"): 1}, BOTH, {"token": 4})
+    refusal = limits.refusal(QUEUE, "", job(licence=3))
     assert refusal is not None
     assert (refusal.reason, refusal.lacks) == (Reason.CONSUMABLE_RESOURCE_UNAVAILABLE, ("consumable", "licence"))
     assert refusal.message == (
         "needs 3 of consumable resource licence, of which 2 of 5 are available; waits until other jobs give theirs back"
     )
     assert not refusal.stalled
-    assert not refusal.ends_line
-    refusal = allowances.refusal(QUEUE, "", job(token=2))
+    assert not refusal.ends_share_queue
+    refusal = limits.refusal(QUEUE, "", job(token=2))
     assert refusal is not None
     assert refusal.stalled
     assert refusal.message == (
@@ -119,75 +119,75 @@ def test_what_runs_hold_and_what_was_used_up_is_not_there_for_others() -> None:
 
 
 def test_what_a_pass_grants_is_not_there_for_others() -> None:
-    allowances = Allowances(resources=BOTH)
+    limits = Limits(resources=BOTH)
     for _ in range(2):
-        assert not refused(allowances, licence=2, token=2)
-        allowances.charge(QUEUE, "", job(licence=2, token=2))
-    assert not refused(allowances, licence=1)
-    assert not refused(allowances, token=1)
-    assert refused(allowances, licence=2)
-    assert refused(allowances, token=2)
+        assert not refused(limits, licence=2, token=2)
+        limits.charge(QUEUE, "", job(licence=2, token=2))
+    assert not refused(limits, licence=1)
+    assert not refused(limits, token=1)
+    assert refused(limits, licence=2)
+    assert refused(limits, token=2)
 
 
 def test_what_somebody_waits_for_is_kept_for_him_in_all_queues() -> None:
-    allowances = Allowances({("consumable", "licence"): 3}, BOTH)
-    assert refused(allowances, licence=3)
-    refusal = allowances.refusal(make_queue("low"), "", job(licence=1, token=1))
+    limits = Limits({("consumable", "licence"): 3}, BOTH)
+    assert refused(limits, licence=3)
+    refusal = limits.refusal(make_queue("low"), "", job(licence=1, token=1))
     assert refusal is not None
     assert refusal.message == "needs 1 of consumable resource licence, for which jobs before it wait"
     assert refusal.lacks is None
-    assert refused(allowances, token=1), "the one before waits for a token as well"
-    assert not refused(allowances)
+    assert refused(limits, token=1), "the one before waits for a token as well"
+    assert not refused(limits)
 
 
 def test_what_can_never_be_keeps_nothing_from_others() -> None:
     unreadable = resource("broken", refusal="spec.total is required")
-    allowances = Allowances({("consumable", "licence"): 3}, {**BOTH, "broken": unreadable})
-    refusal = allowances.refusal(QUEUE, "", job(licence=6))
+    limits = Limits({("consumable", "licence"): 3}, {**BOTH, "broken": unreadable})
+    refusal = limits.refusal(QUEUE, "", job(licence=6))
     assert refusal is not None
     assert (refusal.reason, refusal.stalled) == (Reason.EXCEEDS_CONSUMABLE_RESOURCE, True)
     assert "of which there are 5 in all; raise spec.total" in refusal.message
-    assert refused(allowances, licence=3, missing=1) == Reason.CONSUMABLE_RESOURCE_NOT_FOUND
-    assert refused(allowances, licence=3, broken=1) == Reason.INVALID_SPEC
-    assert not refused(allowances, licence=2)
+    assert refused(limits, licence=3, missing=1) == Reason.CONSUMABLE_RESOURCE_NOT_FOUND
+    assert refused(limits, licence=3, broken=1) == Reason.INVALID_SPEC
+    assert not refused(limits, licence=2)
 
 
 def test_what_waits_for_a_refill_keeps_nothing_from_others() -> None:
     """It would keep the licence for as long as nobody refills the other resource."""
-    allowances = Allowances({("consumable", "licence"): 3}, BOTH, {"token": 3})
-    refusal = allowances.refusal(QUEUE, "", job(licence=3, token=3))
+    limits = Limits({("consumable", "licence"): 3}, BOTH, {"token": 3})
+    refusal = limits.refusal(QUEUE, "", job(licence=3, token=3))
     assert refusal is not None
     assert (refusal.stalled, refusal.lacks) == (True, None)
     assert "token, of which 2 of 5 are left" in refusal.message
-    assert not refused(allowances, licence=2)
-    assert not refused(allowances, token=2)
+    assert not refused(limits, licence=2)
+    assert not refused(limits, token=2)
 
 
 def test_a_budget_that_others_go_before_to_is_waited_for() -> None:
     """It may be that they never start, so it is not known yet that nothing is left."""
-    allowances = Allowances(resources=BOTH)
-    allowances.reserve(QUEUE, "", job(token=3))
-    refusal = allowances.refusal(QUEUE, "", job(token=3))
+    limits = Limits(resources=BOTH)
+    limits.reserve(QUEUE, "", job(token=3))
+    refusal = limits.refusal(QUEUE, "", job(token=3))
     assert refusal is not None
     assert (refusal.stalled, refusal.lacks) == (False, ("consumable", "token"))
 
 
 def test_what_a_job_needs_that_waits_for_room_is_kept_for_it_in_its_queue() -> None:
-    allowances = Allowances(resources=BOTH)
-    allowances.waits(QUEUE, job(licence=1))
-    assert refused(allowances, licence=1)
-    assert not refused(allowances, "other", licence=1)
+    limits = Limits(resources=BOTH)
+    limits.waits(QUEUE, job(licence=1))
+    assert refused(limits, licence=1)
+    assert not refused(limits, "other", licence=1)
 
 
 def test_what_is_reserved_is_not_there_for_those_that_may_go_before() -> None:
-    allowances = Allowances(resources=BOTH)
-    allowances.reserve(QUEUE, "", job(licence=3))
-    assert not refused(allowances, licence=2)
-    assert refused(allowances, licence=3)
+    limits = Limits(resources=BOTH)
+    limits.reserve(QUEUE, "", job(licence=3))
+    assert not refused(limits, licence=2)
+    assert refused(limits, licence=3)
 
 
 def test_a_total_lowered_below_what_is_held_is_overdrawn() -> None:
-    allowances = Allowances({("consumable", "licence"): 6}, BOTH, {"token": 5})
-    assert allowances.overdrawn(QUEUE, "", {"licence": 1})
-    assert not allowances.overdrawn(QUEUE, "", {"token": 1})
-    assert not allowances.overdrawn(QUEUE, "", {"missing": 1})
+    limits = Limits({("consumable", "licence"): 6}, BOTH, {"token": 5})
+    assert limits.overdrawn(QUEUE, "", {"licence": 1})
+    assert not limits.overdrawn(QUEUE, "", {"token": 1})
+    assert not limits.overdrawn(QUEUE, "", {"missing": 1})

@@ -9,7 +9,7 @@ import pytest
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.environment import Node
 from batchyard.core.model.job import BatchJob
-from batchyard.core.model.queue import FairShare, Limits
+from batchyard.core.model.queue import FairShare, QueueLimits
 from batchyard.core.scheduling.placement import Hold, Placement, scheduling_order
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, decisions_of, make_environment, make_job, make_node, make_queue, waiting
@@ -152,7 +152,7 @@ def test_a_job_that_nothing_could_hold_keeps_no_consumable_resource_from_others(
             make_environment(name="beside", node_selector={"pool": "beside"}),
         ],
         nodes=[*nodes, make_node("b", labels={"pool": "beside"})],
-        held={("consumable", "licence"): 5},
+        limit_usage={("consumable", "licence"): 5},
         consumables=resources,
     )
     asked = {"large": {"licence": 1, "gadget": 1}, "small": {"gadget": 1}}
@@ -173,8 +173,8 @@ def test_a_queue_at_its_limit_keeps_nothing_from_the_queues_behind_it() -> None:
         job("second", 1, queue="high"),
         job("third", 2, queue="high"),
         job("other", queue="low"),
-        queues=[make_queue("low", priority=1), make_queue("high", priority=9, limits=Limits(running=2))],
-        held={("queue", "high"): 1},
+        queues=[make_queue("low", priority=1), make_queue("high", priority=9, limits=QueueLimits(running=2))],
+        limit_usage={("queue", "high"): 1},
     )
     assert decide(snapshot) == {"first": "pool", "second": "QueueLimitReached", "other": "pool"}
 
@@ -183,7 +183,7 @@ def test_a_share_at_its_limit_keeps_nothing_from_the_other_shares() -> None:
     shared = [
         replace(job(f"{share}-{number}", number), share=share) for share in ("red", "blue") for number in range(4)
     ]
-    limits = Limits(running_per_share=2, shares={"red": 1})
+    limits = QueueLimits(running_per_share=2, shares={"red": 1})
     snapshot = waiting(*shared, queues=[make_queue(fair_share=FairShare(), limits=limits)])
     assert decide(snapshot) == {
         "red-0": "pool",
@@ -200,8 +200,8 @@ def test_a_limit_holds_back_before_capacity_is_asked_for() -> None:
         job("large", queue="high"),
         job("small", queue="low"),
         requests=cpus(large=4, small=1),
-        queues=[make_queue("low", priority=1), make_queue("high", priority=9, limits=Limits(running=1))],
+        queues=[make_queue("low", priority=1), make_queue("high", priority=9, limits=QueueLimits(running=1))],
         used={"pool": {"cpu": 1000, "pods": 1}},
-        held={("queue", "high"): 1},
+        limit_usage={("queue", "high"): 1},
     )
     assert decide(snapshot) == {"large": "QueueLimitReached", "small": "pool"}

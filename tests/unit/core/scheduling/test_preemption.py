@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.model.array import ArrayShape, IndexedJob, Want
-from batchyard.core.model.queue import Limits, Queue
+from batchyard.core.model.array import ArrayDemand, ArrayShape, IndexedJob
+from batchyard.core.model.queue import Queue, QueueLimits
 from batchyard.core.model.resources import Resources, add
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.planner.schedule import place
@@ -16,7 +16,7 @@ from batchyard.core.scheduling.preemption import AT_ONCE
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
 
-HIGH = make_queue("high", priority=9, displaces_after=0)
+HIGH = make_queue("high", priority=9, preempts_after=0)
 LOW = make_queue("low", priority=1)
 LOWEST = make_queue("lowest", priority=0)
 
@@ -82,7 +82,7 @@ def world(works: Iterable[Work], line: dict[str, int], *, cpu: int = 8, **fields
 
 def displaced(snapshot: Snapshot) -> dict[str, int]:
     """Places by the name of the job that loses them."""
-    return {each.run.owner[1]: each.places for each in place(snapshot, [], NOW).displacements}
+    return {each.run.owner[1]: each.places for each in place(snapshot, [], NOW).preemptions}
 
 
 def with_queue(queue: Queue) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def test_what_started_last_makes_room() -> None:
 def test_it_says_who_takes_the_place_and_what_it_waits_for() -> None:
     snapshot = world([Work("new", 8)], {"urgent": 2})
     placed = place(snapshot, [], NOW)
-    assert [each.by for each in placed.displacements] == [("media", "urgent")]
+    assert [each.by for each in placed.preemptions] == [("media", "urgent")]
     message = placed.statuses["media", "urgent"].message
     assert message.endswith("to become free in environment pool; work of lower priority makes room for it")
 
@@ -127,12 +127,12 @@ def test_only_lower_priorities_make_room(priority: int) -> None:
 
 
 def test_only_for_queues_that_ask_for_it() -> None:
-    assert displaced(world([Work("low", 8)], {"urgent": 2}, **with_queue(replace(HIGH, displaces_after=None)))) == {}
+    assert displaced(world([Work("low", 8)], {"urgent": 2}, **with_queue(replace(HIGH, preempts_after=None)))) == {}
 
 
 def test_a_minimum_of_time_protects() -> None:
     works = [Work("young", 4, since=59), Work("old", 4, since=60)]
-    protecting = with_queue(replace(HIGH, displaces_after=60))
+    protecting = with_queue(replace(HIGH, preempts_after=60))
     assert displaced(world(works, {"urgent": 2}, **protecting)) == {"old": 1}
     assert displaced(world(works, {"urgent": 8}, **protecting)) == {}
     assert displaced(world([Work("starting", 8, since=None)], {"urgent": 2}, **protecting)) == {}
@@ -150,10 +150,10 @@ def test_what_is_on_its_way_out_is_waited_for() -> None:
 
 def test_what_was_just_told_to_go_counts_as_leaving() -> None:
     works = [Work("told", 4), Work("array", 1, places=4)]
-    told = world(works, {"urgent": 6}, displacing={("media", "told-1"): 1, ("media", "array-1"): 2})
+    told = world(works, {"urgent": 6}, being_preempted={("media", "told-1"): 1, ("media", "array-1"): 2})
     assert displaced(told) == {}
     assert "makes room" in place(told, [], NOW).statuses["media", "urgent"].message
-    assert displaced(replace(told, displacing={("media", "told-1"): 1})) == {"array": 2}
+    assert displaced(replace(told, being_preempted={("media", "told-1"): 1})) == {"array": 2}
 
 
 def test_what_turned_out_to_be_protected_is_left_alone() -> None:
@@ -174,17 +174,17 @@ def test_an_array_gets_as_many_places_as_there_are_to_take() -> None:
     snapshot = world([Work("low", 1, places=8)], {"urgent": 2})
     key = ("media", "urgent")
     jobs = {**snapshot.jobs, key: replace(snapshot.jobs[key], array=ArrayShape(10))}
-    snapshot = replace(snapshot, jobs=jobs, wants={key: Want(slots=3)})
+    snapshot = replace(snapshot, jobs=jobs, demands={key: ArrayDemand(slots=3)})
     assert displaced(snapshot) == {"low": 6}
-    assert displaced(replace(snapshot, wants={key: Want(slots=10)})) == {"low": 8}
+    assert displaced(replace(snapshot, demands={key: ArrayDemand(slots=10)})) == {"low": 8}
 
 
 def test_a_limit_of_the_queue_holds_for_those_behind_too() -> None:
     works = [Work(f"low-{number}", 2, since=number) for number in range(4)]
-    limited = with_queue(replace(HIGH, limits=Limits(running=3)))
+    limited = with_queue(replace(HIGH, limits=QueueLimits(running=3)))
     line = {"one": 2, "two": 2, "three": 2}
-    assert len(displaced(world(works, line, **limited, held={("queue", "high"): 1}))) == 2
-    assert displaced(world(works, line, **limited, held={("queue", "high"): 3})) == {}
+    assert len(displaced(world(works, line, **limited, limit_usage={("queue", "high"): 1}))) == 2
+    assert displaced(world(works, line, **limited, limit_usage={("queue", "high"): 3})) == {}
 
 
 def test_one_pass_takes_so_much_at_most() -> None:
@@ -209,5 +209,5 @@ def test_a_multi_node_job_goes_as_a_whole() -> None:
     assert charge.run is not None
     child = charge.run._replace(name="gang-1-n1", node=1, main_uid=charge.run.uid)
     snapshot = replace(snapshot, charges={"gang": replace(charge, run=child)})
-    (displacement,) = place(snapshot, [], NOW).displacements
+    (displacement,) = place(snapshot, [], NOW).preemptions
     assert displacement.run.name == "gang-1"

@@ -103,7 +103,7 @@ def test_what_is_on_its_way_out_counts_as_gone() -> None:
     for pod in (make_pod(deleting=True), make_pod(disruption="EvictionByEvictionAPI"), make_pod(phase="Failed")):
         assert ends(make_run(), limited(None), pods=[pod]) == gone
     assert ends(make_run(deleting=True), limited(None)) == gone
-    assert ends(make_run(), limited(None), displacing={("media", make_run().name): 1}) == gone
+    assert ends(make_run(), limited(None), being_preempted={("media", make_run().name): 1}) == gone
 
 
 def test_of_an_array_the_places_that_it_has_lost_count_as_gone() -> None:

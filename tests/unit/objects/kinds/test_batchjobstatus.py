@@ -199,7 +199,7 @@ statuses = st.builds(
     digest=texts,
     estimated_start=times | st.just(inf),
     array=st.none(),
-    held=st.none(),
+    waiting_since=st.none(),
     dependencies=st.lists(
         st.builds(EndedDependency, texts.filter(bool), st.sampled_from([JobState.SUCCEEDED, JobState.FAILED]), texts),
         max_size=3,

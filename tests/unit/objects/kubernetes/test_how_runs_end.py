@@ -18,7 +18,7 @@ from batchyard.core.lifecycle.array.indexruns import Seen
 from batchyard.core.model.array import ArrayShape, ArrayStatus, IndexedJob, IndexRun, IndexStop
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import Stop
-from batchyard.core.model.run import ArrayPods, Pod, Run
+from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import Status
 from batchyard.objects.kubernetes.pod import read_pod
 from unit.docs.tables import code, rows
@@ -180,12 +180,12 @@ def test_an_index_of_an_array(who: str, stage: str, reason: str) -> None:
         ArrayShape(2, stops=stops),
         Status(JobState.RUNNING, environment="pool", started_at=NOW, array=ArrayStatus(2)),
         make_resolved(),
-        Seen(main, (), {}, ArrayPods({0: pod}, (), LATER, (), abandoned), leaving),
+        Seen(main, (), {}, PodReport({0: pod}, (), LATER, (), abandoned), leaving),
         LATER,
     )
     array = observed.status.array
     assert array is not None
-    assert (IndexRun(0, 2, 1) in observed.want.retries) == (reason in FREE)
+    assert (IndexRun(0, 2, 1) in observed.demand.retries) == (reason in FREE)
     assert (0 in array.succeeded) == (reason == "Completed")
     assert [each.reason for each in array.first_failures] == ([] if reason in (*FREE, "Completed") else [reason])
 

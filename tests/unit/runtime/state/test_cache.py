@@ -14,7 +14,7 @@ from batchyard.kube.errors import Forbidden, Invalid
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS
 from batchyard.objects.kubernetes.job import build_job
-from batchyard.runtime.controllers.jobs import Executor
+from batchyard.runtime.controllers.jobs import BatchJobController
 from batchyard.runtime.state.cache import Cache
 from batchyard.runtime.state.marks import Marks
 from fakes.api import FakeApi
@@ -163,7 +163,7 @@ async def test_every_status_says_in_the_end_that_the_present_spec_was_seen(cache
     changed = api.store.update(BATCHJOBS, {**stored, "spec": {**JOB.spec, "suspend": True}})
     cache.put_batchjob(changed)
     assert cache.changes.take_respecified() == {KEY}
-    executor = Executor(api, cache, lambda: 0.0, Backoff())
+    executor = BatchJobController(api, cache, lambda: 0.0, Backoff())
     await executor.write_status(KEY)
     now = api.store.get(BATCHJOBS, KEY[1], KEY[0])
     assert (now["status"]["state"], now["status"]["observedGeneration"]) == (state, 2)
@@ -179,7 +179,7 @@ async def test_what_was_written_is_known_even_if_the_spec_changed_meanwhile(cach
             return {}
 
     cache.set_status(KEY, Status(JobState.RUNNABLE))
-    await Executor(SlowApi(), cache, lambda: 0.0, Backoff()).write_status(KEY)
+    await BatchJobController(SlowApi(), cache, lambda: 0.0, Backoff()).write_status(KEY)
     assert (cache.written[KEY]["state"], cache.written[KEY]["observedGeneration"]) == ("Runnable", 1)
 
 
@@ -205,7 +205,7 @@ def test_an_end_is_remembered_though_nobody_had_looked_at_it_before_the_job_went
     cache.put_batchjob(depending("merge", "fetch", "sort"))
     cache.remove_batchjob(FETCH, "fetch")
     assert cache.statuses[MERGE].dependencies == (EndedDependency("fetch", JobState.SUCCEEDED),)
-    assert cache.sole_witnesses == {MERGE}, "this is to be written at once"
+    assert cache.unpersisted_dependents == {MERGE}, "this is to be written at once"
     assert MERGE in cache.take_dirty()
 
 
@@ -216,7 +216,7 @@ def test_an_end_that_was_not_stored_is_forgotten_with_its_job(cache: Cache) -> N
     cache.set_status(FETCH, Status(JobState.SUCCEEDED))
     cache.remove_batchjob(FETCH, "fetch")
     assert cache.statuses[MERGE].dependencies == ()
-    assert cache.sole_witnesses == set()
+    assert cache.unpersisted_dependents == set()
 
 
 def test_witnesses_are_those_whose_memory_is_not_stored(cache: Cache) -> None:
@@ -228,11 +228,11 @@ def test_witnesses_are_those_whose_memory_is_not_stored(cache: Cache) -> None:
     cache.put_batchjob(depending("fetch", state="Succeeded", attempts=[]))
     cache.put_batchjob(depending("merge", "fetch"))
     cache.put_batchjob(depending("report", "fetch", **stored))
-    assert cache.witnesses(FETCH) == [], "it has not looked yet"
+    assert cache.unpersisted_dependents_of(FETCH) == [], "it has not looked yet"
     cache.set_status(MERGE, remember(cache.jobs[MERGE], cache.statuses[MERGE], "fetch", cache.statuses[FETCH]))
-    assert cache.witnesses(FETCH) == [MERGE]
+    assert cache.unpersisted_dependents_of(FETCH) == [MERGE]
     cache.written[MERGE] = stored
-    assert cache.witnesses(FETCH) == []
+    assert cache.unpersisted_dependents_of(FETCH) == []
 
 
 def test_those_that_wait_look_again_when_an_end_is_stored(cache: Cache) -> None:
@@ -242,7 +242,7 @@ def test_those_that_wait_look_again_when_an_end_is_stored(cache: Cache) -> None:
     cache.take_dirty()
     cache.end_stored(FETCH)
     assert cache.take_dirty() == {MERGE}
-    assert FETCH not in cache.snapshot().unstored
+    assert FETCH not in cache.snapshot().unpersisted_ends
 
 
 def test_who_depends_on_whom_is_forgotten_with_the_job(cache: Cache) -> None:
@@ -323,7 +323,7 @@ async def test_a_refusal_says_nothing_once_the_run_is_known_to_exist(cache: Cach
     cache.catalogue.environments["pool"] = make_environment()
     cache.set_status(KEY, Status(JobState.RUNNABLE))
     cache.grant(PLACEMENT)
-    await Executor(SlowApi(), cache, lambda: 0.0, Backoff()).create(KEY)
+    await BatchJobController(SlowApi(), cache, lambda: 0.0, Backoff()).create(KEY)
     assert cache.statuses[KEY] == Status(JobState.RUNNABLE)
     assert cache.used["pool"] == ONE_RUN
 
@@ -338,7 +338,7 @@ async def test_a_place_that_is_of_no_use_any_more_is_given_back(cache: Cache, ch
         cache.catalogue.environments["pool"] = make_environment()
     cache.grant(PLACEMENT)
     api = FakeApi()
-    await Executor(api, cache, lambda: 0.0, Backoff()).create(KEY)
+    await BatchJobController(api, cache, lambda: 0.0, Backoff()).create(KEY)
     assert api.count("create", JOBS) == 0
     assert cache.granted == {}
     assert cache.used["pool"] == NOTHING
@@ -357,7 +357,7 @@ async def test_a_job_held_after_its_grant_starts_only_if_it_has_started(cache: C
             body["metadata"]["labels"][names.JOB_UID] = "another"
         api.store.create(JOBS, body, "media")
     cache.put_batchjob({**batchjob(generation=2), "spec": {**JOB.spec, "suspend": True}})
-    await Executor(api, cache, lambda: 0.0, Backoff()).create(KEY)
+    await BatchJobController(api, cache, lambda: 0.0, Backoff()).create(KEY)
     assert api.count("create", JOBS) == 0
     assert cache.granted == {}
     assert cache.used["pool"] == (ONE_RUN if found == "ours" else NOTHING)

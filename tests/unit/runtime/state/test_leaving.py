@@ -40,7 +40,7 @@ def cache() -> Cache:
     identity = {"namespace": JOB.key[0], "name": JOB.key[1], "uid": JOB.uid, "generation": 1}
     cache.put_batchjob({"metadata": identity, "spec": {**JOB.spec, "array": {"size": 4}}})
     cache.put_run(indexed_job())
-    cache.unconfirmed.clear()
+    cache.awaiting_definition.clear()
     cache.take_dirty()
     return cache
 

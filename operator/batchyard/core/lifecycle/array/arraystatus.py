@@ -10,7 +10,7 @@ from batchyard.core.model.run import Run
 from batchyard.core.model.status import TERMINAL, Status
 
 
-def strays(status: Status, runs: Iterable[Run], *, terminate: bool) -> list[Run]:
+def orphaned_runs(status: Status, runs: Iterable[Run], *, terminate: bool) -> list[Run]:
     """The runs that go on although the array has ended, or is to be terminated."""
     if status.state not in TERMINAL and not terminate:
         return []
@@ -35,7 +35,7 @@ def described(status: Status, array: ArrayStatus) -> Status:
     return status._replace(array=array, reason=reason, message=message)
 
 
-def held(status: Status, why: str) -> Status:
+def on_hold(status: Status, why: str) -> Status:
     """Return the status of an array that has started and gets no further place now."""
     if status.array is None or status.array.hold == why:
         return status

@@ -1,7 +1,7 @@
 """What keeps indexes of an array from starting that have a place, and which places are to be given back for it.
 
-Called by `arrayprogress`, and by the runtime when it gives the places back: it lowers the parallelism of the Indexed
-Job by what lacks a pod or a node, and deletes such Jobs of single indexes. What runs goes on.
+A place is given back by lowering the parallelism of the Indexed Job by what lacks a pod or a node, and by deleting such
+Jobs of single indexes. What runs goes on.
 """
 
 import math
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle import takeback
 from batchyard.core.lifecycle.takeback import LOOK_SECONDS, Holdup, Patience
-from batchyard.core.model.run import ArrayPods, Pod, Run
+from batchyard.core.model.run import Pod, PodReport, Run
 
 
 @dataclass(slots=True, frozen=True)
@@ -26,14 +26,14 @@ class Overdue:
 
 
 def holdups(
-    main: Run | None, live: Iterable[Run], pods: Mapping[str, Pod], looked: ArrayPods, patience: Patience
+    main: Run | None, live: Iterable[Run], pods: Mapping[str, Pod], report: PodReport, patience: Patience
 ) -> list[Holdup]:
     """Return what keeps indexes from starting, the Indexed Job first. `live` are Jobs of single indexes."""
     found = [each for run in live if (each := takeback.holdup(run, pods.get(run.name), patience)) is not None]
     if main is None or main.ended or main.deleting:
         return found
-    waiting = [each for pod in looked.waiting if (each := takeback.holdup(main, pod, patience)) is not None]
-    unmade = _unmade(main, looked, patience)
+    waiting = [each for pod in report.waiting if (each := takeback.holdup(main, pod, patience)) is not None]
+    unmade = _unmade(main, report, patience)
     return [*([unmade] if unmade is not None else []), *waiting, *found]
 
 
@@ -55,7 +55,7 @@ def overdue(
     if main is not None and not main.ended and not main.deleting:
         homeless = [each for pod in pending if (each := takeback.holdup(main, pod, patience)) is not None]
         gone = [each for each in homeless if each.due <= now]
-        unmade = _unmade(main, ArrayPods(), patience)
+        unmade = _unmade(main, PodReport(), patience)
         if unmade is not None and unmade.due <= now:
             gone.append(unmade)
             places += takeback.lacking(main) - 1
@@ -65,7 +65,7 @@ def overdue(
     return Overdue(next(filter(None, words), "its pods are not made"), places, runs) if places or runs else None
 
 
-def _unmade(main: Run, looked: ArrayPods, patience: Patience) -> Holdup | None:
+def _unmade(main: Run, report: PodReport, patience: Patience) -> Holdup | None:
     """What keeps pods of the Indexed Job from being made. Some are missing for a moment whenever an index ends."""
     if main.suspended_at is not None:
         return takeback.suspended(main, patience)
@@ -74,9 +74,9 @@ def _unmade(main: Run, looked: ArrayPods, patience: Patience) -> Holdup | None:
     if main.refusal is not None and main.refusal.message:
         return takeback.refused(main.name, main.refusal, patience)
     if main.refusal is not None:
-        ask_at = max(main.refusal.looked_at, looked.looked_at) + LOOK_SECONDS
+        ask_at = max(main.refusal.looked_at, report.looked_at) + LOOK_SECONDS
         return Holdup(Reason.CREATE_FAILED, takeback.UNKNOWN, main.refusal.since + patience.grace_seconds, ask_at)
     ask_at = main.created + takeback.UNSEEN_SECONDS if main.started_at is None else main.started_at
     if main.active:
-        ask_at = max(ask_at, looked.looked_at) + LOOK_SECONDS
+        ask_at = max(ask_at, report.looked_at) + LOOK_SECONDS
     return Holdup(Reason.CREATE_FAILED, "", math.inf, ask_at)

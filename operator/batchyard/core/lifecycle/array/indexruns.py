@@ -10,17 +10,17 @@ from operator import attrgetter
 
 from batchyard.api.reasons import Reason
 from batchyard.core.admission.indexgate import Gate
-from batchyard.core.admission.references import Never, Waits
+from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.lifecycle import lostnodes, retries
 from batchyard.core.lifecycle.interruption import stopped_from_outside
-from batchyard.core.lifecycle.outcome import Outcome, Verdict, not_started, of_pod, of_run
+from batchyard.core.lifecycle.outcome import Outcome, RunResult, not_started, of_pod, of_run
 from batchyard.core.lifecycle.single import last_word_due
 from batchyard.core.lifecycle.startup import gives_up_at
 from batchyard.core.model.array import MAIN_RUN, ArrayShape, ArrayStatus, FailedIndex, IndexRun
 from batchyard.core.model.environment import Node
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import BatchJob
-from batchyard.core.model.run import ArrayPods, Pod, Run, RunTerms
+from batchyard.core.model.run import Pod, PodReport, Run, RunTerms
 
 RETRIES_AT_ONCE = 500
 """How many runs of single indexes an array asks for in one pass at most; for the others once those have started."""
@@ -39,7 +39,7 @@ class Seen:
     """The Jobs of single indexes."""
     pods: Mapping[str, Pod] = field(default_factory=dict)
     """Pods of the Jobs of single indexes, by the name of their Job."""
-    looked: ArrayPods = field(default_factory=ArrayPods)
+    report: PodReport = field(default_factory=PodReport)
     leaving: Collection[int] = ()
     """Indexes whose pods of the Indexed Job were asked to stop as they ran."""
     nodes: Mapping[str, Node] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class IndexRuns:
         seen: Seen,
         now: float,
         gate: Gate | None,
-        lack: Waits | Never | None = None,
+        lack: Pending | Unsatisfiable | None = None,
     ) -> None:
         self._job = job
         self._shape = shape
@@ -92,7 +92,7 @@ class IndexRuns:
         """Pods that could not be started in time."""
         self.lost: list[Pod] = []
         """Pods that nobody can stop, since their node is lost."""
-        self.look = False
+        self.reads_pods = False
         """Whether pods of the Indexed Job must be read to know more."""
         self.wakes: list[float] = []
         """When to look again without being told to."""
@@ -179,7 +179,7 @@ class IndexRuns:
         if ended is None:
             return
         outcome, pod, ended_at = ended
-        if outcome.verdict is Verdict.INTERRUPTED:
+        if outcome.verdict is RunResult.INTERRUPTED:
             self._interrupted.append(index)
         follows = retries.after(
             outcome,
@@ -189,11 +189,11 @@ class IndexRuns:
             now=ended_at,
             chance=retries.chance_of(f"{self._job.uid}/{index}", attempt),
         )
-        if isinstance(follows, retries.Again):
+        if isinstance(follows, retries.Retry):
             if follows.not_before > self._now:
                 self.wakes.append(follows.not_before)
             else:
-                again = attempt if outcome.verdict is Verdict.INTERRUPTED else attempt + 1
+                again = attempt if outcome.verdict is RunResult.INTERRUPTED else attempt + 1
                 self._run(IndexRun(index, number + 1, again), attempt)
         elif follows is not None:
             where = (pod.name, pod.node_name) if pod else ("", "")
@@ -203,7 +203,7 @@ class IndexRuns:
 
     def _run(self, run: IndexRun, last_attempt: int) -> None:
         """Have an index run, unless what it would run is not to be had any more."""
-        if isinstance(self._lack, Never):
+        if isinstance(self._lack, Unsatisfiable):
             reason, message = self._lack.reason, self._lack.message
             self.failures[run.index] = FailedIndex(run.index, last_attempt, None, reason, message)
         else:
@@ -219,14 +219,14 @@ class IndexRuns:
             return self._not_started(pod) or of_run(run, pod), pod, run.ended_at or self._now
         if self._shown is not None and index in self.interrupted & self._shown.completed:
             message = "the pod was stopped from outside, and its program answered with exit code 0"
-            return Outcome(Verdict.INTERRUPTED, Reason.INTERRUPTED, message), None, self._now
+            return Outcome(RunResult.INTERRUPTED, Reason.INTERRUPTED, message), None, self._now
         if self._shown is None or index not in self._shown.failed:
             message = f"the Kubernetes Job of the array was deleted before index {index} had ended"
-            return Outcome(Verdict.INTERRUPTED, Reason.JOB_DELETED, message), None, self._now
-        if index not in self._seen.looked.ends:
-            self.look = True
+            return Outcome(RunResult.INTERRUPTED, Reason.JOB_DELETED, message), None, self._now
+        if index not in self._seen.report.ends:
+            self.reads_pods = True
             return None
-        pod = self._seen.looked.ends[index]
+        pod = self._seen.report.ends[index]
         return self._not_started(pod) or of_pod(pod), pod, _ended_at(pod) or self._now
 
     def _give_up(self, run: Run) -> None:
@@ -237,7 +237,7 @@ class IndexRuns:
             return
         if due > self._now:
             self.wakes.append(due)
-        elif pod.uid not in self._seen.looked.abandoned:
+        elif pod.uid not in self._seen.report.abandoned:
             self.abandoned.append(pod)
 
     def _note_lost(self, run: Run) -> None:
@@ -250,7 +250,7 @@ class IndexRuns:
 
     def _not_started(self, pod: Pod | None) -> Outcome | None:
         """The end of a run whose pod was deleted since it could not be started in time."""
-        abandoned = self._seen.looked.abandoned.get(pod.uid) if pod is not None else None
+        abandoned = self._seen.report.abandoned.get(pod.uid) if pod is not None else None
         return not_started(abandoned) if abandoned is not None else None
 
     def interruptions(self, before: int) -> int:
@@ -264,7 +264,7 @@ class IndexRuns:
             last = chain[-1]
             shown += last.number - last.attempt
             if index in self._before.failed and last.ended:
-                shown += of_run(last, self._seen.pods.get(last.name)).verdict is Verdict.INTERRUPTED
+                shown += of_run(last, self._seen.pods.get(last.name)).verdict is RunResult.INTERRUPTED
         return max(before + lost, shown)
 
 

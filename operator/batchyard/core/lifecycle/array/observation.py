@@ -1,10 +1,9 @@
 """How an array's status follows from what its Kubernetes Jobs show, and what it asks for next.
 
-Called by the planner for each array that something happened to, in the place of `lifecycle`. One Indexed Job goes
-through all indexes and runs each once; its parallelism is what the planner has granted. An index that is tried again
-gets a Job of its own, as a single job does: so back-off, exit rules and interruptions mean the same there, and an index
-that rests holds nobody back. (The Job controller's own retries do: it counts the lowest unfinished indexes, those that
-rest included, against the parallelism.)
+One Indexed Job goes through all indexes and runs each once; its parallelism is what the planner has granted. An index
+that is tried again gets a Job of its own, as a single job does: so back-off, exit rules and interruptions mean the same
+there, and an index that rests holds nobody back. (The Job controller's own retries do: it counts the lowest unfinished
+indexes, those that rest included, against the parallelism.)
 
 Level-triggered: the answer depends on the arguments only. What the Jobs do not show any more is in the status.
 """
@@ -15,7 +14,7 @@ from itertools import islice
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
 from batchyard.core.admission.indexgate import Gate
-from batchyard.core.admission.references import Never, Waits
+from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.definition.runterms import judged_by
 from batchyard.core.lifecycle import lostnodes, takeback
 from batchyard.core.lifecycle.array.arraystatus import closed, described
@@ -23,7 +22,7 @@ from batchyard.core.lifecycle.array.holdups import holdups
 from batchyard.core.lifecycle.array.indexruns import RETRIES_AT_ONCE, IndexRuns, Seen
 from batchyard.core.lifecycle.outcome import not_started
 from batchyard.core.lifecycle.startup import gives_up_at
-from batchyard.core.model.array import ArrayShape, ArrayStatus, FailedIndex, Want
+from batchyard.core.model.array import ArrayDemand, ArrayShape, ArrayStatus, FailedIndex
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.indexset import IndexSet
@@ -41,8 +40,8 @@ class Observed:
     """An array's next status, and what follows from it."""
 
     status: Status
-    want: Want = field(default_factory=Want)
-    look: bool = False
+    demand: ArrayDemand = field(default_factory=ArrayDemand)
+    reads_pods: bool = False
     """Whether pods of the Indexed Job must be read to know more."""
     stop: list[Run] = field(default_factory=list)
     """Jobs of single indexes that are to be deleted."""
@@ -52,7 +51,7 @@ class Observed:
     """Pods of indexes that could not be started in time: they are to be deleted."""
     forced: list[Pod] = field(default_factory=list)
     """Pods of indexes on lost nodes that somebody has deleted by force: they count as ended."""
-    halt: bool = False
+    deletes_pods: bool = False
     """Whether the Indexed Job may have pods of indexes that are to end."""
     wake_at: float | None = None
 
@@ -66,7 +65,7 @@ def observe(
     now: float,
     gate: Gate | None = None,
     environment: Environment | None = None,
-    lack: Waits | Never | None = None,
+    lack: Pending | Unsatisfiable | None = None,
 ) -> Observed:
     """Bring the status up to date, and say what the array asks for if it may go on.
 
@@ -76,7 +75,7 @@ def observe(
         return Observed(status if status.array else closed(status._replace(array=ArrayStatus(shape.size))))
     array = status.array or ArrayStatus(shape.size)
     if seen.main is None and not status.environment and gate is None:
-        return Observed(status._replace(array=array), Want(slots=shape.at_once))
+        return Observed(status._replace(array=array), ArrayDemand(slots=shape.at_once))
     return _Observation(job, shape, status, array, resolved, seen, now, gate, environment, lack).result()
 
 
@@ -94,7 +93,7 @@ class _Observation:
         now: float,
         gate: Gate | None,
         environment: Environment | None,
-        lack: Waits | Never | None,
+        lack: Pending | Unsatisfiable | None,
     ) -> None:
         self._gate = gate
         self._lack = lack
@@ -110,7 +109,7 @@ class _Observation:
         self._environment = next((run.environment for run in seen.runs), status.environment)
         self._indexes = IndexRuns(job, shape, array, self._terms, seen, now, gate, lack)
         live = (self._indexes.chains[index][-1] for index in self._indexes.live)
-        self._holdups = holdups(seen.main, live, seen.pods, seen.looked, self._patience)
+        self._holdups = holdups(seen.main, live, seen.pods, seen.report, self._patience)
         self._lost = [*self._indexes.lost, *self._lost_of_main()]
 
     def result(self) -> Observed:
@@ -121,18 +120,18 @@ class _Observation:
             state, reason, message = end
             ended = status._replace(state=state, reason=reason, message=message, stopped_at=self._now, not_before=None)
             return Observed(closed(ended))
-        look = self._look_at_starts() or self._look_at_leaving() or indexes.look
-        look = look or any(each.asks(self._now) for each in self._holdups)
+        reads_pods = self._look_at_starts() or self._look_at_leaving() or indexes.reads_pods
+        reads_pods = reads_pods or any(each.asks(self._now) for each in self._holdups)
         give_back = any(each.due <= self._now for each in self._holdups)
         indexes.wakes.extend(each.wake_at(self._now) for each in self._holdups if each.due > self._now)
-        want = self._want()
-        if status.refusals and not want.total and self._all_start():
+        demand = self._demand()
+        if status.refusals and not demand.total and self._all_start():
             status = status._replace(refusals=0)
-        halt = bool(self._of_main) and bool(indexes.stopped - array.succeeded - array.failed)
+        deletes_pods = bool(self._of_main) and bool(indexes.stopped - array.succeeded - array.failed)
         abandoned = [*indexes.abandoned, *self._not_started()]
         forced = [pod for pod in self._lost if pod.forced]
         wake_at = min(indexes.wakes, default=None)
-        return Observed(status, want, look, indexes.stop, give_back, abandoned, forced, halt, wake_at)
+        return Observed(status, demand, reads_pods, indexes.stop, give_back, abandoned, forced, deletes_pods, wake_at)
 
     def _all_start(self) -> bool:
         """Whether everything that has a place has got past its start."""
@@ -217,7 +216,12 @@ class _Observation:
             for pod in self._not_started():  # all are alike, and none of them has got as far yet
                 return JobState.FAILED, Reason.CANNOT_START, not_started(pod).message
         ended = len(array.succeeded) + len(array.failed)
-        if ended < len(array.indexes) and isinstance(self._lack, Never) and not array.active and not self._goes_on():
+        if (
+            ended < len(array.indexes)
+            and isinstance(self._lack, Unsatisfiable)
+            and not array.active
+            and not self._goes_on()
+        ):
             return JobState.FAILED, self._lack.reason, self._lack.message
         if ended < len(array.indexes) or (self._seen.main and not self._seen.main.ended):
             return None
@@ -233,10 +237,10 @@ class _Observation:
 
     def _not_started(self) -> list[Pod]:
         """The pods of the Indexed Job that could not be started in time, and have not been deleted for that."""
-        looked, found = self._seen.looked, []
-        for pod in looked.waiting:
+        report, found = self._seen.report, []
+        for pod in report.waiting:
             due = gives_up_at(pod, self._terms.startup_grace_seconds)
-            if due is None or pod.uid in looked.abandoned or pod.asked_to_stop_at is not None:
+            if due is None or pod.uid in report.abandoned or pod.asked_to_stop_at is not None:
                 continue
             if due <= self._now:
                 found.append(pod)
@@ -249,7 +253,7 @@ class _Observation:
         main = self._seen.main
         if main is None or main.ended or main.active <= main.ready:
             return False
-        due = max(self._seen.looked.looked_at, main.created) + LOOK_SECONDS
+        due = max(self._seen.report.looked_at, main.created) + LOOK_SECONDS
         if due <= self._now:
             return True
         self._indexes.wakes.append(due)
@@ -260,7 +264,7 @@ class _Observation:
         main = self._seen.main
         if main is None or main.ended or not (main.deleting or self._leaving()):
             return False
-        due = self._seen.looked.looked_at + lostnodes.LOOK_SECONDS
+        due = self._seen.report.looked_at + lostnodes.LOOK_SECONDS
         if due <= self._now:
             return True
         self._indexes.wakes.append(due)
@@ -276,14 +280,14 @@ class _Observation:
         main = self._seen.main
         if main is None or main.ended:
             return []
-        found, leaving = self._seen.looked.leaving, self._leaving()
+        found, leaving = self._seen.report.leaving, self._leaving()
         if not main.deleting:
             found = tuple(pod for pod in found if pod.index is not None and pod.index in leaving)
         return [pod for pod in found if lostnodes.node_of(pod, self._seen.nodes) is not None]
 
-    def _want(self) -> Want:
+    def _demand(self) -> ArrayDemand:
         if self._lack is not None:
-            return Want(environment=self._environment)
+            return ArrayDemand(environment=self._environment)
         main, shown = self._seen.main, self._shown
         at_once = self._shape.at_once - len(self._indexes.live)
         slots = held = 0
@@ -292,7 +296,7 @@ class _Observation:
             slots = max(min(shown.unfinished, at_once) - shown.parallelism, 0)
         due = tuple(self._indexes.due[: max(min(at_once - held, RETRIES_AT_ONCE), 0)])
         slots = max(min(slots, at_once - held - len(due)), 0)
-        return Want(slots, due, self._environment)
+        return ArrayDemand(slots, due, self._environment)
 
 
 def _indexes_of_main(main: Run | None) -> IndexSet:

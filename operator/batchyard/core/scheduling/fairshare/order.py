@@ -1,8 +1,7 @@
-"""Whose turn it is among the lines of a queue, one per share: the share that has used least goes next.
+"""Whose turn it is among the share queues of a queue: the share that has used least goes next.
 
-Called by placement, with one `Turns` per queue and pass. What a share has used is weighed by its weight; what it holds
-now counts in advance for a while, so that capacity which becomes free at once is divided as well. A queue without
-fair share has one line, whose turn it always is.
+What a share has used is weighed by its weight; what it holds now counts in advance for a while, so that capacity which
+becomes free at once is divided as well. A queue without fair share has one, whose turn it always is.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,7 +42,7 @@ def _turn(weighs: float, used: float, held: int, asked: int, window: int) -> flo
     return round(weighs * (used + (held + asked / 2) / 1000 * window * _AHEAD), 6)
 
 
-class Turns:
+class FairShareOrder:
     """The jobs of one queue in the order in which they may start, found as the pass goes on."""
 
     def __init__(
@@ -55,7 +54,7 @@ class Turns:
         self._fair = queue.fair_share is not None
         self._resolved = resolved
         self._now = now
-        self._lines: dict[str, Iterator[Entry]] = {}
+        self._share_queues: dict[str, Iterator[Entry]] = {}
         self._costs: dict[str, tuple[float, float, int]] = {}
         """Of each share its weight, what it has used, and what it holds."""
         self._granted: dict[str, int] = {}
@@ -65,16 +64,16 @@ class Turns:
         self._first: dict[str, Entry] = {}
         self._asked: dict[int, int] = {}
         """Milli-vCPU by the identity of what jobs were resolved to, which many of them share."""
-        lines = backlog.lines(queue.name)
-        self._allowed = self._allowed_part(lines)
+        share_queues = backlog.share_queues(queue.name)
+        self._allowed = self._allowed_part(share_queues)
         self._heads: list[tuple[float, tuple[float, float, str, str], str]] = []
-        for share, entries in lines.items():
-            self._lines[share] = iter(entries)
+        for share, entries in share_queues.items():
+            self._share_queues[share] = iter(entries)
             self._costs[share] = self._cost(share)
             self._line_up(share)
 
     def __iter__(self) -> Iterator[Key]:
-        """Yield the head of the line whose turn it is; meanwhile `charge` and `leave` are about that line."""
+        """Yield the head of the share queue whose turn it is; meanwhile `charge` and `leave` are about that one."""
         while self._heads:
             _, (_, _, namespace, name), self._current = heappop(self._heads)
             yield (namespace, name)
@@ -83,11 +82,11 @@ class Turns:
 
     @property
     def share(self) -> str:
-        """The share whose line has its turn."""
+        """The share whose turn it is."""
         return self._current
 
     def charge(self, environment: str, request: Resources) -> None:
-        """Count what the job at the head of the line has just been granted."""
+        """Count what the job at the head of its share queue has just been granted."""
         if not self._fair:
             return
         amount = vcpus_of(request)
@@ -95,11 +94,11 @@ class Turns:
         self._granted_in[environment] = self._granted_in.get(environment, 0) + amount
 
     def leave(self) -> None:
-        """Let the line wait for a later pass: its head does, so nobody behind it may go first."""
-        self._lines[self._current] = iter(())
+        """Let the share queue wait for a later pass: its head does, so nobody behind it may go first."""
+        self._share_queues[self._current] = iter(())
 
     def stay(self) -> None:
-        """Keep the job at the head of the line there: it is an array that asks for another place."""
+        """Keep the job at the head of its share queue there: it is an array that asks for another place."""
         self._stays = True
 
     def may_use(self, environment: str, capacity: Resources, request: Resources) -> bool:
@@ -112,18 +111,18 @@ class Turns:
         held = self._usage.in_environment(environment) + self._granted_in.get(environment, 0)
         return held == 0 or held + vcpus_of(request) <= capacity.get("cpu", 0) * self._allowed
 
-    def _allowed_part(self, lines: Mapping[str, object]) -> float:
+    def _allowed_part(self, share_queues: Mapping[str, object]) -> float:
         """The part of capacity that active shares may use: all but reservation to the power of their number."""
         if not self._policy.reservation:
             return 1.0
-        active = len(self._usage.active(self._now) | set(lines))
+        active = len(self._usage.active(self._now) | set(share_queues))
         return 1.0 - (self._policy.reservation / 100) ** active
 
     def _cost(self, share: str) -> tuple[float, float, int]:
         return weight(self._policy, share), self._usage.used(share, self._now), self._usage.in_use(share)
 
     def _line_up(self, share: str) -> None:
-        entry = self._first[share] if self._stays else next(self._lines[share], None)
+        entry = self._first[share] if self._stays else next(self._share_queues[share], None)
         if entry is not None:
             self._first[share] = entry
             heappush(self._heads, (self._turn(share, entry), entry[1:], share))

@@ -1,8 +1,7 @@
 """What is taken of each environment's capacity: by grants, and by runs until nothing of them can still run.
 
-Kept by the cache, which tells of every grant and of every change of a run; read as `used` by the planner, the metrics
-and the overview. A multi-node job is charged as a whole, while any of its Kubernetes Jobs has not ended; an Indexed Job
-for the places that it takes up as its indexes end.
+A multi-node job is charged as a whole, while any of its Kubernetes Jobs has not ended; an Indexed Job for the places
+that it takes up as its indexes end.
 """
 
 from collections import Counter, defaultdict
@@ -13,13 +12,13 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.resources import add, subtract
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling import arrayplaces
+from batchyard.core.scheduling import arrayslots
 from batchyard.core.scheduling.consumption import Consumption
 from batchyard.core.scheduling.ledger import Charge, places
 from batchyard.core.scheduling.limits import needs
 from batchyard.core.scheduling.placement import Placement
 from batchyard.runtime.state.accounts.consumption import Consumptions
-from batchyard.runtime.state.accounts.holdings import Holdings
+from batchyard.runtime.state.accounts.limitusage import LimitUsage
 from batchyard.runtime.state.catalogue import Catalogue
 from batchyard.runtime.state.runs import Runs
 
@@ -30,7 +29,7 @@ class Charges:
     def __init__(self, runs: Runs, freed: Callable[[], None]) -> None:
         self.used: defaultdict[str, dict[str, int]] = defaultdict(dict)
         """Requests of the runs that have not ended and of what is granted, per environment."""
-        self.holdings = Holdings()
+        self.limit_usage = LimitUsage()
         self.consumptions = Consumptions()
         self._runs = runs
         self._freed = freed
@@ -44,7 +43,7 @@ class Charges:
         consumables = resolved.consumables if resolved is not None else {}
         if job.key in self.charges:
             self.withdraw(job.key)
-        self.holdings.hold(job.key, needs(job.queue, job.share, consumables), count)
+        self.limit_usage.hold(job.key, needs(job.queue, job.share, consumables), count)
         self.consumptions.granted(placement, consumables, count)
         self._charge(placement.key, Charge(placement.environment, places(placement.request, count), placement.key))
 
@@ -68,14 +67,14 @@ class Charges:
         if not self._lives(run, item):
             self._credit(item)
             return
-        count = arrayplaces.taken(run) if run.indexed is not None else 1
+        count = arrayslots.taken(run) if run.indexed is not None else 1
         charge = Charge(run.environment, places(run.request, count), run.owner, run)
         if self.charges.get(item) != charge:
             if run.indexed is not None:
                 self._credit(item)
             if item not in self.charges:
                 self._charge(item, charge)
-                self.holdings.hold(item, needs(run.queue, run.share, run.consumables), count)
+                self.limit_usage.hold(item, needs(run.queue, run.share, run.consumables), count)
 
     @contextmanager
     def starting(self, main: Run) -> Iterator[None]:
@@ -105,7 +104,7 @@ class Charges:
         self.used[charge.environment] = add(self.used[charge.environment], charge.amount)
 
     def _credit(self, item: Hashable) -> None:
-        self.holdings.release(item)
+        self.limit_usage.release(item)
         if charge := self.charges.pop(item, None):
             rest = subtract(self.used[charge.environment], charge.amount)
             self.used[charge.environment] = rest

@@ -7,18 +7,18 @@ import pytest
 
 from batchyard.api.models.batchjob import JobState, StopMode
 from batchyard.api.reasons import Reason
-from batchyard.core.lifecycle.array.arraystatus import closed, held, strays
+from batchyard.core.lifecycle.array.arraystatus import closed, on_hold, orphaned_runs
 from batchyard.core.lifecycle.array.indexruns import JUDGED_AT_ONCE, RETRIES_AT_ONCE, IndexRuns, Seen
 from batchyard.core.lifecycle.array.observation import Observed, observe
-from batchyard.core.lifecycle.stopping import obeyed_by_array
-from batchyard.core.model.array import ArrayGrant, ArrayShape, ArrayStatus, IndexedJob, IndexRun, IndexStop, Want
+from batchyard.core.lifecycle.stopping import stop_applied_to_array
+from batchyard.core.model.array import ArrayDemand, ArrayGrant, ArrayShape, ArrayStatus, IndexedJob, IndexRun, IndexStop
 from batchyard.core.model.definition import Resolved, RetryPolicy
 from batchyard.core.model.environment import Node
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import Stop
-from batchyard.core.model.run import ArrayPods, Pod, Run
+from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import Status
-from batchyard.core.scheduling.arrayplaces import granted, taken
+from batchyard.core.scheduling.arrayslots import granted, taken
 from unit.samples import NOW, exited, interrupted, make_job, make_pod, make_resolved, make_run, succeeded
 
 SHAPE = ArrayShape(10)
@@ -60,16 +60,16 @@ def look(
     **seen: Any,
 ) -> Observed:
     resolved: Resolved = replace(make_resolved(), retry=retry)
-    looked = ArrayPods(ends or {}, seen.pop("waiting", ()), seen.pop("looked_at", now), seen.pop("leaving_pods", ()))
-    shown = Seen(main, others, seen.pop("pods", {}), looked, seen.pop("leaving", ()), seen.pop("nodes", {}))
+    report = PodReport(ends or {}, seen.pop("waiting", ()), seen.pop("looked_at", now), seen.pop("leaving_pods", ()))
+    shown = Seen(main, others, seen.pop("pods", {}), report, seen.pop("leaving", ()), seen.pop("nodes", {}))
     assert not seen, "no such field"
     return observe(make_job(), shape, status, resolved, shown, now)
 
 
 def test_one_that_has_not_started_asks_for_all_at_once() -> None:
-    assert look(status=Status(JobState.RUNNABLE)).want == Want(slots=10)
+    assert look(status=Status(JobState.RUNNABLE)).demand == ArrayDemand(slots=10)
     observed = look(status=Status(JobState.RUNNABLE), shape=ArrayShape(10, max_concurrency=3))
-    assert (observed.want, observed.status.array) == (Want(slots=3), ArrayStatus(10))
+    assert (observed.demand, observed.status.array) == (ArrayDemand(slots=3), ArrayStatus(10))
 
 
 def test_counts_and_sets_follow_from_the_job() -> None:
@@ -82,26 +82,26 @@ def test_counts_and_sets_follow_from_the_job() -> None:
 
 
 def test_the_rest_is_asked_for_as_long_as_indexes_are_left() -> None:
-    assert look(main=main("0-2")).want == Want(slots=3, environment="pool")
-    assert look(main=main("0-6")).want.total == 0
-    assert look(main=main(), shape=ArrayShape(10, max_concurrency=5)).want.slots == 1
-    assert look(main=main(deleting=True)).want.total == 0
+    assert look(main=main("0-2")).demand == ArrayDemand(slots=3, environment="pool")
+    assert look(main=main("0-6")).demand.total == 0
+    assert look(main=main(), shape=ArrayShape(10, max_concurrency=5)).demand.slots == 1
+    assert look(main=main(deleting=True)).demand.total == 0
 
 
 def test_a_failed_index_is_looked_at_before_anything_is_decided() -> None:
     observed = look(main=main(failed="4"))
-    assert observed.look
+    assert observed.reads_pods
     assert observed.status.array is not None
     assert not observed.status.array.failed
 
 
 def test_it_rests_and_then_runs_again_by_itself() -> None:
     resting = look(main=main(failed="4"), ends={4: failed_pod(4)}, now=NOW + 55)
-    assert (resting.want.retries, resting.wake_at) == ((), NOW + 60)
+    assert (resting.demand.retries, resting.wake_at) == ((), NOW + 60)
     due = look(main=main(failed="4"), ends={4: failed_pod(4)}, now=NOW + 60)
-    assert due.want.retries == (IndexRun(4, 2, 2),)
+    assert due.demand.retries == (IndexRun(4, 2, 2),)
     again = alone(4, make_run(2, attempt=2))
-    assert look(again, main=main(failed="4")).want.retries == ()
+    assert look(again, main=main(failed="4")).demand.retries == ()
     assert str(look(again, main=main(failed="4", active=2)).status.array.active) == "0-1,4"  # type: ignore[union-attr]
 
 
@@ -116,7 +116,7 @@ def test_it_rests_and_then_runs_again_by_itself() -> None:
 )
 def test_what_follows_a_run_of_a_single_index(last: Run, wanted: tuple[IndexRun, ...]) -> None:
     observed = look(alone(4, last), main=main(failed="4"), now=NOW + 3600)
-    assert observed.want.retries == wanted
+    assert observed.demand.retries == wanted
 
 
 def test_the_last_failure_is_told() -> None:
@@ -145,13 +145,13 @@ def test_how_an_index_failed_is_read_from_its_pod(pod: Pod, reason: Reason) -> N
 def test_a_pod_that_a_node_refused_costs_no_attempt() -> None:
     refused = failed_pod(4, exit_code=None, reason="OutOfcpu", message="no room")
     observed = look(main=main(failed="4"), ends={4: refused}, retry=RetryPolicy())
-    assert observed.want.retries == (IndexRun(4, 2, 1),)
+    assert observed.demand.retries == (IndexRun(4, 2, 1),)
 
 
 @pytest.mark.parametrize("pod", [None, failed_pod(4, disruption="EvictionByEvictionAPI")])
 def test_a_pod_that_was_disrupted_or_is_gone_costs_no_attempt(pod: Pod | None) -> None:
     observed = look(main=main(failed="4"), ends={4: pod}, retry=RetryPolicy())
-    assert observed.want.retries == (IndexRun(4, 2, 1),)
+    assert observed.demand.retries == (IndexRun(4, 2, 1),)
     assert observed.status.interruptions == 1
 
 
@@ -172,7 +172,7 @@ def test_more_interruptions_than_allowed_fail_the_index() -> None:
     chain = [alone(4, exited(2)), alone(4, interrupted(3, attempt=3))]
     for most, wanted in ((1, (IndexRun(4, 4, 3),)), (0, ())):
         observed = look(*chain, main=main(failed="4"), retry=replace(RETRIES, max_interruptions=most))
-        assert (observed.want.retries, observed.status.interruptions) == (wanted, 1)
+        assert (observed.demand.retries, observed.status.interruptions) == (wanted, 1)
 
 
 def test_it_ends_when_all_have() -> None:
@@ -188,7 +188,7 @@ def test_it_ends_when_all_have() -> None:
 def test_a_job_that_is_gone_is_made_up_for() -> None:
     known = STARTED._replace(array=ArrayStatus(10, succeeded=indexes("0-6"), failed=indexes("7")))
     observed = look(alone(8, make_run(2, attempt=1)), status=known)
-    assert observed.want.retries == (IndexRun(9, 2, 1),)
+    assert observed.demand.retries == (IndexRun(9, 2, 1),)
     assert observed.status.state is JobState.RUNNING
 
 
@@ -214,7 +214,7 @@ def test_one_look_at_a_large_array_whose_job_is_gone_judges_few_indexes(judged: 
     last = alone(99_999, make_run(2, active=1))
     observed = look(last, shape=LARGE, status=LARGE_STARTED)
     assert judged == [99_999, *range(RETRIES_AT_ONCE)]
-    assert [run.index for run in observed.want.retries] == list(range(RETRIES_AT_ONCE))
+    assert [run.index for run in observed.demand.retries] == list(range(RETRIES_AT_ONCE))
     assert str(observed.status.array.active) == "99999"  # type: ignore[union-attr]
 
 
@@ -250,7 +250,7 @@ def test_more_failures_than_allowed_end_it_at_once() -> None:
     assert observed.status.array is not None
     assert str(observed.status.array.failed) == "1-9"
     running = main("0", "1-2", active=4)
-    assert strays(observed.status, [running], terminate=False) == [running]
+    assert orphaned_runs(observed.status, [running], terminate=False) == [running]
 
 
 def test_indexes_that_were_to_end_are_no_failures_that_are_counted() -> None:
@@ -267,8 +267,8 @@ def test_indexes_that_were_to_end_are_no_failures_that_are_counted() -> None:
 def test_pods_that_do_not_start_are_looked_at() -> None:
     waits = main(active=4, ready=1, created=NOW)
     assert look(main=waits, looked_at=0.0, now=NOW + 4).wake_at == NOW + 5
-    assert look(main=waits, looked_at=0.0, now=NOW + 5).look
-    assert not look(main=waits, looked_at=NOW + 5, now=NOW + 6).look
+    assert look(main=waits, looked_at=0.0, now=NOW + 5).reads_pods
+    assert not look(main=waits, looked_at=NOW + 5, now=NOW + 6).reads_pods
     hopeless = make_pod(waiting_reason="InvalidImageName", waiting_message="no: such", index=2)
     assert look(main=waits, waiting=(hopeless,)).abandoned == [hopeless]
     none = main(active=4, ready=0, created=NOW)
@@ -278,9 +278,9 @@ def test_pods_that_do_not_start_are_looked_at() -> None:
 
 def test_why_the_others_wait_is_said_once() -> None:
     status = look(main=main("0", active=4, ready=4)).status
-    told = held(status, "no room")
+    told = on_hold(status, "no room")
     assert told.message == "4 of 10 indexes run, 1 succeeded, 0 failed; 5 wait: no room"
-    assert held(told, "no room") is told
+    assert on_hold(told, "no room") is told
     assert look(main=main("0-2", active=4, ready=4), status=told).status.message.endswith("3 wait: no room")
 
 
@@ -301,11 +301,11 @@ def test_places_that_a_job_takes(run: Run, places: int) -> None:
 
 
 def test_retries_are_granted_before_slots() -> None:
-    want = Want(3, (IndexRun(4, 2, 2),), "pool")
+    demand = ArrayDemand(3, (IndexRun(4, 2, 2),), "pool")
     running = main(parallelism=5)
-    assert granted(want, running, 0) == ArrayGrant(0, 5, want.retries)
-    assert granted(want, running, 2) == ArrayGrant(2, 7, want.retries)
-    assert granted(Want(slots=9), None, 3) == ArrayGrant(4, 4)
+    assert granted(demand, running, 0) == ArrayGrant(0, 5, demand.retries)
+    assert granted(demand, running, 2) == ArrayGrant(2, 7, demand.retries)
+    assert granted(ArrayDemand(slots=9), None, 3) == ArrayGrant(4, 4)
 
 
 def test_what_did_not_succeed_in_an_ended_array_has_failed() -> None:
@@ -327,10 +327,10 @@ def going(index: int, **fields: Any) -> Pod:
 
 def test_pods_that_do_not_end_are_looked_at_now_and_then() -> None:
     first = look(main=main("0", active=4, ready=4), leaving=[2], looked_at=NOW)
-    assert first.look
+    assert first.reads_pods
     again = look(main=main("0", active=4, ready=4), leaving=[2], looked_at=NOW + 50)
-    assert (again.look, again.wake_at) == (False, NOW + 70)
-    assert not look(main=main("0,2", active=4, ready=4), leaving=[2], looked_at=NOW).look, "it has ended"
+    assert (again.reads_pods, again.wake_at) == (False, NOW + 70)
+    assert not look(main=main("0,2", active=4, ready=4), leaving=[2], looked_at=NOW).reads_pods, "it has ended"
 
 
 def test_an_index_on_a_lost_node_is_named_and_its_forced_deletion_believed() -> None:
@@ -353,6 +353,6 @@ def test_so_is_one_that_has_a_job_of_its_own() -> None:
 def test_the_termination_of_an_array_says_that_its_node_is_lost() -> None:
     observed = look(main=main("0", active=4, deleting=True), leaving_pods=(going(2),), nodes=LOST)
     job = replace(make_job(), stop=Stop(StopMode.TERMINATE, "enough"))
-    status = obeyed_by_array(job, observed.status, idle=False)
+    status = stop_applied_to_array(job, observed.status, idle=False)
     assert isinstance(status, Status)
     assert status.message.startswith("to be terminated once its pods have ended: enough. index 2 does not end: node n1")

@@ -8,7 +8,7 @@ import pytest
 from batchyard.core.model.job import BatchJob
 from batchyard.core.model.queue import FairShare
 from batchyard.core.scheduling.backlog import Backlog
-from batchyard.core.scheduling.fairshare.order import Turns, weight
+from batchyard.core.scheduling.fairshare.order import FairShareOrder, weight
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.placement import Hold, Placement
 from batchyard.core.scheduling.snapshot import Snapshot
@@ -191,7 +191,7 @@ def test_who_waits_is_told_the_same_whoever_is_next() -> None:
 
 def told(snapshot: Snapshot) -> dict[str, str]:
     queue = snapshot.queues["urgent"]
-    turns = Turns(queue, snapshot.backlog, snapshot.resolved, snapshot.usage["urgent"], NOW)
+    turns = FairShareOrder(queue, snapshot.backlog, snapshot.resolved, snapshot.usage["urgent"], NOW)
     assert {key[1] for key in turns} == {"a", "b"}
     decisions = decisions_of(snapshot)
     return {key[1]: decision.message for key, decision in decisions if isinstance(decision, Hold)}

@@ -11,14 +11,14 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
-from batchyard.core.scheduling import arrayplaces
+from batchyard.core.scheduling import arrayslots
 from batchyard.core.scheduling.placement import Placement
 from batchyard.runtime.state.accounts.charges import Charges
 from batchyard.runtime.state.accounts.shares import Shares
 from batchyard.runtime.state.runs import Runs
 
 
-class Places:
+class ArraySlots:
     """What was given to arrays. `runs`, `charges` and `shares` are the cache's own."""
 
     def __init__(self, runs: Runs, charges: Charges, shares: Shares, clock: Callable[[], float]) -> None:
@@ -46,15 +46,15 @@ class Places:
             return
         if before is None or run.indexed is not None:
             main, others = self._runs.mains.get(job.uid, {}).get(MAIN_RUN), self._runs.indexes.get(job.uid, {})
-            left = arrayplaces.outstanding(granted.array, main, others)
+            left = arrayslots.outstanding(granted.array, main, others)
             self._charges.grant(job, resolved, granted, left)
             self._shares.granted(job, granted, left)
 
     def _note(self, run: Run, before: Run | None) -> None:
         """Note when an Indexed Job was given places, until its status shows what became of them."""
-        if arrayplaces.acknowledged(run):
+        if arrayslots.acknowledged(run):
             self.raised.pop(run.owner, None)
-        elif before is None or arrayplaces.places_of(run) > arrayplaces.places_of(before):
+        elif before is None or arrayslots.slots_of(run) > arrayslots.slots_of(before):
             self.raised[run.owner] = self._clock()
 
     def forget(self, run: Run) -> None:

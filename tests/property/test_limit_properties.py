@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.queue import FairShare, Limits
+from batchyard.core.model.queue import FairShare, QueueLimits
 from batchyard.core.planner.schedule import place
 from batchyard.core.scheduling.limits import Name, needs
 from batchyard.core.scheduling.snapshot import Snapshot
@@ -17,7 +17,7 @@ QUEUES = ("fifo", "fair", "free")
 SHARES = ("red", "teamA", "teamB")
 ceilings = st.one_of(st.none(), st.integers(1, 4))
 limits = st.builds(
-    Limits,
+    QueueLimits,
     ceilings,
     ceilings,
     st.dictionaries(st.sampled_from(["red", "team*"]), st.integers(1, 3)),
@@ -45,15 +45,17 @@ def held_by(running: list[BatchJob]) -> Counter[Name]:
     return held
 
 
-def snapshot_of(jobs: list[BatchJob], running: list[BatchJob], fifo: Limits, fair: Limits, cpu: int) -> Snapshot:
+def snapshot_of(
+    jobs: list[BatchJob], running: list[BatchJob], fifo: QueueLimits, fair: QueueLimits, cpu: int
+) -> Snapshot:
     queues = [
-        make_queue("fifo", priority=3, limits=Limits(fifo.running)),
+        make_queue("fifo", priority=3, limits=QueueLimits(fifo.running)),
         make_queue("fair", priority=2, limits=fair, fair_share=FairShare()),
         make_queue("free", priority=1),
     ]
     used = {"pool": {"cpu": 1000 * len(running), "pods": len(running)}}
     node = make_node(cpu=str(cpu))
-    return waiting(*jobs, queues=queues, used=used, nodes=[node], held=held_by(running))
+    return waiting(*jobs, queues=queues, used=used, nodes=[node], limit_usage=held_by(running))
 
 
 def started(snapshot: Snapshot) -> list[BatchJob]:
@@ -63,7 +65,7 @@ def started(snapshot: Snapshot) -> list[BatchJob]:
 @settings(deadline=None)  # as many passes as jobs, on a machine that may be busy
 @given(submissions, limits, limits, st.integers(1, 20), st.data())
 def test_limits_are_kept_and_everybody_comes_to_run(
-    drawn: list[tuple[str, str]], fifo: Limits, fair: Limits, cpu: int, data: st.DataObject
+    drawn: list[tuple[str, str]], fifo: QueueLimits, fair: QueueLimits, cpu: int, data: st.DataObject
 ) -> None:
     left, running, done = jobs_of(drawn), list[BatchJob](), set[Key]()
     while left or running:
@@ -83,18 +85,18 @@ def test_limits_are_kept_and_everybody_comes_to_run(
 
 @given(submissions, limits, st.integers(1, 20))
 def test_a_queue_at_its_limit_is_as_if_nothing_waited_in_it(
-    drawn: list[tuple[str, str]], fair: Limits, cpu: int
+    drawn: list[tuple[str, str]], fair: QueueLimits, cpu: int
 ) -> None:
     jobs = jobs_of(drawn)
     running = [replace(make_job("other"), queue="fifo")]
-    full = started(snapshot_of(jobs, running, Limits(1), fair, cpu))
-    without = started(snapshot_of([job for job in jobs if job.queue != "fifo"], running, Limits(1), fair, cpu))
+    full = started(snapshot_of(jobs, running, QueueLimits(1), fair, cpu))
+    without = started(snapshot_of([job for job in jobs if job.queue != "fifo"], running, QueueLimits(1), fair, cpu))
     assert full == without
 
 
 @given(submissions, limits, limits, st.integers(1, 20))
 def test_running_more_than_a_lowered_limit_starts_nothing_and_stops_nothing(
-    drawn: list[tuple[str, str]], before: Limits, after: Limits, cpu: int
+    drawn: list[tuple[str, str]], before: QueueLimits, after: QueueLimits, cpu: int
 ) -> None:
     jobs = jobs_of(drawn)
     running = started(snapshot_of(jobs, [], before, before, cpu))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from batchyard.core.model.job import BatchJob, Key
 
 
-class Unconfirmed(dict[Key, set[Key]]):
+class AwaitingDefinition(dict[Key, set[Key]]):
     """Jobs by definition; no entry is empty."""
 
     def enter(self, job: BatchJob) -> None:

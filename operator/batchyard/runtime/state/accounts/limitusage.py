@@ -1,8 +1,6 @@
-"""What runs and grants hold of the allowances of queues and shares, whoever else might be waiting for it.
+"""What runs and grants hold of the limits of queues and shares, whoever else might be waiting for it.
 
-Kept by `charges`, which tells of every grant and of every run as long as anything of it can still run; read by the
-planner, which compares it with the limits. It follows from the Kubernetes Jobs that exist, so a restarted operator
-counts the same.
+It follows from the Kubernetes Jobs that exist, so a restarted operator counts the same.
 """
 
 from collections import Counter
@@ -11,11 +9,11 @@ from collections.abc import Hashable
 from batchyard.core.scheduling.limits import Name, Needs
 
 
-class Holdings:
-    """Amounts by allowance, and by what holds them."""
+class LimitUsage:
+    """Amounts by limit, and by what holds them."""
 
     def __init__(self) -> None:
-        self.held: Counter[Name] = Counter()
+        self.amounts: Counter[Name] = Counter()
         self._items: dict[Hashable, tuple[Needs, int]] = {}
 
     def hold(self, item: Hashable, needs: Needs, places: int) -> None:
@@ -23,12 +21,12 @@ class Holdings:
         self.release(item)
         self._items[item] = (needs, places)
         for name, amount in needs.items():
-            self.held[name] += amount * places
+            self.amounts[name] += amount * places
 
     def release(self, item: Hashable) -> None:
         """Count an item no more; nothing happens to an unknown one."""
         needs, places = self._items.pop(item, ({}, 0))
         for name, amount in needs.items():
-            self.held[name] -= amount * places
-            if not self.held[name]:
-                del self.held[name]
+            self.amounts[name] -= amount * places
+            if not self.amounts[name]:
+                del self.amounts[name]

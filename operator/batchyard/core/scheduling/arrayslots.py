@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 
-from batchyard.core.model.array import ArrayGrant, Want
+from batchyard.core.model.array import ArrayDemand, ArrayGrant
 from batchyard.core.model.run import Run
 
 ACKNOWLEDGE_SECONDS = 30.0
 """How long the Job controller may take to make the pods of the places that a Job was given."""
 
 
-def granted(want: Want, main: Run | None, before: int) -> ArrayGrant:
+def granted(demand: ArrayDemand, main: Run | None, before: int) -> ArrayGrant:
     """Return the grant of one place more than `before` of what an array asks for: retries first, then slots."""
     count = before + 1
-    slots = max(count - len(want.retries), 0)
+    slots = max(count - len(demand.retries), 0)
     parallelism = main.indexed.parallelism if main is not None and main.indexed is not None else 0
-    return ArrayGrant(slots, parallelism + slots, want.retries[:count])
+    return ArrayGrant(slots, parallelism + slots, demand.retries[:count])
 
 
 def outstanding(grant: ArrayGrant, main: Run | None, others: Mapping[str, Run]) -> int:
@@ -29,7 +29,7 @@ def outstanding(grant: ArrayGrant, main: Run | None, others: Mapping[str, Run]) 
 
 def acknowledged(run: Run) -> bool:
     """Whether the Job controller has made a pod for every place of an Indexed Job, as far as its status shows."""
-    return run.indexed is None or run.ended or run.active + run.indexed.terminating >= places_of(run)
+    return run.indexed is None or run.ended or run.active + run.indexed.terminating >= slots_of(run)
 
 
 def settling(run: Run, raised_at: float | None, now: float) -> bool:
@@ -49,10 +49,10 @@ def taken(run: Run) -> int:
         return 0
     if run.indexed is None:
         return 1
-    return max(run.active + run.indexed.terminating, places_of(run))
+    return max(run.active + run.indexed.terminating, slots_of(run))
 
 
-def places_of(run: Run) -> int:
+def slots_of(run: Run) -> int:
     """How many indexes an Indexed Job may run at the same time, going by its parallelism and by what is left."""
     shown = run.indexed
     return 0 if shown is None else min(shown.parallelism, shown.unfinished)

@@ -1,4 +1,4 @@
-"""What the API server holds of how runs ended, as far as the cache knows. Asked by the loop before a run is stopped."""
+"""What the API server holds of how runs ended, as far as the cache knows."""
 
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import TERMINAL
