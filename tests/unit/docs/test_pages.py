@@ -21,7 +21,7 @@ from batchyard.api.validation import (
 )
 from batchyard.runtime.metrics import Metrics, gauges
 from batchyard.runtime.process import settings
-from unit.docs.tables import DOCS, ROOT, code, rows
+from unit.docs.tables import DOCS, ROOT, anchors, code, rows
 
 TESTS = ROOT / "tests"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -154,9 +154,11 @@ def test_every_role_for_people_is_documented() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+            found = page.parent / target if target else page
+            assert found.exists(), f"{page.relative_to(ROOT)} links to {target}"
+            assert not anchor or anchor in anchors(found), f"{page.relative_to(ROOT)} links to {target}#{anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
