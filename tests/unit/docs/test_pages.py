@@ -36,7 +36,7 @@ PARSERS: dict[str, Any] = {
 
 def test_every_reason_is_documented_in_its_words() -> None:
     assert list(DOCUMENTATION) == list(Reason)
-    documented = [(code(reason), means) for reason, means in rows("concepts.md", "reason")]
+    documented = [(code(reason), means) for reason, means in rows("concepts/states-and-reasons.md", "reason")]
     assert documented == list(DOCUMENTATION.items())
 
 
@@ -159,6 +159,11 @@ def test_links_lead_somewhere(page: Path) -> None:
             found = page.parent / target if target else page
             assert found.exists(), f"{page.relative_to(ROOT)} links to {target}"
             assert not anchor or anchor in anchors(found), f"{page.relative_to(ROOT)} links to {target}#{anchor}"
+
+
+def test_every_page_of_concepts_is_in_their_table() -> None:
+    listed = {target for cell, _ in rows("concepts/README.md", "page") for target in re.findall(r"\]\((.*?)\)", cell)}
+    assert listed == {page.name for page in (DOCS / "concepts").iterdir()} - {"README.md"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
