@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from batchyard.api import names
-from batchyard.api.reasons import DOCUMENTATION, Reason
 from batchyard.api.unsupported import UNSUPPORTED, refusals
 from batchyard.api.validation import (
     parse_batchjob,
@@ -32,12 +31,6 @@ PARSERS: dict[str, Any] = {
     names.COMPUTE_ENVIRONMENT: parse_computeenvironment,
     names.CONSUMABLE_RESOURCE: parse_consumableresource,
 }
-
-
-def test_every_reason_is_documented_in_its_words() -> None:
-    assert list(DOCUMENTATION) == list(Reason)
-    documented = [(code(reason), means) for reason, means in rows("concepts/states-and-reasons.md", "reason")]
-    assert documented == list(DOCUMENTATION.items())
 
 
 def test_every_field_that_is_refused_is_listed() -> None:
