@@ -54,7 +54,7 @@ example-image: .venv/.ready  ## Build the image of an example and give it to the
 cluster-down: .venv/.ready  ## Stop the local cluster and remove all of it
 	$(PY) -m localcluster down
 
-generate: .venv/.ready  ## Write the generated files anew: CRDs, their copies in the chart, the API reference
+generate: .venv/.ready  ## Write the generated files anew: CRDs, their copies in the chart, the API reference, the table of reasons
 	$(PY) -m generate
 
 pod-types: cluster  ## Read from the local cluster anew what a pod template may have; `make generate` makes CRDs of it

@@ -18,6 +18,7 @@ from batchyard.api.validation import (
     parse_jobdefinition,
     parse_jobqueue,
 )
+from batchyard.core.lifecycle.transitions import TRANSITIONS
 from batchyard.runtime.metrics import Metrics, gauges
 from batchyard.runtime.process import settings
 from unit.docs.tables import DOCS, ROOT, anchors, code, rows
@@ -39,6 +40,13 @@ def test_every_field_that_is_refused_is_listed() -> None:
         (row.kind, ".".join(row.path) + (f": {row.value}" if row.value else ""), row.remedy) for row in UNSUPPORTED
     }
     assert listed == expected
+
+
+def test_every_way_from_state_to_state_is_documented() -> None:
+    listed = [
+        (code(before), code(after), when) for before, after, when in rows("concepts/states-and-reasons.md", "from")
+    ]
+    assert listed == [(before, after, when) for before, ways in TRANSITIONS.items() for after, when in ways.items()]
 
 
 @cache

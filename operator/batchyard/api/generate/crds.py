@@ -1,4 +1,4 @@
-"""Writes the CustomResourceDefinitions: `python -m batchyard.api.crds crds/`.
+"""Writes the CustomResourceDefinitions: `python -m batchyard.api.generate.crds crds/`.
 
 The files are generated from the models and committed; a test proves that writing them again changes nothing.
 """

@@ -1,4 +1,4 @@
-"""Writes the reference page of the five kinds: `python -m batchyard.api.reference docs/reference.md`.
+"""Writes the reference page of the five kinds: `python -m batchyard.api.generate.reference docs/reference.md`.
 
 Generated from the models like the CRDs, so that what it says about a field is what the API server enforces.
 """

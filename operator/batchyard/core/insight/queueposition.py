@@ -11,9 +11,9 @@ from functools import lru_cache
 from math import inf
 from types import MappingProxyType
 
-from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.array import arraystatus
+from batchyard.core.lifecycle.transitions import to_runnable
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling.backlog import Backlog, key_of
@@ -50,15 +50,8 @@ def queued_behind(job: BatchJob, status: Status, position: int, now: float, esti
         message = f"position {position} in share {job.share} of queue {job.queue}: {others} ahead in it (at {at})"
     else:
         message = f"position {position} in queue {job.queue}: {others} ahead (at {at})"
-    return status._replace(
-        state=JobState.RUNNABLE,
-        reason=Reason.WAITING_IN_QUEUE,
-        message=message,
-        queue_position=position,
-        stalled=False,
-        not_before=None,
-        estimated_start=estimate,
-    )
+    status = to_runnable(status, Reason.WAITING_IN_QUEUE, message, queue_position=position)
+    return status._replace(estimated_start=estimate)
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from batchyard.api.reasons import Reason
 from batchyard.core.definition import memorygrowth
 from batchyard.core.lifecycle import retries, takeback
 from batchyard.core.lifecycle.outcome import Outcome, RunResult
+from batchyard.core.lifecycle.transitions import ended, to_runnable, to_starting
 from batchyard.core.model.definition import Resolved, RetryPolicy
 from batchyard.core.model.run import Pod, Run, RunTerms
 from batchyard.core.model.status import Attempt, Status
@@ -31,18 +32,14 @@ class Terms:
 def adopted(status: Status, run: Run) -> Status:
     """Enter a run into the attempt list that the status does not know yet (new, or the status write was lost)."""
     entry = Attempt(run.number, run.attempt, run.name, run.environment, memory=run.request.get("memory"))
-    return status._replace(
-        state=JobState.STARTING,
-        reason=Reason.CREATING_POD,
-        message=f"Kubernetes Job {run.name} was created in environment {run.environment}",
+    message = f"Kubernetes Job {run.name} was created in environment {run.environment}"
+    return to_starting(status, Reason.CREATING_POD, message)._replace(
         revision=run.revision,
         definition_uid=run.terms.definition_uid if run.terms else status.definition_uid,
         digest=run.terms.digest if run.terms else status.digest,
         environment=run.environment,
         job_name=run.name,
         attempts=(*status.attempts, entry),
-        queue_position=None,
-        stalled=False,
         not_before=None,
     )
 
@@ -112,19 +109,7 @@ def _decided(status: Status, outcome: Outcome, stopped_at: float, terms: Terms, 
     interrupted = outcome.verdict is RunResult.INTERRUPTED
     status = status._replace(interruptions=status.interruptions + interrupted)
     if isinstance(follows, retries.Retry):
-        return status._replace(
-            state=JobState.RUNNABLE,
-            reason=follows.reason,
-            message=follows.message,
-            not_before=follows.not_before,
-            environment="",
-            job_name="",
-        )
-    failed = follows is not None
-    return status._replace(
-        state=JobState.FAILED if failed else JobState.SUCCEEDED,
-        reason=follows.reason if follows is not None else outcome.reason,
-        message=follows.message if follows is not None else outcome.message,
-        stopped_at=stopped_at,
-        not_before=None,
-    )
+        return to_runnable(status, follows.reason, follows.message, not_before=follows.not_before)
+    if follows is not None:
+        return ended(status, JobState.FAILED, follows.reason, follows.message, stopped_at)
+    return ended(status, JobState.SUCCEEDED, outcome.reason, outcome.message, stopped_at)

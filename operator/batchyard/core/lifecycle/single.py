@@ -16,6 +16,7 @@ from batchyard.core.lifecycle import attempts, lostnodes, multinode, stopping, t
 from batchyard.core.lifecycle.interruption import by_whom
 from batchyard.core.lifecycle.outcome import Outcome, RunResult, not_started, of_run
 from batchyard.core.lifecycle.startup import asks_at, gives_up_at
+from batchyard.core.lifecycle.transitions import to_running, to_starting
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment, Node
 from batchyard.core.model.job import BatchJob, Stop
@@ -192,8 +193,11 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Observation) ->
     if (outcome := lostnodes.given_up(pod, seen.nodes)) is not None:
         return Progress(attempts.closed(status, outcome, run, pod, seen.terms))
     if kept := lostnodes.why(pod, seen.nodes):
-        state = JobState.STARTING if pod.started_at is None else JobState.RUNNING
-        return Progress(status._replace(state=state, reason=Reason.NODE_LOST, message=kept), seen.look_at)
+        if pod.started_at is None:
+            status = to_starting(status, Reason.NODE_LOST, kept)
+        else:
+            status = to_running(status, Reason.NODE_LOST, kept, pod.started_at)
+        return Progress(status, seen.look_at)
     if pod.started_at is not None:
         return _running(status, run, pod, seen)
     ask_due = asks_at(pod, seen.now)
@@ -202,7 +206,7 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Observation) ->
         progress = _cannot_start(status, run, pod, due, seen)
     elif pod.node_name:
         message = f"containers are being created on node {pod.node_name}"
-        progress = Progress(_starting(status, Reason.STARTING_CONTAINER, message))
+        progress = Progress(to_starting(status, Reason.STARTING_CONTAINER, message))
     else:
         progress = Progress(status)
     return replace(progress, silent=silent, wake_at=earliest(progress.wake_at, None if silent else ask_due))
@@ -210,8 +214,7 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Observation) ->
 
 def _running(status: Status, run: Run, pod: Pod, seen: _Observation) -> Progress:
     """The main container has started. Once it has ended, others of the pod may go on: not if it has failed."""
-    started_at = status.started_at if status.started_at is not None else pod.started_at
-    status = status._replace(state=JobState.RUNNING, reason=Reason.CONTAINER_RUNNING, started_at=started_at)
+    status = to_running(status, Reason.CONTAINER_RUNNING, _how_it_runs(pod), pod.started_at)
     due = gives_up_at(pod, seen.grace_seconds)
     if due is not None and due <= seen.now:
         return Progress(attempts.closed(status, not_started(pod), run, pod, seen.terms))
@@ -219,7 +222,7 @@ def _running(status: Status, run: Run, pod: Pod, seen: _Observation) -> Progress
     outlasted = pod if pod.outlasting and pod.main_exit_code and pod.asked_to_stop_at is None else None
     if outlasted is not None and pod.deadline is not None and pod.deadline <= seen.now + 1:
         outlasted = None  # that was done
-    return Progress(status._replace(message=_how_it_runs(pod)), earliest(look_at, due), outlasted=outlasted)
+    return Progress(status, earliest(look_at, due), outlasted=outlasted)
 
 
 def _how_it_runs(pod: Pod) -> str:
@@ -241,7 +244,7 @@ def _held_up(status: Status, run: Run, pod: Pod | None, holdup: takeback.Holdup,
         return Progress(attempts.closed(status, holdup.outcome(), run, pod, seen.terms))
     status = attempts.with_pod(status, pod) if pod else status
     if holdup.message:
-        status = _starting(status, holdup.reason, holdup.message)
+        status = to_starting(status, holdup.reason, holdup.message)
     return Progress(status, holdup.wake_at(seen.now), holdup.asks(seen.now))
 
 
@@ -278,15 +281,11 @@ def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Observat
 
 
 def _cannot_start(status: Status, run: Run, pod: Pod, due: float, seen: _Observation) -> Progress:
-    """An error that may heal is waited out; after the grace time the run counts as failed (and is a stray then)."""
+    """An error that may heal is waited out; after the grace time the run counts as failed (and is orphaned then)."""
     outcome = not_started(pod)
     if seen.now < due:
-        return Progress(_starting(status, pod.waiting_reason, outcome.message), wake_at=due)
+        return Progress(to_starting(status, pod.waiting_reason, outcome.message), wake_at=due)
     return Progress(attempts.closed(status, outcome, run, pod, seen.terms))
-
-
-def _starting(status: Status, reason: str, message: str) -> Status:
-    return status._replace(state=JobState.STARTING, reason=reason, message=message)
 
 
 def orphaned_runs(status: Status, runs: Mapping[int, Run], *, terminate: bool = False) -> list[Run]:
@@ -297,18 +296,6 @@ def orphaned_runs(status: Status, runs: Mapping[int, Run], *, terminate: bool = 
     last = status.attempts[-1] if status.attempts and not terminate else None
     wanted = last.run if last is not None and last.stopped_at is None else None
     return [run for run in runs.values() if run.number != wanted and not run.ended and not run.deleting]
-
-
-def failed(status: Status, reason: str, message: str, now: float) -> Status:
-    """End a job that never got to run, or cannot run again."""
-    return status._replace(
-        state=JobState.FAILED,
-        reason=reason,
-        message=message,
-        stopped_at=now,
-        queue_position=None,
-        not_before=None,
-    )
 
 
 def next_run(status: Status) -> tuple[int, int]:

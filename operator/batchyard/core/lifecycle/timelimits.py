@@ -6,8 +6,7 @@ the operator.
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
-from batchyard.core.lifecycle import single
-from batchyard.core.lifecycle.array import arraystatus
+from batchyard.core.lifecycle.transitions import failed
 from batchyard.core.model.queue import Queue, WaitingSince
 from batchyard.core.model.status import Status
 
@@ -34,4 +33,4 @@ def limited(queue: Queue, status: Status, now: float) -> Status:
         f"cancelled by spec.jobStateTimeLimits of queue {queue.name}: could not start for {seconds} s because of "
         f"{status.waiting_since.reason}: {status.message}"
     )
-    return arraystatus.closed(single.failed(status, Reason.STATE_TIME_LIMIT_EXCEEDED, message, now))
+    return failed(status, Reason.STATE_TIME_LIMIT_EXCEEDED, message, now)

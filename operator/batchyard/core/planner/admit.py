@@ -6,14 +6,14 @@ the job for long.
 
 from dataclasses import dataclass
 
-from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
 from batchyard.core.admission import dependencies, references
 from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.admission.rerun import choose
 from batchyard.core.definition.runterms import origin_of
-from batchyard.core.lifecycle import queuedat, single
+from batchyard.core.lifecycle import queuedat
 from batchyard.core.lifecycle.array import arraystatus
+from batchyard.core.lifecycle.transitions import failed, to_pending, to_runnable
 from batchyard.core.model.definition import Origin, Resolved
 from batchyard.core.model.job import BatchJob
 from batchyard.core.model.status import BEFORE_THE_QUEUE, TERMINAL, WAITING, Status
@@ -95,7 +95,13 @@ def _ready(job: BatchJob, status: Status, resolved: Resolved) -> Status:
             f" it runs revision {resolved.revision} of the new one"
         )
     if status.state in BEFORE_THE_QUEUE or replaced:
-        return marked._replace(state=JobState.RUNNABLE, reason=Reason.WAITING_IN_QUEUE, message=message)
+        return to_runnable(
+            marked,
+            Reason.WAITING_IN_QUEUE,
+            message,
+            queue_position=marked.queue_position,
+            not_before=marked.not_before,
+        )
     return marked
 
 
@@ -109,11 +115,5 @@ def _marked(status: Status, resolved: Resolved) -> Status:
 
 def _unready(status: Status, answer: Pending | Unsatisfiable, now: float) -> Status:
     if isinstance(answer, Unsatisfiable):
-        return single.failed(status, answer.reason, answer.message, now)
-    return status._replace(
-        state=JobState.PENDING,
-        reason=answer.reason,
-        message=answer.message,
-        queue_position=None,
-        stalled=answer.stalled,
-    )
+        return failed(status, answer.reason, answer.message, now)
+    return to_pending(status, answer.reason, answer.message, stalled=answer.stalled)

@@ -13,10 +13,10 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from batchyard.api import names
-from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.lifecycle.array import arraystatus
+from batchyard.core.lifecycle.transitions import to_pending
 from batchyard.core.model.status import TERMINAL, WAITING, Status
 from batchyard.core.planner.hiding import Culprit, hide, tame, watched
 from batchyard.core.scheduling.snapshot import Snapshot
@@ -106,8 +106,9 @@ def left_out(status: Status, why: str) -> Status:
         return status
     if arraystatus.has_started(status):
         return arraystatus.on_hold(status, why)
-    state = JobState.PENDING if status.state in WAITING else status.state
-    return status._replace(state=state, reason=Reason.INVALID_SPEC, message=why, queue_position=None, stalled=True)
+    if status.state in WAITING:
+        return to_pending(status, Reason.INVALID_SPEC, why, stalled=True)
+    return status._replace(reason=Reason.INVALID_SPEC, message=why, stalled=True)
 
 
 @dataclass(slots=True, frozen=True)

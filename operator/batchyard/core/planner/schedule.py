@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
-from batchyard.api.models.batchjob import JobState
 from batchyard.core.insight.queueposition import queued_behind, worth_renewing
 from batchyard.core.lifecycle import single, timelimits
 from batchyard.core.lifecycle.array import arraystatus
+from batchyard.core.lifecycle.transitions import to_runnable
 from batchyard.core.model.array import MAIN_RUN
 from batchyard.core.model.job import Key
 from batchyard.core.model.status import Status
@@ -155,12 +155,7 @@ def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[
 def _held(status: Status, hold: Hold, position: int, now: float) -> Status:
     """The status of a job that was looked at in vain. A place that has hardly changed is no reason to write it anew."""
     moved = status.reason != hold.reason or worth_renewing(status.queue_position, position)
-    return status._replace(
-        state=JobState.RUNNABLE,
-        reason=hold.reason,
-        message=hold.message,
-        queue_position=position if moved else status.queue_position,
-        stalled=hold.stalled,
-        not_before=None,
-        waiting_since=timelimits.waiting_since(status, hold.reason, now),
-    )
+    queue_position = position if moved else status.queue_position
+    since = timelimits.waiting_since(status, hold.reason, now)
+    status = to_runnable(status, hold.reason, hold.message, queue_position=queue_position, stalled=hold.stalled)
+    return status._replace(waiting_since=since)

@@ -18,6 +18,7 @@ from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.lifecycle.array.indexruns import Seen
 from batchyard.core.lifecycle.array.observation import observe as observe_array
 from batchyard.core.lifecycle.retention import SHOWN_SECONDS, expires_at
+from batchyard.core.lifecycle.transitions import failed
 from batchyard.core.model.array import MAIN_RUN, ArrayShape
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
@@ -127,9 +128,7 @@ def _obedient(job: BatchJob, status: Status, *, idle: bool, now: float) -> Statu
         asked = stopping.stop_applied_to_array(job, status, idle=idle)
     else:
         asked = stopping.stop_applied(job, status, idle=idle, now=now)
-    if isinstance(asked, retries.GiveUp):
-        asked = single.failed(status, asked.reason, asked.message, now)
-    return arraystatus.closed(asked)
+    return failed(status, asked.reason, asked.message, now) if isinstance(asked, retries.GiveUp) else asked
 
 
 def _moved_on(

@@ -12,12 +12,12 @@ from contextlib import suppress
 from math import ceil
 
 from batchyard.api import names
-from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
 from batchyard.core.definition.errors import TemplateError
 from batchyard.core.insight.announcements import Announcement
-from batchyard.core.lifecycle import retries, single, takeback
+from batchyard.core.lifecycle import retries, takeback
 from batchyard.core.lifecycle.array import arraystatus
+from batchyard.core.lifecycle.transitions import failed, to_runnable
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob, Key
@@ -203,7 +203,7 @@ class BatchJobController:
         key = placement.key
         if self._cache.granted.get(key) is placement:
             status = self._cache.statuses[key]
-            self._cache.set_status(key, arraystatus.closed(single.failed(status, reason, message, self._clock())))
+            self._cache.set_status(key, failed(status, reason, message, self._clock()))
         self._withdraw(placement)
 
     def _postpone(self, placement: Placement, message: str) -> None:
@@ -220,10 +220,10 @@ class BatchJobController:
     def _put_off(self, status: Status, message: str, wait: float) -> Status:
         """Let a job ask for its place, or an array for further ones, no sooner than after so many seconds."""
         not_before = self._clock() + wait
-        status = status._replace(not_before=not_before, queue_position=None, refusals=status.refusals + 1)
+        status = status._replace(refusals=status.refusals + 1)
         if arraystatus.has_started(status):
-            return arraystatus.on_hold(status, message)
-        return status._replace(state=JobState.RUNNABLE, reason=Reason.CREATE_FAILED, message=message)
+            return arraystatus.on_hold(status._replace(not_before=not_before), message)
+        return to_runnable(status, Reason.CREATE_FAILED, message, not_before=not_before)
 
     async def read_pods(self, key: Key) -> None:
         """Find out why pods of a job are not made, do not start, or have failed, where no informer tells it."""

@@ -12,11 +12,11 @@ from batchyard.core.lifecycle.single import (
     DEADLINE_GRACE_SECONDS,
     POD_GRACE_SECONDS,
     Progress,
-    failed,
     next_run,
     observe,
     orphaned_runs,
 )
+from batchyard.core.lifecycle.transitions import failed
 from batchyard.core.model.definition import ExitRule, MemoryGrowth, RetryPolicy
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Attempt, Status

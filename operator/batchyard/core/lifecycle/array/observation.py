@@ -22,6 +22,7 @@ from batchyard.core.lifecycle.array.holdups import holdups
 from batchyard.core.lifecycle.array.indexruns import RETRIES_AT_ONCE, IndexRuns, Seen
 from batchyard.core.lifecycle.outcome import not_started
 from batchyard.core.lifecycle.startup import gives_up_at
+from batchyard.core.lifecycle.transitions import ended, to_running, to_starting
 from batchyard.core.model.array import ArrayDemand, ArrayShape, ArrayStatus, FailedIndex
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
@@ -118,8 +119,7 @@ class _Observation:
         status = self._described(array)._replace(interruptions=indexes.interruptions(self._status.interruptions))
         if (end := self._end(array)) is not None:
             state, reason, message = end
-            ended = status._replace(state=state, reason=reason, message=message, stopped_at=self._now, not_before=None)
-            return Observed(closed(ended))
+            return Observed(ended(status, state, reason, message, self._now))
         reads_pods = self._look_at_starts() or self._look_at_leaving() or indexes.reads_pods
         reads_pods = reads_pods or any(each.asks(self._now) for each in self._holdups)
         give_back = any(each.due <= self._now for each in self._holdups)
@@ -182,19 +182,18 @@ class _Observation:
         started_at = status.started_at
         if started_at is None and (array.running or array.succeeded or array.failed):
             started_at = (main.started_at if main else None) or self._now
-        begun = started_at is not None
         if self._gate is not None and not self._environment:
             return self._not_begun(array, self._gate)
+        if started_at is not None:
+            status = to_running(status, status.reason, status.message, started_at)
+        else:
+            status = to_starting(status, status.reason, status.message)
         status = status._replace(
-            state=JobState.RUNNING if begun else JobState.STARTING,
             revision=main.revision if main else status.revision,
             definition_uid=status.definition_uid or self._terms.definition_uid,
             digest=status.digest or self._terms.digest,
             environment=self._environment,
             job_name=main.name if main else status.job_name,
-            started_at=started_at,
-            queue_position=None,
-            stalled=False,
         )
         return described(status, array)
 
