@@ -17,9 +17,9 @@ from batchyard.core.planner.results import Placed, Settled
 from batchyard.core.planner.schedule import place
 from batchyard.core.planner.settle import settle
 from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
 from batchyard.core.scheduling.ledger import pool, with_pods
-from batchyard.core.scheduling.placement import Placement
 from batchyard.core.scheduling.snapshot import Snapshot
 
 BEGAN = 1_767_225_600.0

@@ -10,8 +10,8 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.resources import Resources, add
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.decisions import Hold, Placement
 from batchyard.core.scheduling.ledger import Charge, Ledger, with_pods
-from batchyard.core.scheduling.placement import Hold, Placement
 from batchyard.core.scheduling.reservation import Reservation, ends_of, latest_end, reserve
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, decisions_of, make_job, make_node, make_pod, make_run, waiting

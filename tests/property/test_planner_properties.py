@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.queue import Queue
+from batchyard.core.model.queue import Queue, scheduling_order
 from batchyard.core.model.resources import Resources, add, fits, subtract
 from batchyard.core.planner.results import Placed
 from batchyard.core.planner.schedule import place
 from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.ledger import POD_SLOT, Ledger, Pool
-from batchyard.core.scheduling.placement import Placement, scheduling_order
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, make_queue, waiting
 

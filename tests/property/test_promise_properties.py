@@ -21,10 +21,9 @@ from batchyard.core.model.resources import Resources, add
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.planner import schedule
 from batchyard.core.planner.containment import Stage
+from batchyard.core.scheduling.decisions import Placement, Preemption
 from batchyard.core.scheduling.ledger import Charge, places
 from batchyard.core.scheduling.limits import Name
-from batchyard.core.scheduling.placement import Placement
-from batchyard.core.scheduling.preemption import Preemption
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_job, make_node, make_pod, make_queue, make_run, waiting
 
@@ -314,7 +313,7 @@ def test_the_head_starts_no_later_than_without_backfill(plan: Any) -> None:
     head, same = world.head(), strict.head()
     assert head is not None
     assert same is not None
-    with patch.object(schedule, "backfill", lambda **_: iter(())):
+    with patch.object(schedule, "backfill", lambda _: iter(())):
         strict.run()
     world.run()
     if same.first_began is not None:

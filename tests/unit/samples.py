@@ -15,8 +15,10 @@ from batchyard.core.model.resources import Resources, parse_resources
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Attempt, Status
 from batchyard.core.scheduling.backlog import Backlog
-from batchyard.core.scheduling.ledger import Ledger, Pool, pool
-from batchyard.core.scheduling.placement import Hold, Placement, place_all
+from batchyard.core.scheduling.decisions import Hold, Placement
+from batchyard.core.scheduling.ledger import Pool, pool
+from batchyard.core.scheduling.placement import place_all
+from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
@@ -249,14 +251,4 @@ def waiting(
 
 def decisions_of(snapshot: Snapshot) -> Iterator[tuple[Key, Placement | Hold]]:
     """What placement decides in a pass over a snapshot."""
-    return place_all(
-        queues=snapshot.queues.values(),
-        environments=snapshot.environments,
-        pools=snapshot.pools,
-        backlog=snapshot.backlog,
-        resolved=snapshot.resolved,
-        ledger=Ledger(snapshot.pools, snapshot.used),
-        usage=snapshot.usage,
-        limits=snapshot.limits(),
-        now=NOW,
-    )
+    return place_all(SchedulingPass(snapshot, NOW))

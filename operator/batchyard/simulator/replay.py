@@ -14,13 +14,16 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, add, subtract
-from batchyard.core.scheduling.backfill import Decided, backfill
+from batchyard.core.scheduling.backfill import backfill
 from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
-from batchyard.core.scheduling.ledger import Ledger, Pool, with_pods
-from batchyard.core.scheduling.limits import Limits, Name, needs
-from batchyard.core.scheduling.placement import Hold, Placement, place_all
+from batchyard.core.scheduling.ledger import Pool, with_pods
+from batchyard.core.scheduling.limits import Name, needs
+from batchyard.core.scheduling.placement import place_all
 from batchyard.core.scheduling.reservation import End, latest_end
+from batchyard.core.scheduling.schedulingpass import SchedulingPass
+from batchyard.core.scheduling.snapshot import Snapshot
 from batchyard.simulator.measures import Tally, Timeline
 from batchyard.simulator.submission import Submission
 
@@ -69,6 +72,26 @@ class Replay:
         self._held: Counter[Name] = Counter()
         self._milli_in_use = 0
         self._number = 0
+        self._snapshot = Snapshot(
+            jobs={},
+            statuses={},
+            resolved=self._resolved,
+            runs={},
+            pods={},
+            granted={},
+            queues=self._queues,
+            environments=self._environments,
+            pools=self._pools,
+            used=self._used,
+            definitions={},
+            revisions={},
+            namespaces={},
+            backlog=self._backlog,
+            dependents={},
+            unpersisted_ends=(),
+            limit_usage=self._held,
+            usage=self._usage,
+        )
         self.results = Results({name: Tally() for name in self._queues}, environments=dict.fromkeys(self._pools, 0.0))
 
     def run(self, submissions: Iterable[Submission], seconds: float = inf) -> Results:
@@ -124,40 +147,17 @@ class Replay:
     def _place(self, now: int) -> None:
         if not self._waiting:
             return
-        ledger, limits = Ledger(self._pools, self._used), Limits(self._held)
-        placed: dict[Key, Placement] = {}
-        held: list[tuple[Key, Hold]] = []
-        for key, decision in place_all(
-            queues=self._queues.values(),
-            environments=self._environments,
-            pools=self._pools,
-            backlog=self._backlog,
-            resolved=self._resolved,
-            ledger=ledger,
-            usage=self._usage,
-            limits=limits,
-            now=now,
-        ):
+        this_pass = SchedulingPass(self._snapshot, now)
+        this_pass.ends = lambda environment: self._ends(environment, now)
+        for key, decision in place_all(this_pass):
             if isinstance(decision, Placement):
-                placed[key] = decision
+                this_pass.placements[key] = decision
             else:
-                held.append((key, decision))
-        early = backfill(
-            queues=self._queues.values(),
-            pools=self._pools,
-            backlog=self._backlog,
-            resolved=self._resolved,
-            demands={},
-            usage=self._usage,
-            limits=limits,
-            ledger=ledger,
-            decided=Decided(placed, held),
-            running=lambda environment: self._ends(environment, now),
-            now=now,
-        )
-        for placement in [*placed.values(), *early]:
+                this_pass.holds.append((key, decision))
+        early = list(backfill(this_pass))
+        for placement in [*this_pass.placements.values(), *early]:
             self._start(placement.key, placement, now)
-        for key, hold in held:
+        for key, hold in this_pass.holds:
             if hold.stalled:  # it never fits, as capacity does not change
                 self._reject(key, hold.message)
         self.results.passes += 1

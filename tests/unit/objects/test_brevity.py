@@ -15,8 +15,8 @@ from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.array import ArrayStatus, FailedIndex
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.status import EndedDependency, Status
+from batchyard.core.scheduling.decisions import Hold
 from batchyard.core.scheduling.fairshare.usage import ShareUsage
-from batchyard.core.scheduling.placement import Hold
 from batchyard.objects.brevity import DETAIL_BYTES, LINE_BREAK, MESSAGE_BYTES, brief, legible
 from batchyard.objects.kinds.batchjobstatus import render_status
 from batchyard.objects.kinds.computeenvironment import render_environment_status

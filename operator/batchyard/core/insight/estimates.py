@@ -19,10 +19,10 @@ from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling import arrayslots
-from batchyard.core.scheduling.fairshare.order import FairShareOrder
+from batchyard.core.scheduling.decisions import Hold
 from batchyard.core.scheduling.ledger import Charge, Ledger, places, with_pods
-from batchyard.core.scheduling.placement import Hold, scheduling_order
 from batchyard.core.scheduling.reservation import time_limit
+from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
 
 DEPTH = 100
@@ -75,10 +75,11 @@ def estimates(snapshot: Snapshot, seen: Observation, now: float) -> dict[Key, fl
 
     Infinity stands for a start so late that no date is told.
     """
-    waiting = [one for queue in scheduling_order(snapshot.queues.values()) for one in _line(snapshot, seen, queue, now)]
+    this_pass = SchedulingPass(snapshot, now)
+    waiting = [one for queue in this_pass.queues for one in _line(this_pass, seen, queue)]
     if not waiting:
         return {}
-    course = _Course(waiting, Ledger(snapshot.pools, snapshot.used), list(_ends(snapshot, seen, now)))
+    course = _Course(waiting, this_pass.ledger, list(_ends(snapshot, seen, now)))
     course.run(now)
     # Whatever would start at once, going by the sums, is held back by what is not looked at here.
     return {
@@ -164,22 +165,23 @@ def _names(waiting: Iterable[_Waiting]) -> set[str]:
     return {name for each in waiting for name in each.environments}
 
 
-def _line(snapshot: Snapshot, seen: Observation, queue: Queue, now: float) -> Iterator[_Waiting]:
+def _line(this_pass: SchedulingPass, seen: Observation, queue: Queue) -> Iterator[_Waiting]:
     """The first jobs of a queue that wait for room, in the order of their turns."""
+    snapshot = this_pass.snapshot
     known = (name for name in queue.environments if name in snapshot.pools)
     enabled = [name for name in known if not (it := snapshot.environments[name]).refusal and it.enabled]
     if not queue.enabled or not enabled:
         return
-    share_order = FairShareOrder(queue, snapshot.backlog, snapshot.resolved, snapshot.usage.get(queue.name), now)
+    order = this_pass.order(queue)
     count = 0
-    for key in share_order:
+    for key in order:
         hold = seen.holds.get(key)
         if hold is not None and hold.reason == Reason.RESERVED_FOR_OTHER_SHARES:
             yield _Waiting(tuple(enabled))
             return
         if hold is not None and hold.reason not in _FOR_ROOM:
             if hold.ends_share_queue:
-                share_order.leave()
+                order.leave()
             continue
         if count == DEPTH:
             yield _Waiting(tuple(enabled))
@@ -187,8 +189,8 @@ def _line(snapshot: Snapshot, seen: Observation, queue: Queue, now: float) -> It
         resolved = snapshot.resolved[key]
         candidates = [name for name in enabled if snapshot.pools[name].could_hold(resolved.request, resolved.gang)]
         if candidates:
-            share_order.charge(candidates[0], resolved.request)
-            yield _waiting(snapshot, seen, queue, key, candidates, now)
+            order.charge(candidates[0], resolved.request)
+            yield _waiting(snapshot, seen, queue, key, candidates, this_pass.now)
             count += 1
 
 

@@ -11,7 +11,7 @@ from batchyard.api.reasons import DOCUMENTATION
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.status import Status
-from batchyard.core.scheduling.placement import Hold
+from batchyard.core.scheduling.decisions import Hold
 
 BLOCKED_AFTER_SECONDS = 30.0
 """How long nothing of a queue must have been placed before it is called blocked: a full one places jobs all along."""

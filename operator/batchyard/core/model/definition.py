@@ -72,6 +72,11 @@ class Resolved:
     definition_uid: str = ""
     digest: str = ""
     """Of the content of the revision."""
+    size: tuple[tuple[str, int], ...] = field(init=False, repr=False, compare=False)
+    """The request in a form that can be looked up."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", tuple(sorted(self.request.items())))
 
 
 @dataclass(slots=True, frozen=True)

@@ -32,6 +32,11 @@ class Gang:
         """Number of nodes."""
         return sum(len(group.nodes) for group in self.groups)
 
+    @property
+    def shape(self) -> tuple[tuple[int, tuple[tuple[str, int], ...]], ...]:
+        """How many nodes ask for what: gangs of the same shape fit in the same places."""
+        return tuple((len(group.nodes), tuple(sorted(group.request.items()))) for group in self.groups)
+
     def group(self, node: int) -> NodeGroup:
         """Return the group of a node."""
         return next(group for group in self.groups if node in group.nodes)

@@ -3,7 +3,7 @@
 `WaitingSince` is a part of `status.Status`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -85,3 +85,8 @@ class Queue:
     preempts_after: int | None = None
     """Seconds that work of lower priority runs before it may be displaced; None where it never may."""
     refusal: str = ""
+
+
+def scheduling_order(queues: Iterable[Queue]) -> list[Queue]:
+    """Higher priority first; between equals the older queue, then the name, so that every pass agrees."""
+    return sorted(queues, key=lambda queue: (-queue.priority, queue.created, queue.name))

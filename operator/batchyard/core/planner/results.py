@@ -7,8 +7,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Status
-from batchyard.core.scheduling.placement import Hold, Placement
-from batchyard.core.scheduling.preemption import Preemption
+from batchyard.core.scheduling.decisions import Hold, Placement, Preemption
 
 
 @dataclass(slots=True)

@@ -18,13 +18,12 @@ from batchyard.core.model.status import Status
 from batchyard.core.planner.containment import Stage, during, staged
 from batchyard.core.planner.results import Placed
 from batchyard.core.scheduling import arrayslots
-from batchyard.core.scheduling.arrayreclaim import ArrayReclaim, reclaim
-from batchyard.core.scheduling.backfill import Decided, backfill
-from batchyard.core.scheduling.ledger import Ledger
-from batchyard.core.scheduling.limits import Limits
-from batchyard.core.scheduling.placement import Hold, Placement, place_all
-from batchyard.core.scheduling.preemption import Preemptions, preempt
-from batchyard.core.scheduling.reservation import End, ends_of
+from batchyard.core.scheduling.arrayreclaim import reclaim
+from batchyard.core.scheduling.backfill import backfill
+from batchyard.core.scheduling.decisions import Hold, Placement
+from batchyard.core.scheduling.placement import place_all
+from batchyard.core.scheduling.preemption import preempt
+from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
 
 
@@ -34,27 +33,55 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collect
     `fresh` are the jobs that came into the backlog since the last pass: they are told their place once, here;
     the places of the others are refreshed by `explain`. Stages in `resting` are left out.
     """
-    ledger, limits = Ledger(snapshot.pools, snapshot.used), snapshot.limits()
-    found, holds = _in_turn(snapshot, ledger, limits, now, resting)
-    running = ends_of(snapshot, now)
-    preempted = Preemptions()
-    if Stage.PREEMPTION not in resting:
-        with during(Stage.PREEMPTION):
-            preempted = preempt(snapshot, found, holds, ledger, now)
-    gives_way = ArrayReclaim(promises=preempted.promises)
-    if Stage.ARRAY_RECLAIM not in resting:
-        with during(Stage.ARRAY_RECLAIM):
-            gives_way = reclaim(snapshot, holds, ledger, limits, preempted, running, now)
-    decided = Decided(found, holds, gives_way.promises)
-    found = found | _early(snapshot, ledger, limits, decided, running, now, resting)
-    result = Placed()
-    result.placements.extend(found.values())
-    result.preemptions, result.reclaims = preempted.preemptions, gives_way.arrays
+    this_pass = SchedulingPass(snapshot, now)
+    # 1. Whose turn it is starts, 2. others make room for those who may displace them, 3. arrays for those who go first,
+    # 4. what delays nobody starts early, 5. the others are told why they wait.
+    _place_in_turn(this_pass, resting)
+    for stage, decide in ((Stage.PREEMPTION, preempt), (Stage.ARRAY_RECLAIM, reclaim)):
+        if stage not in resting:
+            with during(stage):
+                decide(this_pass)
+    _place_early(this_pass, resting)
+    return _explained(this_pass, fresh)
+
+
+def _place_in_turn(this_pass: SchedulingPass, resting: Collection[Stage]) -> None:
+    """Who starts now as it is his turn, and what those are told that were looked at and do not."""
+    snapshot, placements = this_pass.snapshot, this_pass.placements
+    for key, decision in staged(Stage.PLACEMENT, resting, place_all(this_pass)):
+        if not isinstance(decision, Placement):
+            this_pass.holds.append((key, decision))
+        elif (demand := snapshot.demands.get(key)) is not None:
+            main = snapshot.runs.get(snapshot.jobs[key].uid, {}).get(MAIN_RUN)
+            before = placements[key].count if key in placements else 0
+            placements[key] = replace(decision, array=arrayslots.granted(demand, main, before))
+        else:
+            placements[key] = _numbered(decision, snapshot.statuses[key])
+
+
+def _place_early(this_pass: SchedulingPass, resting: Collection[Stage]) -> None:
+    """Who starts before his turn, as that delays nobody."""
+    early = {
+        placement.key: _numbered(placement, this_pass.snapshot.statuses[placement.key])
+        for placement in staged(Stage.BACKFILL, resting, backfill(this_pass))
+    }
+    this_pass.placements |= early  # not before: backfill goes by what was placed in turn
+
+
+def _numbered(placement: Placement, status: Status) -> Placement:
+    run, attempt = single.next_run(status)
+    return placement if run == 1 else replace(placement, run=run, attempt=attempt)
+
+
+def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
+    """What was decided, with the statuses of those who wait."""
+    snapshot, found, now = this_pass.snapshot, this_pass.placements, this_pass.now
+    result = Placed(placements=list(found.values()), preemptions=this_pass.preemptions, reclaims=this_pass.reclaims)
     position = _positions(snapshot, result.placements)
-    for key, told in holds:
+    for key, told in this_pass.holds:
         status = snapshot.statuses[key]
         message = f"{told.message}; work of lower priority makes room for it"
-        hold = replace(told, message=message) if key in preempted.served else told
+        hold = replace(told, message=message) if key in this_pass.served else told
         if key not in found or key in snapshot.demands:
             result.holds.append((key, hold))
         if arraystatus.has_started(status):
@@ -70,68 +97,6 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collect
             if status.queue_position is None and not arraystatus.has_started(status):
                 result.statuses[key] = queued_behind(snapshot.jobs[key], status, position(key), now)
     return result
-
-
-def _in_turn(
-    snapshot: Snapshot, ledger: Ledger, limits: Limits, now: float, resting: Collection[Stage]
-) -> tuple[dict[Key, Placement], list[tuple[Key, Hold]]]:
-    """Who starts now as it is his turn, and what those are told that were looked at and do not."""
-    holds: list[tuple[Key, Hold]] = []
-    found: dict[Key, Placement] = {}
-    decisions = place_all(
-        queues=snapshot.queues.values(),
-        environments=snapshot.environments,
-        pools=snapshot.pools,
-        backlog=snapshot.backlog,
-        resolved=snapshot.resolved,
-        ledger=ledger,
-        usage=snapshot.usage,
-        limits=limits,
-        now=now,
-        demands=snapshot.demands,
-    )
-    for key, decision in staged(Stage.PLACEMENT, resting, decisions):
-        if not isinstance(decision, Placement):
-            holds.append((key, decision))
-        elif (demand := snapshot.demands.get(key)) is not None:
-            main = snapshot.runs.get(snapshot.jobs[key].uid, {}).get(MAIN_RUN)
-            found[key] = replace(
-                decision, array=arrayslots.granted(demand, main, found[key].count if key in found else 0)
-            )
-        else:
-            run, attempt = single.next_run(snapshot.statuses[key])
-            found[key] = decision if run == 1 else replace(decision, run=run, attempt=attempt)
-    return found, holds
-
-
-def _early(
-    snapshot: Snapshot,
-    ledger: Ledger,
-    limits: Limits,
-    decided: Decided,
-    running: Callable[[str], list[End]],
-    now: float,
-    resting: Collection[Stage],
-) -> dict[Key, Placement]:
-    """Who starts before his turn, as that delays nobody."""
-    early: dict[Key, Placement] = {}
-    others = backfill(
-        queues=snapshot.queues.values(),
-        pools=snapshot.pools,
-        backlog=snapshot.backlog,
-        resolved=snapshot.resolved,
-        demands=snapshot.demands,
-        usage=snapshot.usage,
-        limits=limits,
-        ledger=ledger,
-        decided=decided,
-        running=running,
-        now=now,
-    )
-    for placement in staged(Stage.BACKFILL, resting, others):
-        run, attempt = single.next_run(snapshot.statuses[placement.key])
-        early[placement.key] = replace(placement, run=run, attempt=attempt)
-    return early
 
 
 def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[[Key], int]:

@@ -9,8 +9,6 @@ others keep the rest of what it needs, an array would stop in vain.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from math import inf
 
 from batchyard.core.model.job import BatchJob, Key
@@ -23,83 +21,52 @@ from batchyard.core.scheduling.fairshare.order import turn
 from batchyard.core.scheduling.fairshare.usage import vcpus_of
 from batchyard.core.scheduling.ledger import Ledger, places, with_pods
 from batchyard.core.scheduling.limits import Limits, Name, needs
-from batchyard.core.scheduling.placement import Hold, scheduling_order
-from batchyard.core.scheduling.preemption import Preemptions
 from batchyard.core.scheduling.promises import Promise, beside
-from batchyard.core.scheduling.reservation import End, reserve, time_limit
+from batchyard.core.scheduling.reservation import reserve, time_limit
+from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
 
 
-@dataclass(slots=True)
-class ArrayReclaim:
-    """Which arrays give way, and what of an environment is kept for whom by that and by preemption."""
-
-    arrays: set[Key] = field(default_factory=set)
-    promises: dict[str, Promise] = field(default_factory=dict)
+def reclaim(this_pass: SchedulingPass) -> None:
+    """Decide which arrays give way to what a pass has found to wait, or may not go on at all."""
+    if this_pass.snapshot.arrays:
+        _Arrays(this_pass).decide()
 
 
-def reclaim(
-    snapshot: Snapshot,
-    holds: Iterable[tuple[Key, Hold]],
-    ledger: Ledger,
-    limits: Limits,
-    preempted: Preemptions,
-    running: Callable[[str], list[End]],
-    now: float,
-) -> ArrayReclaim:
-    """Decide which arrays give way to what a pass has found to wait, or may not go on at all.
-
-    `preempted` are those for whom room is made otherwise; `running` tells the ends of what runs in an environment.
-    """
-    if not snapshot.arrays:
-        return ArrayReclaim(promises=preempted.promises)
-    return _Pass(snapshot, holds, ledger, limits, preempted, running, now).result()
-
-
-class _Pass:
+class _Arrays:
     """One look at all arrays that run."""
 
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        holds: Iterable[tuple[Key, Hold]],
-        ledger: Ledger,
-        limits: Limits,
-        preempted: Preemptions,
-        running: Callable[[str], list[End]],
-        now: float,
-    ) -> None:
-        self._snapshot = snapshot
-        self._ledger = ledger
-        self._allowances = limits
-        self._running = running
-        self._now = now
-        self._order = {queue.name: place for place, queue in enumerate(scheduling_order(snapshot.queues.values()))}
-        self._provided = preempted.served - preempted.unserved
-        self._promises = dict(preempted.promises)
+    def __init__(self, this_pass: SchedulingPass) -> None:
+        self._pass = this_pass
+        self._snapshot = this_pass.snapshot
+        self._ledger = this_pass.ledger
+        self._now = this_pass.now
+        self._promises = this_pass.promises
+        self._order = {queue.name: place for place, queue in enumerate(this_pass.queues)}
+        self._provided = this_pass.served - this_pass.unserved
         self._lacking: list[tuple[Key, Name]] = []
         self._fronts: defaultdict[str, list[Key]] = defaultdict(list)
         """Who waits for an environment, in the order of their turns."""
-        for key, hold in holds:
+        for key, hold in this_pass.holds:
             if hold.lacks is not None:
                 self._lacking.append((key, hold.lacks))
             for name in hold.environments:
                 self._fronts[name].append(key)
         self._starts: dict[tuple[Key, str], float] = {}
 
-    def result(self) -> ArrayReclaim:
-        snapshot, arrays = self._snapshot, set[Key]()
+    def decide(self) -> None:
+        """Add to the pass which arrays give way, and what is promised to whom by that."""
+        snapshot = self._snapshot
         for key, run in snapshot.arrays.items():
             front = self._front(key, run)
             if (
                 (front is not None and self._in_time(key, front, run))
                 or _must_stop(snapshot, key)
                 or _overdrawn(snapshot, run, self._ledger)
-                or _above_limits(snapshot, run, self._allowances)
+                or _above_limits(snapshot, run, self._pass.limits)
                 or self._holds_what_is_lacked(key, run)
             ):
-                arrays.add(key)
-        return ArrayReclaim(arrays, self._promises)
+                self._pass.reclaims.add(key)
 
     def _holds_what_is_lacked(self, key: Key, run: Run) -> bool:
         holds = needs(run.queue, run.share, run.consumables)
@@ -138,7 +105,7 @@ class _Pass:
         if fits(asked, room):
             self._promise(front, environment, self._now)
             return self._now
-        reservation = reserve(asked, room, self._running(environment))
+        reservation = reserve(asked, room, self._pass.ends(environment))
         if reservation is None:
             return inf
         self._promise(front, environment, reservation.at)
@@ -152,7 +119,7 @@ class _Pass:
             self._promises[environment] = Promise(min(promise.at, at), spare, promise.to | {front})
             return
         room = self._ledger.free(environment)
-        for end, amount in self._running(environment):
+        for end, amount in self._pass.ends(environment):
             room = add(room, amount) if end <= at else room
         self._promises[environment] = Promise(at, beside(self._asks(front), room), {front})
 

@@ -6,8 +6,8 @@ run for less than the queue's minimum. What is on its way out counts as room tha
 more. All that room is promised to those it is made for: backfill, which comes after this, gives none of it to others.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 from batchyard.core.model.job import Key
@@ -15,66 +15,35 @@ from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, add, fits, shortfall, subtract, times
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.arrayslots import settling, slots_of
-from batchyard.core.scheduling.backfill import behind
+from batchyard.core.scheduling.decisions import Preemption
 from batchyard.core.scheduling.departures import current, is_leaving, leaving, name_of
-from batchyard.core.scheduling.fairshare.order import FairShareOrder
-from batchyard.core.scheduling.ledger import Charge, Ledger, with_pods
+from batchyard.core.scheduling.ledger import Charge, with_pods
 from batchyard.core.scheduling.limits import Limits
-from batchyard.core.scheduling.placement import Hold, Placement, scheduling_order
 from batchyard.core.scheduling.promises import Promise, beside
 from batchyard.core.scheduling.reservation import reserve
+from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
-
-
-@dataclass(slots=True, frozen=True)
-class Preemption:
-    """A run that is to make room for a job of higher priority."""
-
-    run: Run
-    places: int
-    """How many places; more than one only of an array."""
-    by: Key
-
 
 AT_ONCE = 100
 """How many places one pass takes from others at most."""
 
 
-@dataclass(slots=True)
-class Preemptions:
-    """What is to be displaced, and for whom."""
-
-    preemptions: list[Preemption] = field(default_factory=list)
-    served: set[Key] = field(default_factory=set)
-    """The waiting jobs for which room is made by that or is coming already."""
-    unserved: set[Key] = field(default_factory=set)
-    """Those for which there was none to make; an array may be both, as it asks for many places."""
-    promises: dict[str, Promise] = field(default_factory=dict)
-    """What is kept for those served, by environment."""
-
-
-def preempt(
-    snapshot: Snapshot,
-    placements: Mapping[Key, Placement],
-    holds: Iterable[tuple[Key, Hold]],
-    ledger: Ledger,
-    now: float,
-) -> Preemptions:
+def preempt(this_pass: SchedulingPass) -> None:
     """Decide what is to be displaced for those who wait."""
-    fronts = _fronts(snapshot, holds)
+    fronts = _fronts(this_pass)
     if not fronts:
-        return Preemptions()
-    pass_ = _Pass(snapshot, ledger, now)
-    for queue in scheduling_order(snapshot.queues.values()):
+        return
+    room = _Room(this_pass)
+    for queue in this_pass.queues:
         if queue.name in fronts:
-            pass_.serve(queue, placements, fronts[queue.name])
-    return pass_.result()
+            room.serve(queue, fronts[queue.name])
+    room.enter()
 
 
-def _fronts(snapshot: Snapshot, holds: Iterable[tuple[Key, Hold]]) -> dict[str, tuple[str, ...]]:
+def _fronts(this_pass: SchedulingPass) -> dict[str, tuple[str, ...]]:
     """The environments that the first waiting job of a queue which may displace others waits for, by queue."""
-    found: dict[str, tuple[str, ...]] = {}
-    for key, hold in holds:
+    snapshot, found = this_pass.snapshot, dict[str, tuple[str, ...]]()
+    for key, hold in this_pass.holds:
         queue = snapshot.queues[snapshot.jobs[key].queue]
         if hold.environments and queue.preempts_after is not None:
             found.setdefault(queue.name, hold.environments)
@@ -95,13 +64,14 @@ class _Victim:
     by: Key = ("", "")
 
 
-class _Pass:
+class _Room:
     """Room and victims by environment; both change as jobs are served."""
 
-    def __init__(self, snapshot: Snapshot, ledger: Ledger, now: float) -> None:
-        self._snapshot = snapshot
-        self._ledger = ledger
-        self._now = now
+    def __init__(self, this_pass: SchedulingPass) -> None:
+        self._pass = this_pass
+        self._snapshot = this_pass.snapshot
+        self._ledger = this_pass.ledger
+        self._now = this_pass.now
         self._room: dict[str, Resources] = {}
         self._victims: dict[str, list[_Victim]] = {}
         self._left = AT_ONCE
@@ -110,48 +80,47 @@ class _Pass:
         """By the environment in which they have room made for them."""
         self._awaited: dict[str, Promise] = {}
 
-    def serve(self, queue: Queue, placements: Mapping[Key, Placement], environments: tuple[str, ...]) -> None:
+    def serve(self, queue: Queue, environments: tuple[str, ...]) -> None:
         """Make room for the jobs of a queue in their order, up to the first for which there is none to make."""
         snapshot = self._snapshot
-        share_order = FairShareOrder(
-            queue, snapshot.backlog, snapshot.resolved, snapshot.usage.get(queue.name), self._now
-        )
-        limits = self._allowances(placements)
-        for key in behind(share_order, placements):
+        order, limits = self._pass.order(queue), self._limits()
+        for key in self._pass.behind(order):
             if not self._able(key, environments):
                 continue  # it waits aside, for something that no end of a run brings
             demand = snapshot.demands.get(key)
             bound = (demand.environment,) if demand is not None and demand.environment else environments
             for _ in range(demand.total if demand is not None else 1):
-                if limits.refusal(queue, share_order.share, snapshot.resolved[key]) is not None:
+                if limits.refusal(queue, order.share, snapshot.resolved[key]) is not None:
                     break
                 environment = self._make_room(queue, key, bound) if self._left > 0 else None
                 if environment is None:
                     self._unserved.add(key)
                     self._await(queue, key, bound)
                     return
-                limits.charge(queue, share_order.share, snapshot.resolved[key])
+                limits.charge(queue, order.share, snapshot.resolved[key])
                 self._served.setdefault(environment, set()).add(key)
 
-    def _allowances(self, placements: Mapping[Key, Placement]) -> Limits:
+    def _limits(self) -> Limits:
         """What may still start, once what was placed in this pass has."""
         limits = self._snapshot.limits()
-        for placement in placements.values():
+        for placement in self._pass.placements.values():
             job, resolved = self._snapshot.jobs[placement.key], self._snapshot.resolved[placement.key]
             for _ in range(placement.count):
                 limits.charge(self._snapshot.queues[job.queue], job.share, resolved)
         return limits
 
-    def result(self) -> Preemptions:
-        """What it came to."""
-        preemptions = [
+    def enter(self) -> None:
+        """Add to the pass what it came to."""
+        this_pass = self._pass
+        this_pass.preemptions += [
             Preemption(victim.run, victim.taken, victim.by)
             for victim in chain.from_iterable(self._victims.values())
             if victim.taken
         ]
-        promises = {name: Promise(self._now, self._room[name], keys) for name, keys in self._served.items()}
-        served = set[Key]().union(*self._served.values())
-        return Preemptions(preemptions, served, self._unserved, self._awaited | promises)
+        this_pass.served.update(*self._served.values())
+        this_pass.unserved |= self._unserved
+        this_pass.promises |= self._awaited
+        this_pass.promises |= {name: Promise(self._now, self._room[name], keys) for name, keys in self._served.items()}
 
     def _await(self, queue: Queue, key: Key, environments: tuple[str, ...]) -> None:
         """Promise a job the moment from which on what now runs has run for long enough to be displaced for it.

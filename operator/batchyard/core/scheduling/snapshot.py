@@ -15,10 +15,10 @@ from batchyard.core.model.resources import Resources
 from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.ledger import Charge, Pool
 from batchyard.core.scheduling.limits import Limits, Name
-from batchyard.core.scheduling.placement import Placement
 
 
 @dataclass(slots=True)

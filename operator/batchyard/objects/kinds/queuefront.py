@@ -10,7 +10,7 @@ from typing import Any
 
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.scheduling.placement import Hold
+from batchyard.core.scheduling.decisions import Hold
 from batchyard.objects.brevity import DETAIL_BYTES, MESSAGE_BYTES, brief
 from batchyard.objects.times import format_time, parse_time
 

@@ -22,7 +22,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.status import TERMINAL, Status
-from batchyard.core.scheduling.placement import Placement
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound, TooLarge
 from batchyard.kube.protocol import KubeApi, Object

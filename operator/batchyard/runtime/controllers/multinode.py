@@ -13,7 +13,7 @@ from batchyard.core.model.environment import Environment
 from batchyard.core.model.gang import Gang
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Pod, Refusal, Run
-from batchyard.core.scheduling.placement import Placement
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.kube.errors import AlreadyExists, ApiError
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, SERVICES

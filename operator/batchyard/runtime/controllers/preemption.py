@@ -13,7 +13,7 @@ from batchyard.core.insight.announcements import Announcement
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling.preemption import Preemption
+from batchyard.core.scheduling.decisions import Preemption
 from batchyard.core.scheduling.snapshot import Snapshot
 from batchyard.kube.errors import ApiError, Conflict, NotFound
 from batchyard.kube.protocol import KubeApi

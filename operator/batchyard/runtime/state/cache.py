@@ -23,7 +23,7 @@ from batchyard.core.model.status import BEFORE_THE_QUEUE, TERMINAL, WAITING, Sta
 from batchyard.core.planner.containment import left_out
 from batchyard.core.planner.results import Settled
 from batchyard.core.scheduling.backlog import Backlog
-from batchyard.core.scheduling.placement import Placement
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.snapshot import Snapshot
 from batchyard.objects.kinds.batchjob import read_batchjob
 from batchyard.objects.kinds.batchjobstatus import read_status

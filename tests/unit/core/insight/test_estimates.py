@@ -19,9 +19,9 @@ from batchyard.core.model.queue import FairShare, QueueLimits
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Status
 from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.decisions import Hold
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.ledger import Charge, with_pods
-from batchyard.core.scheduling.placement import Hold
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
 

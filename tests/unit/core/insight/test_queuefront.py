@@ -7,7 +7,7 @@ from batchyard.api.reasons import DOCUMENTATION, Reason
 from batchyard.core.insight.queuefront import fronts, listed, why
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.status import Status
-from batchyard.core.scheduling.placement import Hold
+from batchyard.core.scheduling.decisions import Hold
 from unit.samples import make_job
 
 FULL = Hold("InsufficientCapacity", "full")

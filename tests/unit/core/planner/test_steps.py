@@ -13,7 +13,7 @@ from batchyard.core.model.status import Status
 from batchyard.core.planner.results import Settled
 from batchyard.core.planner.schedule import place
 from batchyard.core.planner.settle import settle
-from batchyard.core.scheduling.placement import Placement
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import (
     DEFINITION_UID,

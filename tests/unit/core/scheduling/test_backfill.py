@@ -7,9 +7,9 @@ from batchyard.core.model.array import ArrayDemand, ArrayShape
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import FairShare, QueueLimits
 from batchyard.core.planner.schedule import place
-from batchyard.core.scheduling.backfill import DEPTH
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.ledger import Charge
+from batchyard.core.scheduling.schedulingpass import DEPTH
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
 

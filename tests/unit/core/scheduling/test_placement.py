@@ -9,8 +9,8 @@ import pytest
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.environment import Node
 from batchyard.core.model.job import BatchJob
-from batchyard.core.model.queue import FairShare, QueueLimits
-from batchyard.core.scheduling.placement import Hold, Placement, scheduling_order
+from batchyard.core.model.queue import FairShare, QueueLimits, scheduling_order
+from batchyard.core.scheduling.decisions import Hold, Placement
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, decisions_of, make_environment, make_job, make_node, make_queue, waiting
 

@@ -8,7 +8,7 @@ import pytest
 from batchyard.api.models.jobqueue import JobQueueStatus
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.job import BatchJob
-from batchyard.core.scheduling.placement import Hold
+from batchyard.core.scheduling.decisions import Hold
 from batchyard.objects.kinds.queuefront import blocked_since, render_front, shown_front
 from unit.objects.conftest import Golden
 from unit.samples import NOW, make_job

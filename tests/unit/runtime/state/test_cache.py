@@ -8,7 +8,7 @@ from batchyard.api import names
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.admission.dependencies import remember
 from batchyard.core.model.status import EndedDependency, Status
-from batchyard.core.scheduling.placement import Placement
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.errors import Forbidden, Invalid
 from batchyard.kube.protocol import Object

@@ -62,8 +62,6 @@ class FairShareOrder:
         self._current = ""
         self._stays = False
         self._first: dict[str, Entry] = {}
-        self._asked: dict[int, int] = {}
-        """Milli-vCPU by the identity of what jobs were resolved to, which many of them share."""
         share_queues = backlog.share_queues(queue.name)
         self._allowed = self._allowed_part(share_queues)
         self._heads: list[tuple[float, tuple[float, float, str, str], str]] = []
@@ -133,8 +131,5 @@ class FairShareOrder:
             return 0.0
         weighs, used, in_use = self._costs[share]
         held = in_use + self._granted.get(share, 0)
-        resolved = self._resolved[key_of(entry)]
-        asked = self._asked.get(id(resolved))
-        if asked is None:
-            asked = self._asked[id(resolved)] = vcpus_of(resolved.request)
+        asked = vcpus_of(self._resolved[key_of(entry)].request)
         return _turn(weighs, used, held, asked, self._window)

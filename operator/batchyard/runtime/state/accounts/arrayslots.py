@@ -12,7 +12,7 @@ from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling import arrayslots
-from batchyard.core.scheduling.placement import Placement
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.runtime.state.accounts.charges import Charges
 from batchyard.runtime.state.accounts.shares import Shares
 from batchyard.runtime.state.runs import Runs

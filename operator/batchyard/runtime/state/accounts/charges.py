@@ -14,9 +14,9 @@ from batchyard.core.model.resources import add, subtract
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling import arrayslots
 from batchyard.core.scheduling.consumption import Consumption
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.ledger import Charge, places
 from batchyard.core.scheduling.limits import needs
-from batchyard.core.scheduling.placement import Placement
 from batchyard.runtime.state.accounts.consumption import Consumptions
 from batchyard.runtime.state.accounts.limitusage import LimitUsage
 from batchyard.runtime.state.catalogue import Catalogue

@@ -10,7 +10,7 @@ from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.job import Key
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.consumption import Consumption
-from batchyard.core.scheduling.placement import Placement
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.objects.kinds.consumableresource import read_count
 from batchyard.runtime.state.catalogue import Catalogue
 

@@ -8,9 +8,9 @@ import pytest
 from batchyard.core.model.job import BatchJob
 from batchyard.core.model.queue import FairShare
 from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.decisions import Hold, Placement
 from batchyard.core.scheduling.fairshare.order import FairShareOrder, weight
 from batchyard.core.scheduling.fairshare.usage import Usage
-from batchyard.core.scheduling.placement import Hold, Placement
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, decisions_of, make_environment, make_job, make_node, make_queue, waiting
 

@@ -7,7 +7,7 @@ import pytest
 
 from batchyard.core.model.queue import FairShare
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling.placement import Placement
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.runtime.state.accounts.shares import COUNT_SECONDS, Shares
 from batchyard.runtime.state.catalogue import Catalogue
 from unit.samples import NOW, make_job, make_queue, make_run, succeeded

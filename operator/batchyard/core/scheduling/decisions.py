@@ -1,0 +1,63 @@
+"""What a pass decides about a job: it starts somewhere, does not start now, or makes another one make room."""
+
+from dataclasses import dataclass
+
+from batchyard.core.model.array import MAIN_RUN, ArrayGrant
+from batchyard.core.model.job import Key
+from batchyard.core.model.objectnames import index_run_name, run_name
+from batchyard.core.model.resources import Resources
+from batchyard.core.model.run import Run
+from batchyard.core.scheduling.limits import Name
+
+
+@dataclass(slots=True, frozen=True)
+class Placement:
+    """A job and the environment it starts in."""
+
+    key: Key
+    environment: str
+    request: Resources
+    """What it takes there; of an array each of its places."""
+    run: int = 1
+    attempt: int = 1
+    """The run to create, decided once: creating it again after a lost answer must mean the same run."""
+    array: ArrayGrant | None = None
+
+    @property
+    def job_names(self) -> list[str]:
+        """The Kubernetes Jobs that it stands for; of a multi-node job that of the main node."""
+        name = self.key[1]
+        if self.array is None:
+            return [run_name(name, self.run)]
+        main = [run_name(name, MAIN_RUN)] if self.array.slots else []
+        return main + [index_run_name(name, each.run, each.index) for each in self.array.retries]
+
+    @property
+    def count(self) -> int:
+        """How many times the request is taken."""
+        return self.array.count if self.array is not None else 1
+
+
+@dataclass(slots=True, frozen=True)
+class Hold:
+    """Why a job that was looked at does not start now."""
+
+    reason: str
+    message: str
+    stalled: bool = False
+    environments: tuple[str, ...] = ()
+    """The environments that are full for it, of a job that goes before all others that wait for them."""
+    lacks: Name | None = None
+    """The limit that is used up, of a job that goes before all others that wait for it."""
+    ends_share_queue: bool = False
+    """Whether nobody behind the job in its share queue may start either."""
+
+
+@dataclass(slots=True, frozen=True)
+class Preemption:
+    """A run that is to make room for a job of higher priority."""
+
+    run: Run
+    places: int
+    """How many places; more than one only of an array."""
+    by: Key

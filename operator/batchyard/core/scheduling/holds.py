@@ -1,0 +1,141 @@
+"""The sentences in which a job is told why it does not start now, and what would help."""
+
+from collections.abc import Iterable, Mapping
+
+from batchyard.api.reasons import Reason
+from batchyard.core.model.definition import Resolved
+from batchyard.core.model.environment import Environment
+from batchyard.core.model.gang import Gang
+from batchyard.core.model.queue import Queue
+from batchyard.core.model.resources import Resources, describe
+from batchyard.core.scheduling.decisions import Hold
+from batchyard.core.scheduling.ledger import Pool
+from batchyard.core.scheduling.limits import LimitViolation
+
+
+def bound_to(environment: str) -> Hold:
+    """Why an array that has begun gets no further places."""
+    message = f"environment {environment}, in which the array runs, is disabled or does not exist"
+    return Hold(Reason.COMPUTE_ENVIRONMENT_DISABLED, message)
+
+
+def at_limit(violation: LimitViolation) -> Hold:
+    """Why a job waits that would exceed a limit, or lacks a consumable resource."""
+    return Hold(
+        violation.reason,
+        violation.message,
+        violation.stalled,
+        lacks=violation.lacks,
+        ends_share_queue=violation.ends_share_queue,
+    )
+
+
+def misfit(queue: Queue, resolved: Resolved, enabled: list[str], pools: Mapping[str, Pool]) -> Hold:
+    """Why none of the environments could hold a job even when empty."""
+    if not any(pools[name].nodes for name in enabled):
+        names = ", ".join(enabled)
+        return Hold(Reason.NO_NODES, f"no usable node in {_environments(enabled)} {names} of queue {queue.name}")
+    if resolved.gang is not None:
+        message = _too_many(queue, resolved.request, resolved.gang, enabled, pools)
+        return Hold(Reason.EXCEEDS_CAPACITY, message, stalled=True)
+    offers = "; ".join(f"{name}: {_offer(pools[name])}" for name in enabled)
+    remedy = "lower its requests, or add larger nodes"
+    if resolved.ungrown is not None:
+        remedy = (
+            "its memory has grown since it ran out of it: add larger nodes, or submit it anew with a lower "
+            "retryStrategy.onOutOfMemory.maxMemory"
+        )
+    return Hold(
+        Reason.EXCEEDS_CAPACITY,
+        f"the job needs {describe(resolved.request)}, more than any environment of queue {queue.name} could ever "
+        f"give one pod ({offers}); {remedy}",
+        stalled=True,
+    )
+
+
+def _too_many(queue: Queue, request: Resources, gang: Gang, enabled: list[str], pools: Mapping[str, Pool]) -> str:
+    totals = "; ".join(f"{name}: {_total(pools[name])}" for name in enabled)
+    each = " or ".join(dict.fromkeys(describe(group.request) for group in gang.groups))
+    return (
+        f"the job needs {gang.size} nodes at once ({each} each, {describe(request)} in all), more than any "
+        f"environment of queue {queue.name} could ever give ({totals}); lower its requests or its number of nodes, "
+        "or add nodes"
+    )
+
+
+def full(queue: Queue, request: Resources, candidates: list[str], holder: Queue | None) -> Hold:
+    """Why a job waits that some environments could hold. `holder` is the queue for which they are held, if for one."""
+    names = ", ".join(candidates)
+    if holder is not None and holder.name != queue.name:
+        return Hold(
+            Reason.WAITING_FOR_HIGHER_PRIORITY,
+            f"{_environments(candidates)} {names} {_is(candidates)} held for a job of queue {holder.name} "
+            f"(priority {holder.priority}), which goes before queue {queue.name} (priority {queue.priority})",
+        )
+    waits = f"waits for {describe(request)} to become free in {_environments(candidates)} {names}"
+    if queue.fair_share is not None:
+        return Hold(
+            Reason.INSUFFICIENT_CAPACITY,
+            f"next in its share of queue {queue.name}; {waits}, where the share that has used least goes first",
+            environments=tuple(candidates),
+        )
+    message = f"next in queue {queue.name}; {waits}"
+    return Hold(Reason.INSUFFICIENT_CAPACITY, message, environments=tuple(candidates))
+
+
+def blocked(queue: Queue, known: list[Environment], enabled: list[str]) -> Hold | None:
+    """Why nothing of a queue can start, if so. `known` are those of its environments that exist."""
+    if not queue.enabled:
+        return Hold(Reason.JOB_QUEUE_DISABLED, f"queue {queue.name} is disabled: spec.state of the JobQueue")
+    if not known:
+        missing = ", ".join(queue.environments)
+        return Hold(
+            Reason.COMPUTE_ENVIRONMENT_NOT_FOUND,
+            f"queue {queue.name} names {_environments(queue.environments)} {missing}, none of which exists",
+        )
+    if enabled:
+        return None
+    refused = next((environment for environment in known if environment.refusal), None)
+    if refused is not None:
+        message = f"environment {refused.name} of queue {queue.name} cannot be used: {refused.refusal}"
+        return Hold(Reason.INVALID_SPEC, message, stalled=True)
+    names = [environment.name for environment in known]
+    return Hold(
+        Reason.COMPUTE_ENVIRONMENT_DISABLED,
+        f"{_environments(names)} {', '.join(names)} of queue {queue.name} {_is(names)} disabled",
+    )
+
+
+def kept_back(queue: Queue, request: Resources, candidates: list[str]) -> Hold:
+    """Why a job waits although there is room."""
+    return Hold(
+        Reason.RESERVED_FOR_OTHER_SHARES,
+        f"next in its share of queue {queue.name}; what is free in {_environments(candidates)} {', '.join(candidates)} "
+        f"is too little for {describe(request)} beside what computeReservation keeps back for further shares",
+    )
+
+
+def _offer(pool: Pool) -> str:
+    if not pool.nodes:
+        return "no usable node"
+    shapes = [{name: amount for name, amount in shape.items() if name in _SHOWN} for shape in pool.shapes]
+    largest = max(shapes, key=lambda shape: (shape.get("cpu", 0), shape.get("memory", 0)))
+    ceilings = pool.environment.ceilings
+    limit = f", at most {describe(ceilings)} in all" if ceilings else ""
+    return f"largest node {describe(largest)}{limit}"
+
+
+def _total(pool: Pool) -> str:
+    total = describe({name: amount for name, amount in pool.capacity.items() if name in _SHOWN | {"pods"}})
+    return f"{pool.nodes} {'node' if pool.nodes == 1 else 'nodes'}, {total} in all, {_offer(pool)}"
+
+
+_SHOWN = frozenset({"cpu", "memory", "nvidia.com/gpu", "amd.com/gpu"})
+
+
+def _environments(names: Iterable[str]) -> str:
+    return "environment" if len(list(names)) == 1 else "environments"
+
+
+def _is(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
