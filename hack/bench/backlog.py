@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from batchyard.core.model.definition import Definition, Resolved, Revision
 from batchyard.core.model.environment import Environment, Node
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.queue import FairShare, Queue
 from batchyard.core.model.resources import Resources, add, subtract
 from batchyard.core.model.run import Run
@@ -49,7 +50,7 @@ class Operator:
         self.statuses: dict[Key, Status] = {}
         self.resolved: dict[Key, Resolved] = {}
         self.jobs: dict[Key, BatchJob] = {}
-        self.runs: dict[str, dict[int, Run]] = {}
+        self.runs: dict[str, JobRuns] = {}
         self.running: list[Run] = []
         self.used: dict[str, Resources] = {}
         self.backlog = Backlog()
@@ -60,7 +61,6 @@ class Operator:
             statuses=self.statuses,
             resolved=self.resolved,
             runs=self.runs,
-            pods={},
             granted={},
             queues={queue.name: queue for queue in made},
             environments={POOL: environment},
@@ -92,7 +92,7 @@ class Operator:
         """Let the oldest runs succeed."""
         ended, self.running = self.running[:count], self.running[count:]
         for run in ended:
-            self.runs[run.owner_uid] = {1: run._replace(condition="Complete", ended_at=self.now)}
+            self.runs[run.owner_uid] = JobRuns({1: run._replace(condition="Complete", ended_at=self.now)})
             self.used[POOL] = subtract(self.used[POOL], with_pods(run.request))
             if usage := self.usage.get(run.queue):
                 usage.stop(run.uid, self.now)
@@ -139,7 +139,7 @@ class Operator:
             active=1,
             share=job.share,
         )
-        self.runs[job.uid] = {1: run}
+        self.runs[job.uid] = JobRuns({1: run})
         self.running.append(run)
         self.used[POOL] = add(self.used.get(POOL, {}), with_pods(placement.request))
         if usage := self.usage.get(job.queue):

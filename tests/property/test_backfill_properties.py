@@ -14,7 +14,7 @@ from batchyard.core.scheduling.decisions import Hold, Placement
 from batchyard.core.scheduling.ledger import Charge, Ledger, with_pods
 from batchyard.core.scheduling.reservation import Reservation, ends_of, latest_end, reserve
 from batchyard.core.scheduling.snapshot import Snapshot
-from unit.samples import NOW, decisions_of, make_job, make_node, make_pod, make_run, waiting
+from unit.samples import NOW, by_job, decisions_of, make_job, make_node, make_pod, make_run, waiting
 
 CAPACITY = 8
 
@@ -38,8 +38,8 @@ def make(running: list[tuple[int, int | None, int | None]], line: list[tuple[int
     }
     everybody = dict(snapshot.jobs)
     charges: dict[Hashable, Charge] = {}
-    mains: dict[str, dict[int, Run]] = {}
-    pods: dict[str, dict[str, Pod]] = {}
+    mains: list[Run] = []
+    pods: list[Pod] = []
     used: Resources = {}
     for at, (size, limit, start) in enumerate(running):
         if used.get("cpu", 0) + 1000 * size > 1000 * CAPACITY:
@@ -48,12 +48,13 @@ def make(running: list[tuple[int, int | None, int | None]], line: list[tuple[int
         run = make_run(owner=job.key, owner_uid=job.uid, name=f"run-{at}-1", request={"cpu": 1000 * size})
         charges[at] = Charge("pool", with_pods(run.request), job.key, run)
         used = add(used, charges[at].amount)
-        everybody[job.key], mains[job.uid] = job, {1: run}
+        everybody[job.key] = job
+        mains.append(run)
         resolved[job.key] = replace(snapshot.resolved[jobs[0].key], timeout_seconds=limit, request=run.request)
         if start is not None:
-            pods[job.uid] = {run.name: make_pod(run=run.name, owner_uid=job.uid, started_at=NOW + start)}
+            pods.append(make_pod(run=run.name, owner_uid=job.uid, started_at=NOW + start))
     return replace(
-        snapshot, jobs=everybody, resolved=resolved, charges=charges, runs=mains, pods=pods, used={"pool": used}
+        snapshot, jobs=everybody, resolved=resolved, charges=charges, runs=by_job(mains, pods), used={"pool": used}
     )
 
 

@@ -11,7 +11,7 @@ from batchyard.core.model.run import Pod, Run
 from batchyard.core.planner.schedule import place
 from batchyard.core.scheduling.ledger import Charge, with_pods
 from batchyard.core.scheduling.snapshot import Snapshot
-from unit.samples import NOW, make_job, make_node, make_pod, make_queue, make_run, waiting
+from unit.samples import NOW, by_job, make_job, make_node, make_pod, make_queue, make_run, waiting
 
 CAPACITY = 8
 MINIMUM = 60
@@ -43,8 +43,8 @@ class World:
             ],
         )
         charges: dict[Hashable, Charge] = {}
-        runs: dict[str, dict[int, Run]] = {}
-        pods: dict[str, dict[str, Pod]] = {}
+        runs: list[Run] = []
+        pods: list[Pod] = []
         used: Resources = {}
         everybody = dict(snapshot.jobs)
         for name, (queue, size, since) in self.running.items():
@@ -52,9 +52,10 @@ class World:
             run = make_run(name=f"{name}-1", owner=job.key, owner_uid=name, queue=queue, request={"cpu": 1000 * size})
             charges[name] = Charge("pool", with_pods(run.request), job.key, run)
             used = add(used, charges[name].amount)
-            runs[name], everybody[job.key] = {1: run}, job
-            pods[name] = {run.name: make_pod(run=run.name, owner_uid=name, started_at=NOW - since)}
-        return replace(snapshot, jobs=everybody, charges=charges, runs=runs, pods=pods, used={"pool": used})
+            runs.append(run)
+            everybody[job.key] = job
+            pods.append(make_pod(run=run.name, owner_uid=name, started_at=NOW - since))
+        return replace(snapshot, jobs=everybody, charges=charges, runs=by_job(runs, pods), used={"pool": used})
 
     def displaced(self) -> list[str]:
         return [each.run.owner[1] for each in place(self.snapshot(), [], NOW).preemptions]

@@ -25,7 +25,7 @@ from batchyard.core.scheduling.decisions import Placement, Preemption
 from batchyard.core.scheduling.ledger import Charge, places
 from batchyard.core.scheduling.limits import Name
 from batchyard.core.scheduling.snapshot import Snapshot
-from unit.samples import NOW, make_job, make_node, make_pod, make_queue, make_run, waiting
+from unit.samples import NOW, by_job, make_job, make_node, make_pod, make_queue, make_run, waiting
 
 CAPACITY = 8
 GRACE = 3
@@ -176,22 +176,22 @@ class World:
             *line, requests=sizes, nodes=[make_node(cpu=f"{CAPACITY}")], queues=self.queues, demands=demands
         )
         charges: dict[Hashable, Charge] = {}
-        runs: dict[str, dict[int, Run]] = {}
-        pods: dict[str, dict[str, Pod]] = {}
+        runs: list[Run] = []
+        pods: list[Pod] = []
         arrays: dict[Key, Run] = {}
         resolved = dict(snapshot.resolved)
         some = waiting(make_job("some")).resolved["media", "some"]
         for run, count in self._running():
             name, key = run.owner[1], run.owner
             charges[name] = Charge("pool", places(run.request, count), key, run)
-            runs[name] = {1: run}
+            runs.append(run)
             resolved[key] = replace(some, request=run.request)
             if run.indexed is not None:
                 arrays[key] = run
                 continue
             single = self.singles[name]
             leaving = "EvictionByEvictionAPI" if single.leaves is not None else ""
-            pods[name] = {run.name: make_pod(run=run.name, owner_uid=name, started_at=single.began, disruption=leaving)}
+            pods.append(make_pod(run=run.name, owner_uid=name, started_at=single.began, disruption=leaving))
         for name, single in self.singles.items():
             if ("media", name) in resolved:
                 resolved["media", name] = replace(resolved["media", name], timeout_seconds=single.limit)
@@ -206,8 +206,7 @@ class World:
             jobs={("media", name): job for name, job in jobs.items()},
             resolved=resolved,
             charges=charges,
-            runs=runs,
-            pods=pods,
+            runs=by_job(runs, pods),
             arrays=arrays,
             used={"pool": used},
             limit_usage=held,

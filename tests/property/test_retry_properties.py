@@ -7,11 +7,14 @@ from hypothesis import strategies as st
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.models.strategy import ExitAction
+from batchyard.core.admission.admitted import Admitted
 from batchyard.core.definition import memorygrowth
 from batchyard.core.lifecycle.exitrules import first_match
 from batchyard.core.lifecycle.outcome import of_run
 from batchyard.core.lifecycle.single import next_run, observe
+from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.model.definition import ExitRule, MemoryGrowth, Resolved, RetryPolicy
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.resources import pod_requests
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import TERMINAL, Status
@@ -52,14 +55,15 @@ def test_attempts_are_counted_once_and_decisions_survive_a_restart(
 ) -> None:
     fresh = resolved = replace(make_resolved(), retry=policy)
     status = Status(JobState.RUNNABLE, revision=3)
-    runs: dict[int, Run] = {}
-    pods: dict[str, Pod] = {}
+    runs = JobRuns()
     for end, restarts in story:
         number, attempt = next_run(status)
         run, pod = ended(end, number, attempt, resolved.request["memory"])
-        runs[number], pods[pod.run] = run, pod
-        told = observe(JOB, status, resolved, runs, pods, NOW + 60).status
-        assert observe(JOB, status, fresh, runs, pods, NOW + 60).status == told, "who starts anew decides otherwise"
+        runs.mains[number], runs.pods[pod.run] = run, pod
+        told, anew = (
+            observe(JOB, Admitted(status, each), runs, Surroundings(), NOW + 60).status for each in (resolved, fresh)
+        )
+        assert anew == told, "who starts anew decides otherwise"
         status = told
         assert [each.attempt for each in status.attempts if each.reason != "Interrupted"] == list(
             range(1, attempt + (end != "interrupted"))

@@ -10,6 +10,7 @@ from batchyard.core.definition.template import resolve
 from batchyard.core.model.definition import Definition, Resolved, Revision
 from batchyard.core.model.environment import Environment, Node
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, parse_resources
 from batchyard.core.model.run import Pod, Run
@@ -175,6 +176,28 @@ def pods_by_run(*pods: Pod) -> dict[str, Pod]:
     return {pod.run: pod for pod in pods}
 
 
+def job_runs(runs: Iterable[Run], pods: Iterable[Pod] = (), **fields: Any) -> JobRuns:
+    """What runs of one job."""
+    found = JobRuns(pods=pods_by_run(*pods), **fields)
+    for run in runs:
+        if run.main_uid:
+            found.children[run.name] = run
+        elif run.index is not None:
+            found.indexes[run.name] = run
+        else:
+            found.mains[run.number] = run
+    return found
+
+
+def by_job(runs: Iterable[Run], pods: Iterable[Pod] = ()) -> dict[str, JobRuns]:
+    """What runs of jobs, under their uids."""
+    runs, pods = list(runs), list(pods)
+    return {
+        uid: job_runs([run for run in runs if run.owner_uid == uid], [pod for pod in pods if pod.owner_uid == uid])
+        for uid in dict.fromkeys([*(run.owner_uid for run in runs), *(pod.owner_uid for pod in pods)])
+    }
+
+
 def dependents_of(jobs: Iterable[BatchJob]) -> dict[Key, set[Key]]:
     """The index of the cache."""
     found: dict[Key, set[Key]] = {}
@@ -203,15 +226,6 @@ def make_snapshot(
     jobs = list(jobs)
     environments = [make_environment()] if environments is None else list(environments)
     nodes = [make_node()] if nodes is None else list(nodes)
-    by_owner: dict[str, dict[int, Run]] = {}
-    for run in runs:
-        by_owner.setdefault(run.owner_uid, {})[run.number] = run
-    children_by_owner: dict[str, dict[str, Run]] = {}
-    for child in children:
-        children_by_owner.setdefault(child.owner_uid, {})[child.name] = child
-    pods_by_owner: dict[str, dict[str, Pod]] = {}
-    for pod_ in pods:
-        pods_by_owner.setdefault(pod_.owner_uid, {})[pod_.run] = pod_
     defaults: dict[str, Any] = {
         "definitions": {("media", "transcode"): make_definition()},
         "revisions": {("media", "transcode"): {3: make_revision(3)}},
@@ -224,9 +238,7 @@ def make_snapshot(
         jobs={job.key: job for job in jobs},
         statuses={job.key: Status() for job in jobs} if statuses is None else statuses,
         resolved=resolved or {},
-        runs=by_owner,
-        pods=pods_by_owner,
-        children=children_by_owner,
+        runs=by_job([*runs, *children], pods),
         granted=granted or {},
         queues={queue.name: queue for queue in ([make_queue()] if queues is None else queues)},
         environments={environment.name: environment for environment in environments},

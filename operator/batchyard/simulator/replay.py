@@ -77,7 +77,6 @@ class Replay:
             statuses={},
             resolved=self._resolved,
             runs={},
-            pods={},
             granted={},
             queues=self._queues,
             environments=self._environments,

@@ -17,8 +17,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
-from batchyard.core.model.run import Run
-from batchyard.core.scheduling import arrayslots
+from batchyard.core.model.run import Pod, Run
 from batchyard.core.scheduling.decisions import Hold
 from batchyard.core.scheduling.ledger import Charge, Ledger, places, with_pods
 from batchyard.core.scheduling.reservation import time_limit
@@ -206,7 +205,7 @@ def _waiting(
     demand, run = snapshot.demands[key], snapshot.arrays.get(key)
     if run is not None:
         left, rate = run.indexed.unfinished if run.indexed else 0, _rate(snapshot, seen, job, run, now)
-        until = now + max(left - arrayslots.taken(run), 0) / rate if rate else inf
+        until = now + max(left - run.slots_taken, 0) / rate if rate else inf
         return _Waiting((run.environment,), until=until)
     return _Waiting(
         tuple(candidates),
@@ -228,9 +227,10 @@ def _ends(snapshot: Snapshot, seen: Observation, now: float) -> Iterator[_Event]
         if run is not None and run.indexed is not None:
             yield from _ends_of_array(snapshot, seen, job, charge, run, now)
             continue
-        if run is not None and run.index is None:  # a multi-node job goes by its main node
-            run = snapshot.runs.get(run.owner_uid, {}).get(run.number, run)
-        pod = snapshot.pods.get(run.owner_uid, {}).get(run.name) if run is not None else None
+        pod: Pod | None = None
+        if run is not None:  # a multi-node job goes by its main node
+            runs = snapshot.runs_of(run.owner_uid)
+            pod = runs.pods.get(runs.current(run).name)
         elapsed = now - pod.started_at if pod is not None and pod.started_at is not None else 0.0
         remaining = _seconds(seen.durations, job, resolved, elapsed) - elapsed
         yield _event(now + max(remaining, 0.0), charge.environment, charge.amount)
@@ -239,7 +239,7 @@ def _ends(snapshot: Snapshot, seen: Observation, now: float) -> Iterator[_Event]
 def _ends_of_array(
     snapshot: Snapshot, seen: Observation, job: BatchJob, charge: Charge, run: Run, now: float
 ) -> Iterator[_Event]:
-    taken, rate = arrayslots.taken(run), _rate(snapshot, seen, job, run, now)
+    taken, rate = run.slots_taken, _rate(snapshot, seen, job, run, now)
     if run.indexed is None or not taken or not rate:
         return
     if job.key not in seen.reclaims:
@@ -255,7 +255,7 @@ def _ends_of_array(
 
 def _rate(snapshot: Snapshot, seen: Observation, job: BatchJob, run: Run, now: float) -> float:
     """How many indexes of an array end per second: as many as so far, once some have; 0 where that is not known."""
-    status, taken = snapshot.statuses[job.key], arrayslots.taken(run)
+    status, taken = snapshot.statuses[job.key], run.slots_taken
     if run.indexed is None or not taken:
         return 0.0
     ended = run.indexed.size - run.indexed.unfinished

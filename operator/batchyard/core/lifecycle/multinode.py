@@ -15,27 +15,26 @@ from batchyard.core.lifecycle.startup import asks_at, gives_up_at
 from batchyard.core.lifecycle.takeback import Holdup, Patience
 from batchyard.core.model.environment import Node
 from batchyard.core.model.gang import Gang
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Status
 from batchyard.core.model.timers import earliest
 
 
-def of_main(main: Run, children: Mapping[str, Run]) -> list[Run]:
+def of_main(main: Run, runs: JobRuns) -> list[Run]:
     """The children of a run, in the order of their nodes."""
     return sorted(
-        (child for child in children.values() if child.main_uid == main.uid), key=lambda child: child.node or 0
+        (child for child in runs.children.values() if child.main_uid == main.uid), key=lambda child: child.node or 0
     )
 
 
-def missing(
-    gang: Gang, status: Status, runs: Mapping[int, Run], children: Mapping[str, Run], main: Pod | None
-) -> list[int]:
+def missing(gang: Gang, status: Status, runs: JobRuns) -> list[int]:
     """The nodes that are to be started now. One whose Job is in the way, being deleted, waits until that is gone."""
     last = status.attempts[-1] if status.attempts else None
-    run = runs.get(last.run) if last is not None and last.stopped_at is None else None
-    if run is None or not calls(run, main):
+    run = runs.mains.get(last.run) if last is not None and last.stopped_at is None else None
+    if run is None or not calls(run, runs.pods.get(status.job_name)):
         return []
-    there = {child.node for child in children.values() if child.number == run.number}
+    there = {child.node for child in runs.children.values() if child.number == run.number}
     return [node for node in range(gang.size) if node != gang.main and node not in there]
 
 
@@ -51,18 +50,18 @@ def calls(run: Run, main: Pod | None) -> bool:
     )
 
 
-def orphaned_children(runs: Mapping[int, Run], children: Mapping[str, Run]) -> list[Run]:
+def orphaned_children(runs: JobRuns) -> list[Run]:
     """The children to be deleted: what still runs of a main node that does not, and all of one that is gone.
 
     While a main node has not been stopped they stay: whoever sees them and it must come to the same decision again.
     """
-    mains = {run.uid: run for run in runs.values()}
+    mains = {run.uid: run for run in runs.mains.values()}
 
     def needless(child: Run) -> bool:
         main = mains.get(child.main_uid)
         return main is None or ((main.ended or main.deleting) and not child.ended)
 
-    return [child for child in children.values() if not child.deleting and needless(child)]
+    return [child for child in runs.children.values() if not child.deleting and needless(child)]
 
 
 def size_of(main: Run) -> int:
@@ -75,10 +74,10 @@ def given_up_at(main: Pod, lack: Pending | Unsatisfiable, grace_seconds: float) 
     return (main.started_at or main.created) + (grace_seconds if isinstance(lack, Pending) else 0)
 
 
-def lingers(main: str, children: Mapping[str, Run], pods: Mapping[str, Pod]) -> bool:
+def lingers(main: str, runs: JobRuns) -> bool:
     """Whether anything but the main node, whose Job has this name, can still run."""
-    return any(not child.ended for child in children.values()) or any(
-        pod.live for name, pod in pods.items() if name != main
+    return any(not child.ended for child in runs.children.values()) or any(
+        pod.live for name, pod in runs.pods.items() if name != main
     )
 
 

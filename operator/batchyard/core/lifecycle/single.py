@@ -6,20 +6,21 @@ crash, gives the same status.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
+from batchyard.core.admission.admitted import Admitted
 from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.definition.runterms import judged_by
 from batchyard.core.lifecycle import attempts, lostnodes, multinode, stopping, takeback
 from batchyard.core.lifecycle.interruption import by_whom
 from batchyard.core.lifecycle.outcome import Outcome, RunResult, not_started, of_run
 from batchyard.core.lifecycle.startup import asks_at, gives_up_at
+from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.transitions import to_running, to_starting
-from batchyard.core.model.definition import Resolved
-from batchyard.core.model.environment import Environment, Node
+from batchyard.core.model.environment import Node
 from batchyard.core.model.job import BatchJob, Stop
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import TAKEN_BACK, TERMINAL, Status
 from batchyard.core.model.timers import earliest
@@ -31,8 +32,6 @@ DEADLINE_GRACE_SECONDS = 10.0
 """The same, for the exit code of a pod that is known to have run into its deadline."""
 
 _WAITS_FOR_POD = "; the next run waits for pod "
-
-_NO_ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType({})
 
 
 @dataclass(slots=True, frozen=True)
@@ -49,38 +48,24 @@ class Progress:
     """Pods whose Events are to be read."""
 
 
-def observe(
-    job: BatchJob,
-    status: Status,
-    resolved: Resolved | None,
-    runs: Mapping[int, Run],
-    pods: Mapping[str, Pod],
-    now: float,
-    children: Mapping[str, Run] | None = None,
-    environments: Mapping[str, Environment] = _NO_ENVIRONMENTS,
-    lack: Pending | Unsatisfiable | None = None,
-    nodes: Mapping[str, Node] | None = None,
-) -> Progress:
-    """Bring the status up to date with the job's runs (by number) and their pods (by the name of their Job).
-
-    `children` are the Jobs of a multi-node job's other nodes, by name; `lack` says why nothing more of it can be made
-    now, if that is so; `nodes` are those of the cluster.
-    """
-    terms = attempts.Terms(job.uid, resolved, now, judged_by(resolved, runs.values()))
-    seen = _Observation(terms, stopping.termination(job), children or {}, environments, lack, nodes or {})
+def observe(job: BatchJob, admitted: Admitted, runs: JobRuns, surroundings: Surroundings, now: float) -> Progress:
+    """Bring the status up to date with what runs of the job."""
+    status, resolved = admitted.status, admitted.resolved
+    terms = attempts.Terms(job.uid, resolved, now, judged_by(resolved, runs.mains.values()))
+    seen = _Observation(terms, stopping.termination(job), runs, surroundings, admitted.lack)
     while status.state not in TERMINAL:
         last = status.attempts[-1] if status.attempts else None
-        newer = min((number for number in runs if last is None or number > last.run), default=None)
+        newer = min((number for number in runs.mains if last is None or number > last.run), default=None)
         if last is not None and last.stopped_at is None:
             # A newer run says that this attempt was closed before and the status write was lost: close it again.
-            progress = _moved_on(status, runs.get(last.run), pods, seen, superseded=newer is not None)
+            progress = _moved_on(status, runs.mains.get(last.run), seen, superseded=newer is not None)
             if progress.status.attempts[-1].stopped_at is None:
                 return progress
             status = progress.status
         if newer is None:
             break
-        status = attempts.adopted(status, runs[newer])
-    return _between(status, pods, seen)
+        status = attempts.adopted(status, runs.mains[newer])
+    return _between(status, seen)
 
 
 @dataclass(slots=True, frozen=True)
@@ -89,10 +74,17 @@ class _Observation:
 
     terms: attempts.Terms
     termination: Stop | None
-    children: Mapping[str, Run]
-    environments: Mapping[str, Environment]
+    runs: JobRuns
+    surroundings: Surroundings
     lack: Pending | Unsatisfiable | None
-    nodes: Mapping[str, Node]
+
+    @property
+    def pods(self) -> Mapping[str, Pod]:
+        return self.runs.pods
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        return self.surroundings.nodes
 
     @property
     def now(self) -> float:
@@ -108,23 +100,21 @@ class _Observation:
         return self.terms.granted.startup_grace_seconds
 
     def patience(self, run: Run) -> takeback.Patience:
-        return takeback.patience(self.grace_seconds, self.environments.get(run.environment))
+        return takeback.patience(self.grace_seconds, self.surroundings.environments.get(run.environment))
 
 
-def _moved_on(
-    status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Observation, *, superseded: bool
-) -> Progress:
+def _moved_on(status: Status, run: Run | None, seen: _Observation, *, superseded: bool) -> Progress:
     """Bring the open attempt up to date with its run."""
-    pod = pods.get(status.attempts[-1].job_name)
+    pod = seen.pods.get(status.attempts[-1].job_name)
     if seen.termination is not None and not superseded:
-        stopped = _stopped(status, run, pods, seen, seen.termination)
+        stopped = _stopped(status, run, seen, seen.termination)
         if stopped is not None:
             return stopped
     if run is None:
         return Progress(attempts.lost(status, seen.terms, superseded=superseded))
     if not run.ended:
-        if seen.children or run.node is not None:
-            return _together(status, run, pods, seen)
+        if seen.runs.children or run.node is not None:
+            return _together(status, run, seen)
         return _under_way(status, run, pod, seen)
     if not superseded and (due := last_word_due(run, pod, seen.now)) is not None:
         return Progress(status, wake_at=due)
@@ -143,24 +133,23 @@ def last_word_due(run: Run, pod: Pod | None, now: float) -> float | None:
     return due if now < due else None
 
 
-def _stopped(
-    status: Status, run: Run | None, pods: Mapping[str, Pod], seen: _Observation, termination: Stop
-) -> Progress | None:
+def _stopped(status: Status, run: Run | None, seen: _Observation, termination: Stop) -> Progress | None:
     """A run that is to be terminated ends as that, unless it ended by itself before."""
     name = status.attempts[-1].job_name
-    pod = pods.get(name)
+    pod = seen.pods.get(name)
     halted = stopping.stop_completed(run, pod)
-    if halted and not multinode.lingers(name, seen.children, pods):
+    if halted and not multinode.lingers(name, seen.runs):
         return Progress(attempts.closed(status, stopping.outcome(termination, run, pod), run, pod, seen.terms))
     if halted or run is None or not run.ended:
         status = stopping.stop_announced(attempts.with_pod(status, pod) if pod else status, termination)
-        kept = next(filter(None, (lostnodes.why(each, seen.nodes) for each in pods.values())), "")
+        kept = next(filter(None, (lostnodes.why(each, seen.nodes) for each in seen.pods.values())), "")
         return Progress(status._replace(message=f"{status.message}. {kept}") if kept else status, seen.look_at)
     return None
 
 
-def _between(status: Status, pods: Mapping[str, Pod], seen: _Observation) -> Progress:
+def _between(status: Status, seen: _Observation) -> Progress:
     """Nothing of the job is to run; what is left of an earlier run may keep the next from starting."""
+    pods = seen.pods
     kept = next(filter(None, (lostnodes.why(pod, seen.nodes) for pod in pods.values())), "")
     if status.state is JobState.RUNNABLE and kept:
         return Progress(status._replace(reason=Reason.NODE_LOST, message=kept, queue_position=None), seen.look_at)
@@ -248,9 +237,10 @@ def _held_up(status: Status, run: Run, pod: Pod | None, holdup: takeback.Holdup,
     return Progress(status, holdup.wake_at(seen.now), holdup.asks(seen.now))
 
 
-def _together(status: Status, run: Run, pods: Mapping[str, Pod], seen: _Observation) -> Progress:
+def _together(status: Status, run: Run, seen: _Observation) -> Progress:
     """The main node of a multi-node job moves it on, unless trouble with another one ends the run."""
-    main, children = pods.get(run.name), multinode.of_main(run, seen.children)
+    pods = seen.pods
+    main, children = pods.get(run.name), multinode.of_main(run, seen.runs)
     outcome, wake_at = multinode.trouble(children, pods, seen.nodes, seen.grace_seconds, seen.now)
     holdups = multinode.holdups(run, children, pods, seen.patience(run))
     if outcome is None and (overdue := next((each for each in holdups if each.due <= seen.now), None)):

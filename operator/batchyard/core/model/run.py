@@ -83,6 +83,21 @@ class Run(NamedTuple):
         """Whether nothing of this run can still be running."""
         return bool(self.condition)
 
+    @property
+    def slots(self) -> int:
+        """How many indexes an Indexed Job may run at the same time, by its parallelism and by what is left."""
+        shown = self.indexed
+        return 0 if shown is None else min(shown.parallelism, shown.unfinished)
+
+    @property
+    def slots_taken(self) -> int:
+        """How many slots the Job takes up: an Indexed Job as many as it has pods, or may start at once."""
+        if self.ended:
+            return 0
+        if self.indexed is None:
+            return 1
+        return max(self.active + self.indexed.terminating, self.slots)
+
 
 class Pod(NamedTuple):
     """What the pod of a run tells beyond its Job: where it runs, why it waits, how it ended."""

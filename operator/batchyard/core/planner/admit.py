@@ -4,10 +4,9 @@ What the API server holds now decides alone: an operator that starts anew comes 
 the job for long.
 """
 
-from dataclasses import dataclass
-
 from batchyard.api.reasons import Reason
 from batchyard.core.admission import dependencies, references
+from batchyard.core.admission.admitted import Admitted
 from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.admission.rerun import choose
 from batchyard.core.definition.runterms import origin_of
@@ -20,30 +19,19 @@ from batchyard.core.model.status import BEFORE_THE_QUEUE, TERMINAL, WAITING, Sta
 from batchyard.core.scheduling.snapshot import Snapshot
 
 
-@dataclass(slots=True, frozen=True)
-class Admitted:
-    """A job's next status, and what it comes to."""
-
-    status: Status
-    resolved: Resolved | None
-    """What it came to, even where that cannot be made any more."""
-    lack: Pending | Unsatisfiable | None = None
-    """Why nothing more of it can be made now, if that is so."""
-
-
 def admitted(snapshot: Snapshot, job: BatchJob, status: Status, cycle: str, now: float) -> Admitted:
     """Check what an unfinished job refers to. What runs of it goes on, whatever has become of that."""
     resolved = snapshot.resolved.get(job.key)
     if status.state in TERMINAL or job.key in snapshot.granted:
         return Admitted(status, resolved)
-    runs, alone = snapshot.runs.get(job.uid, {}), snapshot.indexes.get(job.uid, {})
+    runs = snapshot.runs_of(job.uid)
     if status.revision is not None:
         origin: Origin | None = Origin(status.revision, status.definition_uid, status.digest)
     else:  # its write may have been lost: what runs tells it
-        origin = origin_of(runs.values() or alone.values())
-    ran = bool(runs or alone or status.attempts) or arraystatus.has_started(status)
+        origin = origin_of(runs.mains.values() or runs.indexes.values())
+    ran = bool(runs.mains or runs.indexes or status.attempts) or arraystatus.has_started(status)
     program = references.program(job, origin, resolved, snapshot, ran=ran)
-    unread = max(runs, default=0) > (status.attempts[-1].run if status.attempts else 0)
+    unread = max(runs.mains, default=0) > (status.attempts[-1].run if status.attempts else 0)
     if status.state not in WAITING or unread:
         lack = program if not isinstance(program, Resolved) else _held_back(job, snapshot)
         return Admitted(status, program if isinstance(program, Resolved) else resolved, lack)
@@ -52,7 +40,7 @@ def admitted(snapshot: Snapshot, job: BatchJob, status: Status, cycle: str, now:
     if isinstance(program, Resolved):
         answer = references.refused_by_queue(job, snapshot) or program
     waits = status.state in BEFORE_THE_QUEUE or (cycle and not status.environment)
-    if job.depends_on and waits and not runs and not status.attempts:
+    if job.depends_on and waits and not runs.mains and not status.attempts:
         status, verdict = _depended(snapshot, job, status, cycle)
         if isinstance(answer, Resolved) and isinstance(verdict, Pending):
             return Admitted(_unready(_marked(status, answer), verdict, now), answer)

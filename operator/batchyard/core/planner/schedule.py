@@ -12,7 +12,6 @@ from batchyard.core.insight.queueposition import queued_behind, worth_renewing
 from batchyard.core.lifecycle import single, timelimits
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.lifecycle.transitions import to_runnable
-from batchyard.core.model.array import MAIN_RUN
 from batchyard.core.model.job import Key
 from batchyard.core.model.status import Status
 from batchyard.core.planner.containment import Stage, during, staged
@@ -52,7 +51,7 @@ def _place_in_turn(this_pass: SchedulingPass, resting: Collection[Stage]) -> Non
         if not isinstance(decision, Placement):
             this_pass.holds.append((key, decision))
         elif (demand := snapshot.demands.get(key)) is not None:
-            main = snapshot.runs.get(snapshot.jobs[key].uid, {}).get(MAIN_RUN)
+            main = snapshot.runs_of(snapshot.jobs[key].uid).indexed
             before = placements[key].count if key in placements else 0
             placements[key] = replace(decision, array=arrayslots.granted(demand, main, before))
         else:

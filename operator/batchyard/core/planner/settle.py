@@ -10,23 +10,22 @@ from types import MappingProxyType
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.admission import indexgate
+from batchyard.core.admission.admitted import Admitted
 from batchyard.core.definition import memorygrowth
 from batchyard.core.definition.runterms import judged_by
 from batchyard.core.insight.queueposition import unestimated
 from batchyard.core.lifecycle import multinode, queuedat, retries, single, stopping
 from batchyard.core.lifecycle.array import arraystatus
-from batchyard.core.lifecycle.array.indexruns import Seen
 from batchyard.core.lifecycle.array.observation import observe as observe_array
 from batchyard.core.lifecycle.retention import SHOWN_SECONDS, expires_at
+from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.transitions import failed
-from batchyard.core.model.array import MAIN_RUN, ArrayShape
+from batchyard.core.model.array import ArrayShape
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.run import PodReport, Run
 from batchyard.core.model.status import TERMINAL, Status
-from batchyard.core.planner.admit import Admitted, admitted
+from batchyard.core.planner.admit import admitted
 from batchyard.core.planner.results import Settled
-from batchyard.core.scheduling import arrayslots
 from batchyard.core.scheduling.snapshot import Snapshot
 
 _ASKING = frozenset({JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING})
@@ -82,7 +81,7 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, cycle: str, now: float, resul
             result.resolved[key] = resolved
 
     # 3. It is held or ended where that is asked for, though not between its grant and its start.
-    granted, idle = key in snapshot.granted, _is_idle(snapshot, job)
+    granted, idle = key in snapshot.granted, snapshot.runs_of(job.uid).idle
     if not granted:
         status = _obedient(job, status, idle=idle, now=now)
 
@@ -119,7 +118,7 @@ def _rests_until(
 ) -> float | None:
     if status.not_before is None:
         return None
-    return retries.rests_until(status, judged_by(resolved, snapshot.runs.get(job.uid, {}).values()).retry, now)
+    return retries.rests_until(status, judged_by(resolved, snapshot.runs_of(job.uid).mains.values()).retry, now)
 
 
 def _obedient(job: BatchJob, status: Status, *, idle: bool, now: float) -> Status:
@@ -135,24 +134,19 @@ def _moved_on(
     snapshot: Snapshot, job: BatchJob, admission: Admitted, now: float, result: Settled
 ) -> tuple[Admitted, float | None]:
     """Bring a single or multi-node job up to date with its runs."""
-    resolved, lack = admission.resolved, admission.lack
-    runs, pods = snapshot.runs.get(job.uid, {}), snapshot.pods.get(job.uid, {})
-    children = snapshot.children.get(job.uid, {})
+    resolved, lack, runs = admission.resolved, admission.lack, snapshot.runs_of(job.uid)
     terminate = stopping.termination(job) is not None
-    progress = single.observe(
-        job, admission.status, resolved, runs, pods, now, children, snapshot.environments, lack, snapshot.nodes
-    )
+    progress = single.observe(job, admission, runs, _surroundings(snapshot), now)
     status = progress.status
     if progress.asks:
         result.pods_to_read.append(job.key)
     result.silent.extend((job.key, pod) for pod in progress.silent)
     if progress.outlasted is not None:
         result.outlasted.append(progress.outlasted)
-    result.stop.extend(single.orphaned_runs(status, runs, terminate=terminate))
-    result.stop.extend(multinode.orphaned_children(runs, children))
+    result.stop.extend(single.orphaned_runs(status, runs.mains, terminate=terminate))
+    result.stop.extend(multinode.orphaned_children(runs))
     if resolved is not None and resolved.gang is not None and lack is None and not terminate:
-        main = pods.get(status.job_name)
-        result.nodes.extend((job.key, node) for node in multinode.missing(resolved.gang, status, runs, children, main))
+        result.nodes.extend((job.key, node) for node in multinode.missing(resolved.gang, status, runs))
     # A job whose run has just ended is asked anew whether it may be queued: at once, or when its back-off is over.
     ended = status.state is JobState.RUNNABLE and status.attempts is not admission.status.attempts
     if ended and (status.not_before is None or status.not_before <= now):
@@ -170,25 +164,16 @@ def _array_moved_on(
 ) -> tuple[Admitted, float | None]:
     """Bring an array up to date with its runs, and note what it asks for."""
     status, resolved = admission.status, admission.resolved
-    seen = Seen(
-        snapshot.runs.get(job.uid, {}).get(MAIN_RUN),
-        snapshot.indexes.get(job.uid, {}).values(),
-        snapshot.pods.get(job.uid, {}),
-        snapshot.pod_reports.get(job.uid, PodReport()),
-        snapshot.leaving.get(job.uid, ()),
-        snapshot.nodes,
-    )
+    runs = snapshot.runs_of(job.uid)
     gate: indexgate.Gate | None = None
     if status.state in _ASKING:
         status, gate = indexgate.gate(job, shape, status, snapshot)
-        if gate is None and seen.main is None and resolved is not None:
+        if gate is None and runs.indexed is None and resolved is not None:
             gate = indexgate.of_consumables(shape, resolved, snapshot.consumables)
-    name = seen.main.environment if seen.main is not None else status.environment
-    environment = snapshot.environments.get(name)
-    observed = observe_array(job, shape, status, resolved, seen, now, gate, environment, admission.lack)
+    observed = observe_array(job, shape, replace(admission, status=status), runs, _surroundings(snapshot), now, gate)
     result.demands[job.key] = observed.demand
     result.stop.extend(
-        arraystatus.orphaned_runs(observed.status, seen.runs, terminate=stopping.termination(job) is not None)
+        arraystatus.orphaned_runs(observed.status, runs.of_array, terminate=stopping.termination(job) is not None)
     )
     result.stop.extend(observed.stop)
     result.abandoned.extend((job.key, pod) for pod in observed.abandoned)
@@ -202,10 +187,5 @@ def _array_moved_on(
     return replace(admission, status=observed.status), observed.wake_at
 
 
-def _is_idle(snapshot: Snapshot, job: BatchJob) -> bool:
-    """Whether nothing of the job runs or can still run."""
-    runs: list[Run] = [*snapshot.runs.get(job.uid, {}).values(), *snapshot.children.get(job.uid, {}).values()]
-    runs += snapshot.indexes.get(job.uid, {}).values()
-    return all(arrayslots.taken(run) == 0 for run in runs) and not any(
-        pod.live for pod in snapshot.pods.get(job.uid, {}).values()
-    )
+def _surroundings(snapshot: Snapshot) -> Surroundings:
+    return Surroundings(snapshot.environments, snapshot.nodes)

@@ -15,7 +15,6 @@ from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.resources import Resources, add, fits, shortfall
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
-from batchyard.core.scheduling.arrayslots import slots_of
 from batchyard.core.scheduling.backlog import Entry, entry_of
 from batchyard.core.scheduling.fairshare.order import turn
 from batchyard.core.scheduling.fairshare.usage import vcpus_of
@@ -101,7 +100,7 @@ class _Arrays:
         asked, room = self._asks(front), self._ledger.free(environment)
         for key, run in self._snapshot.arrays.items():
             if run.environment == environment and key != front and self._goes_before(front, key):
-                room = add(room, places(run.request, slots_of(run)))
+                room = add(room, places(run.request, run.slots))
         if fits(asked, room):
             self._promise(front, environment, self._now)
             return self._now

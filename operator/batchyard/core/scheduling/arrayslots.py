@@ -29,7 +29,7 @@ def outstanding(grant: ArrayGrant, main: Run | None, others: Mapping[str, Run]) 
 
 def acknowledged(run: Run) -> bool:
     """Whether the Job controller has made a pod for every place of an Indexed Job, as far as its status shows."""
-    return run.indexed is None or run.ended or run.active + run.indexed.terminating >= slots_of(run)
+    return run.indexed is None or run.ended or run.active + run.indexed.terminating >= run.slots
 
 
 def settling(run: Run, raised_at: float | None, now: float) -> bool:
@@ -41,18 +41,3 @@ def settling(run: Run, raised_at: float | None, now: float) -> bool:
     if raised_at is None or acknowledged(run):
         return False
     return raised_at <= now < raised_at + ACKNOWLEDGE_SECONDS
-
-
-def taken(run: Run) -> int:
-    """How many places the Job of a run takes up: of an Indexed Job as many as it has pods, or may start at once."""
-    if run.ended:
-        return 0
-    if run.indexed is None:
-        return 1
-    return max(run.active + run.indexed.terminating, slots_of(run))
-
-
-def slots_of(run: Run) -> int:
-    """How many indexes an Indexed Job may run at the same time, going by its parallelism and by what is left."""
-    shown = run.indexed
-    return 0 if shown is None else min(shown.parallelism, shown.unfinished)

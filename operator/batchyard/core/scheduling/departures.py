@@ -7,7 +7,6 @@ All of it is read off the Kubernetes Jobs and pods that exist, and of what is ju
 from batchyard.core.model.job import Key
 from batchyard.core.model.resources import Resources, times
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling import arrayslots
 from batchyard.core.scheduling.ledger import Charge, with_pods
 from batchyard.core.scheduling.snapshot import Snapshot
 
@@ -16,11 +15,11 @@ def leaving(snapshot: Snapshot, charge: Charge) -> Resources:
     """Return what of a charge is on its way out."""
     if charge.run is None:
         return {}
-    run = current(snapshot, charge.run)
+    run = snapshot.runs_of(charge.run.owner_uid).current(charge.run)
     if run.indexed is None:
         return charge.amount if is_leaving(snapshot, run) else {}
     one = with_pods(run.request)
-    staying = 0 if run.deleting else arrayslots.slots_of(run) * one["pods"]
+    staying = 0 if run.deleting else run.slots * one["pods"]
     places = charge.amount["pods"] - staying + snapshot.being_preempted.get(name_of(run), 0)
     return times(one, places) if places > 0 else {}
 
@@ -29,15 +28,8 @@ def is_leaving(snapshot: Snapshot, run: Run) -> bool:
     """Whether the run of a single or multi-node job has been told to go, or its pod has ended."""
     if run.deleting or name_of(run) in snapshot.being_preempted:
         return True
-    pod = snapshot.pods.get(run.owner_uid, {}).get(run.name)
+    pod = snapshot.runs_of(run.owner_uid).pods.get(run.name)
     return pod is not None and (bool(pod.disruption) or pod.deleting or not pod.live)
-
-
-def current(snapshot: Snapshot, run: Run) -> Run:
-    """Return the run as it is now; of a multi-node job the main node's, whose pod decides."""
-    if run.index is not None:
-        return snapshot.indexes.get(run.owner_uid, {}).get(run.name, run)
-    return snapshot.runs.get(run.owner_uid, {}).get(run.number, run)
 
 
 def name_of(run: Run) -> Key:

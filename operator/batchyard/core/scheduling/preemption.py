@@ -14,9 +14,9 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, add, fits, shortfall, subtract, times
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling.arrayslots import settling, slots_of
+from batchyard.core.scheduling.arrayslots import settling
 from batchyard.core.scheduling.decisions import Preemption
-from batchyard.core.scheduling.departures import current, is_leaving, leaving, name_of
+from batchyard.core.scheduling.departures import is_leaving, leaving, name_of
 from batchyard.core.scheduling.ledger import Charge, with_pods
 from batchyard.core.scheduling.limits import Limits
 from batchyard.core.scheduling.promises import Promise, beside
@@ -210,17 +210,18 @@ def _victim(snapshot: Snapshot, charge: Charge, now: float) -> _Victim | None:
     """What of a charge may be displaced, priority left aside."""
     if charge.run is None:
         return None
-    run = current(snapshot, charge.run)
+    runs = snapshot.runs_of(charge.run.owner_uid)
+    run = runs.current(charge.run)
     queue = snapshot.queues.get(run.queue)
     if queue is None or run.deleting or name_of(run) in snapshot.spared:
         return None
     if run.indexed is not None:
         if settling(run, snapshot.raised.get(run.owner), now):
             return None
-        places = slots_of(run) - snapshot.being_preempted.get(name_of(run), 0)
+        places = run.slots - snapshot.being_preempted.get(name_of(run), 0)
         started_at = now if run.started_at is None else run.started_at
         return _Victim(run, with_pods(run.request), places, queue.priority, started_at) if places > 0 else None
-    pod = snapshot.pods.get(run.owner_uid, {}).get(run.name)
+    pod = runs.pods.get(run.name)
     if pod is None or not pod.live or is_leaving(snapshot, run):
         return None
     return _Victim(run, charge.amount, 1, queue.priority, now if pod.started_at is None else pod.started_at)

@@ -86,7 +86,6 @@ def _end_of(snapshot: Snapshot, charge: Charge, now: float) -> float:
         return inf
     if run is None:
         return latest_end(resolved, None, now)
-    if run.index is None:  # the time limit of a multi-node job is that of its main node
-        run = snapshot.runs.get(run.owner_uid, {}).get(run.number, run)
-    pod = snapshot.pods.get(run.owner_uid, {}).get(run.name)
+    runs = snapshot.runs_of(run.owner_uid)
+    pod = runs.pods.get(runs.current(run).name)  # the time limit of a multi-node job is that of its main node
     return latest_end(resolved, pod.started_at if pod is not None else None, now)

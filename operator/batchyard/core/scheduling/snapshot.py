@@ -10,9 +10,10 @@ from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Definition, Resolved, Revision
 from batchyard.core.model.environment import Environment, Node
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.jobruns import NO_RUNS, JobRuns
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
-from batchyard.core.model.run import Pod, PodReport, Run
+from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling.backlog import Backlog
 from batchyard.core.scheduling.decisions import Placement
@@ -28,10 +29,8 @@ class Snapshot:
     jobs: Mapping[Key, BatchJob]
     statuses: Mapping[Key, Status]
     resolved: Mapping[Key, Resolved]
-    runs: Mapping[str, Mapping[int, Run]]
-    """Runs by number, under the uid of their job: a job that was deleted and created anew starts with none."""
-    pods: Mapping[str, Mapping[str, Pod]]
-    """Newest pod by the name of its Kubernetes Job, under the uid of their job."""
+    runs: Mapping[str, JobRuns]
+    """What runs of jobs, under their uids."""
     granted: Mapping[Key, Placement]
     """Placements whose Kubernetes Job is being created; they count as used."""
     queues: Mapping[str, Queue]
@@ -47,8 +46,6 @@ class Snapshot:
     """Who depends on a job, whether that job exists or not."""
     unpersisted_ends: Collection[Key]
     """The jobs whose end, if they have come to one, the API server does not hold yet."""
-    children: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
-    """Kubernetes Jobs of the other nodes of multi-node jobs by name, under the uid of their job."""
     limit_usage: Mapping[Name, int] = field(default_factory=dict)
     """What they hold of the limits of queues and shares, and of consumable resources."""
     consumables: Mapping[str, Consumable] = field(default_factory=dict)
@@ -56,12 +53,6 @@ class Snapshot:
     """What was taken of those that jobs do not give back."""
     usage: Mapping[str, Usage] = field(default_factory=dict)
     """What the shares have used, per fair-share queue."""
-    indexes: Mapping[str, Mapping[str, Run]] = field(default_factory=dict)
-    """Kubernetes Jobs of single indexes of arrays by name, under the uid of their job."""
-    pod_reports: Mapping[str, PodReport] = field(default_factory=dict)
-    """What was read about the pods of arrays, under the uid of their job."""
-    leaving: Mapping[str, Collection[int]] = field(default_factory=dict)
-    """Indexes of arrays whose pods were asked to stop as they ran, under the uid of their job."""
     demands: Mapping[Key, ArrayDemand] = field(default_factory=dict)
     """What the arrays in the backlog ask for."""
     charges: Mapping[Hashable, Charge] = field(default_factory=dict)
@@ -81,6 +72,10 @@ class Snapshot:
     """Namespaces in which no job runs."""
     spared: Collection[Key] = ()
     """Kubernetes Jobs whose pods turned out to be protected for now."""
+
+    def runs_of(self, uid: str) -> JobRuns:
+        """Return what runs of the job with this uid."""
+        return self.runs.get(uid, NO_RUNS)
 
     def limits(self) -> Limits:
         """Return what is left beside capacity, for one pass."""

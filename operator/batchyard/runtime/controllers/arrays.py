@@ -17,14 +17,13 @@ from batchyard.core.definition.runterms import judged_by
 from batchyard.core.lifecycle import takeback
 from batchyard.core.lifecycle.array.holdups import Overdue, overdue
 from batchyard.core.lifecycle.startup import asks_at
-from batchyard.core.model.array import MAIN_RUN, ArrayGrant, ArrayShape, IndexRun
+from batchyard.core.model.array import ArrayGrant, ArrayShape, IndexRun
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import TERMINAL
-from batchyard.core.scheduling.arrayslots import slots_of
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, PODS
@@ -111,7 +110,7 @@ class ArrayController:
             newest = max((self._clock() if pod.started_at is None else pod.started_at for pod in pods), default=0.0)
             if self._clock() - newest < minimum_seconds:
                 return False
-        left = max(slots_of(main) - places, 0)
+        left = max(main.slots - places, 0)
         lost = max(sum(bool(pod.node_name) for pod in pods) - left, 0)  # those without a node go first
         self.shrunk[main.owner] += lost
         await self.set_parallelism(main, left)
@@ -136,10 +135,10 @@ class ArrayController:
                 PODS, key[0], label_selector=pods_of(job.uid), field_selector="status.phase=Pending"
             )
             pending = _pods_of(main, found)
-        others = list(cache.runs.indexes.get(job.uid, {}).values())
-        terms = judged_by(cache.resolved.get(key), [*others, main] if main is not None else others)
+        runs = cache.runs.of(job.uid)
+        terms = judged_by(cache.resolved.get(key), runs.of_array)
         patience = takeback.patience(terms.startup_grace_seconds, cache.catalogue.environments.get(name))
-        taken = overdue(main, others, cache.runs.pods.get(job.uid, {}), pending, patience, self._clock())
+        taken = overdue(runs, pending, patience, self._clock())
         if taken is not None and main is not None and main.indexed is not None and taken.places:
             left = min(main.indexed.parallelism, main.indexed.unfinished) - taken.places
             await self.set_parallelism(main, max(left, 0))
@@ -163,10 +162,10 @@ class ArrayController:
         main = self._main(job) if job is not None else None
         if job is None or status is None or status.array is None or main is None or main.indexed is None:
             return
-        others = self._cache.runs.indexes.get(job.uid, {}).values()
+        others = self._cache.runs.of(job.uid).indexes.values()
         tried_again = IndexSet.of(run.index for run in others if run.index is not None)
         failed = main.indexed.failed - status.array.failed - status.array.succeeded - tried_again
-        known = self._cache.runs.pod_reports.get(job.uid, PodReport())
+        known = self._cache.runs.of(job.uid).report
         ends = {index: pod for index, pod in known.ends.items() if index in failed}
         ends |= {pod.index: pod for pod in known.abandoned.values() if pod.index is not None and pod.index in failed}
         unread = list(islice((index for index in failed if index not in ends), INDEXES_AT_ONCE))
@@ -174,12 +173,12 @@ class ArrayController:
             ends |= await self._ends(job, main, unread)
         waiting = await self._waiting(job, main) if main.active > main.ready else ()
         leaving = await self._leaving(job, main)
-        abandoned = self._cache.runs.pod_reports.get(job.uid, known).abandoned
+        abandoned = self._cache.runs.of(job.uid).report.abandoned
         self._cache.note_pod_report(key, job.uid, PodReport(ends, waiting, self._clock(), leaving, abandoned))
 
     async def abandon(self, key: Key, uid: str, name: str) -> None:
         """Delete a pod that could not be started in time; what it waited for is remembered as how its run has ended."""
-        known = self._cache.runs.pod_reports.get(uid, PodReport())
+        known = self._cache.runs.of(uid).report
         waiting = next((pod for pod in known.waiting if pod.name == name), None)
         pod = waiting if waiting is not None else self._cache.runs.pod((key[0], name))
         now, _ = await self._read(key[0], name)
@@ -232,7 +231,7 @@ class ArrayController:
         return (read_pod(found[0]), found[0]["metadata"]["resourceVersion"]) if found else (None, "")
 
     def _main(self, job: BatchJob) -> Run | None:
-        return self._cache.runs.mains.get(job.uid, {}).get(MAIN_RUN)
+        return self._cache.runs.of(job.uid).indexed
 
     async def _ends(self, job: BatchJob, main: Run, indexes: list[int]) -> dict[int, Pod | None]:
         """The failed pod of each of these indexes, unless somebody has deleted it."""
@@ -254,7 +253,7 @@ class ArrayController:
         else:
             shown = main.indexed
             ended = shown.completed | shown.failed if shown is not None else IndexSet()
-            known = self._cache.runs.leaving.get(job.uid, ())
+            known = self._cache.runs.of(job.uid).leaving
             indexes = list(islice((index for index in sorted(known) if index not in ended), LEAVING_AT_ONCE))
             found = await self._pods_of_indexes(job, indexes, NOT_ENDED) if indexes else []
         return tuple(pod for pod in _pods_of(main, found) if pod.asked_to_stop_at is not None)

@@ -176,7 +176,7 @@ class BatchJobController:
         """
         status = self._cache.statuses[job.key]
         selector = f"{names.JOB_UID}={job.uid}"
-        if arraystatus.has_started(status) and job.uid not in self._cache.runs.mains:
+        if arraystatus.has_started(status) and not self._cache.runs.of(job.uid).mains:
             selector += f",{names.ARRAY}"
         elif not status.attempts or status.attempts[-1].reason != Reason.JOB_DELETED:
             return

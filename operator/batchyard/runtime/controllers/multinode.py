@@ -94,11 +94,11 @@ class MultiNodeController:
         job, status, resolved = cache.jobs.get(key), cache.statuses.get(key), cache.resolved.get(key)
         if job is None or status is None or resolved is None or resolved.gang is None or job.deleting:
             return
-        runs, pods = cache.runs.mains.get(job.uid, {}), cache.runs.pods.get(job.uid, {})
-        pod, children = pods.get(status.job_name), cache.runs.children.get(job.uid, {})
-        if pod is None or node not in multinode.missing(resolved.gang, status, runs, children, pod):
+        runs = cache.runs.of(job.uid)
+        pod = runs.pods.get(status.job_name)
+        if pod is None or node not in multinode.missing(resolved.gang, status, runs):
             return
-        main = runs[status.attempts[-1].run]
+        main = runs.mains[status.attempts[-1].run]
         try:
             await self._start(job, resolved, resolved.gang, main, node, pod)
         except TemplateError as error:

@@ -28,12 +28,12 @@ class PodlessRuns:
 
     async def ask(self, key: Key) -> None:
         """Read what the Job controller says about the runs of a job that lack pods."""
-        job, runs = self._cache.jobs.get(key), self._cache.runs
+        job = self._cache.jobs.get(key)
         if job is None:
             return
-        mains, children = runs.mains.get(job.uid, {}), runs.children.get(job.uid, {})
-        for run in [*mains.values(), *children.values(), *runs.indexes.get(job.uid, {}).values()]:
-            if lacks_pods(run, runs.pods.get(job.uid, {}).get(run.name)):
+        runs = self._cache.runs.of(job.uid)
+        for run in runs.all:
+            if lacks_pods(run, runs.pods.get(run.name)):
                 await self._ask(run)
             elif run.refusal is not None and run.refusal.node is None:
                 self._cache.note_refusal((key[0], run.name), run.uid, None)

@@ -110,7 +110,7 @@ class PreemptionController:
         self._until[name] = self._clock() + min(seconds, LONGEST_SPARE_SECONDS)
 
     async def _evict(self, run: Run) -> bool:
-        pod = self._cache.runs.pods.get(run.owner_uid, {}).get(run.name)
+        pod = self._cache.runs.of(run.owner_uid).pods.get(run.name)
         if pod is None or not pod.live:
             return False
         try:

@@ -89,12 +89,7 @@ class Cache:
             jobs=self.jobs,
             statuses=self.statuses,
             resolved=self.resolved,
-            runs=self.runs.mains,
-            pods=self.runs.pods,
-            children=self.runs.children,
-            indexes=self.runs.indexes,
-            pod_reports=self.runs.pod_reports,
-            leaving=self.runs.leaving,
+            runs=self.runs.by_job,
             demands=self.demands,
             arrays={key: run for key, run in self.runs.arrays.items() if self._exists(key, run.owner_uid)},
             granted=self.granted,
@@ -327,7 +322,6 @@ class Cache:
         self.faults.forget(key)
         self.dependents.leave(job)
         self.referrers.leave(job)
-        self.runs.pod_reports.pop(uid, None)
         waiting = self.waiting_for(key)
         if key not in self.unpersisted_ends:  # only those that depend on it know its end from now on
             for dependent in waiting:
@@ -368,7 +362,7 @@ class Cache:
     def note_pod_report(self, key: Key, uid: str, pods: PodReport) -> None:
         """Enter what was read about the pods of an array."""
         if self._exists(key, uid):
-            self.runs.pod_reports[uid] = pods
+            self.runs.note_report(uid, pods)
             self.mark(key)
 
     def note_refusal(self, key: Key, uid: str, refusal: Refusal | None) -> None:

@@ -5,7 +5,6 @@ not tell is that a pod was asked to stop before it ended with exit code 0: its J
 """
 
 from batchyard.api import names
-from batchyard.core.model.array import MAIN_RUN
 from batchyard.kube.protocol import Object
 from batchyard.objects.kubernetes.pod import controlling_job
 from batchyard.runtime.state.cache import Cache
@@ -24,10 +23,8 @@ def note(cache: Cache, pod: Object) -> None:
         return
     labels = metadata["labels"]
     uid, index = labels[names.JOB_UID], labels.get(names.COMPLETION_INDEX, "")
-    main = cache.runs.mains.get(uid, {}).get(MAIN_RUN)
+    main = cache.runs.of(uid).indexed
     if main is None or controlling_job(pod) != main.uid or not index.isdecimal():
         return
-    if int(index) in cache.runs.leaving[uid]:
-        return
-    cache.runs.leaving[uid].add(int(index))
-    cache.mark(main.owner)
+    if cache.runs.note_leaving(uid, int(index)):
+        cache.mark(main.owner)

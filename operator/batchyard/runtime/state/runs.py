@@ -7,9 +7,9 @@ it.
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
 
 from batchyard.core.model.job import Key
+from batchyard.core.model.jobruns import NO_REPORT, NO_RUNS, JobRuns
 from batchyard.core.model.run import Pod, PodReport, Refusal, Run
 from batchyard.objects.kubernetes.job import read_run
 from batchyard.objects.kubernetes.pod import read_pod
@@ -40,20 +40,10 @@ class Runs:
     def __init__(self, marks: Marks, exists: Callable[[Key, str], bool]) -> None:
         self._marks = marks
         self._exists = exists
-        self.mains: defaultdict[str, dict[int, Run]] = defaultdict(dict)
-        """Runs by number: of a multi-node job the Jobs of the main node, of an array its Indexed Job."""
-        self.children: defaultdict[str, dict[str, Run]] = defaultdict(dict)
-        """Jobs of the other nodes of multi-node jobs, by name."""
-        self.indexes: defaultdict[str, dict[str, Run]] = defaultdict(dict)
-        """Jobs of single indexes of arrays, by name."""
-        self.pods: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
-        """Newest pod by the name of its Job."""
+        self.by_job: dict[str, JobRuns] = {}
+        """What runs of jobs, under their uids."""
         self.arrays: dict[Key, Run] = {}
         """The Indexed Jobs that have not ended, by their array."""
-        self.pod_reports: dict[str, PodReport] = {}
-        """What was read about the pods of Indexed Jobs."""
-        self.leaving: defaultdict[str, set[int]] = defaultdict(set)
-        """Indexes of arrays whose pods were asked to stop as they ran, under the uid of their job."""
         self.unexplained: defaultdict[str, dict[str, str]] = defaultdict(dict)
         """Uids of pods, by namespace and name, whose Events are to be read, as they do not start."""
         self._jobs: dict[Key, Run] = {}
@@ -62,6 +52,10 @@ class Runs:
         self._pods: dict[Key, Pod] = {}
         self._told: dict[str, Told] = {}
         """What Events said, by the uid of pods whose status does not say why they do not start."""
+
+    def of(self, uid: str) -> JobRuns:
+        """Return what runs of the job with this uid. Only this object may change it."""
+        return self.by_job.get(uid, NO_RUNS)
 
     def find(self, key: Key) -> Run | None:
         """Return the run whose Job has this name."""
@@ -103,13 +97,17 @@ class Runs:
 
     def _keep(self, key: Key, run: Run) -> None:
         self._jobs[key] = run
+        of_job = self._entry(run.owner_uid)
         if run.main_uid:
-            self.children[run.owner_uid][run.name] = run
+            of_job.children[run.name] = run
         elif run.index is not None:
-            self.indexes[run.owner_uid][run.name] = run
+            of_job.indexes[run.name] = run
         else:
-            self.mains[run.owner_uid][run.number] = run
+            of_job.mains[run.number] = run
             self._note_array(run)
+
+    def _entry(self, uid: str) -> JobRuns:
+        return self.by_job.setdefault(uid, JobRuns())
 
     def note_refusal(self, key: Key, uid: str, refusal: Refusal | None) -> Run | None:
         """Enter why the API server does not take what a run needs; returns its record if that is new."""
@@ -132,20 +130,38 @@ class Runs:
         if run is None or run.uid != uid:
             return None
         del self._jobs[key], self._versions[key]
+        of_job = self.by_job[run.owner_uid]
         if run.main_uid:
-            _drop(self.children, run.owner_uid, run.name)
+            del of_job.children[run.name]
         elif run.index is not None:
-            _drop(self.indexes, run.owner_uid, run.name)
+            del of_job.indexes[run.name]
         else:
-            _drop(self.mains, run.owner_uid, run.number)
+            del of_job.mains[run.number]
             if run.indexed is not None:
-                self.pod_reports.pop(run.owner_uid, None)
-                self.leaving.pop(run.owner_uid, None)
+                of_job.report, of_job.leaving = NO_REPORT, frozenset()
                 self._note_array(run._replace(condition="Gone"))
-        pod = self.pods.get(run.owner_uid, {}).get(run.name)
+        pod = of_job.pods.get(run.name)
         if pod is not None and pod.gone:
-            _drop(self.pods, run.owner_uid, run.name)
+            del of_job.pods[run.name]
+        self._tidy(run.owner_uid)
         return run
+
+    def _tidy(self, uid: str) -> None:
+        if self.of(uid).empty:
+            self.by_job.pop(uid, None)
+
+    def note_report(self, uid: str, report: PodReport) -> None:
+        """Enter what was read about the pods of a job's Indexed Job, if that exists."""
+        if self.of(uid).indexed is not None:
+            self.by_job[uid].report = report
+
+    def note_leaving(self, uid: str, index: int) -> bool:
+        """Enter that the pod of an index is being stopped from outside; returns whether that is new."""
+        of_job = self.of(uid)
+        if of_job.indexed is None or index in of_job.leaving:
+            return False
+        of_job.leaving |= {index}
+        return True
 
     def put_pod(self, obj: Object) -> Pod | None:
         """Take the pod of a run in; returns its record if that says anything new.
@@ -191,19 +207,20 @@ class Runs:
         if known is not None and known.uid != pod.uid:
             self._told.pop(known.uid, None)
         self._pods[key] = pod
-        self.pods[pod.owner_uid][pod.run] = pod
+        self._entry(pod.owner_uid).pods[pod.run] = pod
         return pod
 
     def _drop_decoys(self, run: Run) -> None:
         """Leave only pods of its own to a Job that has just become known."""
-        shown = self.pods.get(run.owner_uid, {}).get(run.name)
+        pods = self._entry(run.owner_uid).pods
+        shown = pods.get(run.name)
         if shown is None or shown.job_uid == run.uid:
             return
-        _drop(self.pods, run.owner_uid, run.name)
+        del pods[run.name]
         for key, pod in list(self._pods.items()):
             if (key[0], pod.run) == (run.owner[0], run.name):
                 if pod.job_uid == run.uid:
-                    self.pods[run.owner_uid][run.name] = pod
+                    pods[run.name] = pod
                 else:
                     del self._pods[key]
                     self._told.pop(pod.uid, None)
@@ -213,22 +230,16 @@ class Runs:
         pod = self._pods.pop(key, None)
         if pod is not None:
             self._told.pop(pod.uid, None)
-        if pod is None or self.pods.get(pod.owner_uid, {}).get(pod.run) != pod:
+        if pod is None or self.of(pod.owner_uid).pods.get(pod.run) != pod:
             return None
+        pods = self.by_job[pod.owner_uid].pods
         if (key[0], pod.run) in self._jobs:
-            self.pods[pod.owner_uid][pod.run] = pod._replace(gone=True)
+            pods[pod.run] = pod._replace(gone=True)
         else:
-            _drop(self.pods, pod.owner_uid, pod.run)
+            del pods[pod.run]
+            self._tidy(pod.owner_uid)
         return pod
 
     def uids(self) -> dict[Key, str]:
         """Return namespace, name and uid of the Jobs known now."""
         return {key: run.uid for key, run in self._jobs.items()}
-
-
-def _drop(index: Any, owner_uid: str, name: Any) -> None:
-    entries = index.get(owner_uid)
-    if entries is not None:
-        entries.pop(name, None)
-        if not entries:
-            del index[owner_uid]

@@ -23,7 +23,7 @@ from batchyard.core.scheduling.decisions import Hold
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.ledger import Charge, with_pods
 from batchyard.core.scheduling.snapshot import Snapshot
-from unit.samples import NOW, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
+from unit.samples import NOW, by_job, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
 
 TOOK = 60.0
 
@@ -74,9 +74,9 @@ class World:
         resolved: dict[Key, Resolved] = {
             key: replace(template, request=requests[key], timeout_seconds=self.limits.get(key)) for key in self.jobs
         }
-        runs: dict[str, dict[int, Run]] = {}
+        runs: list[Run] = []
         charges: dict[Hashable, Charge] = {}
-        pods: dict[str, dict[str, Pod]] = {}
+        pods: list[Pod] = []
         arrays: dict[Key, Run] = {}
         demands: dict[Key, ArrayDemand] = {}
         statuses = dict(made.statuses)
@@ -96,14 +96,14 @@ class World:
                 if self._waits(key):
                     demands[key] = ArrayDemand(slots=size - ended - places, environment="pool")
             elif since is not None:
-                pods[name] = {run.name: make_pod(run=run.name, owner_uid=name, started_at=NOW - since)}
-            runs[name] = {1: run}
+                pods.append(make_pod(run=run.name, owner_uid=name, started_at=NOW - since))
+            runs.append(run)
             charges[name] = Charge(pool, amount, key, run)
             used[pool] = {each: used.get(pool, {}).get(each, 0) + number for each, number in amount.items()}
         for key, each in self.jobs.items():
             if each.array is not None and key not in self.arrays:
                 demands[key] = ArrayDemand(slots=each.array.at_once)
-        made = replace(made, jobs=self.jobs, resolved=resolved, runs=runs, charges=charges, pods=pods, used=used)
+        made = replace(made, jobs=self.jobs, resolved=resolved, runs=by_job(runs, pods), charges=charges, used=used)
         return replace(made, arrays=arrays, demands=demands, statuses=statuses)
 
     def _waits(self, key: Key) -> bool:

@@ -9,6 +9,7 @@ from batchyard.core.lifecycle import multinode
 from batchyard.core.lifecycle.outcome import RunResult
 from batchyard.core.lifecycle.takeback import Patience
 from batchyard.core.model.gang import Gang, NodeGroup
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Status
 from unit.samples import NOW, exited, failed, interrupted, make_attempt, make_pod, make_run, succeeded
@@ -32,8 +33,12 @@ def named(*children: Run) -> dict[str, Run]:
 def missing(
     *children: Run, status: Status = UNDER_WAY, main: Run | None = MAIN, pod: Pod | None = RUNNING
 ) -> list[int]:
-    runs = {main.number: main} if main is not None else {}
-    return multinode.missing(THREE, status, runs, named(*children), pod)
+    pods = {status.job_name: pod} if pod is not None else {}
+    return multinode.missing(THREE, status, JobRuns(mains_of(main), named(*children), pods=pods))
+
+
+def mains_of(main: Run | None) -> dict[int, Run]:
+    return {main.number: main} if main is not None else {}
 
 
 def test_the_others_start_once_the_main_node_runs() -> None:
@@ -88,8 +93,7 @@ def test_a_node_whose_job_is_in_the_way_waits() -> None:
 )
 def test_what_is_stopped_with_the_main_node(main: Run | None, left: list[str]) -> None:
     children = named(child(0), child(1, deleting=True), child(2, exited()))
-    runs = {1: main} if main is not None else {}
-    assert [each.name for each in multinode.orphaned_children(runs, children)] == left
+    assert [each.name for each in multinode.orphaned_children(JobRuns(mains_of(main), children))] == left
 
 
 @pytest.mark.parametrize("end", [succeeded(), exited(code=3)])
@@ -140,6 +144,6 @@ def test_the_message_counts_and_names_the_first_that_waits() -> None:
 
 def test_what_lingers() -> None:
     old = make_pod(run="videos-1-n0", phase="Running")
-    assert multinode.lingers("videos-1", named(child(0)), {})
-    assert multinode.lingers("videos-1", {}, {old.run: old})
-    assert not multinode.lingers("videos-1", named(child(0, exited())), {"videos-1": RUNNING})
+    assert multinode.lingers("videos-1", JobRuns(children=named(child(0))))
+    assert multinode.lingers("videos-1", JobRuns(pods={old.run: old}))
+    assert not multinode.lingers("videos-1", JobRuns(children=named(child(0, exited())), pods={"videos-1": RUNNING}))

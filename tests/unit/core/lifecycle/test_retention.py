@@ -1,13 +1,13 @@
 """Finished jobs go when their time is over, and never before their end could be seen."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.lifecycle.retention import expires_at
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
 from batchyard.core.planner.results import Settled
@@ -23,13 +23,12 @@ def _job(ttl: int | None) -> BatchJob:
     return BatchJob(KEY, "uid", 1, 0.0, "urgent", "transcode", None, spec={}, ttl_seconds=ttl)
 
 
-def _settled(status: Status, ttl: int | None, now: float, runs: Mapping[str, Any] | None = None) -> Settled:
+def _settled(status: Status, ttl: int | None, now: float, runs: Mapping[str, JobRuns] | None = None) -> Settled:
     snapshot = Snapshot(
         jobs={KEY: _job(ttl)},
         statuses={KEY: status},
         resolved={},
         runs=runs or {},
-        pods={},
         granted={},
         queues={},
         environments={},
@@ -67,6 +66,6 @@ def test_a_finished_job_is_deleted_when_its_time_is_over_and_not_before() -> Non
 
 def test_the_end_of_a_job_is_shown_before_the_job_goes_even_if_its_time_is_over_already() -> None:
     run = Run("videos-1", "r", KEY, "uid", 1, 1, "urgent", "pool", 1, {}, 90.0, condition="Complete", ended_at=100.0)
-    settled = _settled(Status(state=JobState.STARTING), 0, now=103.0, runs={"uid": {1: run}})
+    settled = _settled(Status(state=JobState.STARTING), 0, now=103.0, runs={"uid": JobRuns({1: run})})
     assert settled.statuses[KEY].state is JobState.SUCCEEDED
     assert (settled.expired, settled.wake) == ([], {KEY: 104.0})

@@ -7,6 +7,7 @@ import pytest
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.models.strategy import ExitAction
+from batchyard.core.admission.admitted import Admitted
 from batchyard.core.lifecycle.retries import chance_of
 from batchyard.core.lifecycle.single import (
     DEADLINE_GRACE_SECONDS,
@@ -16,20 +17,22 @@ from batchyard.core.lifecycle.single import (
     observe,
     orphaned_runs,
 )
+from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.transitions import failed
 from batchyard.core.model.definition import ExitRule, MemoryGrowth, RetryPolicy
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Attempt, Status
 from unit.samples import (
     NOW,
     exited,
     interrupted,
+    job_runs,
     make_attempt,
     make_job,
     make_pod,
     make_resolved,
     make_run,
-    pods_by_run,
     runs_by_number,
     succeeded,
 )
@@ -48,7 +51,7 @@ def look(
     status: Status, *runs: Run, pods: tuple[Pod, ...] = (), now: float = LATER, attempts: int = 3, **policy: Any
 ) -> Progress:
     resolved = replace(make_resolved(), retry=RetryPolicy(attempts=attempts, **policy), startup_grace_seconds=GRACE)
-    return observe(make_job(), status, resolved, runs_by_number(*runs), pods_by_run(*pods), now)
+    return observe(make_job(), Admitted(status, resolved), job_runs(runs, pods), Surroundings(), now)
 
 
 def summary(status: Status) -> tuple[str, str]:
@@ -293,7 +296,7 @@ def test_a_job_says_which_pod_of_an_earlier_run_the_next_one_waits_for() -> None
     assert deleted.message == f"{why}; the next run waits for pod {STARTED.name} on node node-1: it goes on"
 
     def waiting(**pods: Pod) -> str:
-        return observe(make_job(), deleted, None, {}, pods, LATER).status.message
+        return observe(make_job(), Admitted(deleted, None), JobRuns(pods=pods), Surroundings(), LATER).status.message
 
     other = STARTED._replace(name="another", asked_to_stop_at=NOW)
     assert waiting(first=other, second=STARTED) == deleted.message

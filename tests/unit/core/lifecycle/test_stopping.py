@@ -5,15 +5,19 @@ from dataclasses import replace
 import pytest
 
 from batchyard.api.models.batchjob import JobState, StopMode
+from batchyard.core.admission.admitted import Admitted
 from batchyard.core.lifecycle import stopping
 from batchyard.core.lifecycle.outcome import RunResult
 from batchyard.core.lifecycle.retries import GiveUp
 from batchyard.core.lifecycle.single import observe, orphaned_runs
+from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.model.job import BatchJob, Stop
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.status import Status
 from unit.samples import (
     NOW,
     exited,
+    job_runs,
     make_attempt,
     make_job,
     make_pod,
@@ -106,7 +110,7 @@ def test_a_job_that_nothing_is_asked_of_stays_as_it_is() -> None:
 def test_a_job_that_has_ended_stays_as_it_is(job: BatchJob, state: JobState) -> None:
     ended = RUNNING._replace(state=state)
     assert obeyed(job, ended) is ended
-    assert observe(job, ended, None, runs_by_number(make_run()), {}, NOW).status is ended
+    assert observe(job, Admitted(ended, None), job_runs([make_run()]), Surroundings(), NOW).status is ended
 
 
 # What runs.
@@ -143,7 +147,8 @@ def seen(run: object, pod: object, job: BatchJob | None = None, status: Status =
     pods = pods_by_run(pod) if pod else {}  # type: ignore[arg-type]
     resolved = make_resolved(retryStrategy={"attempts": 3})
     job = job or asked(TERMINATE)
-    return obeyed(job, observe(job, status, resolved, runs, pods, NOW + 60).status, idle=False)
+    observed = observe(job, Admitted(status, resolved), JobRuns(runs, pods=pods), Surroundings(), NOW + 60)
+    return obeyed(job, observed.status, idle=False)
 
 
 LIVE = make_pod(phase="Running", node_name="node-1", started_at=NOW)
@@ -188,7 +193,9 @@ def test_a_terminated_job_fails_once_nothing_of_it_runs(run: object, pod: object
 def test_an_attempt_that_was_followed_by_another_was_not_the_one_terminated() -> None:
     """The write of its end was lost, and its Kubernetes Job is gone."""
     job, resolved = asked(TERMINATE), make_resolved(retryStrategy={"attempts": 3})
-    status = observe(job, RUNNING, resolved, runs_by_number(make_run(2, attempt=2)), {}, NOW + 60).status
+    status = observe(
+        job, Admitted(RUNNING, resolved), job_runs([make_run(2, attempt=2)]), Surroundings(), NOW + 60
+    ).status
     assert (status.state, status.reason) == (JobState.STARTING, "Stopping")
     assert [attempt.run for attempt in status.attempts] == [1, 2]
     assert [attempt.reason for attempt in status.attempts] == ["JobDeleted", ""]
@@ -204,10 +211,8 @@ def test_a_run_that_ends_by_itself_first_keeps_its_own_end() -> None:
 
 @pytest.mark.parametrize("stop", [CANCEL, TERMINATE])
 def test_a_run_that_ends_by_itself_is_not_repeated(stop: Stop) -> None:
-    job = asked(stop)
-    status = observe(
-        job, RUNNING, make_resolved(retryStrategy={"attempts": 3}), runs_by_number(exited()), {}, NOW
-    ).status
+    job, resolved = asked(stop), make_resolved(retryStrategy={"attempts": 3})
+    status = observe(job, Admitted(RUNNING, resolved), job_runs([exited()]), Surroundings(), NOW).status
     assert (status.state, status.reason) == (JobState.RUNNABLE, "RetryBackoff")
     end = stopping.stop_applied(job, status, idle=True, now=NOW)
     assert isinstance(end, GiveUp)

@@ -14,7 +14,7 @@ from batchyard.core.planner.schedule import place
 from batchyard.core.scheduling.ledger import Charge, with_pods
 from batchyard.core.scheduling.preemption import AT_ONCE
 from batchyard.core.scheduling.snapshot import Snapshot
-from unit.samples import NOW, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
+from unit.samples import NOW, by_job, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
 
 HIGH = make_queue("high", priority=9, preempts_after=0)
 LOW = make_queue("low", priority=1)
@@ -62,8 +62,8 @@ def world(works: Iterable[Work], line: dict[str, int], *, cpu: int = 8, **fields
         **{"nodes": [make_node(cpu=f"{cpu}")], "queues": [HIGH, LOW, LOWEST], **fields},
     )
     charges: dict[Hashable, Charge] = {}
-    runs: dict[str, dict[int, Run]] = {}
-    pods: dict[str, dict[str, Pod]] = {}
+    runs: list[Run] = []
+    pods: list[Pod] = []
     used: dict[str, Resources] = {}
     everybody = dict(snapshot.jobs)
     for work in works:
@@ -71,13 +71,13 @@ def world(works: Iterable[Work], line: dict[str, int], *, cpu: int = 8, **fields
         amount = {name: each * (work.places or 1) for name, each in with_pods(run.request).items()}
         charges[run.name] = Charge(work.environment, amount, run.owner, run)
         used[work.environment] = add(used.get(work.environment, {}), amount)
-        runs[run.owner_uid] = {1: run}
+        runs.append(run)
         everybody[run.owner] = replace(make_job(work.name), uid=work.name, queue=work.queue)
         if work.places is None:
             started = None if work.since is None else NOW - work.since
             pod = make_pod(run=run.name, owner_uid=work.name, started_at=started, disruption=work.disruption)
-            pods[run.owner_uid] = {run.name: pod}
-    return replace(snapshot, jobs=everybody, charges=charges, runs=runs, pods=pods, used=used)
+            pods.append(pod)
+    return replace(snapshot, jobs=everybody, charges=charges, runs=by_job(runs, pods), used=used)
 
 
 def displaced(snapshot: Snapshot) -> dict[str, int]:

@@ -12,17 +12,30 @@ import pytest
 
 from batchyard.api import names
 from batchyard.api.models.batchjob import JobState, StopMode
+from batchyard.core.admission.admitted import Admitted
 from batchyard.core.lifecycle import multinode, single
 from batchyard.core.lifecycle.array import observation
-from batchyard.core.lifecycle.array.indexruns import Seen
+from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.model.array import ArrayShape, ArrayStatus, IndexedJob, IndexRun, IndexStop
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import Stop
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import Status
 from batchyard.objects.kubernetes.pod import read_pod
 from unit.docs.tables import code, rows
-from unit.samples import NOW, exited, failed, interrupted, make_attempt, make_job, make_resolved, make_run, succeeded
+from unit.samples import (
+    NOW,
+    exited,
+    failed,
+    interrupted,
+    job_runs,
+    make_attempt,
+    make_job,
+    make_resolved,
+    make_run,
+    succeeded,
+)
 
 STAGES = ("no container had run", "exit code 0", "another exit code", "no exit code is told")
 STARTED, ASKED, ENDED, LATER = NOW + 5, NOW + 30, NOW + 31, NOW + 1000
@@ -153,9 +166,8 @@ def test_a_single_job(who: str, stage: str, reason: str) -> None:
         job = replace(job, stop=Stop(StopMode.TERMINATE, "enough"))
     run = run_of(who, stage)
     status = Status(JobState.RUNNING, attempts=(make_attempt(),), environment="pool")
-    pods = {"videos-1": pod_of(who, stage, "videos-1")} if run is not None else {}
-    runs = {1: run} if run is not None else {}
-    progress = single.observe(job, status, make_resolved(), runs, pods, LATER)
+    runs = job_runs([run], [pod_of(who, stage, "videos-1")]) if run is not None else JobRuns()
+    progress = single.observe(job, Admitted(status, make_resolved()), runs, Surroundings(), LATER)
     (attempt,) = progress.status.attempts
     assert attempt.reason == reason
     number = single.next_run(progress.status)
@@ -178,9 +190,13 @@ def test_an_index_of_an_array(who: str, stage: str, reason: str) -> None:
     observed = observation.observe(
         make_job(),
         ArrayShape(2, stops=stops),
-        Status(JobState.RUNNING, environment="pool", started_at=NOW, array=ArrayStatus(2)),
-        make_resolved(),
-        Seen(main, (), {}, PodReport({0: pod}, (), LATER, (), abandoned), leaving),
+        Admitted(Status(JobState.RUNNING, environment="pool", started_at=NOW, array=ArrayStatus(2)), make_resolved()),
+        job_runs(
+            [main] if main is not None else [],
+            report=PodReport({0: pod}, (), LATER, (), abandoned),
+            leaving=frozenset(leaving),
+        ),
+        Surroundings(),
         LATER,
     )
     array = observed.status.array
@@ -202,5 +218,7 @@ def test_another_node_of_a_multi_node_job(who: str, stage: str, reason: str) -> 
 def test_what_had_ended_before_it_was_asked_to_stop_has_ended_by_itself() -> None:
     pod = pod_of("A person who deleted the pod", "exit code 0", "videos-1")._replace(asked_to_stop_at=ENDED + 1)
     status = Status(JobState.RUNNING, attempts=(make_attempt(),), environment="pool")
-    progress = single.observe(make_job(), status, make_resolved(), {1: succeeded()}, {"videos-1": pod}, LATER)
+    progress = single.observe(
+        make_job(), Admitted(status, make_resolved()), job_runs([succeeded()], [pod]), Surroundings(), LATER
+    )
     assert progress.status.state is JobState.SUCCEEDED

@@ -80,14 +80,14 @@ def test_a_run_is_charged_once_from_its_grant_to_its_end(cache: Cache) -> None:
 def test_an_answer_that_comes_late_does_not_bring_a_run_back(cache: Cache) -> None:
     cache.put_run(kube_job(ended=True))
     cache.put_run(kube_job())
-    assert cache.runs.mains[JOB.uid][1].ended
+    assert cache.runs.of(JOB.uid).mains[1].ended
     assert cache.used["pool"] == {}
 
 
 def test_an_answer_that_comes_late_does_not_hide_what_the_feed_has_shown(cache: Cache) -> None:
     cache.put_run(kube_job(active=1))  # nothing may follow on this for as long as its image cannot be pulled
     cache.put_run(kube_job())
-    assert cache.runs.mains[JOB.uid][1].active == 1
+    assert cache.runs.of(JOB.uid).mains[1].active == 1
 
 
 def test_the_run_of_a_deleted_job_is_charged_until_it_is_gone(cache: Cache) -> None:
@@ -112,7 +112,7 @@ def test_deletions_are_of_one_object_not_of_a_name(cache: Cache) -> None:
     assert KEY in cache.jobs
     cache.put_run(kube_job("new"))
     cache.remove_run(("media", "videos-1"), "old")
-    assert list(cache.runs.mains[JOB.uid]) == [1]
+    assert list(cache.runs.of(JOB.uid).mains) == [1]
 
 
 def test_a_replaced_job_starts_from_nothing(cache: Cache) -> None:
@@ -120,7 +120,7 @@ def test_a_replaced_job_starts_from_nothing(cache: Cache) -> None:
     cache.put_run(kube_job())
     cache.put_batchjob(batchjob("another"))
     assert cache.statuses[KEY] == Status()
-    assert "another" not in cache.runs.mains
+    assert "another" not in cache.runs.by_job
     assert cache.counts["urgent"] == {JobState.SUBMITTED: 1}
 
 
@@ -262,9 +262,9 @@ def test_a_pod_is_remembered_for_as_long_as_its_job_exists(cache: Cache) -> None
     cache.put_run(kube_job())
     cache.put_pod(pod(phase="Running"))
     cache.remove_pod(("media", "pod"))
-    assert not cache.runs.pods[JOB.uid]["videos-1"].live
+    assert not cache.runs.of(JOB.uid).pods["videos-1"].live
     cache.remove_run(("media", "videos-1"), "run")
-    assert JOB.uid not in cache.runs.pods
+    assert JOB.uid not in cache.runs.by_job
 
 
 def decoy(**status: Any) -> Object:
@@ -285,10 +285,10 @@ def test_a_decoy_shown_before_the_job_gives_way_to_the_jobs_own_pod(cache: Cache
         cache.put_pod(decoy(phase="Failed"))
     cache.put_run(kube_job())
     cache.put_pod(decoy(phase="Succeeded"))
-    shown = {name: each.uid for name, each in cache.runs.pods.get(JOB.uid, {}).items()}
+    shown = {name: each.uid for name, each in cache.runs.of(JOB.uid).pods.items()}
     assert shown == ({} if order == "only the decoy" else {"videos-1": "pod"})
     cache.remove_pod(("media", "decoy"))
-    assert cache.runs.pods.get(JOB.uid, {}).keys() == shown.keys()
+    assert cache.runs.of(JOB.uid).pods.keys() == shown.keys()
 
 
 def test_what_a_known_pod_belongs_to_does_not_change_with_its_labels(cache: Cache) -> None:
@@ -298,16 +298,16 @@ def test_what_a_known_pod_belongs_to_does_not_change_with_its_labels(cache: Cach
     changed["metadata"]["labels"].update({names.JOB: "x", names.JOB_UID: "x"})
     changed["metadata"]["ownerReferences"] = []
     cache.put_pod(changed)
-    assert cache.runs.pods[JOB.uid]["videos-1"].phase == "Running"
+    assert cache.runs.of(JOB.uid).pods["videos-1"].phase == "Running"
 
 
 def test_a_pod_outlives_its_job_for_as_long_as_it_runs(cache: Cache) -> None:
     cache.put_run(kube_job())
     cache.put_pod(pod(phase="Running"))
     cache.remove_run(("media", "videos-1"), "run")
-    assert cache.runs.pods[JOB.uid]["videos-1"].live
+    assert cache.runs.of(JOB.uid).pods["videos-1"].live
     cache.remove_pod(("media", "pod"))
-    assert JOB.uid not in cache.runs.pods
+    assert JOB.uid not in cache.runs.by_job
 
 
 @pytest.mark.parametrize("error", [Forbidden(403, "Forbidden", "exceeded quota"), Invalid(422, "Invalid", "no")])
@@ -361,4 +361,4 @@ async def test_a_job_held_after_its_grant_starts_only_if_it_has_started(cache: C
     assert api.count("create", JOBS) == 0
     assert cache.granted == {}
     assert cache.used["pool"] == (ONE_RUN if found == "ours" else NOTHING)
-    assert bool(cache.runs.mains) == (found == "ours")
+    assert bool(cache.runs.by_job) == (found == "ours")

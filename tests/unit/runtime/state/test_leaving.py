@@ -47,7 +47,7 @@ def cache() -> Cache:
 
 def test_a_pod_that_was_asked_to_stop_is_noted_once(cache: Cache) -> None:
     note(cache, pod())
-    assert (cache.runs.leaving, cache.take_dirty()) == ({JOB.uid: {1}}, {JOB.key})
+    assert (set(cache.runs.of(JOB.uid).leaving), cache.take_dirty()) == ({1}, {JOB.key})
     note(cache, pod())
     assert cache.take_dirty() == set()
 
@@ -64,11 +64,11 @@ def test_a_pod_that_was_asked_to_stop_is_noted_once(cache: Cache) -> None:
 )
 def test_others_are_not(cache: Cache, other: Object) -> None:
     note(cache, other)
-    assert (dict(cache.runs.leaving), cache.take_dirty()) == ({}, set())
+    assert (set(cache.runs.of(JOB.uid).leaving), cache.take_dirty()) == (set(), set())
 
 
 def test_what_was_noted_goes_with_the_job(cache: Cache) -> None:
     note(cache, pod())
     job = indexed_job()["metadata"]
     cache.remove_run((job["namespace"], job["name"]), "run")
-    assert dict(cache.runs.leaving) == {}
+    assert not cache.runs.of(JOB.uid).leaving

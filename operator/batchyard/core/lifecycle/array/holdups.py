@@ -5,12 +5,13 @@ Jobs of single indexes. What runs goes on.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle import takeback
 from batchyard.core.lifecycle.takeback import LOOK_SECONDS, Holdup, Patience
+from batchyard.core.model.jobruns import NO_REPORT, JobRuns
 from batchyard.core.model.run import Pod, PodReport, Run
 
 
@@ -25,11 +26,10 @@ class Overdue:
     """Jobs of single indexes."""
 
 
-def holdups(
-    main: Run | None, live: Iterable[Run], pods: Mapping[str, Pod], report: PodReport, patience: Patience
-) -> list[Holdup]:
+def holdups(runs: JobRuns, live: Iterable[Run], patience: Patience) -> list[Holdup]:
     """Return what keeps indexes from starting, the Indexed Job first. `live` are Jobs of single indexes."""
-    found = [each for run in live if (each := takeback.holdup(run, pods.get(run.name), patience)) is not None]
+    main, report = runs.indexed, runs.report
+    found = [each for run in live if (each := takeback.holdup(run, runs.pods.get(run.name), patience)) is not None]
     if main is None or main.ended or main.deleting:
         return found
     waiting = [each for pod in report.waiting if (each := takeback.holdup(main, pod, patience)) is not None]
@@ -37,32 +37,28 @@ def holdups(
     return [*([unmade] if unmade is not None else []), *waiting, *found]
 
 
-def overdue(
-    main: Run | None,
-    live: Iterable[Run],
-    pods: Mapping[str, Pod],
-    pending: Iterable[Pod],
-    patience: Patience,
-    now: float,
-) -> Overdue | None:
+def overdue(runs: JobRuns, pending: Iterable[Pod], patience: Patience, now: float) -> Overdue | None:
     """Return the places to be given back now, of all `pending` pods of the Indexed Job; None where there are none."""
+    main = runs.indexed
     late = [
         (run, each)
-        for run in live
-        if (each := takeback.holdup(run, pods.get(run.name), patience)) is not None and each.due <= now
+        for run in runs.indexes.values()
+        if (each := takeback.holdup(run, runs.pods.get(run.name), patience)) is not None and each.due <= now
     ]
     words, places = [each.message for _, each in late], 0
     if main is not None and not main.ended and not main.deleting:
         homeless = [each for pod in pending if (each := takeback.holdup(main, pod, patience)) is not None]
         gone = [each for each in homeless if each.due <= now]
-        unmade = _unmade(main, PodReport(), patience)
+        unmade = _unmade(main, NO_REPORT, patience)
         if unmade is not None and unmade.due <= now:
             gone.append(unmade)
             places += takeback.lacking(main) - 1
         places += len(gone)
         words = [each.message for each in gone] + words
-    runs = tuple(run for run, _ in late)
-    return Overdue(next(filter(None, words), "its pods are not made"), places, runs) if places or runs else None
+    late_runs = tuple(run for run, _ in late)
+    if not places and not late_runs:
+        return None
+    return Overdue(next(filter(None, words), "its pods are not made"), places, late_runs)
 
 
 def _unmade(main: Run, report: PodReport, patience: Patience) -> Holdup | None:

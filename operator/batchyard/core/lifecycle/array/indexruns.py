@@ -3,52 +3,32 @@
 A part of `arrayprogress`, which decides on the array as a whole.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from itertools import islice
 from operator import attrgetter
 
 from batchyard.api.reasons import Reason
+from batchyard.core.admission.admitted import Admitted
 from batchyard.core.admission.indexgate import Gate
-from batchyard.core.admission.references import Pending, Unsatisfiable
+from batchyard.core.admission.references import Unsatisfiable
+from batchyard.core.definition.runterms import judged_by
 from batchyard.core.lifecycle import lostnodes, retries
 from batchyard.core.lifecycle.interruption import stopped_from_outside
 from batchyard.core.lifecycle.outcome import Outcome, RunResult, not_started, of_pod, of_run
 from batchyard.core.lifecycle.single import last_word_due
 from batchyard.core.lifecycle.startup import gives_up_at
+from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.model.array import MAIN_RUN, ArrayShape, ArrayStatus, FailedIndex, IndexRun
-from batchyard.core.model.environment import Node
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import BatchJob
-from batchyard.core.model.run import Pod, PodReport, Run, RunTerms
+from batchyard.core.model.jobruns import JobRuns
+from batchyard.core.model.run import Pod, Run
 
 RETRIES_AT_ONCE = 500
 """How many runs of single indexes an array asks for in one pass at most; for the others once those have started."""
 
 JUDGED_AT_ONCE = 5000
 """How many indexes without a Job of their own one look judges at most, in some tens of milliseconds."""
-
-
-@dataclass(slots=True, frozen=True)
-class Seen:
-    """What the API server shows of one array."""
-
-    main: Run | None
-    """The Job that goes through all indexes."""
-    others: Iterable[Run] = ()
-    """The Jobs of single indexes."""
-    pods: Mapping[str, Pod] = field(default_factory=dict)
-    """Pods of the Jobs of single indexes, by the name of their Job."""
-    report: PodReport = field(default_factory=PodReport)
-    leaving: Collection[int] = ()
-    """Indexes whose pods of the Indexed Job were asked to stop as they ran."""
-    nodes: Mapping[str, Node] = field(default_factory=dict)
-    """The nodes of the cluster."""
-
-    @property
-    def runs(self) -> list[Run]:
-        """All Jobs of the array."""
-        return [self.main, *self.others] if self.main is not None else list(self.others)
 
 
 class IndexRuns:
@@ -59,24 +39,27 @@ class IndexRuns:
         job: BatchJob,
         shape: ArrayShape,
         before: ArrayStatus,
-        terms: RunTerms,
-        seen: Seen,
+        admitted: Admitted,
+        runs: JobRuns,
+        surroundings: Surroundings,
         now: float,
         gate: Gate | None,
-        lack: Pending | Unsatisfiable | None = None,
     ) -> None:
         self._job = job
         self._shape = shape
         self._before = before
+        terms = judged_by(admitted.resolved, runs.of_array)
         self._policy = terms.retry
         self._grace_seconds = terms.startup_grace_seconds
-        self._seen = seen
+        self._seen = runs
+        self._nodes = surroundings.nodes
         self._now = now
         self._gate = gate
-        self._lack = lack
-        self._shown = seen.main.indexed if seen.main is not None and seen.main.indexed else None
+        self._lack = admitted.lack
+        main = runs.indexed
+        self._shown = main.indexed if main is not None else None
         self._interrupted: list[int] = []
-        self.chains = _chains(seen.others)
+        self.chains = _chains(runs.indexes.values())
         """The Jobs of each single index, in their order."""
         self.stopped = shape.stopped & before.indexes
         """The indexes that are to end."""
@@ -98,7 +81,7 @@ class IndexRuns:
         """When to look again without being told to."""
         alone = IndexSet.of(index for index, chain in self.chains.items() if self._has_succeeded(chain))
         left_out = alone | before.failed | (self._shown.failed if self._shown else IndexSet())
-        self.interrupted = (before.interrupted | IndexSet.of(seen.leaving)) - left_out
+        self.interrupted = (before.interrupted | IndexSet.of(runs.leaving)) - left_out
         """The indexes whose pods were stopped from outside, though their Job may count them as completed."""
         completed = self._shown.completed if self._shown else IndexSet()
         self.succeeded = ((before.succeeded | completed) - self.interrupted) | alone
@@ -129,7 +112,7 @@ class IndexRuns:
         """The indexes that have not succeeded and that the Indexed Job does not care for any more."""
         if self._gate is not None:
             left = self._gate.ready | IndexSet.of(self.chains) | self.stopped
-        elif self._shown is None or (self._seen.main is not None and self._seen.main.ended):
+        elif self._shown is None or (self._seen.indexed is not None and self._seen.indexed.ended):
             left = self._before.indexes
         else:
             left = self._shown.failed | IndexSet.of(self.chains) | (self.interrupted & self._shown.completed)
@@ -244,7 +227,7 @@ class IndexRuns:
         pod = self._seen.pods.get(run.name)
         if pod is None or not pod.live or pod.asked_to_stop_at is None:
             return
-        if lostnodes.node_of(pod, self._seen.nodes) is not None:
+        if lostnodes.node_of(pod, self._nodes) is not None:
             self.lost.append(pod)
         self.wakes.append(self._now + lostnodes.LOOK_SECONDS)
 

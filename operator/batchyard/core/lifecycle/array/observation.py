@@ -13,21 +13,22 @@ from itertools import islice
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
+from batchyard.core.admission.admitted import Admitted
 from batchyard.core.admission.indexgate import Gate
-from batchyard.core.admission.references import Pending, Unsatisfiable
+from batchyard.core.admission.references import Unsatisfiable
 from batchyard.core.definition.runterms import judged_by
 from batchyard.core.lifecycle import lostnodes, takeback
 from batchyard.core.lifecycle.array.arraystatus import closed, described
 from batchyard.core.lifecycle.array.holdups import holdups
-from batchyard.core.lifecycle.array.indexruns import RETRIES_AT_ONCE, IndexRuns, Seen
+from batchyard.core.lifecycle.array.indexruns import RETRIES_AT_ONCE, IndexRuns
 from batchyard.core.lifecycle.outcome import not_started
 from batchyard.core.lifecycle.startup import gives_up_at
+from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.transitions import ended, to_running, to_starting
 from batchyard.core.model.array import ArrayDemand, ArrayShape, ArrayStatus, FailedIndex
-from batchyard.core.model.definition import Resolved
-from batchyard.core.model.environment import Environment
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import BatchJob
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import TERMINAL, Status
 
@@ -60,24 +61,20 @@ class Observed:
 def observe(
     job: BatchJob,
     shape: ArrayShape,
-    status: Status,
-    resolved: Resolved | None,
-    seen: Seen,
+    admitted: Admitted,
+    runs: JobRuns,
+    surroundings: Surroundings,
     now: float,
     gate: Gate | None = None,
-    environment: Environment | None = None,
-    lack: Pending | Unsatisfiable | None = None,
 ) -> Observed:
-    """Bring the status up to date, and say what the array asks for if it may go on.
-
-    `lack` says why nothing more of it can be made now, if that is so.
-    """
+    """Bring the status up to date with what runs of the array, and say what it asks for if it may go on."""
+    status = admitted.status
     if status.state in TERMINAL:
         return Observed(status if status.array else closed(status._replace(array=ArrayStatus(shape.size))))
     array = status.array or ArrayStatus(shape.size)
-    if seen.main is None and not status.environment and gate is None:
+    if runs.indexed is None and not status.environment and gate is None:
         return Observed(status._replace(array=array), ArrayDemand(slots=shape.at_once))
-    return _Observation(job, shape, status, array, resolved, seen, now, gate, environment, lack).result()
+    return _Observation(job, shape, array, admitted, runs, surroundings, now, gate).result()
 
 
 class _Observation:
@@ -87,30 +84,31 @@ class _Observation:
         self,
         job: BatchJob,
         shape: ArrayShape,
-        status: Status,
         array: ArrayStatus,
-        resolved: Resolved | None,
-        seen: Seen,
+        admitted: Admitted,
+        runs: JobRuns,
+        surroundings: Surroundings,
         now: float,
         gate: Gate | None,
-        environment: Environment | None,
-        lack: Pending | Unsatisfiable | None,
     ) -> None:
         self._gate = gate
-        self._lack = lack
-        self._terms = judged_by(resolved, seen.runs)
-        self._patience = takeback.patience(self._terms.startup_grace_seconds, environment)
+        self._lack = admitted.lack
+        self._terms = judged_by(admitted.resolved, runs.of_array)
         self._shape = shape
-        self._status = status
+        self._status = admitted.status
         self._before = array
-        self._seen = seen
+        self._seen = runs
+        self._nodes = surroundings.nodes
         self._now = now
-        self._shown = seen.main.indexed if seen.main is not None and seen.main.indexed else None
-        self._of_main = _indexes_of_main(seen.main)
-        self._environment = next((run.environment for run in seen.runs), status.environment)
-        self._indexes = IndexRuns(job, shape, array, self._terms, seen, now, gate, lack)
+        main = runs.indexed
+        self._shown = main.indexed if main is not None else None
+        self._of_main = _indexes_of_main(main)
+        self._environment = next((run.environment for run in runs.of_array), admitted.status.environment)
+        environment = surroundings.environments.get(self._environment)
+        self._patience = takeback.patience(self._terms.startup_grace_seconds, environment)
+        self._indexes = IndexRuns(job, shape, array, admitted, runs, surroundings, now, gate)
         live = (self._indexes.chains[index][-1] for index in self._indexes.live)
-        self._holdups = holdups(seen.main, live, seen.pods, seen.report, self._patience)
+        self._holdups = holdups(runs, live, self._patience)
         self._lost = [*self._indexes.lost, *self._lost_of_main()]
 
     def result(self) -> Observed:
@@ -135,12 +133,12 @@ class _Observation:
 
     def _all_start(self) -> bool:
         """Whether everything that has a place has got past its start."""
-        main, indexes = self._seen.main, self._indexes
+        main, indexes = self._seen.indexed, self._indexes
         rests = main is None or main.ended or (not takeback.lacks_pods(main, None) and main.active <= main.ready)
         return rests and not self._holdups and indexes.started() == len(indexes.live)
 
     def _counted(self) -> ArrayStatus:
-        main, before, indexes = self._seen.main, self._before, self._indexes
+        main, before, indexes = self._seen.indexed, self._before, self._indexes
         succeeded = indexes.succeeded
         failed = before.failed | IndexSet.of(indexes.failures) | indexes.never
         running = indexes.started()
@@ -164,7 +162,7 @@ class _Observation:
             retries=max(before.retries, started),
             first_failures=tuple(shown[:SHOWN_FAILURES]),
             trouble=next((each.message for each in self._holdups if each.message), ""),
-            lost=lostnodes.of_indexes(self._lost, self._seen.nodes),
+            lost=lostnodes.of_indexes(self._lost, self._nodes),
             hold=self._hold(),
             lacking=self._lack is not None,
         )
@@ -178,7 +176,7 @@ class _Observation:
         return "" if self._before.lacking else self._before.hold
 
     def _described(self, array: ArrayStatus) -> Status:
-        main, status = self._seen.main, self._status
+        main, status = self._seen.indexed, self._status
         started_at = status.started_at
         if started_at is None and (array.running or array.succeeded or array.failed):
             started_at = (main.started_at if main else None) or self._now
@@ -222,7 +220,7 @@ class _Observation:
             and not self._goes_on()
         ):
             return JobState.FAILED, self._lack.reason, self._lack.message
-        if ended < len(array.indexes) or (self._seen.main and not self._seen.main.ended):
+        if ended < len(array.indexes) or (self._seen.indexed and not self._seen.indexed.ended):
             return None
         if not array.failed:
             return JobState.SUCCEEDED, Reason.COMPLETED, f"all {array.what} succeeded"
@@ -231,7 +229,7 @@ class _Observation:
 
     def _goes_on(self) -> bool:
         """Whether the Indexed Job has places in which further indexes start by themselves."""
-        main, shown = self._seen.main, self._shown
+        main, shown = self._seen.indexed, self._shown
         return main is not None and shown is not None and not main.ended and shown.parallelism > 0
 
     def _not_started(self) -> list[Pod]:
@@ -249,7 +247,7 @@ class _Observation:
 
     def _look_at_starts(self) -> bool:
         """Whether to have pods read that take long to start: only they tell why."""
-        main = self._seen.main
+        main = self._seen.indexed
         if main is None or main.ended or main.active <= main.ready:
             return False
         due = max(self._seen.report.looked_at, main.created) + LOOK_SECONDS
@@ -260,7 +258,7 @@ class _Observation:
 
     def _look_at_leaving(self) -> bool:
         """Whether to have pods read that do not end although they were asked to: their node may be lost."""
-        main = self._seen.main
+        main = self._seen.indexed
         if main is None or main.ended or not (main.deleting or self._leaving()):
             return False
         due = self._seen.report.looked_at + lostnodes.LOOK_SECONDS
@@ -276,18 +274,18 @@ class _Observation:
         return IndexSet.of(self._seen.leaving) - self._shown.completed - self._shown.failed
 
     def _lost_of_main(self) -> list[Pod]:
-        main = self._seen.main
+        main = self._seen.indexed
         if main is None or main.ended:
             return []
         found, leaving = self._seen.report.leaving, self._leaving()
         if not main.deleting:
             found = tuple(pod for pod in found if pod.index is not None and pod.index in leaving)
-        return [pod for pod in found if lostnodes.node_of(pod, self._seen.nodes) is not None]
+        return [pod for pod in found if lostnodes.node_of(pod, self._nodes) is not None]
 
     def _demand(self) -> ArrayDemand:
         if self._lack is not None:
             return ArrayDemand(environment=self._environment)
-        main, shown = self._seen.main, self._shown
+        main, shown = self._seen.indexed, self._shown
         at_once = self._shape.at_once - len(self._indexes.live)
         slots = held = 0
         if main is not None and shown is not None and not main.ended and not main.deleting:

@@ -6,7 +6,6 @@ it. And it is noted when an Indexed Job was given places that its status does no
 
 from collections.abc import Callable
 
-from batchyard.core.model.array import MAIN_RUN
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Run
@@ -45,8 +44,8 @@ class ArraySlots:
         if job is None or job.uid != run.owner_uid or granted is None or granted.array is None:
             return
         if before is None or run.indexed is not None:
-            main, others = self._runs.mains.get(job.uid, {}).get(MAIN_RUN), self._runs.indexes.get(job.uid, {})
-            left = arrayslots.outstanding(granted.array, main, others)
+            of_job = self._runs.of(job.uid)
+            left = arrayslots.outstanding(granted.array, of_job.indexed, of_job.indexes)
             self._charges.grant(job, resolved, granted, left)
             self._shares.granted(job, granted, left)
 
@@ -54,7 +53,7 @@ class ArraySlots:
         """Note when an Indexed Job was given places, until its status shows what became of them."""
         if arrayslots.acknowledged(run):
             self.raised.pop(run.owner, None)
-        elif before is None or arrayslots.slots_of(run) > arrayslots.slots_of(before):
+        elif before is None or run.slots > before.slots:
             self.raised[run.owner] = self._clock()
 
     def forget(self, run: Run) -> None:

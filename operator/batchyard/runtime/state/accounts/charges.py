@@ -12,7 +12,6 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.resources import add, subtract
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling import arrayslots
 from batchyard.core.scheduling.consumption import Consumption
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.ledger import Charge, places
@@ -67,7 +66,7 @@ class Charges:
         if not self._lives(run, item):
             self._credit(item)
             return
-        count = arrayslots.taken(run) if run.indexed is not None else 1
+        count = run.slots_taken if run.indexed is not None else 1
         charge = Charge(run.environment, places(run.request, count), run.owner, run)
         if self.charges.get(item) != charge:
             if run.indexed is not None:
@@ -88,16 +87,17 @@ class Charges:
             self.account(main)
 
     def _lives(self, run: Run, item: Hashable) -> bool:
+        of_job = self._runs.of(run.owner_uid)
         if run.index is not None:
-            own = self._runs.indexes.get(run.owner_uid, {}).get(run.name)
+            own = of_job.indexes.get(run.name)
             return own is not None and not own.ended
-        main = self._runs.mains.get(run.owner_uid, {}).get(run.number)
+        main = of_job.mains.get(run.number)
         if main is not None and not main.ended:
             return True
         if run.node is None:
             return False
-        children = self._runs.children.get(run.owner_uid, {}).values()
-        return self._starting[item] > 0 or any(each.number == run.number and not each.ended for each in children)
+        children = (each for each in of_job.children.values() if each.number == run.number)
+        return self._starting[item] > 0 or any(not each.ended for each in children)
 
     def _charge(self, item: Hashable, charge: Charge) -> None:
         self.charges[item] = charge

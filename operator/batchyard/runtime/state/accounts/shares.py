@@ -10,7 +10,6 @@ from math import inf
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling import arrayslots
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
 from batchyard.objects.kinds.sharecounts import read_count, render_count, shown_waiting
@@ -77,7 +76,7 @@ class Shares:
             return
         amount = vcpus_of(run.request)
         if run.indexed is not None:
-            amount *= arrayslots.taken(run)
+            amount *= run.slots_taken
             if usage.amount_of(run.uid) not in (None, amount):
                 usage.stop(run.uid, self._now())
                 usage.start(run.uid, run.share, run.environment, amount, self._now())

@@ -7,10 +7,12 @@ import pytest
 
 from batchyard.api.models.batchjob import JobState, StopMode
 from batchyard.api.reasons import Reason
+from batchyard.core.admission.admitted import Admitted
 from batchyard.core.lifecycle.array.arraystatus import closed, on_hold, orphaned_runs
-from batchyard.core.lifecycle.array.indexruns import JUDGED_AT_ONCE, RETRIES_AT_ONCE, IndexRuns, Seen
+from batchyard.core.lifecycle.array.indexruns import JUDGED_AT_ONCE, RETRIES_AT_ONCE, IndexRuns
 from batchyard.core.lifecycle.array.observation import Observed, observe
 from batchyard.core.lifecycle.stopping import stop_applied_to_array
+from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.model.array import ArrayDemand, ArrayGrant, ArrayShape, ArrayStatus, IndexedJob, IndexRun, IndexStop
 from batchyard.core.model.definition import Resolved, RetryPolicy
 from batchyard.core.model.environment import Node
@@ -18,8 +20,8 @@ from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import Stop
 from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import Status
-from batchyard.core.scheduling.arrayslots import granted, taken
-from unit.samples import NOW, exited, interrupted, make_job, make_pod, make_resolved, make_run, succeeded
+from batchyard.core.scheduling.arrayslots import granted
+from unit.samples import NOW, exited, interrupted, job_runs, make_job, make_pod, make_resolved, make_run, succeeded
 
 SHAPE = ArrayShape(10)
 STARTED = Status(JobState.RUNNING, environment="pool", started_at=NOW, array=ArrayStatus(10))
@@ -61,9 +63,11 @@ def look(
 ) -> Observed:
     resolved: Resolved = replace(make_resolved(), retry=retry)
     report = PodReport(ends or {}, seen.pop("waiting", ()), seen.pop("looked_at", now), seen.pop("leaving_pods", ()))
-    shown = Seen(main, others, seen.pop("pods", {}), report, seen.pop("leaving", ()), seen.pop("nodes", {}))
+    runs = job_runs([main, *others] if main is not None else others, report=report)
+    runs.pods, runs.leaving = seen.pop("pods", {}), frozenset(seen.pop("leaving", ()))
+    surroundings = Surroundings(nodes=seen.pop("nodes", {}))
     assert not seen, "no such field"
-    return observe(make_job(), shape, status, resolved, shown, now)
+    return observe(make_job(), shape, Admitted(status, resolved), runs, surroundings, now)
 
 
 def test_one_that_has_not_started_asks_for_all_at_once() -> None:
@@ -297,7 +301,7 @@ def test_why_the_others_wait_is_said_once() -> None:
     ],
 )
 def test_places_that_a_job_takes(run: Run, places: int) -> None:
-    assert taken(run) == places
+    assert run.slots_taken == places
 
 
 def test_retries_are_granted_before_slots() -> None:
