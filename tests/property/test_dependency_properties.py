@@ -79,7 +79,7 @@ class Dependents(Story):
     def check_rest(self) -> None:
         super().check_rest()
         cache = self.processes[0].operator.cache
-        assert not cache.unpersisted_dependents
+        assert not cache.persistence.unpersisted_dependents
         wished = {
             (job["metadata"]["name"], other)
             for job in self.cluster.store.objects(BATCHJOBS)

@@ -288,7 +288,7 @@ class BatchJobController:
         if job is None:
             return
         status = cache.statuses[key]
-        old = cache.written.get(key, {})
+        old = cache.persistence.written.get(key, {})
         new = render_status(job, status, old, self._clock())
         if new == old:
             cache.status_stored(key)
@@ -310,5 +310,5 @@ class BatchJobController:
             if status.state in TERMINAL:
                 cache.end_stored(key)
             else:
-                cache.written[key] = new
+                cache.persistence.written[key] = new
             cache.status_stored(key)

@@ -28,7 +28,6 @@ from batchyard.runtime.loop.settlingtime import SettlingTime
 from batchyard.runtime.loop.workqueue import Urgency, WorkQueue
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.state.cache import Cache
-from batchyard.runtime.state.persistence import end_is_stored
 
 GATHER_SECONDS = 0.02
 """How long a pass waits for more events after the first: events come in bursts, and a pass serves them all."""
@@ -236,10 +235,11 @@ class Loop:
             self._alarms.ring_at(key, at)
         self._alarms.tidy(self._cache.jobs)
         for run in settled.stop:
-            if end_is_stored(self._cache, run):
+            cache = self._cache
+            if cache.persistence.holds_end_of(run, cache.jobs.get(run.owner), cache.statuses.get(run.owner)):
                 self._work.add(("stop", run.owner[0], run.name, run.uid), Urgency.STOP)
             else:
-                self._cache.unstopped.add(run.owner)
+                self._cache.persistence.unstopped.add(run.owner)
                 self._work.add(("status", *run.owner), Urgency.FINAL_STATUS)
         for key in settled.pods_to_delete:
             self._work.add(("halt", *key), Urgency.STOP, LOOK_HOLD_SECONDS)
@@ -290,8 +290,8 @@ class Loop:
                 self._work.add(("status", *key), Urgency.FINAL_STATUS)
             else:
                 self._work.add(("status", *key), Urgency.STATUS, self._hold_seconds(key, status))
-        while self._cache.unpersisted_dependents:
-            self._work.add(("status", *self._cache.unpersisted_dependents.pop()), Urgency.FINAL_STATUS)
+        while self._cache.persistence.unpersisted_dependents:
+            self._work.add(("status", *self._cache.persistence.unpersisted_dependents.pop()), Urgency.FINAL_STATUS)
 
     def _known_queue(self, key: Key) -> str:
         """The queue of a job; nothing if there is none of that name, as jobs may name any."""
@@ -302,13 +302,13 @@ class Loop:
         """Whether a status is memory of what no Job will tell: which indexes are to run again although they ended."""
         if status.array is None or not status.array.interrupted:
             return False
-        written = (self._cache.written.get(key, {}).get("array") or {}).get("interruptedIndexes", "")
+        written = (self._cache.persistence.written.get(key, {}).get("array") or {}).get("interruptedIndexes", "")
         return bool(status.array.interrupted - read_indexes(written))
 
     def _hold_seconds(self, key: Key, status: Status) -> float:
         if status.array is not None and status.started_at is not None:
             return max(ARRAY_HOLD_SECONDS, ARRAY_HOLD_SHARE * (self._clock() - status.started_at))
-        shown = self._cache.written.get(key, {}).get("reason")
+        shown = self._cache.persistence.written.get(key, {}).get("reason")
         waits_on = status.reason == Reason.WAITING_FOR_DEPENDENCIES == shown
         return DEPENDENCIES_HOLD_SECONDS if waits_on else STATUS_HOLD_SECONDS
 

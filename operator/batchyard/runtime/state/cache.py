@@ -38,6 +38,7 @@ from batchyard.runtime.state.counts import Counts
 from batchyard.runtime.state.dependents import Dependents
 from batchyard.runtime.state.faults import Faults
 from batchyard.runtime.state.marks import Marks
+from batchyard.runtime.state.persistence import Persistence
 from batchyard.runtime.state.referrers import Reference, Referrers
 from batchyard.runtime.state.runs import Runs
 
@@ -52,8 +53,6 @@ class Cache:
         self.jobs: dict[Key, BatchJob] = {}
         self.statuses: dict[Key, Status] = {}
         self.resolved: dict[Key, Resolved] = {}
-        self.written: dict[Key, Object] = {}
-        """The status that the API server holds of each unfinished job."""
         self.runs = Runs(self.marks, self._exists)
         self.granted: dict[Key, Placement] = {}
         self.demands: dict[Key, ArrayDemand] = {}
@@ -72,12 +71,7 @@ class Cache:
         self.places = ArraySlots(self.runs, self.charges, self.shares, clock)
 
         self.awaiting_definition = AwaitingDefinition()
-        self.unpersisted_ends: set[Key] = set()
-        """Jobs whose end the API server does not hold yet."""
-        self.unpersisted_dependents: set[Key] = set()
-        """Jobs that alone know how a dependency ended, since it is gone: their status is written at once."""
-        self.unstopped: set[Key] = set()
-        """Jobs with runs that are to be stopped once the end of their attempts is stored."""
+        self.persistence = Persistence()
         self.changes = Changes()
         self._dirty: set[Key] = set()
 
@@ -109,7 +103,7 @@ class Cache:
             templates=self.catalogue.templates,
             backlog=self.backlog,
             dependents=self.dependents,
-            unpersisted_ends=self.unpersisted_ends,
+            unpersisted_ends=self.persistence.unpersisted_ends,
             faults=self.faults,
             protection=self.catalogue.protection,
             usage=self.shares.usages(self.catalogue, self.runs.all()),
@@ -165,7 +159,7 @@ class Cache:
             self._unqueue(key)
             self.resolved.pop(key, None)
             self.referrers.leave(self.jobs[key])
-            self.unpersisted_ends.add(key)
+            self.persistence.unpersisted_ends.add(key)
             self._dirty |= self.waiting_for(key)
 
     def grant(self, placement: Placement) -> None:
@@ -221,8 +215,7 @@ class Cache:
 
     def end_stored(self, key: Key) -> None:
         """Note that the API server holds a job's end now: it counts for those that depend on it."""
-        self.written.pop(key, None)
-        self.unpersisted_ends.discard(key)
+        self.persistence.end_stored(key)
         self.mark(*self.waiting_for(key))
 
     def unpersisted_dependents_of(self, key: Key) -> list[Key]:
@@ -230,9 +223,7 @@ class Cache:
         return [
             each
             for each in self.dependents.get(key, ())
-            if each in self.written
-            and any(end.job == key[1] for end in self.statuses[each].dependencies)
-            and all(end["job"] != key[1] for end in self.written[each].get("dependencies") or ())
+            if self.persistence.lacks_dependency(each, self.statuses[each], key[1])
         ]
 
     def confirm(self, definition: Key, jobs: set[Key]) -> None:
@@ -282,12 +273,8 @@ class Cache:
             if known is not None:
                 self.counts.add(known.queue, self.statuses[key].state, -1)
             self.statuses[key] = status
-            self.unpersisted_ends.discard(key)
+            self.persistence.take(key, written, status)
             self.counts.add(job.queue, status.state)
-            if status.state in TERMINAL:
-                self.written.pop(key, None)
-            else:
-                self.written[key] = written
             if status.revision is None and job.pinned_revision is None:
                 self.awaiting_definition.enter(job)
         self.referrers.enter(job, self.statuses[key])
@@ -303,7 +290,7 @@ class Cache:
             return
         self.changes.respecified.add(job.key)
         if self.statuses[job.key].state in TERMINAL:
-            self.written[job.key] = written
+            self.persistence.written[job.key] = written
 
     def remove_batchjob(self, key: Key, uid: str) -> None:
         """Forget a BatchJob that is gone; its runs are charged until they are gone too."""
@@ -316,19 +303,16 @@ class Cache:
         status = self.statuses.pop(key)
         self.counts.add(job.queue, status.state, -1)
         self.resolved.pop(key, None)
-        self.written.pop(key, None)
-        self.unstopped.discard(key)
         self.awaiting_definition.leave((key[0], job.definition), {key})
         self.faults.forget(key)
         self.dependents.leave(job)
         self.referrers.leave(job)
         waiting = self.waiting_for(key)
-        if key not in self.unpersisted_ends:  # only those that depend on it know its end from now on
+        if self.persistence.forget(key):  # only those that depend on it know its end from now on
             for dependent in waiting:
                 known = remember(self.jobs[dependent], self.statuses[dependent], key[1], status)
                 self.statuses[dependent] = behind(self.jobs[dependent], known, [(job, status)])
-            self.unpersisted_dependents.update(self.unpersisted_dependents_of(key))
-        self.unpersisted_ends.discard(key)
+            self.persistence.unpersisted_dependents.update(self.unpersisted_dependents_of(key))
         self.mark(*waiting)
 
     # Kubernetes Jobs and pods of runs.
@@ -355,8 +339,7 @@ class Cache:
 
     def status_stored(self, key: Key) -> None:
         """Have the job settled again if runs of it were not stopped because its status was not stored yet."""
-        if key in self.unstopped:
-            self.unstopped.remove(key)
+        if self.persistence.take_unstopped(key):
             self.mark(key)
 
     def note_pod_report(self, key: Key, uid: str, pods: PodReport) -> None:

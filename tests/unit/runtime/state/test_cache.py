@@ -137,7 +137,7 @@ def test_a_new_leader_takes_over_what_is_stored(cache: Cache) -> None:
     assert cache.statuses[KEY].state is JobState.PENDING
     assert cache.counts["urgent"] == {JobState.PENDING: 1}
     cache.put_batchjob({**batchjob(), "status": {"state": "Succeeded"}}, fresh_status=True)
-    assert cache.written == {}
+    assert cache.persistence.written == {}
 
 
 def test_a_spec_that_is_older_than_the_known_one_changes_nothing(cache: Cache) -> None:
@@ -169,7 +169,7 @@ async def test_every_status_says_in_the_end_that_the_present_spec_was_seen(cache
     assert (now["status"]["state"], now["status"]["observedGeneration"]) == (state, 2)
     cache.put_batchjob(now)
     assert cache.changes.take_respecified() == set()
-    assert (KEY in cache.written) == (state == "Runnable")
+    assert (KEY in cache.persistence.written) == (state == "Runnable")
 
 
 async def test_what_was_written_is_known_even_if_the_spec_changed_meanwhile(cache: Cache) -> None:
@@ -180,7 +180,10 @@ async def test_what_was_written_is_known_even_if_the_spec_changed_meanwhile(cach
 
     cache.set_status(KEY, Status(JobState.RUNNABLE))
     await BatchJobController(SlowApi(), cache, lambda: 0.0, Backoff()).write_status(KEY)
-    assert (cache.written[KEY]["state"], cache.written[KEY]["observedGeneration"]) == ("Runnable", 1)
+    assert (cache.persistence.written[KEY]["state"], cache.persistence.written[KEY]["observedGeneration"]) == (
+        "Runnable",
+        1,
+    )
 
 
 def test_what_cannot_be_read_changes_nothing(cache: Cache) -> None:
@@ -205,7 +208,7 @@ def test_an_end_is_remembered_though_nobody_had_looked_at_it_before_the_job_went
     cache.put_batchjob(depending("merge", "fetch", "sort"))
     cache.remove_batchjob(FETCH, "fetch")
     assert cache.statuses[MERGE].dependencies == (EndedDependency("fetch", JobState.SUCCEEDED),)
-    assert cache.unpersisted_dependents == {MERGE}, "this is to be written at once"
+    assert cache.persistence.unpersisted_dependents == {MERGE}, "this is to be written at once"
     assert MERGE in cache.take_dirty()
 
 
@@ -216,7 +219,7 @@ def test_an_end_that_was_not_stored_is_forgotten_with_its_job(cache: Cache) -> N
     cache.set_status(FETCH, Status(JobState.SUCCEEDED))
     cache.remove_batchjob(FETCH, "fetch")
     assert cache.statuses[MERGE].dependencies == ()
-    assert cache.unpersisted_dependents == set()
+    assert cache.persistence.unpersisted_dependents == set()
 
 
 def test_witnesses_are_those_whose_memory_is_not_stored(cache: Cache) -> None:
@@ -231,7 +234,7 @@ def test_witnesses_are_those_whose_memory_is_not_stored(cache: Cache) -> None:
     assert cache.unpersisted_dependents_of(FETCH) == [], "it has not looked yet"
     cache.set_status(MERGE, remember(cache.jobs[MERGE], cache.statuses[MERGE], "fetch", cache.statuses[FETCH]))
     assert cache.unpersisted_dependents_of(FETCH) == [MERGE]
-    cache.written[MERGE] = stored
+    cache.persistence.written[MERGE] = stored
     assert cache.unpersisted_dependents_of(FETCH) == []
 
 
