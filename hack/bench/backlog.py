@@ -11,7 +11,7 @@ from batchyard.core.model.environment import Environment, Node
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.queue import FairShare, Queue
-from batchyard.core.model.resources import Resources, add, subtract
+from batchyard.core.model.resources import Resources, add, subtract, vcpus_of
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
 from batchyard.core.planner.results import Placed, Settled
@@ -19,7 +19,7 @@ from batchyard.core.planner.schedule import place
 from batchyard.core.planner.settle import settle
 from batchyard.core.scheduling.backlog import Backlog
 from batchyard.core.scheduling.decisions import Placement
-from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
+from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.ledger import pool, with_pods
 from batchyard.core.scheduling.snapshot import Snapshot
 

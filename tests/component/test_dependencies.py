@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from batchyard.core.model.job import BatchJob
+from batchyard.core.planner import settle
 from batchyard.kube.errors import NotFound
 from batchyard.kube.resources import BATCHJOBS
 from fakes.cluster import Cluster, Process, in_cluster
@@ -308,7 +309,7 @@ async def test_hundreds_of_dependents_are_found_without_looking_at_others(
     settled: list[str] = []
     monkeypatch.setattr(
         "batchyard.core.planner.settle._settle_one",
-        _counting(settled, __import__("batchyard.core.planner.settle", fromlist=["_settle_one"])._settle_one),
+        _counting(settled, settle._settle_one),
     )
     await finish(cluster, "fetch", exit_code)
     await cluster.pass_time(60)
@@ -324,8 +325,8 @@ async def test_hundreds_of_dependents_are_found_without_looking_at_others(
 
 
 def _counting(settled: list[str], original: Any) -> Any:
-    def settle_one(snapshot: Any, job: BatchJob, *rest: Any) -> None:
+    def settle_one(snapshot: Any, surroundings: Any, job: BatchJob, *rest: Any) -> None:
         settled.append(job.key[1])
-        original(snapshot, job, *rest)
+        original(snapshot, surroundings, job, *rest)
 
     return settle_one

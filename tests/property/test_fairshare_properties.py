@@ -19,10 +19,11 @@ from batchyard.api.models.batchjob import JobState
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import FairShare
+from batchyard.core.model.resources import vcpus_of
 from batchyard.core.model.status import Status
 from batchyard.core.planner.schedule import place
 from batchyard.core.scheduling.backlog import Backlog
-from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
+from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.objects.kinds.sharecounts import read_count, render_count
 from unit.samples import NOW, make_job, make_node, make_queue, make_resolved, make_snapshot
 

@@ -13,11 +13,11 @@ from math import inf
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import Queue
-from batchyard.core.model.resources import Resources, add, subtract
+from batchyard.core.model.resources import Resources, add, subtract, vcpus_of
 from batchyard.core.scheduling.backfill import backfill
 from batchyard.core.scheduling.backlog import Backlog
 from batchyard.core.scheduling.decisions import Placement
-from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
+from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.ledger import Pool, with_pods
 from batchyard.core.scheduling.limits import Name, needs
 from batchyard.core.scheduling.placement import place_all

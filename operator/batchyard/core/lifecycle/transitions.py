@@ -4,10 +4,10 @@ Each function may be called again in the state that it leads to, with another re
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.lifecycle.array.arraystatus import closed
+from batchyard.core.model.queue import WaitingSince
 from batchyard.core.model.status import Status
 
 TRANSITIONS: Mapping[JobState, Mapping[JobState, str]] = {
@@ -51,7 +51,9 @@ TRANSITIONS: Mapping[JobState, Mapping[JobState, str]] = {
 
 def to_pending(status: Status, reason: str, message: str, *, stalled: bool = False) -> Status:
     """Something is missing, or another job is waited for."""
-    return _to(status, JobState.PENDING, reason, message, queue_position=None, stalled=stalled)
+    return status._replace(
+        state=JobState.PENDING, reason=reason, message=message, queue_position=None, stalled=stalled, waiting_since=None
+    )
 
 
 def to_runnable(
@@ -62,16 +64,19 @@ def to_runnable(
     queue_position: int | None = None,
     stalled: bool = False,
     not_before: float | None = None,
+    estimated_start: float | None = None,
+    waiting_since: WaitingSince | None = None,
 ) -> Status:
-    """Nothing of it runs, and it waits for a place; no sooner than at a moment, if one is given."""
-    return _to(
-        status,
-        JobState.RUNNABLE,
-        reason,
-        message,
+    """Nothing of it runs, and it waits for a place: what is not told of that does not hold any more."""
+    return status._replace(
+        state=JobState.RUNNABLE,
+        reason=reason,
+        message=message,
         queue_position=queue_position,
         stalled=stalled,
         not_before=not_before,
+        estimated_start=estimated_start,
+        waiting_since=waiting_since,
         environment="",
         job_name="",
     )
@@ -79,27 +84,40 @@ def to_runnable(
 
 def to_starting(status: Status, reason: str, message: str) -> Status:
     """A run of it exists and has not got past its start."""
-    return _to(status, JobState.STARTING, reason, message, queue_position=None, stalled=False, waiting_since=None)
+    return status._replace(
+        state=JobState.STARTING, reason=reason, message=message, queue_position=None, stalled=False, waiting_since=None
+    )
 
 
 def to_running(status: Status, reason: str, message: str, started_at: float | None) -> Status:
     """The main container of its run has started, or an index of the array. The first start counts."""
-    if status.started_at is not None:
-        started_at = status.started_at
-    fields = {"queue_position": None, "stalled": False, "waiting_since": None, "started_at": started_at}
-    return _to(status, JobState.RUNNING, reason, message, **fields)
+    return status._replace(
+        state=JobState.RUNNING,
+        reason=reason,
+        message=message,
+        queue_position=None,
+        stalled=False,
+        waiting_since=None,
+        started_at=started_at if status.started_at is None else status.started_at,
+    )
 
 
 def ended(status: Status, state: JobState, reason: str, message: str, stopped_at: float) -> Status:
     """It has come to its end. The indexes of an array that did not succeed have failed."""
-    fields = {"queue_position": None, "stalled": False, "waiting_since": None, "not_before": None}
-    return closed(_to(status, state, reason, message, **fields, stopped_at=stopped_at))
+    return closed(
+        status._replace(
+            state=state,
+            reason=reason,
+            message=message,
+            queue_position=None,
+            stalled=False,
+            waiting_since=None,
+            not_before=None,
+            stopped_at=stopped_at,
+        )
+    )
 
 
 def failed(status: Status, reason: str, message: str, now: float) -> Status:
     """It never got to run, or cannot run again."""
     return ended(status, JobState.FAILED, reason, message, now)
-
-
-def _to(status: Status, state: JobState, reason: str, message: str, **fields: Any) -> Status:
-    return status._replace(state=state, reason=reason, message=message, **fields)

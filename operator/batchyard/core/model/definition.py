@@ -7,7 +7,7 @@ from typing import Any
 from batchyard.api.models.strategy import ExitAction
 from batchyard.core.model.gang import Gang
 from batchyard.core.model.job import Key
-from batchyard.core.model.resources import Resources
+from batchyard.core.model.resources import Resources, vcpus_of
 
 DEFAULT_STARTUP_GRACE_SECONDS = 300
 
@@ -74,9 +74,17 @@ class Resolved:
     """Of the content of the revision."""
     size: tuple[tuple[str, int], ...] = field(init=False, repr=False, compare=False)
     """The request in a form that can be looked up."""
+    _vcpus: int | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(sorted(self.request.items())))
+
+    @property
+    def vcpus(self) -> int:
+        """What it counts for in fair share, in milli-vCPU; worked out once, as a pass may ask thousands of times."""
+        if self._vcpus is None:
+            object.__setattr__(self, "_vcpus", vcpus_of(self.request))
+        return self._vcpus or 0
 
 
 @dataclass(slots=True, frozen=True)

@@ -43,6 +43,8 @@ class JobRuns:
     @property
     def idle(self) -> bool:
         """Whether nothing of the job runs or can still run."""
+        if self.empty:
+            return True
         return all(run.slots_taken == 0 for run in self.all) and not any(pod.live for pod in self.pods.values())
 
     @property

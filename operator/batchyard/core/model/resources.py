@@ -191,3 +191,15 @@ def _describe_one(name: str, amount: int) -> str:
 
 def _decimal(value: float, digits: int) -> str:
     return f"{value:.{digits}f}".rstrip("0").rstrip(".")
+
+
+_NOT_DEVICES = frozenset({"cpu", "memory", "ephemeral-storage", "storage", "pods"})
+
+
+def vcpus_of(request: Resources) -> int:
+    """What a request counts for, in milli-vCPU: its vCPUs, or its devices where these are more; never nothing."""
+    devices = 0
+    for name, amount in request.items():
+        if name not in _NOT_DEVICES and not name.startswith("hugepages-"):
+            devices += amount
+    return max(request.get("cpu", 0), 1000 * devices) or 1000

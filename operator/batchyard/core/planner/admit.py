@@ -89,6 +89,7 @@ def _ready(job: BatchJob, status: Status, resolved: Resolved) -> Status:
             message,
             queue_position=marked.queue_position,
             not_before=marked.not_before,
+            estimated_start=marked.estimated_start,
         )
     return marked
 

@@ -120,6 +120,12 @@ def _held(status: Status, hold: Hold, position: int, now: float) -> Status:
     """The status of a job that was looked at in vain. A place that has hardly changed is no reason to write it anew."""
     moved = status.reason != hold.reason or worth_renewing(status.queue_position, position)
     queue_position = position if moved else status.queue_position
-    since = timelimits.waiting_since(status, hold.reason, now)
-    status = to_runnable(status, hold.reason, hold.message, queue_position=queue_position, stalled=hold.stalled)
-    return status._replace(waiting_since=since)
+    return to_runnable(
+        status,
+        hold.reason,
+        hold.message,
+        queue_position=queue_position,
+        stalled=hold.stalled,
+        estimated_start=status.estimated_start,
+        waiting_since=timelimits.waiting_since(status, hold.reason, now),
+    )

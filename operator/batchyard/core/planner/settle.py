@@ -51,18 +51,20 @@ def settle(
     other jobs end by this, the caller settles those after it has entered the results. Once it is `enough`, the other
     jobs are left.
     """
-    result = Settled()
+    result, surroundings = Settled(), Surroundings(snapshot.environments, snapshot.nodes)
     for key in keys:
         if enough():
             result.left.add(key)
             continue
         job = snapshot.jobs.get(key)
         if job is not None and not job.deleting:
-            _settle_one(snapshot, job, cycles.get(key, ""), now, result)
+            _settle_one(snapshot, surroundings, job, cycles.get(key, ""), now, result)
     return result
 
 
-def _settle_one(snapshot: Snapshot, job: BatchJob, cycle: str, now: float, result: Settled) -> None:
+def _settle_one(
+    snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, cycle: str, now: float, result: Settled
+) -> None:
     key = job.key
     before = snapshot.statuses.get(key, Status())
 
@@ -71,9 +73,9 @@ def _settle_one(snapshot: Snapshot, job: BatchJob, cycle: str, now: float, resul
 
     # 2. Runs and pods move it on.
     if job.array is not None:
-        admission, wake_at = _array_moved_on(snapshot, job, job.array, admission, now, result)
+        admission, wake_at = _array_moved_on(snapshot, surroundings, job, job.array, admission, now, result)
     else:
-        admission, wake_at = _moved_on(snapshot, job, admission, now, result)
+        admission, wake_at = _moved_on(snapshot, surroundings, job, admission, now, result)
     status, resolved = admission.status, admission.resolved
     if resolved is not None and status.state not in TERMINAL:
         resolved = memorygrowth.grown(resolved, status.attempts)
@@ -131,12 +133,12 @@ def _obedient(job: BatchJob, status: Status, *, idle: bool, now: float) -> Statu
 
 
 def _moved_on(
-    snapshot: Snapshot, job: BatchJob, admission: Admitted, now: float, result: Settled
+    snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, admission: Admitted, now: float, result: Settled
 ) -> tuple[Admitted, float | None]:
     """Bring a single or multi-node job up to date with its runs."""
     resolved, lack, runs = admission.resolved, admission.lack, snapshot.runs_of(job.uid)
     terminate = stopping.termination(job) is not None
-    progress = single.observe(job, admission, runs, _surroundings(snapshot), now)
+    progress = single.observe(job, admission, runs, surroundings, now)
     status = progress.status
     if progress.asks:
         result.pods_to_read.append(job.key)
@@ -156,6 +158,7 @@ def _moved_on(
 
 def _array_moved_on(
     snapshot: Snapshot,
+    surroundings: Surroundings,
     job: BatchJob,
     shape: ArrayShape,
     admission: Admitted,
@@ -170,7 +173,7 @@ def _array_moved_on(
         status, gate = indexgate.gate(job, shape, status, snapshot)
         if gate is None and runs.indexed is None and resolved is not None:
             gate = indexgate.of_consumables(shape, resolved, snapshot.consumables)
-    observed = observe_array(job, shape, replace(admission, status=status), runs, _surroundings(snapshot), now, gate)
+    observed = observe_array(job, shape, replace(admission, status=status), runs, surroundings, now, gate)
     result.demands[job.key] = observed.demand
     result.stop.extend(
         arraystatus.orphaned_runs(observed.status, runs.of_array, terminate=stopping.termination(job) is not None)
@@ -185,7 +188,3 @@ def _array_moved_on(
     if observed.deletes_pods:
         result.pods_to_delete.append(job.key)
     return replace(admission, status=observed.status), observed.wake_at
-
-
-def _surroundings(snapshot: Snapshot) -> Surroundings:
-    return Surroundings(snapshot.environments, snapshot.nodes)

@@ -12,12 +12,11 @@ from collections import defaultdict
 from math import inf
 
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.resources import Resources, add, fits, shortfall
+from batchyard.core.model.resources import Resources, add, fits, shortfall, vcpus_of
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling.backlog import Entry, entry_of
 from batchyard.core.scheduling.fairshare.order import turn
-from batchyard.core.scheduling.fairshare.usage import vcpus_of
 from batchyard.core.scheduling.ledger import Ledger, places, with_pods
 from batchyard.core.scheduling.limits import Limits, Name, needs
 from batchyard.core.scheduling.promises import Promise, beside

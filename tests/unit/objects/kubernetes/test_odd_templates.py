@@ -12,9 +12,8 @@ from batchyard.core.definition.errors import TemplateError
 from batchyard.core.definition.template import resolve
 from batchyard.core.model.array import ArrayShape, IndexRun
 from batchyard.core.model.definition import Resolved
-from batchyard.core.model.resources import describe
+from batchyard.core.model.resources import describe, vcpus_of
 from batchyard.core.model.status import Attempt
-from batchyard.core.scheduling.fairshare.usage import vcpus_of
 from batchyard.core.scheduling.reservation import latest_end
 from batchyard.objects.kubernetes.indexedjob import build_index_job, build_indexed_job
 from batchyard.objects.kubernetes.job import build_job

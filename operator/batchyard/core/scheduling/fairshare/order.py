@@ -10,9 +10,9 @@ from heapq import heappop, heappush
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
 from batchyard.core.model.queue import FairShare, Queue, entry_for
-from batchyard.core.model.resources import Resources
+from batchyard.core.model.resources import Resources, vcpus_of
 from batchyard.core.scheduling.backlog import Backlog, Entry, key_of
-from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
+from batchyard.core.scheduling.fairshare.usage import Usage
 
 _AHEAD = 1 / 20
 """The part of the decay window for which what is held now counts in advance.
@@ -131,5 +131,4 @@ class FairShareOrder:
             return 0.0
         weighs, used, in_use = self._costs[share]
         held = in_use + self._granted.get(share, 0)
-        asked = vcpus_of(self._resolved[key_of(entry)].request)
-        return _turn(weighs, used, held, asked, self._window)
+        return _turn(weighs, used, held, self._resolved[key_of(entry)].vcpus, self._window)

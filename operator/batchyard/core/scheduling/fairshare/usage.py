@@ -10,21 +10,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from math import exp, inf
 
-from batchyard.core.model.resources import Resources
-
 SHORTEST_WINDOW_SECONDS = 600
 """What a decay window of 0 stands for."""
-
-_NOT_DEVICES = frozenset({"cpu", "memory", "ephemeral-storage", "storage", "pods"})
-
-
-def vcpus_of(request: Resources) -> int:
-    """What a request counts for, in milli-vCPU: its vCPUs, or its devices where these are more; never nothing."""
-    devices = 0
-    for name, amount in request.items():
-        if name not in _NOT_DEVICES and not name.startswith("hugepages-"):
-            devices += amount
-    return max(request.get("cpu", 0), 1000 * devices) or 1000
 
 
 @dataclass(slots=True, frozen=True)

@@ -9,9 +9,10 @@ from math import inf
 
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import Queue
+from batchyard.core.model.resources import vcpus_of
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.decisions import Placement
-from batchyard.core.scheduling.fairshare.usage import Usage, vcpus_of
+from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.objects.kinds.sharecounts import read_count, render_count, shown_waiting
 from batchyard.objects.meta import Object
 from batchyard.runtime.state.catalogue import Catalogue

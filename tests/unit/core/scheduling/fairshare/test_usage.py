@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.core.scheduling.fairshare.usage import ShareUsage, Usage, vcpus_of
+from batchyard.core.model.resources import vcpus_of
+from batchyard.core.scheduling.fairshare.usage import ShareUsage, Usage
 
 WINDOW = 600
 CONSTANT = WINDOW / 3
