@@ -78,7 +78,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         "--sweep-seconds",
         type=float,
         default=defaults.sweep_seconds,
-        help="time between two sweeps for events that a watch missed (default: %(default)s)",
+        help="time between two resyncs, for events that a watch missed (default: %(default)s)",
     )
     parser.add_argument(
         "--show-names",
