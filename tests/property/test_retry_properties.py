@@ -9,8 +9,8 @@ from batchyard.api.models.batchjob import JobState
 from batchyard.api.models.strategy import ExitAction
 from batchyard.core.admission.admitted import Admitted
 from batchyard.core.definition import memorygrowth
-from batchyard.core.lifecycle.exitrules import first_match
-from batchyard.core.lifecycle.outcome import of_run
+from batchyard.core.lifecycle.ending.exitrules import first_match
+from batchyard.core.lifecycle.ending.outcome import of_run
 from batchyard.core.lifecycle.single import next_run, observe
 from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.model.definition import ExitRule, MemoryGrowth, Resolved, RetryPolicy

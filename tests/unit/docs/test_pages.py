@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+import batchyard
 from batchyard.api import names
 from batchyard.api.unsupported import UNSUPPORTED, refusals
 from batchyard.api.validation import (
@@ -151,6 +152,14 @@ def test_every_role_for_people_is_documented() -> None:
     ]
     documented = [[each.replace("`", "") for each in row[:4]] for row in rows("operations.md", "role")]
     assert documented == roles
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_of_the_operator_exist(page: Path) -> None:
+    """What stands in backticks like `core/scheduling/limits.py`, or `runtime/state`."""
+    package, text = Path(batchyard.__file__).parent, page.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:api|core|handlers|kube|objects|runtime|simulator)/[\w/]+(?:\.py)?)`", text)
+    assert [path for path in named if not (package / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

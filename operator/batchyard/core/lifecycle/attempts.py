@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
 from batchyard.core.definition import memorygrowth
-from batchyard.core.lifecycle import retries, takeback
-from batchyard.core.lifecycle.outcome import Outcome, RunResult
+from batchyard.core.lifecycle import takeback
+from batchyard.core.lifecycle.ending import retries
+from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult
 from batchyard.core.lifecycle.transitions import ended, to_runnable, to_starting
 from batchyard.core.model.definition import Resolved, RetryPolicy
 from batchyard.core.model.run import Pod, Run, RunTerms

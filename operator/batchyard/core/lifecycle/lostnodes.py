@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from batchyard.api.reasons import Reason
-from batchyard.core.lifecycle.outcome import Outcome, RunResult
+from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult
 from batchyard.core.model.environment import Node
 from batchyard.core.model.run import Pod
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.lifecycle import lostnodes, takeback
-from batchyard.core.lifecycle.outcome import Outcome, RunResult, not_started, of_run
+from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult, not_started, of_run
 from batchyard.core.lifecycle.startup import asks_at, gives_up_at
 from batchyard.core.lifecycle.takeback import Holdup, Patience
 from batchyard.core.model.environment import Node

@@ -13,8 +13,8 @@ from batchyard.core.admission.admitted import Admitted
 from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.definition.runterms import judged_by
 from batchyard.core.lifecycle import attempts, lostnodes, multinode, stopping, takeback
-from batchyard.core.lifecycle.interruption import by_whom
-from batchyard.core.lifecycle.outcome import Outcome, RunResult, not_started, of_run
+from batchyard.core.lifecycle.ending.interruption import by_whom
+from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult, not_started, of_run
 from batchyard.core.lifecycle.startup import asks_at, gives_up_at
 from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.transitions import to_running, to_starting

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from batchyard.api.models.batchjob import JobState, StopMode
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.array import arraystatus
-from batchyard.core.lifecycle.outcome import Outcome, RunResult, of_run
-from batchyard.core.lifecycle.retries import GiveUp
+from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult, of_run
+from batchyard.core.lifecycle.ending.retries import GiveUp
 from batchyard.core.model.job import BatchJob, Stop
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import TERMINAL, Status

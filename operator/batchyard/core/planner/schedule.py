@@ -16,8 +16,8 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.status import Status
 from batchyard.core.planner.containment import Stage, during, staged
 from batchyard.core.planner.results import Placed
-from batchyard.core.scheduling import arrayslots
-from batchyard.core.scheduling.arrayreclaim import reclaim
+from batchyard.core.scheduling.arrays.reclaim import reclaim
+from batchyard.core.scheduling.arrays.slots import granted
 from batchyard.core.scheduling.backfill import backfill
 from batchyard.core.scheduling.decisions import Hold, Placement
 from batchyard.core.scheduling.placement import place_all
@@ -30,7 +30,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collect
     """Hand free capacity out and say why the others wait.
 
     `fresh` are the jobs that came into the backlog since the last pass: they are told their place once, here;
-    the places of the others are refreshed by `explain`. Stages in `resting` are left out.
+    the places of the others are renewed now and then (`insight.queueposition`). Stages in `resting` are left out.
     """
     this_pass = SchedulingPass(snapshot, now)
     # 1. Whose turn it is starts, 2. others make room for those who may displace them, 3. arrays for those who go first,
@@ -53,7 +53,7 @@ def _place_in_turn(this_pass: SchedulingPass, resting: Collection[Stage]) -> Non
         elif (demand := snapshot.demands.get(key)) is not None:
             main = snapshot.runs_of(snapshot.jobs[key].uid).indexed
             before = placements[key].count if key in placements else 0
-            placements[key] = replace(decision, array=arrayslots.granted(demand, main, before))
+            placements[key] = replace(decision, array=granted(demand, main, before))
         else:
             placements[key] = _numbered(decision, snapshot.statuses[key])
 

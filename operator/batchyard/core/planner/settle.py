@@ -14,9 +14,10 @@ from batchyard.core.admission.admitted import Admitted
 from batchyard.core.definition import memorygrowth
 from batchyard.core.definition.runterms import judged_by
 from batchyard.core.insight.queueposition import unestimated
-from batchyard.core.lifecycle import multinode, queuedat, retries, single, stopping
+from batchyard.core.lifecycle import multinode, queuedat, single, stopping
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.lifecycle.array.observation import observe as observe_array
+from batchyard.core.lifecycle.ending import retries
 from batchyard.core.lifecycle.retention import SHOWN_SECONDS, expires_at
 from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.transitions import failed

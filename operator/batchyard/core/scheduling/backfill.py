@@ -55,7 +55,7 @@ def backfill(this_pass: SchedulingPass) -> Iterator[Placement]:
                 if (
                     key not in snapshot.demands
                     and ledger.fits(name, job.request)
-                    and limits.refusal(queue, order.share, job) is None
+                    and limits.violation(queue, order.share, job) is None
                     and pools[name].could_hold(job.request, job.gang)
                     and order.may_use(name, pools[name].capacity, job.request)
                     and reservations.allow(name, key, job)

@@ -69,7 +69,7 @@ class Limits:
         self._claimed_in: set[tuple[str, str]] = set()
         """The same, before those of one queue: queue and resource."""
 
-    def refusal(self, queue: Queue, share: str, job: Resolved) -> LimitViolation | None:
+    def violation(self, queue: Queue, share: str, job: Resolved) -> LimitViolation | None:
         """Return why a job of this share of the queue may not start now, if so."""
         if queue.limits is not None and (found := self._at_limit(queue, queue.limits, share)):
             return found

@@ -13,7 +13,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.scheduling import holds
-from batchyard.core.scheduling.arraygrants import ArrayGrants
+from batchyard.core.scheduling.arrays.grants import ArrayGrants
 from batchyard.core.scheduling.decisions import Hold, Placement
 from batchyard.core.scheduling.fairshare.order import FairShareOrder
 from batchyard.core.scheduling.limits import Limits
@@ -135,5 +135,5 @@ def place_all(this_pass: SchedulingPass) -> Iterator[tuple[Key, Placement | Hold
 
 
 def _at_limit(limits: Limits, queue: Queue, share: str, job: Resolved) -> Hold | None:
-    violation = limits.refusal(queue, share, job)
+    violation = limits.violation(queue, share, job)
     return None if violation is None else holds.at_limit(violation)

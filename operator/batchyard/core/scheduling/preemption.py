@@ -14,7 +14,7 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, add, fits, shortfall, subtract, times
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling.arrayslots import settling
+from batchyard.core.scheduling.arrays.slots import settling
 from batchyard.core.scheduling.decisions import Preemption
 from batchyard.core.scheduling.departures import is_leaving, leaving, name_of
 from batchyard.core.scheduling.ledger import Charge, with_pods
@@ -90,7 +90,7 @@ class _Room:
             demand = snapshot.demands.get(key)
             bound = (demand.environment,) if demand is not None and demand.environment else environments
             for _ in range(demand.total if demand is not None else 1):
-                if limits.refusal(queue, order.share, snapshot.resolved[key]) is not None:
+                if limits.violation(queue, order.share, snapshot.resolved[key]) is not None:
                     break
                 environment = self._make_room(queue, key, bound) if self._left > 0 else None
                 if environment is None:

@@ -14,7 +14,7 @@ from batchyard.api import names
 from batchyard.api.reasons import Reason
 from batchyard.core.definition.commands import each_container, filled_in
 from batchyard.core.definition.errors import TemplateError
-from batchyard.core.lifecycle.podfailure import RULES
+from batchyard.core.lifecycle.ending.podfailure import RULES
 from batchyard.core.model.array import IndexedJob
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment, Toleration

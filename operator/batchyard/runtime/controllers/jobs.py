@@ -15,8 +15,9 @@ from batchyard.api import names
 from batchyard.api.reasons import Reason
 from batchyard.core.definition.errors import TemplateError
 from batchyard.core.insight.announcements import Announcement
-from batchyard.core.lifecycle import retries, takeback
+from batchyard.core.lifecycle import takeback
 from batchyard.core.lifecycle.array import arraystatus
+from batchyard.core.lifecycle.ending import retries
 from batchyard.core.lifecycle.transitions import failed, to_runnable
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment

@@ -18,7 +18,7 @@ from batchyard.core.model.array import IndexedJob
 from batchyard.core.model.job import Key
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import TERMINAL
-from batchyard.core.scheduling.arrayslots import settling
+from batchyard.core.scheduling.arrays.slots import settling
 from batchyard.kube.informer import Informer
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import PODS

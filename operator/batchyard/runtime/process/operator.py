@@ -9,7 +9,7 @@ from batchyard.api import names
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.admission.protection import Protection
 from batchyard.core.insight.visibility import Visibility
-from batchyard.core.lifecycle.retries import LONGEST_POSTPONEMENT
+from batchyard.core.lifecycle.ending.retries import LONGEST_POSTPONEMENT
 from batchyard.core.planner.containment import Stage
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.errors import ApiError

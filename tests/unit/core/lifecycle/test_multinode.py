@@ -6,7 +6,7 @@ import pytest
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.lifecycle import multinode
-from batchyard.core.lifecycle.outcome import RunResult
+from batchyard.core.lifecycle.ending.outcome import RunResult
 from batchyard.core.lifecycle.takeback import Patience
 from batchyard.core.model.gang import Gang, NodeGroup
 from batchyard.core.model.jobruns import JobRuns

@@ -8,7 +8,7 @@ import pytest
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.models.strategy import ExitAction
 from batchyard.core.admission.admitted import Admitted
-from batchyard.core.lifecycle.retries import chance_of
+from batchyard.core.lifecycle.ending.retries import chance_of
 from batchyard.core.lifecycle.single import (
     DEADLINE_GRACE_SECONDS,
     POD_GRACE_SECONDS,

@@ -7,8 +7,8 @@ import pytest
 from batchyard.api.models.batchjob import JobState, StopMode
 from batchyard.core.admission.admitted import Admitted
 from batchyard.core.lifecycle import stopping
-from batchyard.core.lifecycle.outcome import RunResult
-from batchyard.core.lifecycle.retries import GiveUp
+from batchyard.core.lifecycle.ending.outcome import RunResult
+from batchyard.core.lifecycle.ending.retries import GiveUp
 from batchyard.core.lifecycle.single import observe, orphaned_runs
 from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.model.job import BatchJob, Stop

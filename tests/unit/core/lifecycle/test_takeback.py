@@ -5,7 +5,7 @@ import math
 import pytest
 
 from batchyard.api.reasons import Reason
-from batchyard.core.lifecycle.outcome import RunResult
+from batchyard.core.lifecycle.ending.outcome import RunResult
 from batchyard.core.lifecycle.single import next_run
 from batchyard.core.lifecycle.takeback import (
     FIRST_WAIT_SECONDS,

@@ -24,18 +24,18 @@ def test_a_place_counts_for_its_queue_and_its_share() -> None:
 
 
 def test_without_limits_anything_goes() -> None:
-    assert Limits(held(none=9)).refusal(make_queue(), "", JOB) is None
+    assert Limits(held(none=9)).violation(make_queue(), "", JOB) is None
     assert not Limits(held(none=9)).overdrawn(make_queue(), "", {})
 
 
 @pytest.mark.parametrize(("running", "said"), [(1, ""), (2, "2 of its jobs run"), (5, "5 of its jobs run")])
 def test_a_queue_at_its_limit_starts_nothing(running: int, said: str) -> None:
     queue = make_queue(limits=QueueLimits(running=2))
-    refusal = Limits(held(none=running)).refusal(queue, "", JOB)
-    assert bool(refusal) == bool(said)
-    if refusal is not None:
-        assert (refusal.reason, refusal.lacks) == (Reason.QUEUE_LIMIT_REACHED, ("queue", "urgent"))
-        assert refusal.message == (
+    violation = Limits(held(none=running)).violation(queue, "", JOB)
+    assert bool(violation) == bool(said)
+    if violation is not None:
+        assert (violation.reason, violation.lacks) == (Reason.QUEUE_LIMIT_REACHED, ("queue", "urgent"))
+        assert violation.message == (
             f"queue urgent is at its limit: {said}, and spec.limits.maxRunningJobs is 2; wait until fewer do, or raise "
             "the limit"
         )
@@ -45,15 +45,17 @@ def test_what_a_pass_grants_counts() -> None:
     queue = make_queue(limits=QueueLimits(running=2, running_per_share=1), fair_share=FairShare())
     limits = Limits()
     limits.charge(queue, "red", JOB)
-    refusal = limits.refusal(queue, "red", JOB)
-    assert refusal is not None
-    assert refusal.message.startswith("share red of queue urgent is at its limit: 1 of its jobs runs, and spec.limits")
-    assert limits.refusal(queue, "blue", JOB) is None
+    violation = limits.violation(queue, "red", JOB)
+    assert violation is not None
+    assert violation.message.startswith(
+        "share red of queue urgent is at its limit: 1 of its jobs runs, and spec.limits"
+    )
+    assert limits.violation(queue, "blue", JOB) is None
     limits.charge(queue, "blue", JOB)
-    refusal = limits.refusal(queue, "green", JOB)
-    assert refusal is not None
-    assert refusal.reason == Reason.QUEUE_LIMIT_REACHED
-    assert limits.refusal(make_queue("other", limits=QueueLimits(running=1)), "", JOB) is None
+    violation = limits.violation(queue, "green", JOB)
+    assert violation is not None
+    assert violation.reason == Reason.QUEUE_LIMIT_REACHED
+    assert limits.violation(make_queue("other", limits=QueueLimits(running=1)), "", JOB) is None
 
 
 @pytest.mark.parametrize(
@@ -62,12 +64,12 @@ def test_what_a_pass_grants_counts() -> None:
 def test_a_share_has_its_own_limit_that_of_its_beginning_or_the_default(share: str, limit: int) -> None:
     queue = make_queue(limits=QueueLimits(running_per_share=2, shares={"red": 5, "team*": 3}), fair_share=FairShare())
     others: dict[str, int] = {"other": 40, "teamX": 3}
-    assert Limits(held(**{**others, share: limit - 1})).refusal(queue, share, JOB) is None
-    refusal = Limits(held(**{**others, share: limit})).refusal(queue, share, JOB)
-    assert refusal is not None
-    assert refusal.reason == Reason.SHARE_LIMIT_REACHED
-    assert ("maxRunningJobsPerShare is 2" in refusal.message) == (limit == 2)
-    assert ("its maxRunningJobs in spec.schedulingPolicy" in refusal.message) == (limit != 2)
+    assert Limits(held(**{**others, share: limit - 1})).violation(queue, share, JOB) is None
+    violation = Limits(held(**{**others, share: limit})).violation(queue, share, JOB)
+    assert violation is not None
+    assert violation.reason == Reason.SHARE_LIMIT_REACHED
+    assert ("maxRunningJobsPerShare is 2" in violation.message) == (limit == 2)
+    assert ("its maxRunningJobs in spec.schedulingPolicy" in violation.message) == (limit != 2)
 
 
 def test_a_limit_lowered_below_what_runs_is_overdrawn() -> None:
@@ -81,8 +83,8 @@ def test_a_limit_lowered_below_what_runs_is_overdrawn() -> None:
 # Consumable resources.
 
 
-def resource(name: str = "licence", total: int = 5, *, replenishable: bool = True, refusal: str = "") -> Consumable:
-    return Consumable(name, name, 1, NOW, total, replenishable, refusal)
+def resource(name: str = "licence", total: int = 5, *, replenishable: bool = True, violation: str = "") -> Consumable:
+    return Consumable(name, name, 1, NOW, total, replenishable, violation)
 
 
 def job(**consumables: int) -> Resolved:
@@ -95,24 +97,24 @@ QUEUE = make_queue()
 
 
 def refused(limits: Limits, queue: str = "urgent", **consumables: int) -> str:
-    refusal = limits.refusal(make_queue(queue), "", job(**consumables))
-    return refusal.reason if refusal else ""
+    violation = limits.violation(make_queue(queue), "", job(**consumables))
+    return violation.reason if violation else ""
 
 
 def test_what_runs_hold_and_what_was_used_up_is_not_there_for_others() -> None:
     limits = Limits({("consumable", "licence"): 3, ("consumable", "token"): 1}, BOTH, {"token": 4})
-    refusal = limits.refusal(QUEUE, "", job(licence=3))
-    assert refusal is not None
-    assert (refusal.reason, refusal.lacks) == (Reason.CONSUMABLE_RESOURCE_UNAVAILABLE, ("consumable", "licence"))
-    assert refusal.message == (
+    violation = limits.violation(QUEUE, "", job(licence=3))
+    assert violation is not None
+    assert (violation.reason, violation.lacks) == (Reason.CONSUMABLE_RESOURCE_UNAVAILABLE, ("consumable", "licence"))
+    assert violation.message == (
         "needs 3 of consumable resource licence, of which 2 of 5 are available; waits until other jobs give theirs back"
     )
-    assert not refusal.stalled
-    assert not refusal.ends_share_queue
-    refusal = limits.refusal(QUEUE, "", job(token=2))
-    assert refusal is not None
-    assert refusal.stalled
-    assert refusal.message == (
+    assert not violation.stalled
+    assert not violation.ends_share_queue
+    violation = limits.violation(QUEUE, "", job(token=2))
+    assert violation is not None
+    assert violation.stalled
+    assert violation.message == (
         "needs 2 of consumable resource token, of which 1 of 5 are left; raise spec.total of the ConsumableResource to "
         "refill it"
     )
@@ -132,21 +134,21 @@ def test_what_a_pass_grants_is_not_there_for_others() -> None:
 def test_what_somebody_waits_for_is_kept_for_him_in_all_queues() -> None:
     limits = Limits({("consumable", "licence"): 3}, BOTH)
     assert refused(limits, licence=3)
-    refusal = limits.refusal(make_queue("low"), "", job(licence=1, token=1))
-    assert refusal is not None
-    assert refusal.message == "needs 1 of consumable resource licence, for which jobs before it wait"
-    assert refusal.lacks is None
+    violation = limits.violation(make_queue("low"), "", job(licence=1, token=1))
+    assert violation is not None
+    assert violation.message == "needs 1 of consumable resource licence, for which jobs before it wait"
+    assert violation.lacks is None
     assert refused(limits, token=1), "the one before waits for a token as well"
     assert not refused(limits)
 
 
 def test_what_can_never_be_keeps_nothing_from_others() -> None:
-    unreadable = resource("broken", refusal="spec.total is required")
+    unreadable = resource("broken", violation="spec.total is required")
     limits = Limits({("consumable", "licence"): 3}, {**BOTH, "broken": unreadable})
-    refusal = limits.refusal(QUEUE, "", job(licence=6))
-    assert refusal is not None
-    assert (refusal.reason, refusal.stalled) == (Reason.EXCEEDS_CONSUMABLE_RESOURCE, True)
-    assert "of which there are 5 in all; raise spec.total" in refusal.message
+    violation = limits.violation(QUEUE, "", job(licence=6))
+    assert violation is not None
+    assert (violation.reason, violation.stalled) == (Reason.EXCEEDS_CONSUMABLE_RESOURCE, True)
+    assert "of which there are 5 in all; raise spec.total" in violation.message
     assert refused(limits, licence=3, missing=1) == Reason.CONSUMABLE_RESOURCE_NOT_FOUND
     assert refused(limits, licence=3, broken=1) == Reason.INVALID_SPEC
     assert not refused(limits, licence=2)
@@ -155,10 +157,10 @@ def test_what_can_never_be_keeps_nothing_from_others() -> None:
 def test_what_waits_for_a_refill_keeps_nothing_from_others() -> None:
     """It would keep the licence for as long as nobody refills the other resource."""
     limits = Limits({("consumable", "licence"): 3}, BOTH, {"token": 3})
-    refusal = limits.refusal(QUEUE, "", job(licence=3, token=3))
-    assert refusal is not None
-    assert (refusal.stalled, refusal.lacks) == (True, None)
-    assert "token, of which 2 of 5 are left" in refusal.message
+    violation = limits.violation(QUEUE, "", job(licence=3, token=3))
+    assert violation is not None
+    assert (violation.stalled, violation.lacks) == (True, None)
+    assert "token, of which 2 of 5 are left" in violation.message
     assert not refused(limits, licence=2)
     assert not refused(limits, token=2)
 
@@ -167,9 +169,9 @@ def test_a_budget_that_others_go_before_to_is_waited_for() -> None:
     """It may be that they never start, so it is not known yet that nothing is left."""
     limits = Limits(resources=BOTH)
     limits.reserve(QUEUE, "", job(token=3))
-    refusal = limits.refusal(QUEUE, "", job(token=3))
-    assert refusal is not None
-    assert (refusal.stalled, refusal.lacks) == (False, ("consumable", "token"))
+    violation = limits.violation(QUEUE, "", job(token=3))
+    assert violation is not None
+    assert (violation.stalled, violation.lacks) == (False, ("consumable", "token"))
 
 
 def test_what_a_job_needs_that_waits_for_room_is_kept_for_it_in_its_queue() -> None:

@@ -12,9 +12,10 @@ from batchyard.core.admission.admitted import Admitted
 from batchyard.core.admission.indexgate import Gate
 from batchyard.core.admission.references import Unsatisfiable
 from batchyard.core.definition.runterms import judged_by
-from batchyard.core.lifecycle import lostnodes, retries
-from batchyard.core.lifecycle.interruption import stopped_from_outside
-from batchyard.core.lifecycle.outcome import Outcome, RunResult, not_started, of_pod, of_run
+from batchyard.core.lifecycle import lostnodes
+from batchyard.core.lifecycle.ending import retries
+from batchyard.core.lifecycle.ending.interruption import stopped_from_outside
+from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult, not_started, of_pod, of_run
 from batchyard.core.lifecycle.single import last_word_due
 from batchyard.core.lifecycle.startup import gives_up_at
 from batchyard.core.lifecycle.surroundings import Surroundings

@@ -21,7 +21,7 @@ from batchyard.core.lifecycle import lostnodes, takeback
 from batchyard.core.lifecycle.array.arraystatus import closed, described
 from batchyard.core.lifecycle.array.holdups import holdups
 from batchyard.core.lifecycle.array.indexruns import RETRIES_AT_ONCE, IndexRuns
-from batchyard.core.lifecycle.outcome import not_started
+from batchyard.core.lifecycle.ending.outcome import not_started
 from batchyard.core.lifecycle.startup import gives_up_at
 from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.transitions import ended, to_running, to_starting

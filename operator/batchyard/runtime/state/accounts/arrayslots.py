@@ -10,7 +10,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
-from batchyard.core.scheduling import arrayslots
+from batchyard.core.scheduling.arrays.slots import acknowledged, outstanding
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.runtime.state.accounts.charges import Charges
 from batchyard.runtime.state.accounts.shares import Shares
@@ -45,13 +45,13 @@ class ArraySlots:
             return
         if before is None or run.indexed is not None:
             of_job = self._runs.of(job.uid)
-            left = arrayslots.outstanding(granted.array, of_job.indexed, of_job.indexes)
+            left = outstanding(granted.array, of_job.indexed, of_job.indexes)
             self._charges.grant(job, resolved, granted, left)
             self._shares.granted(job, granted, left)
 
     def _note(self, run: Run, before: Run | None) -> None:
         """Note when an Indexed Job was given places, until its status shows what became of them."""
-        if arrayslots.acknowledged(run):
+        if acknowledged(run):
             self.raised.pop(run.owner, None)
         elif before is None or run.slots > before.slots:
             self.raised[run.owner] = self._clock()

@@ -20,7 +20,7 @@ from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import Stop
 from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import Status
-from batchyard.core.scheduling.arrayslots import granted
+from batchyard.core.scheduling.arrays.slots import granted
 from unit.samples import NOW, exited, interrupted, job_runs, make_job, make_pod, make_resolved, make_run, succeeded
 
 SHAPE = ArrayShape(10)

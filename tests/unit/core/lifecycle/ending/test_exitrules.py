@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.api.models.strategy import ExitAction
-from batchyard.core.lifecycle.exitrules import first_match
-from batchyard.core.lifecycle.outcome import Outcome, RunResult
+from batchyard.core.lifecycle.ending.exitrules import first_match
+from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult
 from batchyard.core.model.definition import ExitRule
 
 

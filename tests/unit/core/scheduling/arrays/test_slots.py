@@ -4,7 +4,7 @@ import pytest
 
 from batchyard.core.model.array import ArrayGrant, IndexedJob, IndexRun
 from batchyard.core.model.indexset import IndexSet
-from batchyard.core.scheduling.arrayslots import ACKNOWLEDGE_SECONDS, acknowledged, outstanding, settling
+from batchyard.core.scheduling.arrays.slots import ACKNOWLEDGE_SECONDS, acknowledged, outstanding, settling
 from unit.samples import NOW, make_run
 
 GRANT = ArrayGrant(slots=3, parallelism=5, retries=(IndexRun(0, 2, 2), IndexRun(1, 2, 2)))

@@ -8,7 +8,7 @@ come here: interruptions cost nothing, and timeouts are never retried.
 from collections.abc import Sequence
 
 from batchyard.api.reasons import Reason
-from batchyard.core.lifecycle.outcome import Outcome
+from batchyard.core.lifecycle.ending.outcome import Outcome
 from batchyard.core.model.definition import ExitRule
 
 _AWS_START_ERRORS = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchyard.core.lifecycle.podfailure import (
+from batchyard.core.lifecycle.ending.podfailure import (
     DISRUPTION_RULE,
     EXIT_CODE_RULE,
     RULES,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.lifecycle.outcome import RunResult, of_run
+from batchyard.core.lifecycle.ending.outcome import RunResult, of_run
 from batchyard.core.model.run import Pod, Run
 from unit.samples import exited, failed, interrupted, make_pod, succeeded
 

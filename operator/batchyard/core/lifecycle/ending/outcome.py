@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from batchyard.api.reasons import Reason
-from batchyard.core.lifecycle.interruption import by_whom, never_ran, stopped_from_outside
-from batchyard.core.lifecycle.podfailure import FailureKind, parse_failure
+from batchyard.core.lifecycle.ending.interruption import by_whom, never_ran, stopped_from_outside
+from batchyard.core.lifecycle.ending.podfailure import FailureKind, parse_failure
 from batchyard.core.model.run import Pod, Run
 
 _TIMED_OUT = "ran longer than its timeout"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.api.models.strategy import ExitAction
-from batchyard.core.lifecycle.outcome import Outcome, RunResult
-from batchyard.core.lifecycle.retries import GiveUp, Retry, after, backoff, chance_of, rests_until
+from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult
+from batchyard.core.lifecycle.ending.retries import GiveUp, Retry, after, backoff, chance_of, rests_until
 from batchyard.core.model.definition import ExitRule, RetryPolicy
 from batchyard.core.model.status import Status
 from unit.samples import NOW

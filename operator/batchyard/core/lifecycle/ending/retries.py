@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from batchyard.api.models.strategy import ExitAction
 from batchyard.api.reasons import Reason
-from batchyard.core.lifecycle import exitrules
-from batchyard.core.lifecycle.outcome import Outcome, RunResult
+from batchyard.core.lifecycle.ending import exitrules
+from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult
 from batchyard.core.model.definition import RetryPolicy
 from batchyard.core.model.status import Status
 

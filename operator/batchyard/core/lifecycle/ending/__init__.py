@@ -1,0 +1,1 @@
+"""How a run has ended, and what follows: success, another attempt, a free requeue, or failure."""
