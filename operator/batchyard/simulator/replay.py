@@ -69,7 +69,7 @@ class Replay:
         self._running: list[tuple[int, Key, int, str, Submission]] = []
         """A heap: end, key, start, environment, job."""
         self._used: dict[str, Resources] = {}
-        self._held: Counter[Name] = Counter()
+        self._limit_usage: Counter[Name] = Counter()
         self._milli_in_use = 0
         self._number = 0
         self._snapshot = Snapshot(
@@ -88,7 +88,7 @@ class Replay:
             backlog=self._backlog,
             dependents={},
             unpersisted_ends=(),
-            limit_usage=self._held,
+            limit_usage=self._limit_usage,
             usage=self._usage,
         )
         self.results = Results({name: Tally() for name in self._queues}, environments=dict.fromkeys(self._pools, 0.0))
@@ -173,7 +173,7 @@ class Replay:
         submission = self._taken_out(key)
         environment, vcpus = placement.environment, vcpus_of(placement.request)
         self._used[environment] = add(self._used.get(environment, {}), with_pods(placement.request))
-        self._held.update(needs(submission.queue, submission.share))
+        self._limit_usage.update(needs(submission.queue, submission.share))
         self._milli_in_use += placement.request.get("cpu", 0)
         if usage := self._usage.get(submission.queue):
             usage.start(key, submission.share, environment, vcpus, now)
@@ -194,7 +194,7 @@ class Replay:
     def _end(self, now: int, key: Key, started_at: int, environment: str, submission: Submission) -> None:
         request = submission.resolved.request
         self._used[environment] = subtract(self._used[environment], with_pods(request))
-        self._held.subtract(needs(submission.queue, submission.share))
+        self._limit_usage.subtract(needs(submission.queue, submission.share))
         self._milli_in_use -= request.get("cpu", 0)
         if usage := self._usage.get(submission.queue):
             usage.stop(key, now)

@@ -117,7 +117,7 @@ def lacks_pods(run: Run, pod: Pod | None) -> bool:
 def lacking(main: Run) -> int:
     """How many pods of an Indexed Job are missing."""
     shown = main.indexed
-    return 0 if shown is None else max(min(shown.parallelism, shown.unfinished) - shown.terminating - main.active, 0)
+    return 0 if shown is None else max(main.slots - shown.terminating - main.active, 0)
 
 
 def refused(what: str, refusal: Refusal, patience: Patience) -> Holdup:

@@ -4,6 +4,7 @@ Each function may be called again in the state that it leads to, with another re
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.lifecycle.array.arraystatus import closed
@@ -48,6 +49,9 @@ TRANSITIONS: Mapping[JobState, Mapping[JobState, str]] = {
 }
 """From which state a job comes into which other one, and when. The page on states shows it."""
 
+_WAITS_NO_MORE: Mapping[str, Any] = {"queue_position": None, "stalled": False, "waiting_since": None}
+"""What does not hold of a job that has started, or has ended."""
+
 
 def to_pending(status: Status, reason: str, message: str, *, stalled: bool = False) -> Status:
     """Something is missing, or another job is waited for."""
@@ -84,9 +88,7 @@ def to_runnable(
 
 def to_starting(status: Status, reason: str, message: str) -> Status:
     """A run of it exists and has not got past its start."""
-    return status._replace(
-        state=JobState.STARTING, reason=reason, message=message, queue_position=None, stalled=False, waiting_since=None
-    )
+    return status._replace(state=JobState.STARTING, reason=reason, message=message, **_WAITS_NO_MORE)
 
 
 def to_running(status: Status, reason: str, message: str, started_at: float | None) -> Status:
@@ -95,27 +97,15 @@ def to_running(status: Status, reason: str, message: str, started_at: float | No
         state=JobState.RUNNING,
         reason=reason,
         message=message,
-        queue_position=None,
-        stalled=False,
-        waiting_since=None,
         started_at=started_at if status.started_at is None else status.started_at,
+        **_WAITS_NO_MORE,
     )
 
 
 def ended(status: Status, state: JobState, reason: str, message: str, stopped_at: float) -> Status:
     """It has come to its end. The indexes of an array that did not succeed have failed."""
-    return closed(
-        status._replace(
-            state=state,
-            reason=reason,
-            message=message,
-            queue_position=None,
-            stalled=False,
-            waiting_since=None,
-            not_before=None,
-            stopped_at=stopped_at,
-        )
-    )
+    fields = {"not_before": None, "stopped_at": stopped_at, **_WAITS_NO_MORE}
+    return closed(status._replace(state=state, reason=reason, message=message, **fields))
 
 
 def failed(status: Status, reason: str, message: str, now: float) -> Status:

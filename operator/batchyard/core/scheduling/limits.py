@@ -22,7 +22,7 @@ Name = tuple[str, ...]
 Needs = Mapping[Name, int]
 """What each place of a job holds."""
 
-_NONE_HELD: Mapping[Name, int] = MappingProxyType({})
+_NO_USAGE: Mapping[Name, int] = MappingProxyType({})
 _NO_RESOURCES: Mapping[str, Consumable] = MappingProxyType({})
 
 
@@ -50,16 +50,16 @@ class LimitViolation:
 
 
 class Limits:
-    """What is left in one pass. `held` is what runs and grants hold when it begins; of resources that are not given
+    """What is left in one pass. `usage` is what runs and grants hold when it begins; of resources that are not given
     back, `used_up` is what they have taken so far."""
 
     def __init__(
         self,
-        held: Mapping[Name, int] = _NONE_HELD,
+        usage: Mapping[Name, int] = _NO_USAGE,
         resources: Mapping[str, Consumable] = _NO_RESOURCES,
         used_up: Mapping[str, int] = NOTHING,
     ) -> None:
-        self._held = held
+        self._usage = usage
         self._resources = resources
         self._used_up = used_up
         self._granted: Counter[Name] = Counter()
@@ -163,7 +163,7 @@ class Limits:
         return resource.total - self._used_up.get(resource.name, 0) - self._granted[name]
 
     def _count(self, name: Name) -> int:
-        return self._held.get(name, 0) + self._granted[name]
+        return self._usage.get(name, 0) + self._granted[name]
 
 
 def _run(count: int) -> str:

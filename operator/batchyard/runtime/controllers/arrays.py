@@ -140,8 +140,7 @@ class ArrayController:
         patience = takeback.patience(terms.startup_grace_seconds, cache.catalogue.environments.get(name))
         taken = overdue(runs, pending, patience, self._clock())
         if taken is not None and main is not None and main.indexed is not None and taken.places:
-            left = min(main.indexed.parallelism, main.indexed.unfinished) - taken.places
-            await self.set_parallelism(main, max(left, 0))
+            await self.set_parallelism(main, max(main.slots - taken.places, 0))
             cache.note_refusal((key[0], main.name), main.uid, None)
         for run in taken.runs if taken is not None else ():
             with suppress(NotFound, Conflict):

@@ -289,7 +289,7 @@ class _Observation:
         at_once = self._shape.at_once - len(self._indexes.live)
         slots = held = 0
         if main is not None and shown is not None and not main.ended and not main.deleting:
-            held = min(shown.parallelism, shown.unfinished)
+            held = main.slots
             slots = max(min(shown.unfinished, at_once) - shown.parallelism, 0)
         due = tuple(self._indexes.due[: max(min(at_once - held, RETRIES_AT_ONCE), 0)])
         slots = max(min(slots, at_once - held - len(due)), 0)
