@@ -194,3 +194,19 @@ async def test_a_circle_is_found(cluster: Cluster) -> None:
     cluster.submit("new", array={"size": 2, "rerun": {"job": "old"}})
     await cluster.pass_time(3)
     assert {cluster.state(name) for name in ("old", "new")} == {("Failed", "DependencyCycle")}
+
+
+@in_cluster()
+async def test_a_chosen_index_that_cannot_start_says_why(cluster: Cluster) -> None:
+    """There is no Indexed Job; what its pod waited for is remembered all the same when it is deleted for that."""
+    cluster.furnish(cpu="8", startupGraceSeconds=30)
+    await cluster.start_operator()
+    await end_old(cluster, 1, 3)
+    cluster.submit("new", array=FAILED)
+    await cluster.pass_time(3)
+    cluster.jobs.wait(cluster.kube_job("new-1-i1"), "ImagePullBackOff", "no such image")
+    cluster.jobs.start(cluster.kube_job("new-1-i3"))
+    await cluster.pass_time(60)
+    await finish(cluster, "new-1-i3")
+    assert array(cluster, "new")["failedIndexes"] == "1"
+    assert array(cluster, "new")["firstFailures"][0]["reason"] == "CannotStartContainer"

@@ -132,11 +132,11 @@ class Runs:
         del self._jobs[key], self._versions[key]
         of_job = self.by_job[run.owner_uid]
         if run.main_uid:
-            del of_job.children[run.name]
+            of_job.children.pop(run.name, None)
         elif run.index is not None:
-            del of_job.indexes[run.name]
+            of_job.indexes.pop(run.name, None)
         else:
-            del of_job.mains[run.number]
+            of_job.mains.pop(run.number, None)
             if run.indexed is not None:
                 of_job.report, of_job.leaving = NO_REPORT, frozenset()
                 self._note_array(run._replace(condition="Gone"))
@@ -151,9 +151,9 @@ class Runs:
             self.by_job.pop(uid, None)
 
     def note_report(self, uid: str, report: PodReport) -> None:
-        """Enter what was read about the pods of a job's Indexed Job, if that exists."""
-        if self.of(uid).indexed is not None:
-            self.by_job[uid].report = report
+        """Enter what was read about the pods of an array, as long as anything of it is there."""
+        if (of_job := self.by_job.get(uid)) is not None:
+            of_job.report = report
 
     def note_leaving(self, uid: str, index: int) -> bool:
         """Enter that the pod of an index is being stopped from outside; returns whether that is new."""
