@@ -280,7 +280,7 @@ async def test_a_circle_whose_other_jobs_had_no_time_to_fail_is_found_again(clus
 
 @in_cluster()
 async def test_a_search_for_circles_that_takes_long_is_not_repeated_soon(cluster: Cluster, monkeypatch: Any) -> None:
-    monkeypatch.setattr("batchyard.runtime.loop.loop.SEARCH_SHARE", 1e-9)
+    monkeypatch.setattr("batchyard.runtime.loop.cyclesearch.SEARCH_SHARE", 1e-9)
     cluster.furnish()
     await cluster.start_operator()
     submit(cluster, "a", "b")
@@ -325,8 +325,8 @@ async def test_hundreds_of_dependents_are_found_without_looking_at_others(
 
 
 def _counting(settled: list[str], original: Any) -> Any:
-    def settle_one(snapshot: Any, surroundings: Any, job: BatchJob, *rest: Any) -> None:
+    def settle_one(snapshot: Any, surroundings: Any, job: BatchJob, *rest: Any) -> Any:
         settled.append(job.key[1])
-        original(snapshot, surroundings, job, *rest)
+        return original(snapshot, surroundings, job, *rest)
 
     return settle_one

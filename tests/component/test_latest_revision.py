@@ -4,6 +4,7 @@ from batchyard.core.model.status import Status
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBDEFINITIONS, Resource
 from batchyard.runtime.controllers.definitions import DefinitionController
+from batchyard.runtime.loop.actions import ConfirmDefinition
 from batchyard.runtime.state.cache import Cache
 from fakes.api import FakeApi
 
@@ -30,7 +31,7 @@ async def test_a_new_job_is_not_settled_before_its_definition_was_read() -> None
     await create_definition(api, "busybox:2")
     cache.put_batchjob(await submit(api, "videos"))
     assert cache.take_dirty() == set()
-    await keeper.confirm(("media", "transcode"))
+    await keeper.confirm(ConfirmDefinition(("media", "transcode")))
     assert cache.catalogue.definitions["media", "transcode"].spec["container"]["image"] == "busybox:2"
     assert cache.take_dirty() == {("media", "videos")}
 
@@ -38,7 +39,7 @@ async def test_a_new_job_is_not_settled_before_its_definition_was_read() -> None
 async def test_a_definition_that_is_not_there_is_no_reason_to_hold_the_job() -> None:
     api, cache, keeper = make_keeper()
     cache.put_batchjob(await submit(api, "videos"))
-    await keeper.confirm(("media", "transcode"))
+    await keeper.confirm(ConfirmDefinition(("media", "transcode")))
     assert cache.take_dirty() == {("media", "videos")}
 
 
@@ -53,7 +54,7 @@ async def test_a_job_that_comes_during_the_reading_waits_for_the_next_one() -> N
             return await api.get(resource, name, namespace)
 
     keeper = DefinitionController(Slow(), cache, lambda: 0.0)
-    await keeper.confirm(("media", "transcode"))
+    await keeper.confirm(ConfirmDefinition(("media", "transcode")))
     assert cache.take_dirty() == {("media", "videos")}
     assert cache.awaiting_definition == {("media", "transcode"): {("media", "late")}}
 

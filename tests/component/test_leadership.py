@@ -4,6 +4,7 @@ import pytest
 
 from batchyard.kube.errors import ApiError, Gone
 from batchyard.kube.resources import BATCHJOBS, JOBQUEUES, JOBS, LEASES, NAMESPACES, Resource
+from batchyard.runtime.loop.actions import CreateRun
 from batchyard.runtime.process.operator import NotLeadingError
 from fakes.cluster import DOWN, Cluster, in_cluster
 
@@ -109,7 +110,7 @@ async def test_a_write_that_comes_up_after_the_deadline_is_refused(cluster: Clus
     leader.election._leading_until = 0.0
     before = list(leader.api.writes)
     with pytest.raises(NotLeadingError):
-        await leader.operator._do(("create", "media", "job"))
+        await leader.operator._perform(CreateRun(("media", "job")))
     assert leader.api.writes == before
 
 

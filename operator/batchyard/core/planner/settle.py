@@ -5,7 +5,7 @@ results into its cache before it places what waits (`schedule`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from batchyard.api.models.batchjob import JobState
@@ -21,16 +21,30 @@ from batchyard.core.lifecycle.ending import retries
 from batchyard.core.lifecycle.retention import SHOWN_SECONDS, expires_at
 from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.transitions import failed
-from batchyard.core.model.array import ArrayShape
+from batchyard.core.model.array import ArrayDemand, ArrayShape
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.run import Run
 from batchyard.core.model.status import TERMINAL, Status
+from batchyard.core.planner.actions import (
+    AbandonPod,
+    Action,
+    CutPodShort,
+    DeletePods,
+    Expire,
+    ExplainPod,
+    GiveBackSlots,
+    ReadPods,
+    StartNode,
+    StopRun,
+    WriteOffPod,
+)
 from batchyard.core.planner.admit import admitted
-from batchyard.core.planner.results import Settled
+from batchyard.core.planner.results import Settled, SettledJob
 from batchyard.core.scheduling.snapshot import Snapshot
 
 _ASKING = frozenset({JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING})
-"""States in which an array may ask for places."""
+"""States in which an array may ask for slots."""
 _NO_CYCLES: Mapping[Key, str] = MappingProxyType({})
 
 
@@ -59,13 +73,21 @@ def settle(
             continue
         job = snapshot.jobs.get(key)
         if job is not None and not job.deleting:
-            _settle_one(snapshot, surroundings, job, cycles.get(key, ""), now, result)
+            result.enter(_settle_one(snapshot, surroundings, job, cycles.get(key, ""), now))
     return result
 
 
-def _settle_one(
-    snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, cycle: str, now: float, result: Settled
-) -> None:
+@dataclass(slots=True)
+class _Moved:
+    """What a job's runs have made of it."""
+
+    admission: Admitted
+    wake_at: float | None
+    actions: list[Action]
+    demand: ArrayDemand | None = None
+
+
+def _settle_one(snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, cycle: str, now: float) -> SettledJob:
     key = job.key
     before = snapshot.statuses.get(key, Status())
 
@@ -74,14 +96,16 @@ def _settle_one(
 
     # 2. Runs and pods move it on.
     if job.array is not None:
-        admission, wake_at = _array_moved_on(snapshot, surroundings, job, job.array, admission, now, result)
+        moved = _array_moved_on(snapshot, surroundings, job, job.array, admission, now)
     else:
-        admission, wake_at = _moved_on(snapshot, surroundings, job, admission, now, result)
+        moved = _moved_on(snapshot, surroundings, job, admission, now)
+    admission, wake_at, actions = moved.admission, moved.wake_at, moved.actions
     status, resolved = admission.status, admission.resolved
     if resolved is not None and status.state not in TERMINAL:
         resolved = memorygrowth.grown(resolved, status.attempts)
-        if resolved is not snapshot.resolved.get(key):
-            result.resolved[key] = resolved
+        renewed = resolved if resolved is not snapshot.resolved.get(key) else None
+    else:
+        renewed = None
 
     # 3. It is held or ended where that is asked for, though not between its grant and its start.
     granted, idle = key in snapshot.granted, snapshot.runs_of(job.uid).idle
@@ -90,15 +114,14 @@ def _settle_one(
 
     # 4. It waits for capacity only while nothing of it runs, can still run, or is being created; an array while it
     # asks for more.
-    if job.array is not None:
-        waits = status.state in _ASKING and result.demands[key].total > 0
+    if moved.demand is not None:
+        waits = status.state in _ASKING and moved.demand.total > 0
     else:
         waits = status.state is JobState.RUNNABLE and idle
     waits = waits and not granted and not job.start_blocked and key not in snapshot.faults
     if waits and (rests_until := _rests_until(snapshot, job, status, resolved, now)):
         waits, wake_at = False, rests_until
     waits = waits and resolved is not None and admission.lack is None
-    (result.queued if waits else result.unqueued).append(key)
 
     status = queuedat.released(job, before, unestimated(status, waits=waits or granted), now)
 
@@ -107,13 +130,11 @@ def _settle_one(
     if expires is not None:
         wake_at = expires if before.state in TERMINAL else max(expires, now + SHOWN_SECONDS)
     if expires is not None and wake_at is not None and wake_at <= now:
-        result.expired.append(key)
+        actions.append(Expire(key))
         wake_at = None
 
-    if status != before:
-        result.statuses[key] = status
-    if wake_at is not None:
-        result.wake[key] = wake_at
+    changed = status if status != before else None
+    return SettledJob(key, waits, changed, renewed, moved.demand, wake_at, tuple(actions))
 
 
 def _rests_until(
@@ -133,39 +154,31 @@ def _obedient(job: BatchJob, status: Status, *, idle: bool, now: float) -> Statu
     return failed(status, asked.reason, asked.message, now) if isinstance(asked, retries.GiveUp) else asked
 
 
-def _moved_on(
-    snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, admission: Admitted, now: float, result: Settled
-) -> tuple[Admitted, float | None]:
+def _moved_on(snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, admission: Admitted, now: float) -> _Moved:
     """Bring a single or multi-node job up to date with its runs."""
     resolved, lack, runs = admission.resolved, admission.lack, snapshot.runs_of(job.uid)
     terminate = stopping.termination(job) is not None
     progress = single.observe(job, admission, runs, surroundings, now)
     status = progress.status
+    actions = _stops(single.orphaned_runs(status, runs.mains, terminate=terminate))
+    actions += _stops(multinode.orphaned_children(runs))
     if progress.asks:
-        result.pods_to_read.append(job.key)
-    result.silent.extend((job.key, pod) for pod in progress.silent)
-    if progress.outlasted is not None:
-        result.outlasted.append(progress.outlasted)
-    result.stop.extend(single.orphaned_runs(status, runs.mains, terminate=terminate))
-    result.stop.extend(multinode.orphaned_children(runs))
+        actions.append(ReadPods(job.key))
+    actions += [ExplainPod(job.key[0], pod.name, pod.uid) for pod in progress.silent]
+    if (pod := progress.outlasted) is not None:
+        actions.append(CutPodShort(pod.owner[0], pod.name))
     if resolved is not None and resolved.gang is not None and lack is None and not terminate:
-        result.nodes.extend((job.key, node) for node in multinode.missing(resolved.gang, status, runs))
-    # A job whose run has just ended is asked anew whether it may be queued: at once, or when its back-off is over.
+        actions += [StartNode(job.key, node) for node in multinode.missing(resolved.gang, status, runs)]
+    # A job whose run has just ended is asked again whether it may be queued: at once, or when its back-off is over.
     ended = status.state is JobState.RUNNABLE and status.attempts is not admission.status.attempts
     if ended and (status.not_before is None or status.not_before <= now):
-        return admitted(snapshot, job, status, "", now), progress.wake_at
-    return replace(admission, status=status), progress.wake_at
+        return _Moved(admitted(snapshot, job, status, "", now), progress.wake_at, actions)
+    return _Moved(replace(admission, status=status), progress.wake_at, actions)
 
 
 def _array_moved_on(
-    snapshot: Snapshot,
-    surroundings: Surroundings,
-    job: BatchJob,
-    shape: ArrayShape,
-    admission: Admitted,
-    now: float,
-    result: Settled,
-) -> tuple[Admitted, float | None]:
+    snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, shape: ArrayShape, admission: Admitted, now: float
+) -> _Moved:
     """Bring an array up to date with its runs, and note what it asks for."""
     status, resolved = admission.status, admission.resolved
     runs = snapshot.runs_of(job.uid)
@@ -175,17 +188,19 @@ def _array_moved_on(
         if gate is None and runs.indexed is None and resolved is not None:
             gate = indexgate.of_consumables(shape, resolved, snapshot.consumables)
     observed = observe_array(job, shape, replace(admission, status=status), runs, surroundings, now, gate)
-    result.demands[job.key] = observed.demand
-    result.stop.extend(
-        arraystatus.orphaned_runs(observed.status, runs.of_array, terminate=stopping.termination(job) is not None)
-    )
-    result.stop.extend(observed.stop)
-    result.abandoned.extend((job.key, pod) for pod in observed.abandoned)
-    result.forced.extend(observed.forced)
+    terminate = stopping.termination(job) is not None
+    actions = _stops(arraystatus.orphaned_runs(observed.status, runs.of_array, terminate=terminate))
+    actions += _stops(observed.stop)
+    actions += [AbandonPod(job.key, pod.owner_uid, pod.name) for pod in observed.abandoned]
+    actions += [WriteOffPod(pod.owner[0], pod.name, pod.uid) for pod in observed.forced]
     if observed.reads_pods:
-        result.pods_to_read.append(job.key)
+        actions.append(ReadPods(job.key))
     if observed.give_back:
-        result.give_backs.append(job.key)
+        actions.append(GiveBackSlots(job.key))
     if observed.deletes_pods:
-        result.pods_to_delete.append(job.key)
-    return replace(admission, status=observed.status), observed.wake_at
+        actions.append(DeletePods(job.key))
+    return _Moved(replace(admission, status=observed.status), observed.wake_at, actions, observed.demand)
+
+
+def _stops(runs: Iterable[Run]) -> list[Action]:
+    return [StopRun(run.owner, run.name, run.uid) for run in runs]

@@ -1,6 +1,6 @@
 """A BatchJob's status as the API server stores it, from the record the core decided and back.
 
-The executor writes it when it differs from the one before; a restarted operator reads it back and goes on where it
+It is written when it differs from the one before; a restarted operator reads it back and goes on where it
 was.
 """
 

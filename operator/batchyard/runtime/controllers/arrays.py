@@ -24,12 +24,14 @@ from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import TERMINAL
+from batchyard.core.planner.actions import AbandonPod, DeletePods, WriteOffPod
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import JOBS, PODS
 from batchyard.objects.kubernetes.indexedjob import build_index_job, build_indexed_job
 from batchyard.objects.kubernetes.pod import controlling_job, read_pod
 from batchyard.runtime.controllers.podevents import PodEvents
+from batchyard.runtime.loop.actions import Performers
 from batchyard.runtime.state.cache import Cache
 
 INDEXES_AT_ONCE = 100
@@ -68,6 +70,12 @@ class ArrayController:
         self.shrunk: Counter[Key] = Counter()
         """How many pods arrays were made to lose, whose deletion was not seen yet by who watches them."""
         self._pod_events = pod_events
+
+    def register(self, performers: Performers) -> None:
+        """Say what is performed here."""
+        performers.register(DeletePods, self.delete_pods)
+        performers.register(AbandonPod, self.abandon)
+        performers.register(WriteOffPod, self.write_off)
 
     async def grow(
         self, job: BatchJob, shape: ArrayShape, resolved: Resolved, environment: Environment, grant: ArrayGrant
@@ -175,8 +183,9 @@ class ArrayController:
         abandoned = self._cache.runs.of(job.uid).report.abandoned
         self._cache.note_pod_report(key, job.uid, PodReport(ends, waiting, self._clock(), leaving, abandoned))
 
-    async def abandon(self, key: Key, uid: str, name: str) -> None:
+    async def abandon(self, action: AbandonPod) -> None:
         """Delete a pod that could not be started in time; what it waited for is remembered as how its run has ended."""
+        key, uid, name = action.job, action.job_uid, action.pod
         known = self._cache.runs.of(uid).report
         waiting = next((pod for pod in known.waiting if pod.name == name), None)
         pod = waiting if waiting is not None else self._cache.runs.pod((key[0], name))
@@ -187,26 +196,27 @@ class ArrayController:
         with suppress(NotFound, Conflict):
             await self._api.delete(PODS, pod.name, key[0], uid=pod.uid)
 
-    async def write_off(self, namespace: str, name: str, uid: str) -> None:
+    async def write_off(self, action: WriteOffPod) -> None:
         """Have a pod count as ended that somebody has deleted by force, since its node is lost.
 
         Kubernetes does the same where a node is deleted or out of service. Without it, the Job controller would wait
         for a kubelet that is not there any more.
         """
-        pod, version = await self._read(namespace, name)
-        if pod is None or pod.uid != uid or not pod.forced or not pod.live:
+        pod, version = await self._read(action.namespace, action.pod)
+        if pod is None or pod.uid != action.uid or not pod.forced or not pod.live:
             return
         message = f"deleted by force while node {pod.node_name} was lost"
         status = {"phase": "Failed", "reason": Reason.NODE_LOST, "message": message}
         change = {"metadata": {"resourceVersion": version}, "status": status}
         with suppress(NotFound, Conflict):
-            await self._api.patch(PODS, name, change, namespace, subresource="status")
+            await self._api.patch(PODS, pod.name, change, action.namespace, subresource="status")
 
-    async def delete_pods(self, key: Key) -> None:
+    async def delete_pods(self, action: DeletePods) -> None:
         """Delete the pods of indexes that are to end: the Job controller counts them as failed.
 
         Which indexes have pods is asked anew: after the array has shrunk, these are not the lowest any more.
         """
+        key = action.job
         job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
         main = self._main(job) if job is not None else None
         if job is None or job.array is None or status is None or status.array is None or main is None:

@@ -13,11 +13,13 @@ from batchyard.core.model.definition import Definition
 from batchyard.core.model.job import Key
 from batchyard.core.model.objectnames import revision_name
 from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Invalid, NotFound
-from batchyard.kube.protocol import KubeApi, Object
-from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS
+from batchyard.kube.protocol import KubeApi
+from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBDEFINITIONS
 from batchyard.objects.kinds.jobdefinition import Rejection, render_definition_status
 from batchyard.objects.kubernetes.probe import build_probes
 from batchyard.objects.kubernetes.revision import build_revision, read_revision
+from batchyard.runtime.controllers.creation import JobCreation
+from batchyard.runtime.loop.actions import ConfirmDefinition, Performers, ReconcileDefinition
 from batchyard.runtime.state.cache import Cache
 
 _log = logging.getLogger(__name__)
@@ -30,15 +32,22 @@ class DefinitionController:
         self._api = api
         self._cache = cache
         self._clock = clock
+        self._creation = JobCreation(api, cache.marks)
         self._verdicts: dict[Key, tuple[str, Rejection | None]] = {}
         """Digest of the content that was proved last, and what spoke against it."""
 
-    async def confirm(self, key: Key) -> None:
+    def register(self, performers: Performers) -> None:
+        """Say what is performed here."""
+        performers.register(ReconcileDefinition, self.reconcile)
+        performers.register(ConfirmDefinition, self.confirm)
+
+    async def confirm(self, action: ConfirmDefinition) -> None:
         """Read a definition for the new jobs that ask for its latest revision, which are let go on then.
 
         The watches of jobs and of definitions are not ordered among each other: a job may be seen before the change of
         its definition that was applied before it, and must not get the revision before that.
         """
+        key = action.definition
         jobs = self._cache.awaiting_definition.get(key, set()).copy()
         if not jobs:
             return
@@ -50,8 +59,9 @@ class DefinitionController:
                 catalogue.remove_definition(key, known.uid)
         self._cache.confirm(key, jobs)
 
-    async def reconcile(self, key: Key) -> None:
+    async def reconcile(self, action: ReconcileDefinition) -> None:
         """Bring revisions and status of one definition up to date."""
+        key = action.definition
         definition = self._cache.catalogue.definitions.get(key)
         if definition is None:
             self._verdicts.pop(key, None)
@@ -75,7 +85,7 @@ class DefinitionController:
         rejection = None
         try:
             for probe in build_probes(definition, revisions.content(definition.spec)):
-                await self._try(probe)
+                await self._creation.rehearse(probe, probe["metadata"]["namespace"])
         except TemplateError as error:
             rejection = Rejection(error.reason, error.message)
         except (Invalid, BadRequest) as error:
@@ -88,12 +98,6 @@ class DefinitionController:
                 return None
         self._verdicts[definition.key] = (definition.digest, rejection)
         return rejection
-
-    async def _try(self, probe: Object) -> None:
-        try:
-            await self._api.create(JOBS, probe, probe["metadata"]["namespace"], dry_run=True)
-        except AlreadyExists:
-            _log.debug("A Job of the definition's name exists; that is found out after the template was accepted")
 
     async def _record(self, definition: Definition) -> None:
         known = self._cache.catalogue.revisions.get(definition.key, {})

@@ -5,7 +5,7 @@ from the jobs that are still there.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from math import inf
 
@@ -13,12 +13,17 @@ from batchyard.api.models.batchjob import JobState
 from batchyard.core.insight import queueposition
 from batchyard.core.insight.durations import Durations, last_run, revision_of
 from batchyard.core.insight.estimates import Observation, estimates
-from batchyard.core.model.job import Key
-from batchyard.core.model.status import Status
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.status import TERMINAL, Status
+from batchyard.core.planner.actions import Action
 from batchyard.core.planner.containment import Stage, contain
 from batchyard.core.planner.results import Placed
 from batchyard.runtime.loop.containment import Containment
 from batchyard.runtime.state.cache import Cache
+
+RENEWAL_SECONDS = 10.0
+RENEWALS = 50
+"""How often, and for how many jobs at once, outdated positions in a queue are written again."""
 
 SHARE = 0.01
 MAX_PAUSE_SECONDS = 60.0
@@ -37,33 +42,34 @@ class Forecast:
         self._estimates: Mapping[Key, float] = {}
         self._next_estimates = 0.0
 
-    def note(self, placed: Placed) -> None:
+    def observe_pass(self, placed: Placed, _: float) -> Iterable[Action]:
         """Take in what a pass has decided."""
         self._placed = placed
+        return ()
 
-    def ended(self, key: Key) -> None:
-        """Take in that a job has ended."""
-        if self._durations is not None:
-            self._learn(self._durations, key)
-
-    def _learn(self, durations: Durations, key: Key) -> None:
-        status = self._cache.statuses[key]
-        run = last_run(status)
-        if status.state is not JobState.SUCCEEDED or status.revision is None or run is None:
-            return
-        if run.started_at is not None and run.stopped_at is not None:
-            durations.note(revision_of(self._cache.jobs[key], status.revision), run.stopped_at - run.started_at)
+    def observe_transition(self, job: BatchJob, before: Status, after: Status) -> None:
+        """Learn from a job that has ended."""
+        if self._durations is not None and after.state in TERMINAL and before.state not in TERMINAL:
+            _learn(self._durations, job, after)
 
     def _known(self) -> Durations:
         if self._durations is None:
             self._durations = Durations()
-            statuses = self._cache.statuses
+            jobs, statuses = self._cache.jobs, self._cache.statuses
             for key in sorted(statuses, key=lambda key: statuses[key].stopped_at or 0.0):
-                self._learn(self._durations, key)
+                _learn(self._durations, jobs[key], statuses[key])
         return self._durations
 
-    def renewals(self, limit: int, now: float) -> Mapping[Key, Status]:
-        """Return the statuses of the waiting jobs to be told their place or estimate anew, at most so many."""
+    def renew(self, now: float) -> Iterable[Action]:
+        """Tell some of the waiting jobs their position or estimate again, of which either has changed."""
+        nobody: Mapping[Key, Status] = {}
+        renewed = self._containment.attempt(Stage.ESTIMATES, "places", partial(self._renewals, now), nobody)
+        for key, status in renewed.items():
+            self._cache.set_status(key, status)
+        return ()
+
+    def _renewals(self, now: float) -> Mapping[Key, Status]:
+        """The statuses of those."""
         cache = self._cache
         if not len(cache.backlog):
             return {}
@@ -73,7 +79,7 @@ class Forecast:
             cache.jobs,
             cache.statuses,
             cache.backlog,
-            limit=limit,
+            limit=RENEWALS,
             now=now,
             estimates=self._estimates,
             told_at=self._told_at,
@@ -91,3 +97,11 @@ class Forecast:
         found = outcome.result or {}
         self._next_estimates = now + min((time.perf_counter() - began) / SHARE, MAX_PAUSE_SECONDS)
         return {key: at if at == inf else float(int(at)) for key, at in found.items()}
+
+
+def _learn(durations: Durations, job: BatchJob, status: Status) -> None:
+    run = last_run(status)
+    if status.state is not JobState.SUCCEEDED or status.revision is None or run is None:
+        return
+    if run.started_at is not None and run.stopped_at is not None:
+        durations.note(revision_of(job, status.revision), run.stopped_at - run.started_at)

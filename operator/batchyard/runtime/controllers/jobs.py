@@ -1,6 +1,6 @@
 """Does what the loop decided: creates and deletes Kubernetes Jobs, writes job statuses, removes expired jobs.
 
-Every item of the work queue that concerns jobs ends in one of the methods here, and each may be repeated at any
+Each of the actions performed here may be repeated at any
 time: names are deterministic, an answer of "exists already" is success when what exists is ours, and a status is
 rendered from the cache when its turn comes. Nothing is written unless this process holds the lease.
 """
@@ -14,7 +14,6 @@ from math import ceil
 from batchyard.api import names
 from batchyard.api.reasons import Reason
 from batchyard.core.definition.errors import TemplateError
-from batchyard.core.insight.announcements import Announcement
 from batchyard.core.lifecycle import takeback
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.lifecycle.ending import retries
@@ -23,6 +22,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.status import TERMINAL, Status
+from batchyard.core.planner.actions import CutPodShort, Expire, GiveBackSlots, ReadPods, StopRun
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound, TooLarge
@@ -34,9 +34,11 @@ from batchyard.objects.kubernetes.job import build_job, ended_condition
 from batchyard.objects.kubernetes.pod import read_pod
 from batchyard.objects.ownership import belongs_to, owner_of
 from batchyard.runtime.controllers.arrays import ArrayController
-from batchyard.runtime.controllers.multinode import InTheWayError, MultiNodeController
+from batchyard.runtime.controllers.creation import InTheWayError, JobCreation
+from batchyard.runtime.controllers.multinode import MultiNodeController
 from batchyard.runtime.controllers.podevents import PodEvents
 from batchyard.runtime.controllers.podlessruns import PodlessRuns
+from batchyard.runtime.loop.actions import Announce, CreateRun, Performers, WriteStatus
 from batchyard.runtime.state.cache import Cache
 
 _log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ class BatchJobController:
     ) -> None:
         self._api = api
         self._cache = cache
+        self._creation = JobCreation(api, cache.marks)
         self.nodes = MultiNodeController(api, cache, clock)
         self.pod_events = PodEvents(api, cache, clock)
         self.arrays = ArrayController(api, cache, clock, self._created, self.pod_events)
@@ -66,9 +69,23 @@ class BatchJobController:
         self._faults: Counter[Key] = Counter()
         """How often in a row creating the Kubernetes Job of a grant failed by what may be over in a moment."""
 
-    async def create(self, key: Key) -> None:
+    def register(self, performers: Performers) -> None:
+        """Say what is performed here, and in what belongs to it."""
+        performers.register(CreateRun, self.create)
+        performers.register(StopRun, self.stop)
+        performers.register(CutPodShort, self.cut_short)
+        performers.register(GiveBackSlots, self.give_back)
+        performers.register(ReadPods, self.read_pods)
+        performers.register(WriteStatus, self.write_status)
+        performers.register(Announce, self.announce)
+        performers.register(Expire, self.expire)
+        self.arrays.register(performers)
+        self.nodes.register(performers)
+        self.pod_events.register(performers)
+
+    async def create(self, action: CreateRun) -> None:
         """Create the Kubernetes Job of a granted placement."""
-        cache = self._cache
+        cache, key = self._cache, action.job
         placement, job = cache.granted.get(key), cache.jobs.get(key)
         if placement is None or job is None:
             self._faults.pop(key, None)
@@ -116,17 +133,9 @@ class BatchJobController:
     async def _created(self, job: BatchJob, body: Object) -> Object:
         """The Kubernetes Job, made now or by an earlier try whose answer was lost."""
         await self._check_remains(job)
-        namespace, name = job.key[0], body["metadata"]["name"]
-        try:
-            return await self._api.create(JOBS, self._cache.marks.sign(body), namespace)
-        except AlreadyExists:
-            found = await self._api.get(JOBS, name, namespace)
-        if not self._is_of(found, job):
-            raise InTheWayError(
-                f"a Kubernetes Job {name} that does not belong to this BatchJob exists in namespace {namespace}; "
-                "delete it, or wait until it is gone"
-            )
-        return found
+        return await self._creation.create(
+            body, job.key[0], whose="BatchJob", is_ours=lambda found: self._is_of(found, job)
+        )
 
     async def _refused(self, placement: Placement, job: BatchJob, error: ApiError) -> None:
         """Give the place back for what will not change at once; a fault that may be over in a moment is tried again."""
@@ -226,13 +235,14 @@ class BatchJobController:
             return arraystatus.on_hold(status._replace(not_before=not_before), message)
         return to_runnable(status, Reason.CREATE_FAILED, message, not_before=not_before)
 
-    async def read_pods(self, key: Key) -> None:
+    async def read_pods(self, action: ReadPods) -> None:
         """Find out why pods of a job are not made, do not start, or have failed, where no informer tells it."""
-        await self._questions.ask(key)
-        await self.arrays.read_pods(key)
+        await self._questions.ask(action.job)
+        await self.arrays.read_pods(action.job)
 
-    async def give_back(self, key: Key) -> None:
-        """Take back the places of an array whose indexes cannot start, and have it ask for them again later."""
+    async def give_back(self, action: GiveBackSlots) -> None:
+        """Take back the slots of an array whose indexes cannot start, and have it ask for them again later."""
+        key = action.job
         taken = await self.arrays.give_back(key)
         job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
         if taken is not None and job is not None and status is not None and status.state not in TERMINAL:
@@ -240,19 +250,20 @@ class BatchJobController:
             wait = takeback.wait_seconds(refusals, retries.chance_of(job.uid, refusals))
             self._cache.set_status(key, self._put_off(status, taken.message, wait))
 
-    async def stop(self, key: Key, uid: str) -> None:
+    async def stop(self, action: StopRun) -> None:
         """Delete a Kubernetes Job with its pods; it counts as running until it is gone."""
+        namespace = action.job[0]
         try:
-            await self._api.delete(JOBS, key[1], key[0], uid=uid, propagation="Foreground")
+            await self._api.delete(JOBS, action.name, namespace, uid=action.uid, propagation="Foreground")
         except (NotFound, Conflict):
-            _log.debug("Kubernetes Job %s/%s is gone already", *key)
+            _log.debug("Kubernetes Job %s/%s is gone already", namespace, action.name)
 
-    async def cut_short(self, key: Key) -> None:
+    async def cut_short(self, action: CutPodShort) -> None:
         """Stop the containers that go on although the main one of their pod has failed, as at the end of a timeout.
 
         The pod stays, with its logs and the exit code of the main container.
         """
-        pod = self._cache.runs.pod(key)
+        pod = self._cache.runs.pod((action.namespace, action.pod))
         if pod is None or not pod.outlasting or pod.accepted_at is None:
             return
         seconds = max(ceil(self._clock() - pod.accepted_at), 1)
@@ -260,10 +271,11 @@ class BatchJobController:
             return
         change = {"metadata": {"uid": pod.uid}, "spec": {"activeDeadlineSeconds": seconds}}
         with suppress(NotFound, Conflict):
-            await self._api.patch(PODS, pod.name, change, key[0])
+            await self._api.patch(PODS, pod.name, change, action.namespace)
 
-    async def expire(self, key: Key) -> None:
+    async def expire(self, action: Expire) -> None:
         """Delete a finished BatchJob whose time to live is over; its Kubernetes Jobs go with it."""
+        key = action.job
         job = self._cache.jobs.get(key)
         if job is None:
             return
@@ -272,8 +284,9 @@ class BatchJobController:
         except (NotFound, Conflict):
             _log.debug("BatchJob %s/%s is gone already", *key)
 
-    async def announce(self, key: Key, announcement: Announcement) -> None:
+    async def announce(self, action: Announce) -> None:
         """Write an Event about a job, unless the same one is there already."""
+        key, announcement = action.job, action.announcement
         job = self._cache.jobs.get(key)
         if job is None:
             return
@@ -282,9 +295,9 @@ class BatchJobController:
         except (AlreadyExists, NotFound, Forbidden) as error:
             _log.debug("No Event %s for BatchJob %s/%s: %s", announcement.reason, *key, error.message)
 
-    async def write_status(self, key: Key) -> None:
+    async def write_status(self, action: WriteStatus) -> None:
         """Write a job's status, if it says anything else than the last one written."""
-        cache = self._cache
+        cache, key = self._cache, action.job
         job = cache.jobs.get(key)
         if job is None:
             return

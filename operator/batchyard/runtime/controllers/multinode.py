@@ -3,7 +3,6 @@
 Like all writes, each may be repeated at any time: names are deterministic, and what exists already must be ours.
 """
 
-import logging
 from collections.abc import Callable
 
 from batchyard.core.definition.errors import TemplateError
@@ -11,24 +10,21 @@ from batchyard.core.lifecycle import multinode
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.gang import Gang
-from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.job import BatchJob
 from batchyard.core.model.run import Pod, Refusal, Run
+from batchyard.core.planner.actions import StartNode
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.kube.errors import AlreadyExists, ApiError
 from batchyard.kube.protocol import KubeApi, Object
-from batchyard.kube.resources import JOBS, SERVICES
+from batchyard.kube.resources import SERVICES
 from batchyard.objects.kubernetes.job import read_run
 from batchyard.objects.kubernetes.multinode import build_main, build_node, build_service
+from batchyard.runtime.controllers.creation import InTheWayError, JobCreation
+from batchyard.runtime.loop.actions import Performers
 from batchyard.runtime.state.cache import Cache
-
-_log = logging.getLogger(__name__)
 
 _NO_ADDRESS = "192.0.2.1"
 """Stands in for the main pod's address (it is reserved for examples) where a node is only tried."""
-
-
-class InTheWayError(Exception):
-    """Something that will go, or that a person can take away, keeps an object of a job from being created."""
 
 
 class MultiNodeController:
@@ -38,6 +34,11 @@ class MultiNodeController:
         self._api = api
         self._cache = cache
         self._clock = clock
+        self._creation = JobCreation(api, cache.marks)
+
+    def register(self, performers: Performers) -> None:
+        """Say what is performed here."""
+        performers.register(StartNode, self.start)
 
     async def prepare(
         self, job: BatchJob, resolved: Resolved, together: Gang, environment: Environment, placement: Placement
@@ -64,15 +65,9 @@ class MultiNodeController:
             tried = next((node for node in group.nodes if node != together.main), None)
             if tried is not None and group.template != resolved.template:
                 node = build_node(job, resolved, together, environment, main, tried, _NO_ADDRESS)
-                await self._try(node, job)
+                await self._creation.rehearse(node, job.key[0])
         await self._provide_service(job)
         return body
-
-    async def _try(self, body: Object, job: BatchJob) -> None:
-        try:
-            await self._api.create(JOBS, body, job.key[0], dry_run=True)
-        except AlreadyExists:
-            _log.debug("Kubernetes Job %s/%s exists already", job.key[0], body["metadata"]["name"])
 
     async def _provide_service(self, job: BatchJob) -> None:
         body = build_service(job)
@@ -88,8 +83,9 @@ class MultiNodeController:
                     "delete it, or wait until it is gone"
                 ) from None
 
-    async def start(self, key: Key, node: int) -> None:
+    async def start(self, action: StartNode) -> None:
         """Create the Job of a node, if the main node still runs and waits for it."""
+        key, node = action.job, action.node
         cache = self._cache
         job, status, resolved = cache.jobs.get(key), cache.statuses.get(key), cache.resolved.get(key)
         if job is None or status is None or resolved is None or resolved.gang is None or job.deleting:
@@ -132,15 +128,8 @@ class MultiNodeController:
             cache.put_run(await self._created(body, main))
 
     async def _created(self, body: Object, main: Run) -> Object:
-        namespace, name = main.owner[0], body["metadata"]["name"]
-        try:
-            created = await self._api.create(JOBS, self._cache.marks.sign(body), namespace)
-        except AlreadyExists:
-            created = await self._api.get(JOBS, name, namespace)
-        found = read_run(created) if self._cache.runs.believes(created) else None
-        if found is None or found.owner_uid != main.owner_uid or found.main_uid != main.uid:
-            raise InTheWayError(
-                f"a Kubernetes Job {name} that does not belong to this run exists in namespace {namespace}; "
-                "delete it, or wait until it is gone"
-            )
-        return created
+        def is_ours(found: Object) -> bool:
+            node = read_run(found) if self._cache.runs.believes(found) else None
+            return node is not None and node.owner_uid == main.owner_uid and node.main_uid == main.uid
+
+        return await self._creation.create(body, main.owner[0], whose="run", is_ours=is_ours)

@@ -16,6 +16,7 @@ from batchyard.core.model.run import Pod
 from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import EVENTS
 from batchyard.objects.kubernetes.event import last_seen
+from batchyard.runtime.loop.actions import Performers, ReadEvents
 from batchyard.runtime.state.cache import Cache
 from batchyard.runtime.state.runs import Told
 
@@ -53,8 +54,13 @@ class PodEvents:
         self._warned: dict[str, _Warned] = {}
         self._one_at_a_time = asyncio.Lock()
 
-    async def ask(self, namespace: str) -> None:
+    def register(self, performers: Performers) -> None:
+        """Say what is performed here."""
+        performers.register(ReadEvents, self.ask)
+
+    async def ask(self, action: ReadEvents) -> None:
         """Enter what keeps the silent pods of a namespace from starting, or that nothing is known to."""
+        namespace = action.namespace
         runs, warned = self._cache.runs, await self._warnings(namespace)
         pods = runs.unexplained.pop(namespace, {})
         later = [name for name, uid in pods.items() if uid in warned][ASKS_AT_ONCE:]

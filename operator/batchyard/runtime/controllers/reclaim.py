@@ -8,7 +8,7 @@ controller has heard of an end, or when it is about to make the next pod. Then t
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from batchyard.core.model.array import IndexedJob
 from batchyard.core.model.job import Key
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import TERMINAL
+from batchyard.core.planner.actions import Action
+from batchyard.core.planner.results import Placed
 from batchyard.core.scheduling.arrays.slots import settling
 from batchyard.kube.informer import Informer
 from batchyard.kube.protocol import KubeApi, Object
@@ -25,6 +27,7 @@ from batchyard.kube.resources import PODS
 from batchyard.objects.kubernetes.pod import controlling_job, disruption
 from batchyard.objects.times import parse_time
 from batchyard.runtime.controllers.arrays import NOT_ENDED, ArrayController, pods_of
+from batchyard.runtime.loop.actions import Performers, ResizeArray
 from batchyard.runtime.state.cache import Cache
 
 HOMELESS_SECONDS = 10.0
@@ -55,23 +58,26 @@ class ArrayReclaimer:
         cache: Cache,
         arrays: ArrayController,
         clock: Callable[[], float],
-        changed: Callable[[Key], None],
+        ask_for: Callable[[Action], None],
     ) -> None:
         self._api = api
         self._cache = cache
         self._arrays = arrays
         self._clock = clock
-        self._changed = changed
-        """Called when an array has fewer pods than places: it is to be resized soon."""
+        self._ask_for = ask_for
         self._watches: dict[Key, _Watch] = {}
         self._wanted: set[Key] = set()
 
-    def want(self, keys: set[Key]) -> None:
-        """Have exactly these arrays give places back from now on.
+    def register(self, performers: Performers) -> None:
+        """Say what is performed here."""
+        performers.register(ResizeArray, self.resize)
+
+    def observe_pass(self, placed: Placed, now: float) -> Iterable[Action]:
+        """Have exactly the arrays that a pass has decided on give slots back from now on.
 
         One that was lowered a moment ago is watched on: what it loses by that is still to be counted.
         """
-        now = self._clock()
+        keys = placed.reclaims
         for key, watch in list(self._watches.items()):
             job = self._cache.jobs.get(key)
             if job is None or job.uid != watch.uid or not (key in keys or watch.lowered_lately(now)):
@@ -82,8 +88,7 @@ class ArrayReclaimer:
                 self._api, self._cache.jobs[key].uid, key, self._changed, self._surplus, self._is_ours, self._clock
             )
         self._wanted = keys
-        for key in keys:
-            self._changed(key)
+        return map(ResizeArray, keys)
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -91,8 +96,13 @@ class ArrayReclaimer:
             watch.task.cancel()
         self._watches.clear()
 
-    async def resize(self, key: Key) -> None:
-        """Lower the parallelism of an array to the pods that it has; nothing happens where it has no more places."""
+    def _changed(self, key: Key) -> None:
+        """An array has fewer pods than slots: it is to be resized soon."""
+        self._ask_for(ResizeArray(key))
+
+    async def resize(self, action: ResizeArray) -> None:
+        """Lower the parallelism of an array to the pods that it has; nothing happens where it has no more slots."""
+        key = action.job
         watch, run = self._watches.get(key), self._cache.runs.arrays.get(key)
         if key not in self._wanted or watch is None or not watch.informer.synced.is_set():
             return

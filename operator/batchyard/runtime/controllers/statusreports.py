@@ -4,7 +4,7 @@ Written through the work queue at most every few seconds and only when something
 starts or ends changes the counts.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,9 @@ from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.queue import Queue
+from batchyard.core.planner.actions import Action
 from batchyard.core.planner.containment import Stage
+from batchyard.core.planner.results import Placed
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import COMPUTEENVIRONMENTS, CONSUMABLERESOURCES, JOBQUEUES, Resource
@@ -20,8 +22,12 @@ from batchyard.objects.kinds.computeenvironment import render_environment_status
 from batchyard.objects.kinds.consumableresource import render_consumable_status
 from batchyard.objects.kinds.jobqueue import render_queue_status
 from batchyard.runtime.controllers.queuefronts import QueueFronts
+from batchyard.runtime.loop.actions import Performers, WriteReport
 from batchyard.runtime.loop.containment import Containment
 from batchyard.runtime.state.cache import Cache
+
+REPORT_SECONDS = 2.0
+"""How often queues and environments are looked at for statuses to write."""
 
 
 class StatusReporter:
@@ -41,8 +47,17 @@ class StatusReporter:
         self._clock = clock
         self.fronts = QueueFronts(cache, visibility)
 
-    def outdated(self) -> Iterator[tuple[str, str]]:
-        """Kind and name of each object whose status says something else than the cache."""
+    def register(self, performers: Performers) -> None:
+        """Say what is performed here."""
+        performers.register(WriteReport, self.write)
+
+    def observe_pass(self, placed: Placed, now: float) -> Iterable[Action]:
+        """Take in what a pass has decided."""
+        self._containment.attempt(Stage.FRONTS, "", partial(self.fronts.note, placed, now), None)
+        return ()
+
+    def outdated(self, _: float) -> Iterator[WriteReport]:
+        """Return the writing of each status that says something else than the cache."""
         catalogue = self._cache.catalogue
         everything = [("JobQueue", name) for name in catalogue.queues]
         everything += [("ComputeEnvironment", name) for name in catalogue.environments]
@@ -53,10 +68,11 @@ class StatusReporter:
                 self._containment.attempt(Stage.OVERVIEW, (kind, name), partial(self._render, kind, name), written)
                 != written
             ):
-                yield kind, name
+                yield WriteReport(kind, name)
 
-    async def write(self, kind: str, name: str) -> None:
+    async def write(self, action: WriteReport) -> None:
         """Write one status, if the object is still there and its status still differs."""
+        kind, name = action.kind, action.name
         catalogue = self._cache.catalogue
         obj = self._records(kind).get(name)
         if obj is None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from batchyard.api import names
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.job import Key
+from batchyard.core.planner.actions import Action
 from batchyard.core.planner.containment import Contained, Fault, Stage, contain, described, sentence
 from batchyard.core.planner.hiding import Culprit, hide
 from batchyard.core.planner.results import Placed, Settled
@@ -20,6 +21,7 @@ from batchyard.core.planner.schedule import place
 from batchyard.core.planner.settle import never, settle
 from batchyard.core.scheduling.snapshot import Snapshot
 from batchyard.kube.backoff import Backoff
+from batchyard.runtime.loop.actions import CreateRun
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.state.cache import Cache
 
@@ -117,16 +119,15 @@ class Containment:
         where = f" of {fault.culprit}" if fault.culprit is not None else ""
         _log.error("The %s%s failed: %s", fault.stage, where, described(fault.error), exc_info=fault.error)
 
-    def unwritten(self, item: tuple[Hashable, ...], error: Exception) -> bool:
+    def unwritten(self, action: Action, error: Exception) -> bool:
         """Take in that something could not be written for no fault of the API server's; returns whether that is all.
 
         A job whose Kubernetes Job cannot be built gives its place back, and is left out.
         """
-        kind, *key = item
-        if kind != "create":
+        if not isinstance(action, CreateRun):
             self.report(Fault(Stage.WRITING, error))
             return False
-        culprit = Culprit(names.BATCH_JOB, (str(key[0]), str(key[1])))
+        culprit = Culprit(names.BATCH_JOB, action.job)
         fault = Fault(Stage.WRITING, error, culprit)
         self.report(fault)
         self._leave_out(culprit, sentence(fault, self._visibility))

@@ -1,8 +1,7 @@
 """The queue of things to do against the API server: each item at most once, urgent ones first, failures later again.
 
-The loop adds items; the executor does them. Items are small hashable tuples that name the work, never its content:
-what is written is read from the cache when the item's turn comes, so changes that happen while an item waits end up
-in one write.
+Items are small and hashable and name the work, never its content: what is written is read from the cache when the
+item's turn comes, so changes that happen while an item waits end up in one write.
 """
 
 import asyncio
@@ -27,7 +26,7 @@ class Urgency(IntEnum):
     STOP = 0
     CREATE = 1
     FINAL_STATUS = 2
-    OVERVIEW = 3
+    REPORT = 3
     STATUS = 4
 
 

@@ -1,4 +1,4 @@
-"""Who may act: one of several operators, by a Lease. The app runs it; the executor asks before each write.
+"""Who may act: one of several operators, by a Lease. Each write asks it first.
 
 The rules are client-go's: a candidate waits until it has itself watched the Lease go unrenewed for its whole
 duration (clocks of two machines are never compared), every write carries the resourceVersion it is based on,

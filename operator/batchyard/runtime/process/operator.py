@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from batchyard.api import names
@@ -10,26 +10,30 @@ from batchyard.api.models.batchjob import JobState
 from batchyard.core.admission.protection import Protection
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.lifecycle.ending.retries import LONGEST_POSTPONEMENT
+from batchyard.core.planner.actions import Action
 from batchyard.core.planner.containment import Stage
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.errors import ApiError
 from batchyard.kube.informer import Informer, OnDelete
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, POD_METADATA, PODS, Resource
+from batchyard.runtime.controllers.creation import InTheWayError
 from batchyard.runtime.controllers.definitions import DefinitionController
+from batchyard.runtime.controllers.forecast import RENEWAL_SECONDS, Forecast
 from batchyard.runtime.controllers.jobs import BatchJobController
-from batchyard.runtime.controllers.multinode import InTheWayError
 from batchyard.runtime.controllers.preemption import PreemptionController
 from batchyard.runtime.controllers.reclaim import ArrayReclaimer
 from batchyard.runtime.controllers.resync import Resync
-from batchyard.runtime.controllers.statusreports import StatusReporter
+from batchyard.runtime.controllers.statusreports import REPORT_SECONDS, StatusReporter
+from batchyard.runtime.loop.actions import ActionQueue, Performers
 from batchyard.runtime.loop.containment import Containment
-from batchyard.runtime.loop.loop import Item, Loop
+from batchyard.runtime.loop.loop import Loop
+from batchyard.runtime.loop.observers import Routine
 from batchyard.runtime.loop.pacing import Pacer
-from batchyard.runtime.loop.workqueue import Urgency, WorkQueue
 from batchyard.runtime.metrics import Metrics, gauges
 from batchyard.runtime.process.leader import LeaderElection
 from batchyard.runtime.state.cache import Cache
+from batchyard.runtime.state.finishedjobs import FinishedJobs
 from batchyard.runtime.state.leaving import RUNNING, note
 from batchyard.runtime.state.marks import MarkKey
 
@@ -40,11 +44,6 @@ WRITES_AT_ONCE = 16
 
 SILENCE_SECONDS = 300.0
 """A live informer hears from the API server at least every minute; after this long it counts as dead."""
-
-
-RESIZE_SECONDS = 0.4
-"""How long after the end of a pod its array gives the place back: the Job controller has heard of that end by then, and
-replaces the pod a second after it."""
 
 
 class NotLeadingError(Exception):
@@ -77,37 +76,34 @@ class Operator:
         self._sweep_seconds = sweep_seconds
         self._stopped = stopped
         self._sweep = Resync(api, self.cache)
-        self._batchjobs = BatchJobController(api, self.cache, clock, Backoff(initial=2.0, maximum=LONGEST_POSTPONEMENT))
-        self._definitions = DefinitionController(api, self.cache, clock)
         self._containment = Containment(self.cache, metrics, visibility, clock)
-        self._status_reporter = StatusReporter(api, self.cache, self._containment, visibility, clock)
-        self._work: WorkQueue[Item] = WorkQueue(
-            self._do,
+        self._performers = Performers()
+        self._work = ActionQueue(
+            self._perform,
             concurrency=WRITES_AT_ONCE,
             backoff=Backoff(initial=0.5, maximum=30.0),
             pacer=Pacer(share=0.2, burst_seconds=0.2),
             clock=monotonic,
         )
-        self._reclaimer = ArrayReclaimer(
-            api,
-            self.cache,
-            self._batchjobs.arrays,
-            clock,
-            lambda key: self._work.add(("resize", *key), Urgency.STOP, RESIZE_SECONDS),
-        )
-        self._preemptions = PreemptionController(api, self.cache, self._batchjobs.arrays, visibility, clock)
+        batchjobs = BatchJobController(api, self.cache, clock, Backoff(initial=2.0, maximum=LONGEST_POSTPONEMENT))
+        definitions = DefinitionController(api, self.cache, clock)
+        reports = StatusReporter(api, self.cache, self._containment, visibility, clock)
+        preemptions = PreemptionController(api, self.cache, batchjobs.arrays, visibility, clock)
+        self._reclaimer = ArrayReclaimer(api, self.cache, batchjobs.arrays, clock, self._work.ask_for)
+        forecast = Forecast(self.cache, self._containment)
+        for each in (batchjobs, definitions, reports, preemptions, self._reclaimer):
+            each.register(self._performers)
+        self.cache.observers += [FinishedJobs(metrics, self.cache.catalogue.queues), forecast]
         self._loop = Loop(
             self.cache,
             self._work,
-            self._status_reporter,
-            self._reclaimer,
-            self._preemptions,
             self._containment,
+            [reports, forecast, self._reclaimer, preemptions],
+            [Routine(REPORT_SECONDS, reports.outdated), Routine(RENEWAL_SECONDS, forecast.renew)],
             metrics,
             clock,
             monotonic,
         )
-        self._actions = self._make_actions()
         self._leaving = self._make_feed_of_leaving(api)
         self._informers = [*self._make_feeds(api), self._leaving]
         self._tasks: list[asyncio.Task[None]] = []
@@ -204,10 +200,13 @@ class Operator:
         self.cache.charges.consumptions.reset()
         self._unread = False
         _log.info("Acting on %d BatchJobs", len(self.cache.jobs))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._loop.run())
-            group.create_task(self._work.run())
-            group.create_task(self._sweep.run(self._sweep_seconds))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._loop.run())
+                group.create_task(self._work.run())
+                group.create_task(self._sweep.run(self._sweep_seconds))
+        finally:
+            self._reclaimer.close()
 
     async def _read_all(self) -> None:
         """Read everything, as often as it takes: an API server that cannot answer now will do so later."""
@@ -224,41 +223,16 @@ class Operator:
             else:
                 return
 
-    async def _do(self, item: Item) -> None:
+    async def _perform(self, action: Action) -> None:
         if not self._election.is_leader:
             raise NotLeadingError("this process does not hold the lease")
-        kind, *rest = item
         try:
-            await self._actions[str(kind)](*rest)
+            await self._performers.perform(action)
         except (ApiError, InTheWayError):
             raise
         except Exception as error:
-            if not self._containment.unwritten(item, error):
+            if not self._containment.unwritten(action, error):
                 raise
-
-    def _make_actions(self) -> dict[str, Callable[..., Awaitable[None]]]:
-        """What to call for each kind of item, with what stands behind the kind."""
-        batchjobs, definitions = self._batchjobs, self._definitions
-        return {
-            "create": lambda *key: batchjobs.create(key),
-            "node": lambda *key_and_node: batchjobs.nodes.start(key_and_node[:2], key_and_node[2]),
-            "displace": lambda *name: self._preemptions.carry_out(name),
-            "giveBack": lambda *key: batchjobs.give_back(key),
-            "ask": batchjobs.pod_events.ask,
-            "outlasted": lambda *key: batchjobs.cut_short(key),
-            "forced": batchjobs.arrays.write_off,
-            "abandon": lambda *pod: batchjobs.arrays.abandon(pod[:2], *pod[2:]),
-            "halt": lambda *key: batchjobs.arrays.delete_pods(key),
-            "look": lambda *key: batchjobs.read_pods(key),
-            "resize": lambda *key: self._reclaimer.resize(key),
-            "status": lambda *key: batchjobs.write_status(key),
-            "stop": lambda *key_and_uid: batchjobs.stop(key_and_uid[:2], key_and_uid[2]),
-            "expire": lambda *key: batchjobs.expire(key),
-            "announce": lambda *key_and_event: batchjobs.announce(key_and_event[:2], key_and_event[2]),
-            "definition": lambda *key: definitions.reconcile(key),
-            "confirm": lambda *key: definitions.confirm(key),
-            "overview": self._status_reporter.write,
-        }
 
     async def stop(self) -> None:
         """End all parts; the lease is given up last, when nothing writes any more."""

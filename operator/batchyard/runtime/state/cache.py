@@ -1,6 +1,6 @@
 """All that the operator knows, as records, kept current by the informers and the Kopf handlers.
 
-The loop takes its snapshots from here and enters its decisions here; the executor enters what the API server answered.
+The loop takes its snapshots from here and enters its decisions here; controllers enter what the API server answered.
 One event loop owns it, nothing here awaits, so every method sees and leaves a consistent whole. Nothing in it is
 precious: a LIST of the same objects builds the same cache again.
 """
@@ -12,7 +12,6 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.admission.dependencies import remember
-from batchyard.core.insight.announcements import announcement, doubt
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.lifecycle.queuedat import behind
 from batchyard.core.model.array import ArrayDemand
@@ -38,7 +37,9 @@ from batchyard.runtime.state.counts import Counts
 from batchyard.runtime.state.dependents import Dependents
 from batchyard.runtime.state.faults import Faults
 from batchyard.runtime.state.marks import Marks
+from batchyard.runtime.state.observers import TransitionObserver
 from batchyard.runtime.state.persistence import Persistence
+from batchyard.runtime.state.preemptions import Preemptions
 from batchyard.runtime.state.referrers import Reference, Referrers
 from batchyard.runtime.state.runs import Runs
 
@@ -73,6 +74,9 @@ class Cache:
         self.awaiting_definition = AwaitingDefinition()
         self.persistence = Persistence()
         self.changes = Changes()
+        self.preemptions = Preemptions()
+        self.observers: list[TransitionObserver] = [self.changes, self.counts, self.places]
+        """Who follows the transitions of jobs."""
         self._dirty: set[Key] = set()
 
     # What the loop reads.
@@ -105,6 +109,8 @@ class Cache:
             dependents=self.dependents,
             unpersisted_ends=self.persistence.unpersisted_ends,
             faults=self.faults,
+            being_preempted=self.preemptions.slots,
+            spared=self.preemptions.spared,
             protection=self.catalogue.protection,
             usage=self.shares.usages(self.catalogue, self.runs.all()),
         )
@@ -119,7 +125,7 @@ class Cache:
         dirty, self._dirty = self._dirty, set()
         return self.awaiting_definition.others(dirty, self.jobs)
 
-    # What the loop and the executor enter.
+    # What the loop and the controllers enter.
 
     def enter(self, settled: Settled) -> list[Key]:
         """Take over what `settle` found; returns the jobs that came into the backlog."""
@@ -138,27 +144,20 @@ class Cache:
         return fresh
 
     def set_status(self, key: Key, status: Status) -> None:
-        """Record a job's status as decided; counts per queue follow, and what is to be announced about the turn."""
-        before = self.statuses.get(key)
-        for said in (announcement(before or Status(), status), doubt(self.jobs[key], before or Status(), status)):
-            if said is not None:
-                self.changes.announcements.append((key, said))
-        if before is not None and before.state is not status.state:
-            self.counts.add(self.jobs[key].queue, before.state, -1)
-            self.counts.add(self.jobs[key].queue, status.state)
+        """Record a job's status as decided, and tell those who follow."""
+        job, before = self.jobs[key], self.statuses[key]
         self.statuses[key] = status
-        self.places.tally(before, status)
-        if before is not None and before.array != status.array:
+        for observer in self.observers:
+            observer.observe_transition(job, before, status)
+        if before.array != status.array:
             self._dirty |= self.waiting_for(key)
-            shape = self.jobs[key].array
-            if shape is not None and shape.sequential:
+            if job.array is not None and job.array.sequential:
                 self._dirty.add(key)  # its own indexes wait for each other
-        self.changes.decided.add(key)
         self.changed.set()
         if status.state in TERMINAL:
             self._unqueue(key)
             self.resolved.pop(key, None)
-            self.referrers.leave(self.jobs[key])
+            self.referrers.leave(job)
             self.persistence.unpersisted_ends.add(key)
             self._dirty |= self.waiting_for(key)
 

@@ -1,7 +1,8 @@
 """What has changed in the cache since the last pass took it from there."""
 
-from batchyard.core.insight.announcements import Announcement
-from batchyard.core.model.job import Key
+from batchyard.core.insight.announcements import Announcement, announcement, doubt
+from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.status import Status
 
 
 class Changes:
@@ -14,6 +15,13 @@ class Changes:
         """Jobs whose status was decided anew."""
         self.respecified: set[Key] = set()
         """Jobs whose stored status does not say that their present spec was seen."""
+
+    def observe_transition(self, job: BatchJob, before: Status, after: Status) -> None:
+        """Note what is to be written about a decision, and what is to be announced."""
+        self.decided.add(job.key)
+        for said in announcement(before, after), doubt(job, before, after):
+            if said is not None:
+                self.announcements.append((job.key, said))
 
     def take_announcements(self) -> list[tuple[Key, Announcement]]:
         """Return the warnings since the last call."""

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from batchyard.api.models.batchjob import JobState
+from batchyard.core.model.job import BatchJob
+from batchyard.core.model.status import Status
 
 
 class Counts(dict[str, Counter[JobState]]):
@@ -20,6 +22,12 @@ class Counts(dict[str, Counter[JobState]]):
             del states[state]
         if not states:
             del self[queue]
+
+    def observe_transition(self, job: BatchJob, before: Status, after: Status) -> None:
+        """Count a job that has moved on."""
+        if before.state is not after.state:
+            self.add(job.queue, before.state, -1)
+            self.add(job.queue, after.state)
 
     def of(self, queue: str) -> Counter[JobState]:
         """Return the numbers of one queue."""

@@ -10,6 +10,7 @@ from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
+from batchyard.core.planner.actions import Expire
 from batchyard.core.planner.results import Settled
 from batchyard.core.planner.settle import settle
 from batchyard.core.scheduling.backlog import Backlog
@@ -59,13 +60,13 @@ def test_the_time_to_live_counts_from_the_end(ttl: int | None, status: Status, a
 
 def test_a_finished_job_is_deleted_when_its_time_is_over_and_not_before() -> None:
     early = _settled(SUCCEEDED, 60, now=159.0)
-    assert (early.expired, early.wake) == ([], {KEY: 160.0})
+    assert (early.actions, early.wake) == ([], {KEY: 160.0})
     late = _settled(SUCCEEDED, 60, now=160.0)
-    assert (late.expired, late.wake) == ([KEY], {})
+    assert (late.actions, late.wake) == ([Expire(KEY)], {})
 
 
 def test_the_end_of_a_job_is_shown_before_the_job_goes_even_if_its_time_is_over_already() -> None:
     run = Run("videos-1", "r", KEY, "uid", 1, 1, "urgent", "pool", 1, {}, 90.0, condition="Complete", ended_at=100.0)
     settled = _settled(Status(state=JobState.STARTING), 0, now=103.0, runs={"uid": JobRuns({1: run})})
     assert settled.statuses[KEY].state is JobState.SUCCEEDED
-    assert (settled.expired, settled.wake) == ([], {KEY: 104.0})
+    assert (settled.actions, settled.wake) == ([], {KEY: 104.0})

@@ -10,6 +10,7 @@ from batchyard.api.models.batchjob import JobState, StopMode
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key, Stop
 from batchyard.core.model.status import Status
+from batchyard.core.planner.actions import Expire, StopRun
 from batchyard.core.planner.results import Settled
 from batchyard.core.planner.schedule import place
 from batchyard.core.planner.settle import settle
@@ -185,7 +186,7 @@ def test_a_job_that_has_grown_beyond_every_node_says_so_and_delays_nobody() -> N
 def test_a_stray_is_stopped_every_time_it_is_seen() -> None:
     snapshot = make_snapshot(jobs=[JOB], statuses={KEY: RETRYING}, runs=[make_run()])
     for _ in range(2):
-        assert [run.name for run in settle(snapshot, [KEY], NOW).stop] == ["videos-1"]
+        assert settle(snapshot, [KEY], NOW).actions == [StopRun(KEY, "videos-1", make_run().uid)]
 
 
 def test_what_is_being_deleted_or_gone_is_left_alone() -> None:
@@ -241,12 +242,13 @@ def test_between_grant_and_start_nothing_is_decided() -> None:
 
 def test_a_run_that_is_to_be_terminated_is_deleted_until_it_is_gone() -> None:
     job, run = replace(JOB, stop=TERMINATE), make_run()
+    stop = StopRun(KEY, run.name, run.uid)
     running = Status(JobState.RUNNING, "ContainerRunning", revision=3, attempts=(make_attempt(1),))
     first = settled(running, job=job, runs=[run])
-    assert first.stop == [run]
+    assert first.actions == [stop]
     again = settled(first.statuses[KEY], job=job, runs=[run])
-    assert (again.stop, again.statuses) == ([run], {})
-    assert settled(first.statuses[KEY], job=job, runs=[run._replace(deleting=True)]).stop == []
+    assert (again.actions, again.statuses) == ([stop], {})
+    assert settled(first.statuses[KEY], job=job, runs=[run._replace(deleting=True)]).actions == []
     assert settled(first.statuses[KEY], job=job).statuses[KEY].reason == "Terminated"
 
 
@@ -254,7 +256,7 @@ def test_a_run_of_a_terminated_job_that_the_status_does_not_know_is_deleted() ->
     """The operator died between creating the Job and writing the status."""
     run = make_run()
     result = settled(job=replace(JOB, stop=TERMINATE), runs=[run])
-    assert result.stop == [run]
+    assert result.actions == [StopRun(KEY, run.name, run.uid)]
     assert (result.statuses[KEY].state, result.statuses[KEY].reason) == (JobState.STARTING, "Stopping")
 
 
@@ -262,7 +264,7 @@ def test_results_add_up() -> None:
     one, other = settled(), settled(DONE, job=replace(make_job("other"), ttl_seconds=0))
     one.add(other)
     assert one.queued == [KEY]
-    assert one.expired == [("media", "other")]
+    assert one.actions == [Expire(("media", "other"))]
 
 
 def three_jobs(**fields: Any) -> Snapshot:

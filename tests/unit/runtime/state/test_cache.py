@@ -15,6 +15,7 @@ from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS
 from batchyard.objects.kubernetes.job import build_job
 from batchyard.runtime.controllers.jobs import BatchJobController
+from batchyard.runtime.loop.actions import CreateRun, WriteStatus
 from batchyard.runtime.state.cache import Cache
 from batchyard.runtime.state.marks import Marks
 from fakes.api import FakeApi
@@ -164,7 +165,7 @@ async def test_every_status_says_in_the_end_that_the_present_spec_was_seen(cache
     cache.put_batchjob(changed)
     assert cache.changes.take_respecified() == {KEY}
     executor = BatchJobController(api, cache, lambda: 0.0, Backoff())
-    await executor.write_status(KEY)
+    await executor.write_status(WriteStatus(KEY))
     now = api.store.get(BATCHJOBS, KEY[1], KEY[0])
     assert (now["status"]["state"], now["status"]["observedGeneration"]) == (state, 2)
     cache.put_batchjob(now)
@@ -179,7 +180,7 @@ async def test_what_was_written_is_known_even_if_the_spec_changed_meanwhile(cach
             return {}
 
     cache.set_status(KEY, Status(JobState.RUNNABLE))
-    await BatchJobController(SlowApi(), cache, lambda: 0.0, Backoff()).write_status(KEY)
+    await BatchJobController(SlowApi(), cache, lambda: 0.0, Backoff()).write_status(WriteStatus(KEY))
     assert (cache.persistence.written[KEY]["state"], cache.persistence.written[KEY]["observedGeneration"]) == (
         "Runnable",
         1,
@@ -326,7 +327,7 @@ async def test_a_refusal_says_nothing_once_the_run_is_known_to_exist(cache: Cach
     cache.catalogue.environments["pool"] = make_environment()
     cache.set_status(KEY, Status(JobState.RUNNABLE))
     cache.grant(PLACEMENT)
-    await BatchJobController(SlowApi(), cache, lambda: 0.0, Backoff()).create(KEY)
+    await BatchJobController(SlowApi(), cache, lambda: 0.0, Backoff()).create(CreateRun(KEY))
     assert cache.statuses[KEY] == Status(JobState.RUNNABLE)
     assert cache.used["pool"] == ONE_RUN
 
@@ -341,7 +342,7 @@ async def test_a_place_that_is_of_no_use_any_more_is_given_back(cache: Cache, ch
         cache.catalogue.environments["pool"] = make_environment()
     cache.grant(PLACEMENT)
     api = FakeApi()
-    await BatchJobController(api, cache, lambda: 0.0, Backoff()).create(KEY)
+    await BatchJobController(api, cache, lambda: 0.0, Backoff()).create(CreateRun(KEY))
     assert api.count("create", JOBS) == 0
     assert cache.granted == {}
     assert cache.used["pool"] == NOTHING
@@ -360,7 +361,7 @@ async def test_a_job_held_after_its_grant_starts_only_if_it_has_started(cache: C
             body["metadata"]["labels"][names.JOB_UID] = "another"
         api.store.create(JOBS, body, "media")
     cache.put_batchjob({**batchjob(generation=2), "spec": {**JOB.spec, "suspend": True}})
-    await BatchJobController(api, cache, lambda: 0.0, Backoff()).create(KEY)
+    await BatchJobController(api, cache, lambda: 0.0, Backoff()).create(CreateRun(KEY))
     assert api.count("create", JOBS) == 0
     assert cache.granted == {}
     assert cache.used["pool"] == (ONE_RUN if found == "ours" else NOTHING)

@@ -61,8 +61,8 @@ class ArraySlots:
         if run.indexed is not None:
             self.raised.pop(run.owner, None)
 
-    def tally(self, before: Status | None, status: Status) -> None:
-        """Count the indexes that had to begin anew between two statuses of an array."""
-        if before is not None and before.array is not None and status.array is not None:
-            self.restarts += status.interruptions - before.interruptions
-            self.restarts += status.array.restarts - before.array.restarts
+    def observe_transition(self, _: BatchJob, before: Status, after: Status) -> None:
+        """Count the indexes of an array that had to begin again."""
+        if before.array is not None and after.array is not None:
+            self.restarts += after.interruptions - before.interruptions
+            self.restarts += after.array.restarts - before.array.restarts
