@@ -61,8 +61,8 @@ def read_status(status: Mapping[str, Any]) -> Status:
     state = JobState(status.get("state", JobState.SUBMITTED))
     _, _, revision = status.get("jobDefinition", "").rpartition(":")
     array = read_array(status["array"]) if "array" in status else None
-    if state is JobState.PENDING and array is not None and status.get("computeEnvironment"):
-        state = JobState.RUNNING
+    if state is JobState.PENDING and array is not None:
+        state = _state_of_array(status)
     message, no_date, _ = status.get("message", "").partition(NO_DATE)
     stalled = any(condition["type"] == STALLED for condition in status.get("conditions") or ())
     return Status(
@@ -110,6 +110,13 @@ def _shown_state(status: Status) -> JobState:
     if status.array is not None and status.state not in TERMINAL and status.state is not JobState.SUBMITTED:
         return JobState.PENDING
     return status.state
+
+
+def _state_of_array(status: Mapping[str, Any]) -> JobState:
+    """The state of an array that is shown as Pending: it has started, waits in its queue, or is not queued yet."""
+    if status.get("computeEnvironment"):
+        return JobState.RUNNING
+    return JobState.RUNNABLE if "queuePosition" in status else JobState.PENDING
 
 
 def _verdict(status: Status) -> ReadyState:
