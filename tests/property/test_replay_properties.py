@@ -169,7 +169,7 @@ class Story:
         for pod in store.objects(PODS):
             if names.ARRAY not in pod["metadata"]["labels"]:
                 cache.put_pod(pod)
-        cache.shares.reset()
+        cache.accounts.reset()
         api.cut()
         return operator
 

@@ -123,7 +123,7 @@ class MultiNodeController:
         environment = cache.catalogue.environments.get(main.environment)
         if environment is None:
             raise InTheWayError(f"environment {main.environment}, in which the main node runs, does not exist any more")
-        with cache.charges.starting(main):
+        with cache.accounts.starting(main):
             body = build_node(job, resolved, together, environment, main, node, pod.address)
             cache.put_run(await self._created(body, main))
 

@@ -109,7 +109,7 @@ class ArrayReclaimer:
         if run is None or run.indexed is None or run.deleting:
             return
         now = self._clock()
-        if key in self._cache.granted or settling(run, self._cache.places.raised.get(key), now):
+        if key in self._cache.granted or settling(run, self._cache.accounts.array_slots.raised.get(key), now):
             return  # it is being given places, or they have no pods yet
         if watch.unheard(now):
             self._changed(key)

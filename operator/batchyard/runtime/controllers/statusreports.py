@@ -99,15 +99,15 @@ class StatusReporter:
             queue = catalogue.queues[name]
             missing = [each for each in queue.environments if each not in catalogue.environments]
             waiting = {share: len(share_queue) for share, share_queue in cache.backlog.share_queues(name).items()}
-            shares = cache.shares.count(name, waiting, previous)
+            shares = cache.accounts.shares.count(name, waiting, previous)
             recount = shares != previous.get("fairShare")
             front = self.fronts.render(name, previous, recount=recount, now=self._clock())
             return render_queue_status(queue, cache.counts.of(name), missing, previous, self._clock(), shares, front)
         if kind == "ConsumableResource":
             consumable = catalogue.consumables[name]
             book, in_use = (
-                cache.charges.books(catalogue).get(name),
-                cache.charges.limit_usage.amounts["consumable", name],
+                cache.accounts.consumptions.books(catalogue).get(name),
+                cache.accounts.limit_usage.amounts["consumable", name],
             )
             return render_consumable_status(
                 consumable,

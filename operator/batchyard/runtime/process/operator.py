@@ -196,8 +196,7 @@ class Operator:
         await asyncio.gather(*(informer.resync() for informer in self._informers if informer is not self._leaving))
         # What this one shows is taken of Jobs that are known, and these are since the key to their marks has been read.
         await self._leaving.resync()
-        self.cache.shares.reset()
-        self.cache.charges.consumptions.reset()
+        self.cache.accounts.reset()
         self._unread = False
         _log.info("Acting on %d BatchJobs", len(self.cache.jobs))
         try:
@@ -268,7 +267,7 @@ class Operator:
             backlog=len(cache.backlog),
             work=len(self._work),
             leader=self._election.is_leader,
-            index_restarts=cache.places.restarts,
+            index_restarts=cache.accounts.array_slots.restarts,
             used=cache.used,
             capacity={name: pool.capacity for name, pool in cache.catalogue.pools().items()},
         )

@@ -17,19 +17,18 @@ from batchyard.core.lifecycle.queuedat import behind
 from batchyard.core.model.array import ArrayDemand
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.run import PodReport, Refusal
+from batchyard.core.model.run import PodReport, Refusal, Run
 from batchyard.core.model.status import BEFORE_THE_QUEUE, TERMINAL, WAITING, Status
 from batchyard.core.planner.containment import left_out
 from batchyard.core.planner.results import Settled
+from batchyard.core.scheduling.arrays.slots import outstanding
 from batchyard.core.scheduling.backlog import Backlog
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.snapshot import Snapshot
 from batchyard.objects.kinds.batchjob import read_batchjob
 from batchyard.objects.kinds.batchjobstatus import read_status
 from batchyard.objects.meta import key_of
-from batchyard.runtime.state.accounts.arrayslots import ArraySlots
-from batchyard.runtime.state.accounts.charges import Charges
-from batchyard.runtime.state.accounts.shares import Shares
+from batchyard.runtime.state.accounts.accounts import Accounts
 from batchyard.runtime.state.awaitingdefinition import AwaitingDefinition
 from batchyard.runtime.state.catalogue import Catalogue
 from batchyard.runtime.state.changes import Changes
@@ -64,18 +63,16 @@ class Cache:
         self.referrers = Referrers()
         self.faults = Faults()
         self.catalogue = Catalogue(self._catalogue_changed)
-        self.shares = Shares(clock)
         self.changed = asyncio.Event()
         """Set whenever the next pass could decide anything new."""
-        self.charges = Charges(self.runs, self.changed.set)
-        self.used = self.charges.used
-        self.places = ArraySlots(self.runs, self.charges, self.shares, clock)
+        self.accounts = Accounts(self.runs, self.changed.set, clock)
+        self.used = self.accounts.charges.used
 
         self.awaiting_definition = AwaitingDefinition()
         self.persistence = Persistence()
         self.changes = Changes()
         self.preemptions = Preemptions()
-        self.observers: list[TransitionObserver] = [self.changes, self.counts, self.places]
+        self.observers: list[TransitionObserver] = [self.changes, self.counts, self.accounts.array_slots]
         """Who follows the transitions of jobs."""
         self._dirty: set[Key] = set()
 
@@ -96,14 +93,14 @@ class Cache:
             nodes=self.catalogue.nodes,
             pools=self.catalogue.pools(),
             used=self.used,
-            charges=self.charges.charges,
-            limit_usage=self.charges.limit_usage.amounts,
+            charges=self.accounts.charges.charges,
+            limit_usage=self.accounts.limit_usage.amounts,
             consumables=self.catalogue.consumables,
-            used_up=self.charges.used_up(self.catalogue),
+            used_up=self.accounts.consumptions.used_up(self.catalogue),
             definitions=self.catalogue.definitions,
             revisions=self.catalogue.revisions,
             namespaces=self.catalogue.namespaces,
-            raised=self.places.raised,
+            raised=self.accounts.array_slots.raised,
             templates=self.catalogue.templates,
             backlog=self.backlog,
             dependents=self.dependents,
@@ -112,7 +109,7 @@ class Cache:
             being_preempted=self.preemptions.slots,
             spared=self.preemptions.spared,
             protection=self.catalogue.protection,
-            usage=self.shares.usages(self.catalogue, self.runs.all()),
+            usage=self.accounts.shares.usages(self.catalogue),
         )
 
     def _exists(self, key: Key, uid: str) -> bool:
@@ -165,8 +162,7 @@ class Cache:
         """Assume a placement before its Kubernetes Job is written."""
         self.granted[placement.key], job = placement, self.jobs[placement.key]
         self._unqueue(placement.key)
-        self.charges.grant(job, self.resolved.get(job.key), placement, placement.count)
-        self.shares.granted(job, placement, placement.count)
+        self.accounts.grant(job, self.resolved.get(job.key), placement, placement.count)
 
     def _unqueue(self, key: Key) -> None:
         self.backlog.remove(key)
@@ -175,8 +171,7 @@ class Cache:
     def withdraw(self, key: Key) -> None:
         """Forget a placement: its Kubernetes Job exists now (and is charged itself), or was refused."""
         if self.granted.pop(key, None) is not None:
-            self.charges.withdraw(key)
-            self.shares.withdrawn(key)
+            self.accounts.withdraw(key)
             self.mark(key)
 
     def leave_out(self, key: Key, why: str) -> None:
@@ -327,14 +322,20 @@ class Cache:
             return
         run, before = changed
         granted = self.granted.get(run.owner)
-        created = granted is not None and granted.array is None and granted.run == run.number
-        if created and self._exists(run.owner, run.owner_uid):
-            self.withdraw(run.owner)
-        self.places.follow(run, before, granted, self.jobs.get(run.owner), self.resolved.get(run.owner))
-        self.charges.account(run)
-        if before is None or not before.ended:
-            self.shares.follow(run)
+        if granted is not None and self._exists(run.owner, run.owner_uid):
+            self._lower_grant(granted, run, before)
+        self.accounts.observe_run(run, before)
         self._mark_owner(run.owner, run.owner_uid)
+
+    def _lower_grant(self, granted: Placement, run: Run, before: Run | None) -> None:
+        """Leave of a grant what has no Kubernetes Job yet, before this one counts itself."""
+        if granted.array is None:
+            if granted.run == run.number:
+                self.withdraw(run.owner)
+        elif before is None or run.indexed is not None:
+            of_job = self.runs.of(run.owner_uid)
+            left = outstanding(granted.array, of_job.indexed, of_job.indexes)
+            self.accounts.grant(self.jobs[run.owner], self.resolved.get(run.owner), granted, left)
 
     def status_stored(self, key: Key) -> None:
         """Have the job settled again if runs of it were not stopped because its status was not stored yet."""
@@ -357,9 +358,7 @@ class Cache:
         """Forget a Kubernetes Job that is gone."""
         run = self.runs.remove(key, uid)
         if run is not None:
-            self.places.forget(run)
-            self.charges.account(run)
-            self.shares.gone(run)
+            self.accounts.forget_run(run)
             self._mark_owner(run.owner, run.owner_uid)
 
     def put_pod(self, obj: Object) -> None:

@@ -1,1 +1,1 @@
-"""What runs and grants take: capacity, places of limits, consumable resources, usage of shares."""
+"""What runs and grants take: capacity, slots of limits, consumable resources, usage of shares."""

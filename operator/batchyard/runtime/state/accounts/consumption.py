@@ -1,24 +1,27 @@
-"""What was used up of the resources that jobs do not give back: fed by `charges` with grants and runs.
+"""What was used up of the resources that jobs do not give back.
 
 The figures follow from the last count in a resource's status and from the Kubernetes Jobs that exist; so a process that
 begins to act builds them anew, and comes to what the last one had.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from batchyard.core.model.consumable import Consumable
-from batchyard.core.model.job import Key
+from batchyard.core.model.definition import Resolved
+from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.consumption import Consumption
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.objects.kinds.consumableresource import read_count
+from batchyard.runtime.state.accounts.account import Account, Existing, Occupancy
 from batchyard.runtime.state.catalogue import Catalogue
 
 
-class Consumptions:
+class Consumptions(Account):
     """The books of every resource that is not replenishable."""
 
-    def __init__(self) -> None:
+    def __init__(self, existing: Existing) -> None:
+        self._existing = existing
         self._books: dict[str, tuple[str, Consumption]] = {}
         """By name, with the uid of the resource that each is about."""
 
@@ -26,17 +29,18 @@ class Consumptions:
         """Forget what was seen while another process acted: its counts know more."""
         self._books.clear()
 
-    def books(self, catalogue: Catalogue, runs: Collection[Run]) -> Mapping[str, Consumption]:
-        """Return the book of each resource; of one seen for the first time, from its last count and `runs`."""
+    def books(self, catalogue: Catalogue) -> Mapping[str, Consumption]:
+        """Return the book of each resource; of one seen for the first time, from its last count and what exists."""
         wanted = {each.name: each for each in catalogue.consumables.values() if not each.replenishable}
         for name in self._books.keys() - wanted.keys():
             del self._books[name]
-        for name, resource in wanted.items():
-            if name not in self._books or self._books[name][0] != resource.uid:
-                self._books[name] = (resource.uid, self._begun(resource, catalogue))
-                for run in runs:
-                    if name in run.consumables:
-                        self.follow(run)
+        fresh = {name: each for name, each in wanted.items() if self._books.get(name, ("",))[0] != each.uid}
+        for name, resource in fresh.items():
+            self._books[name] = (resource.uid, self._begun(resource, catalogue))
+        if fresh:
+            for run, occupancy in self._existing():
+                if not fresh.keys().isdisjoint(run.consumables):
+                    self.observe_run(run, None, occupancy)
         return {name: book for name, (_, book) in self._books.items()}
 
     @staticmethod
@@ -44,22 +48,30 @@ class Consumptions:
         status = catalogue.statuses.get(("ConsumableResource", "", resource.name), {})
         return Consumption(read_count(status, resource.created))
 
-    def granted(self, placement: Placement, consumables: Mapping[str, int], count: int) -> None:
-        """Count so many places of a grant, whose Kubernetes Jobs do not exist yet."""
-        for name, amount in consumables.items():
-            if name in self._books:
-                self._books[name][1].grant(placement.key, amount * count)
+    def used_up(self, catalogue: Catalogue) -> Mapping[str, int]:
+        """Return what runs and grants have taken of each of these resources."""
+        return {name: book.taken for name, book in self.books(catalogue).items()}
 
-    def withdrawn(self, key: Key) -> None:
-        """Take a grant back."""
+    def grant(self, job: BatchJob, resolved: Resolved | None, placement: Placement, count: int) -> None:
+        """Count so many slots as promised; what the job was promised before is forgotten."""
+        self.withdraw(job.key)
+        for name, amount in (resolved.consumables if resolved is not None else {}).items():
+            if name in self._books:
+                self._books[name][1].grant(job.key, amount * count)
+
+    def withdraw(self, key: Key) -> None:
+        """Take a promise back."""
         for _, book in self._books.values():
             book.withdraw(key)
 
-    def follow(self, run: Run) -> None:
-        """Count a run from its creation on; a multi-node job as a whole, by its main node."""
-        if run.main_uid:
+    def observe_run(self, run: Run, before: Run | None, occupancy: Occupancy) -> None:
+        """Count a run from its creation on, an array with all of its indexes."""
+        if not (occupancy.counts and run.consumables):
             return
         for name, amount in run.consumables.items():
             if name in self._books:
-                places = run.indexed.size if run.indexed is not None else 1
-                self._books[name][1].start(run.uid, run.created, amount * places)
+                slots = run.indexed.size if run.indexed is not None else 1
+                self._books[name][1].start(run.uid, run.created, amount * slots)
+
+    def forget_run(self, run: Run, occupancy: Occupancy) -> None:
+        """Keep what it has used up."""

@@ -10,6 +10,7 @@ from batchyard.core.model.run import Run
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.runtime.state.accounts.shares import COUNT_SECONDS, Shares
 from batchyard.runtime.state.catalogue import Catalogue
+from unit.runtime.state.accounts.seen import occupancy, seen
 from unit.samples import NOW, make_job, make_queue, make_run, succeeded
 
 
@@ -22,10 +23,11 @@ class Clock:
 
 def furnished(*runs: Run, status: dict[str, Any] | None = None) -> tuple[Shares, Clock]:
     clock = Clock()
-    shares, catalogue = Shares(clock), Catalogue(lambda _: None)
+    shares = Shares(clock, lambda: [(run, occupancy(run)) for run in runs])
+    catalogue = Catalogue(lambda _: None)
     catalogue.queues["urgent"] = make_queue(fair_share=FairShare())
     catalogue.statuses["JobQueue", "", "urgent"] = status or {}
-    shares.usages(catalogue, runs)
+    shares.usages(catalogue)
     return shares, clock
 
 
@@ -61,8 +63,8 @@ def test_what_the_last_count_includes_is_not_counted_again() -> None:
 def test_a_multi_node_job_counts_as_a_whole_by_its_main_node() -> None:
     shares, clock = furnished()
     main = red(make_run(1, node=0, request={"cpu": 3000, "pods": 3}))
-    shares.follow(main)
-    shares.follow(main._replace(uid="other", name="videos-1-1", node=1, main_uid=main.uid))
+    shares.observe_run(*seen(main))
+    shares.observe_run(*seen(main._replace(uid="other", name="videos-1-1", node=1, main_uid=main.uid)))
     clock.now = NOW + 10
     shown = shares.count("urgent", {}, {}) or {}
     assert shown["shares"][0]["vcpus"] == 3
@@ -71,10 +73,10 @@ def test_a_multi_node_job_counts_as_a_whole_by_its_main_node() -> None:
 def test_a_grant_is_held_until_it_is_withdrawn() -> None:
     shares, clock = furnished()
     job = replace(make_job(), share="red")
-    shares.granted(job, Placement(job.key, "pool", {"cpu": 2000}), 1)
+    shares.grant(job, None, Placement(job.key, "pool", {"cpu": 2000}), 1)
     assert (shares.count("urgent", {"red": 1}, {}) or {})["shares"][0]["vcpus"] == 2
-    shares.withdrawn(job.key)
-    shares.withdrawn(job.key)
+    shares.withdraw(job.key)
+    shares.withdraw(job.key)
     clock.now = NOW + COUNT_SECONDS
     assert (shares.count("urgent", {}, {}) or {})["shares"] == []
 
@@ -82,13 +84,13 @@ def test_a_grant_is_held_until_it_is_withdrawn() -> None:
 def test_a_count_stands_until_there_is_news_and_time_has_passed() -> None:
     shares, clock = furnished()
     first = shares.count("urgent", {}, {})
-    shares.follow(red(make_run()))
+    shares.observe_run(*seen(red(make_run())))
     clock.now = NOW + COUNT_SECONDS - 1
     assert shares.count("urgent", {}, {}) is first
     clock.now = NOW + COUNT_SECONDS
     second = shares.count("urgent", {}, {})
     assert second != first
-    shares.follow(red(succeeded()))
+    shares.observe_run(*seen(red(succeeded())))
     clock.now += COUNT_SECONDS
     third = shares.count("urgent", {}, {})
     clock.now += COUNT_SECONDS
