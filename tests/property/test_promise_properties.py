@@ -22,7 +22,7 @@ from batchyard.core.model.run import Pod, Run
 from batchyard.core.planner import schedule
 from batchyard.core.planner.containment import Stage
 from batchyard.core.scheduling.decisions import Placement, Preemption
-from batchyard.core.scheduling.ledger import Charge, places
+from batchyard.core.scheduling.ledger import Charge, amount_of
 from batchyard.core.scheduling.limits import Name
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, by_job, make_job, make_node, make_pod, make_queue, make_run, waiting
@@ -183,7 +183,7 @@ class World:
         some = waiting(make_job("some")).resolved["media", "some"]
         for run, count in self._running():
             name, key = run.owner[1], run.owner
-            charges[name] = Charge("pool", places(run.request, count), key, run)
+            charges[name] = Charge("pool", amount_of(run.request, count), key, run)
             runs.append(run)
             resolved[key] = replace(some, request=run.request)
             if run.indexed is not None:

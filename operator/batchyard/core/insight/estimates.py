@@ -19,7 +19,7 @@ from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.scheduling.decisions import Hold
-from batchyard.core.scheduling.ledger import Charge, Ledger, places, with_pods
+from batchyard.core.scheduling.ledger import Charge, Ledger, amount_of, with_pods
 from batchyard.core.scheduling.reservation import time_limit
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
@@ -143,7 +143,7 @@ class _Course:
     def _starts(self, each: _Waiting, name: str, at: float) -> bool:
         """Start a job; returns whether it has got all that it asks for."""
         slots = 1 if each.slots == 1 else max(min(self._ledger.room(name, each.request), each.slots), 1)
-        amount = places(each.request, slots)
+        amount = amount_of(each.request, slots)
         self._ledger.charge(name, amount)
         if each.told and each.key is not None:
             self.found[each.key] = at

@@ -18,7 +18,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
 from batchyard.core.model.resources import fits, subtract
 from batchyard.core.scheduling.decisions import Placement
-from batchyard.core.scheduling.ledger import places, with_pods
+from batchyard.core.scheduling.ledger import amount_of, with_pods
 from batchyard.core.scheduling.reservation import Reservation, latest_end, reserve
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 
@@ -118,7 +118,7 @@ class _Reservations:
             if placement.environment == environment:
                 job = self._pass.snapshot.resolved[placement.key]
                 end = inf if placement.array is not None else latest_end(job, None, self._pass.now)
-                ends.append((end, places(placement.request, placement.count)))
+                ends.append((end, amount_of(placement.request, placement.count)))
         front = with_pods(self._pass.snapshot.resolved[self._fronts[environment]].request)
         by_ends = reserve(front, self._pass.ledger.free(environment), ends)
         promise = self._pass.promises.get(environment)

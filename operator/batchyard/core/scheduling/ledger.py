@@ -25,8 +25,8 @@ def with_pods(request: Resources) -> Resources:
     return request if request.get("pods") else {**request, **POD_SLOT}
 
 
-def places(request: Resources, count: int) -> Resources:
-    """What a request takes so many times over, pod slots included."""
+def amount_of(request: Resources, count: int) -> Resources:
+    """What so many slots of a request take, those for pods included."""
     return times(with_pods(request), count)
 
 
@@ -36,7 +36,7 @@ class Charge:
 
     environment: str
     amount: Resources
-    """Pod slots included; of an array that of all its places."""
+    """Pod slots included; of an array that of all its slots."""
     key: Key
     """The job."""
     run: Run | None = field(default=None, compare=False)

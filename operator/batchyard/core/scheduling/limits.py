@@ -1,4 +1,4 @@
-"""What jobs hold beside capacity, of which there is only so much: places of a queue and of its shares, and consumable
+"""What jobs hold beside capacity, of which there is only so much: slots of a queue and of its shares, and consumable
 resources.
 
 What is held follows from the runs that exist; the runtime's books count it under the names made here. A job that an
@@ -20,14 +20,14 @@ from batchyard.core.model.run import NOTHING
 Name = tuple[str, ...]
 """What a limit is of: ("queue", name), ("share", queue, name) or ("consumable", name)."""
 Needs = Mapping[Name, int]
-"""What each place of a job holds."""
+"""What each slot of a job holds."""
 
 _NO_USAGE: Mapping[Name, int] = MappingProxyType({})
 _NO_RESOURCES: Mapping[str, Consumable] = MappingProxyType({})
 
 
 def needs(queue: str, share: str, consumables: Mapping[str, int] = NOTHING) -> Needs:
-    """What one place of a job of this queue and share holds."""
+    """What one slot of a job of this queue and share holds."""
     own: dict[Name, int] = {("queue", queue): 1}
     if share:
         own["share", queue, share] = 1
@@ -137,15 +137,15 @@ class Limits:
         self._claimed_in.update((queue.name, name) for name in job.consumables)
 
     def charge(self, queue: Queue, share: str, job: Resolved) -> None:
-        """Count a place that is granted in this pass."""
+        """Count a slot that is granted in this pass."""
         self._granted.update(needs(queue.name, share, job.consumables))
 
     def reserve(self, queue: Queue, share: str, job: Resolved) -> None:
-        """Keep a place for a job that waits for room, from those that may go before it."""
+        """Keep a slot for a job that waits for room, from those that may go before it."""
         self._reserved.update(needs(queue.name, share, job.consumables))
 
     def overdrawn(self, queue: Queue, share: str, consumables: Mapping[str, int]) -> bool:
-        """Whether more is held of what such a place holds than there may be, because that was lowered."""
+        """Whether more is held of what such a slot holds than there may be, because that was lowered."""
         if any(name in self._resources and self._left(self._resources[name]) < 0 for name in consumables):
             return True
         limits = queue.limits

@@ -10,7 +10,7 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.queue import Queue, scheduling_order
 from batchyard.core.scheduling.decisions import Hold, Placement, Preemption
 from batchyard.core.scheduling.fairshare.order import FairShareOrder
-from batchyard.core.scheduling.ledger import Ledger, places
+from batchyard.core.scheduling.ledger import Ledger, amount_of
 from batchyard.core.scheduling.promises import Promise
 from batchyard.core.scheduling.reservation import ends_of
 from batchyard.core.scheduling.snapshot import Snapshot
@@ -56,7 +56,7 @@ class SchedulingPass:
         looked_at = 0
         for key in order:
             if (placement := self.placements.get(key)) is not None:
-                order.charge(placement.environment, places(placement.request, placement.count))
+                order.charge(placement.environment, amount_of(placement.request, placement.count))
             elif looked_at < DEPTH:
                 looked_at += 1
                 yield key

@@ -17,7 +17,7 @@ from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling.backlog import Entry, entry_of
 from batchyard.core.scheduling.fairshare.order import turn
-from batchyard.core.scheduling.ledger import Ledger, places, with_pods
+from batchyard.core.scheduling.ledger import Ledger, amount_of, with_pods
 from batchyard.core.scheduling.limits import Limits, Name, needs
 from batchyard.core.scheduling.promises import Promise, beside
 from batchyard.core.scheduling.reservation import reserve, time_limit
@@ -99,7 +99,7 @@ class _Arrays:
         asked, room = self._asks(front), self._ledger.free(environment)
         for key, run in self._snapshot.arrays.items():
             if run.environment == environment and key != front and self._goes_before(front, key):
-                room = add(room, places(run.request, run.slots))
+                room = add(room, amount_of(run.request, run.slots))
         if fits(asked, room):
             self._promise(front, environment, self._now)
             return self._now

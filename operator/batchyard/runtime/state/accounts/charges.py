@@ -12,7 +12,7 @@ from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.resources import add, subtract
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.decisions import Placement
-from batchyard.core.scheduling.ledger import Charge, places
+from batchyard.core.scheduling.ledger import Charge, amount_of
 from batchyard.runtime.state.accounts.account import Account, Occupancy
 
 
@@ -29,7 +29,7 @@ class Charges(Account):
     def grant(self, job: BatchJob, resolved: Resolved | None, placement: Placement, count: int) -> None:
         """Charge so many slots; what the job's grant was charged before is credited."""
         self._credit(job.key)
-        self._charge(job.key, Charge(placement.environment, places(placement.request, count), job.key))
+        self._charge(job.key, Charge(placement.environment, amount_of(placement.request, count), job.key))
 
     def withdraw(self, key: Key) -> None:
         """Credit a job's grant."""
@@ -44,7 +44,7 @@ class Charges(Account):
         known = self.charges.get(item)
         if known is not None and run.indexed is None:
             return  # it takes the same from its beginning to its end
-        charge = Charge(run.environment, places(run.request, occupancy.slots), run.owner, run)
+        charge = Charge(run.environment, amount_of(run.request, occupancy.slots), run.owner, run)
         if charge != known:
             self._credit(item)
             self._charge(item, charge)
