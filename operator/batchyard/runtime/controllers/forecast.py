@@ -15,6 +15,7 @@ from batchyard.core.insight.durations import Durations, last_run, revision_of
 from batchyard.core.insight.estimates import Observation, estimates
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.status import TERMINAL, Status
+from batchyard.core.model.timers import lies_ahead
 from batchyard.core.planner.actions import Action
 from batchyard.core.planner.containment import Stage, contain
 from batchyard.core.planner.results import Placed
@@ -73,7 +74,7 @@ class Forecast:
         cache = self._cache
         if not len(cache.backlog):
             return {}
-        if not now < self._next_estimates <= now + MAX_PAUSE_SECONDS:
+        if not lies_ahead(self._next_estimates, now, MAX_PAUSE_SECONDS):
             self._estimates = self._estimated(now)
         renewed = queueposition.renewals(
             cache.jobs,

@@ -18,6 +18,7 @@ from batchyard.core.model.array import IndexedJob
 from batchyard.core.model.job import Key
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import TERMINAL
+from batchyard.core.model.timers import is_recent
 from batchyard.core.planner.actions import Action
 from batchyard.core.planner.results import Placed
 from batchyard.core.scheduling.arrays.slots import settling
@@ -185,13 +186,15 @@ class _Watch:
 
     def lowered_lately(self, now: float) -> bool:
         """Whether pods may yet be stopped since the array has lost places."""
-        return self.lowered_at is not None and self.lowered_at <= now < self.lowered_at + LATE_SECONDS
+        return self.lowered_at is not None and is_recent(self.lowered_at, now, LATE_SECONDS)
 
     def needed(self, run: Run, shown: IndexedJob, now: float) -> int | None:
         """How many places the pods take that run, or may be about to; None when that cannot be said now."""
         counted = shown.completed | shown.failed
         self._ends = {
-            index: at for index, at in self._ends.items() if index not in counted and at <= now < at + FORGOTTEN_SECONDS
+            index: at
+            for index, at in self._ends.items()
+            if index not in counted and is_recent(at, now, FORGOTTEN_SECONDS)
         }
         if any(now - at > REPLACED_SECONDS for at in self._ends.values()):
             return None

@@ -13,6 +13,7 @@ from typing import TypeVar
 from batchyard.api import names
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.job import Key
+from batchyard.core.model.timers import lies_ahead
 from batchyard.core.planner.actions import Action
 from batchyard.core.planner.containment import Contained, Fault, Stage, contain, described, sentence
 from batchyard.core.planner.hiding import Culprit, hide
@@ -142,7 +143,7 @@ class Containment:
 
     def _is_resting(self, what: Hashable, now: float) -> bool:
         rest = self._rests.get(what)
-        return rest is not None and now < rest[1] <= now + self._backoff.maximum
+        return rest is not None and lies_ahead(rest[1], now, self._backoff.maximum)
 
     def _rest(self, what: Hashable, now: float) -> None:
         failures = self._rests.get(what, (0, 0.0))[0] + 1

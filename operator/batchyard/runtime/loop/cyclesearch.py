@@ -8,6 +8,7 @@ from functools import partial
 
 from batchyard.core.admission.cycles import find_cycles
 from batchyard.core.model.job import Key
+from batchyard.core.model.timers import lies_ahead
 from batchyard.core.planner.containment import Stage
 from batchyard.runtime.loop.containment import Containment
 from batchyard.runtime.state.cache import Cache
@@ -28,7 +29,7 @@ class CycleSearch:
     def run(self, now: float) -> dict[Key, str]:
         """Return what to tell the jobs of each circle that was found; nothing before a search is due."""
         dependents = self._cache.dependents
-        if not dependents.newcomers or now < self._next_at <= now + MAX_SEARCH_PAUSE_SECONDS:
+        if not dependents.newcomers or lies_ahead(self._next_at, now, MAX_SEARCH_PAUSE_SECONDS):
             return {}
         began = time.perf_counter()
         newcomers, dependents.newcomers = dependents.newcomers, set()

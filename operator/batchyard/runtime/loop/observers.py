@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import Protocol
 
+from batchyard.core.model.timers import lies_ahead
 from batchyard.core.planner.actions import Action
 from batchyard.core.planner.results import Placed
 
@@ -29,7 +30,7 @@ class Routine:
 
     def is_due(self, now: float) -> bool:
         """Whether it is time to look; a clock that was set back delays nothing."""
-        return not now < self.next_at <= now + self._seconds
+        return not lies_ahead(self.next_at, now, self._seconds)
 
     def run(self, now: float) -> Iterable[Action]:
         """Look now."""

@@ -6,6 +6,7 @@ A part of the cache: passes count on the slots that are coming, and choose other
 from collections.abc import Iterable
 
 from batchyard.core.model.job import Key
+from batchyard.core.model.timers import lies_ahead
 from batchyard.core.scheduling.decisions import Preemption
 from batchyard.core.scheduling.departures import name_of
 from batchyard.runtime.state.runs import Runs
@@ -35,7 +36,8 @@ class Preemptions:
 
     def tidy(self, now: float, runs: Runs) -> None:
         """Forget what is over."""
-        for name in [name for name, until in self._until.items() if not now < until <= now + LONGEST_SPARE_SECONDS]:
+        waits = [name for name, until in self._until.items() if lies_ahead(until, now, LONGEST_SPARE_SECONDS)]
+        for name in self._until.keys() - waits:
             self.forget(name)
         for name in [name for name in self._refusals if runs.find(name) is None]:
             del self._refusals[name]

@@ -13,6 +13,7 @@ from batchyard.core.lifecycle.ending import exitrules
 from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult
 from batchyard.core.model.definition import RetryPolicy
 from batchyard.core.model.status import Status
+from batchyard.core.model.timers import lies_ahead
 
 LONGEST_POSTPONEMENT = 300.0
 """Seconds for which a run that the API server does not take is put off at most."""
@@ -105,7 +106,6 @@ def chance_of(job_uid: str, attempt: int) -> float:
 
 def rests_until(status: Status, policy: RetryPolicy, now: float) -> float | None:
     """When the next run may start, if not now. More than the longest wait means that the clock was set back since."""
-    if status.not_before is None or status.not_before <= now:
-        return None
     longest = max(policy.max_seconds * (1 + policy.jitter), LONGEST_POSTPONEMENT) + 1.0
-    return status.not_before if status.not_before - now <= longest else None
+    due = status.not_before
+    return due if due is not None and lies_ahead(due, now, longest) else None

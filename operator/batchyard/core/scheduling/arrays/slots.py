@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from batchyard.core.model.array import ArrayDemand, ArrayGrant
 from batchyard.core.model.run import Run
+from batchyard.core.model.timers import is_recent
 
 ACKNOWLEDGE_SECONDS = 30.0
 """How long the Job controller may take to make the pods of the places that a Job was given."""
@@ -40,4 +41,4 @@ def settling(run: Run, raised_at: float | None, now: float) -> bool:
     """
     if raised_at is None or acknowledged(run):
         return False
-    return raised_at <= now < raised_at + ACKNOWLEDGE_SECONDS
+    return is_recent(raised_at, now, ACKNOWLEDGE_SECONDS)

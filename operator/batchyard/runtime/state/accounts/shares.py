@@ -12,6 +12,7 @@ from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import vcpus_of
 from batchyard.core.model.run import Run
+from batchyard.core.model.timers import is_recent
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.objects.kinds.sharecounts import read_count, render_count, shown_waiting
@@ -104,7 +105,7 @@ class Shares(Account):
             return status.get("fairShare")  # kept for the time when the queue can be used again
         last: Object = self._counted.get(queue) or status.get("fairShare") or {}
         _, counted_at = read_count({"fairShare": last})
-        if counted_at <= now < counted_at + COUNT_SECONDS:
+        if is_recent(counted_at, now, COUNT_SECONDS):
             return last
         if -inf < counted_at <= now and not usage.has_news(now) and shown_waiting(last) == dict(waiting):
             return last
