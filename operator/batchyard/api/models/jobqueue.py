@@ -9,6 +9,7 @@ from batchyard.api import names
 from batchyard.api.models.base import Integer, ListMap, Model, Name, Number, Rule, StatusModel, Timestamp, pattern
 from batchyard.api.models.meta import Condition, LabelSelector, ObjectMeta
 from batchyard.api.models.queuefront import BlockedQueue, QueueHead, WaitingJob
+from batchyard.api.reasons import Reason
 
 
 class EnabledState(StrEnum):
@@ -123,19 +124,19 @@ _SHARES_FAIRLY = "has({0}.schedulingPolicy) && {0}.schedulingPolicy.type == 'Fai
 class WaitingReason(StrEnum):
     """What a job may show that is looked at and cannot be placed (`status.reason`)."""
 
-    INSUFFICIENT_CAPACITY = "InsufficientCapacity"
-    WAITING_FOR_HIGHER_PRIORITY = "WaitingForHigherPriority"
-    RESERVED_FOR_OTHER_SHARES = "ReservedForOtherShares"
-    QUEUE_LIMIT_REACHED = "QueueLimitReached"
-    SHARE_LIMIT_REACHED = "ShareLimitReached"
-    CONSUMABLE_RESOURCE_UNAVAILABLE = "ConsumableResourceUnavailable"
-    CONSUMABLE_RESOURCE_NOT_FOUND = "ConsumableResourceNotFound"
-    EXCEEDS_CONSUMABLE_RESOURCE = "ExceedsConsumableResource"
-    EXCEEDS_CAPACITY = "ExceedsCapacity"
-    NO_NODES = "NoNodes"
-    COMPUTE_ENVIRONMENT_NOT_FOUND = "ComputeEnvironmentNotFound"
-    COMPUTE_ENVIRONMENT_DISABLED = "ComputeEnvironmentDisabled"
-    JOB_QUEUE_DISABLED = "JobQueueDisabled"
+    INSUFFICIENT_CAPACITY = Reason.INSUFFICIENT_CAPACITY
+    WAITING_FOR_HIGHER_PRIORITY = Reason.WAITING_FOR_HIGHER_PRIORITY
+    RESERVED_FOR_OTHER_SHARES = Reason.RESERVED_FOR_OTHER_SHARES
+    QUEUE_LIMIT_REACHED = Reason.QUEUE_LIMIT_REACHED
+    SHARE_LIMIT_REACHED = Reason.SHARE_LIMIT_REACHED
+    CONSUMABLE_RESOURCE_UNAVAILABLE = Reason.CONSUMABLE_RESOURCE_UNAVAILABLE
+    CONSUMABLE_RESOURCE_NOT_FOUND = Reason.CONSUMABLE_RESOURCE_NOT_FOUND
+    EXCEEDS_CONSUMABLE_RESOURCE = Reason.EXCEEDS_CONSUMABLE_RESOURCE
+    EXCEEDS_CAPACITY = Reason.EXCEEDS_CAPACITY
+    NO_NODES = Reason.NO_NODES
+    COMPUTE_ENVIRONMENT_NOT_FOUND = Reason.COMPUTE_ENVIRONMENT_NOT_FOUND
+    COMPUTE_ENVIRONMENT_DISABLED = Reason.COMPUTE_ENVIRONMENT_DISABLED
+    JOB_QUEUE_DISABLED = Reason.JOB_QUEUE_DISABLED
 
 
 class JobStateTimeLimit(Model):

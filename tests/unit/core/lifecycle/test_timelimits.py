@@ -3,7 +3,6 @@
 import pytest
 
 from batchyard.api.models.batchjob import JobState
-from batchyard.api.models.jobqueue import WaitingReason
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.timelimits import limited, waiting_since
 from batchyard.core.model.array import ArrayStatus
@@ -19,11 +18,6 @@ WAITS = Status(
     waiting_since=WaitingSince(Reason.NO_NODES, NOW),
 )
 QUEUE = make_queue(time_limits={"NoNodes": 600})
-
-
-@pytest.mark.parametrize("reason", WaitingReason)
-def test_the_reasons_that_may_be_limited_are_those_that_jobs_show(reason: WaitingReason) -> None:
-    assert Reason(reason.value)
 
 
 def test_the_time_counts_from_when_the_reason_was_first_shown() -> None:
