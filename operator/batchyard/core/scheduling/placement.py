@@ -7,7 +7,8 @@ keeps nothing: it waits aside and delays nobody. Who is held back by a limit of 
 consumable resource (`limits`), closes nothing either.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from typing import TypeVar
 
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
@@ -22,9 +23,11 @@ from batchyard.core.scheduling.schedulingpass import SchedulingPass
 Size = tuple[tuple[str, int], ...]
 """A request that can be looked up."""
 
+D = TypeVar("D", bound=Placement | Hold)
+
 
 class _Room:
-    """Which environment has room for whom; `closed`, `refused` and `told` only ever grow while the stage lasts."""
+    """Which environment has room for whom; `closed`, `refused` and `held` only ever grow while the stage lasts."""
 
     def __init__(self, this_pass: SchedulingPass) -> None:
         self.pools = this_pass.snapshot.pools
@@ -34,42 +37,41 @@ class _Room:
         self.refused: set[tuple[str, Size]] = set()
         self.candidates: dict[tuple[str, Size, Hashable], list[str]] = {}
         """Of a queue, a size and the shape of a gang, if it is one: the environments that could hold it when empty."""
-        self.told: dict[tuple[str, Size], Hold] = {}
-        """What an ordinary job of a queue and a size was told: the next one is told the same."""
+        self.held: dict[tuple[str, Size], Hold] = {}
+        """Why an ordinary job of a queue and a size does not start: the next one does not, either."""
 
     def misfit(self, queue: Queue, key: Key, resolved: Resolved, enabled: list[str]) -> Hold | None:
         """Say why no environment could hold a job even when empty, if so."""
         if (bound := self.grants.fixed(key)) and bound not in enabled:
             return holds.bound_to(bound)
-        size = resolved.size
-        candidates = self._candidates(queue, size, resolved, enabled)
+        candidates = self._candidates(queue, resolved.size, resolved, enabled)
         if bound in candidates or (candidates and not bound):
             return None
-        plain = resolved.ungrown is None and resolved.gang is None and not bound
-        if plain and (told := self.told.get((queue.name, size))):
-            return told
-        hold = holds.misfit(queue, resolved, enabled, self.pools)
-        if plain:
-            self.told[queue.name, size] = hold
-        return hold
+        return self._once(queue, key, resolved, lambda: holds.misfit(queue, resolved, enabled, self.pools))
 
     def place(
         self, queue: Queue, order: FairShareOrder, key: Key, resolved: Resolved, enabled: list[str]
     ) -> Placement | Hold:
         """Find the first environment, in the queue's order, that has room for the request."""
-        size = resolved.size
-        plain = resolved.ungrown is None and resolved.gang is None and not self.grants.fixed(key)
-        if plain and (told := self.told.get((queue.name, size))):
-            return told
-        decision = self._placed(queue, order, key, resolved, size, enabled)
-        if plain and isinstance(decision, Hold):
-            self.told[queue.name, size] = decision
+        return self._once(queue, key, resolved, lambda: self._placed(queue, order, key, resolved, enabled))
+
+    def _once(self, queue: Queue, key: Key, resolved: Resolved, decide: Callable[[], D]) -> D | Hold:
+        """Decide on a job, unless an ordinary one of its queue and its size has been held before: then so is this."""
+        ordinary = resolved.ungrown is None and resolved.gang is None and not self.grants.fixed(key)
+        if not ordinary:
+            return decide()
+        what = queue.name, resolved.size
+        if (held := self.held.get(what)) is not None:
+            return held
+        decision = decide()
+        if isinstance(decision, Hold):
+            self.held[what] = decision
         return decision
 
     def _placed(
-        self, queue: Queue, order: FairShareOrder, key: Key, resolved: Resolved, size: Size, enabled: list[str]
+        self, queue: Queue, order: FairShareOrder, key: Key, resolved: Resolved, enabled: list[str]
     ) -> Placement | Hold:
-        request = resolved.request
+        request, size = resolved.request, resolved.size
         candidates = self._candidates(queue, size, resolved, enabled)
         candidates = self.grants.order(key, candidates, self.closed, self.ledger, request)
         kept_back = False
