@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchyard.api import names
-from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.protocol import KubeApi, Object, Selection
 from batchyard.kube.resources import (
     BATCHJOBS,
     COMPUTEENVIRONMENTS,
@@ -24,6 +24,7 @@ from batchyard.kube.resources import (
 )
 
 NAMESPACE = "bench"
+OURS = Selection(NAMESPACE, "bench=true")
 CREATORS = 16
 QUEUES = 30
 AT_ONCE = 50
@@ -116,7 +117,7 @@ def indexed_job(sample: Object, size: int, at_once: int) -> Side:
 
 async def indexed_job_of(api: KubeApi, array: str) -> Object:
     """The Indexed Job that Batchyard has made for an array."""
-    found, _ = await api.list(JOBS, NAMESPACE, label_selector=f"{names.JOB}={array},{names.ARRAY}")
+    found, _ = await api.list(JOBS, Selection(NAMESPACE, f"{names.JOB}={array},{names.ARRAY}"))
     return found[0]
 
 
@@ -183,7 +184,7 @@ async def prepare(api: KubeApi) -> None:
 
 async def run(api: KubeApi, side: Side, count: int, prefix: str) -> float:
     """Create `count` objects as fast as the API server takes them; seconds until all are finished."""
-    _, version = await api.list(side.resource, NAMESPACE, label_selector="bench=true")
+    _, version = await api.list(side.resource, OURS)
     watching = asyncio.create_task(_wait(api, side, count, version))
     names = iter([f"{prefix}-{index}" for index in range(count)])
     started = time.monotonic()
@@ -201,7 +202,7 @@ async def run(api: KubeApi, side: Side, count: int, prefix: str) -> float:
 async def _wait(api: KubeApi, side: Side, count: int, version: str) -> float:
     finished: set[str] = set()
     while True:
-        events = api.watch(side.resource, version, NAMESPACE, label_selector="bench=true")
+        events = api.watch(side.resource, version, OURS)
         async with aclosing(events):
             async for kind, obj in events:
                 version = obj["metadata"]["resourceVersion"]
@@ -213,9 +214,9 @@ async def _wait(api: KubeApi, side: Side, count: int, version: str) -> float:
 
 async def clear(api: Any, side: Side) -> None:
     """Delete what a run left, and wait until all of it is gone, so that the next one starts alike."""
-    items, _ = await api.list(side.resource, NAMESPACE, label_selector="bench=true")
+    items, _ = await api.list(side.resource, OURS)
     for obj in items:
         await api.delete(side.resource, obj["metadata"]["name"], NAMESPACE)
     for resource in (side.resource, JOBS, PODS):
-        while (await api.list(resource, NAMESPACE, limit=1))[0]:
+        while (await api.list(resource, Selection(NAMESPACE), limit=1))[0]:
             await asyncio.sleep(0.5)

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from batchyard.kube.protocol import KubeApi
+from batchyard.kube.protocol import KubeApi, Selection
 from batchyard.kube.resources import BATCHJOBS
 
 from .errors import DemoError
@@ -74,11 +74,11 @@ async def until_ended(
 
 async def _watch(api: KubeApi, namespace: str, enough: Callable[[Mapping[str, Any]], bool]) -> None:
     while True:
-        batchjobs, version = await api.list(BATCHJOBS, namespace)
+        batchjobs, version = await api.list(BATCHJOBS, Selection(namespace))
         noted = [enough(batchjob) for batchjob in batchjobs]
         if any(noted):
             return
-        async with aclosing(api.watch(BATCHJOBS, version, namespace)) as events:
+        async with aclosing(api.watch(BATCHJOBS, version, Selection(namespace))) as events:
             async for kind, batchjob in events:
                 if kind in ("ADDED", "MODIFIED") and enough(batchjob):
                     return

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.kube.protocol import Object
+from batchyard.kube.protocol import ALL, Object, Selection
 from batchyard.kube.resources import EVENTS
 from fakes.cluster import NAMESPACE, Cluster, in_cluster
 
@@ -109,10 +109,10 @@ def count_readings_of_events(cluster: Cluster) -> list[str]:
     asked: list[str] = []
     pages = cluster.api.list_pages
 
-    def counted(resource: Any, *args: Any, **options: Any) -> Any:
+    def counted(resource: Any, selection: Selection = ALL, **options: Any) -> Any:
         if resource == EVENTS:
-            asked.append(options["field_selector"])
-        return pages(resource, *args, **options)
+            asked.append(selection.fields)
+        return pages(resource, selection, **options)
 
     cluster.api.list_pages = counted  # type: ignore[method-assign]
     return asked

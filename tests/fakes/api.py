@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from batchyard.kube import errors
-from batchyard.kube.protocol import PAGE, Object, Objects, PatchType, Propagation, WatchEvent
+from batchyard.kube.protocol import ALL, PAGE, Object, Objects, PatchType, Propagation, Selection, WatchEvent
 from batchyard.kube.resources import JOBS, Resource
 from fakes.copying import copied
 from fakes.selectors import Matcher, matcher
@@ -200,73 +200,46 @@ class FakeApi:
         self.store.delete(resource, name, namespace, uid=uid)
         _answer({}, failure)
 
-    async def list(
-        self,
-        resource: Resource,
-        namespace: str | None = None,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        limit: int = PAGE,
-        resource_version: str = "",
-    ) -> tuple[Objects, str]:
+    async def list(self, resource: Resource, selection: Selection = ALL, *, limit: int = PAGE) -> tuple[Objects, str]:
         """All matching objects."""
         items: Objects = []
         version = ""
-        async for page, version in self.list_pages(  # noqa: B007 - the last page's version is the answer
-            resource,
-            namespace,
-            label_selector=label_selector,
-            field_selector=field_selector,
-            limit=limit,
-            resource_version=resource_version,
-        ):
+        async for page, version in self.list_pages(resource, selection, limit=limit):  # noqa: B007 - the last counts
             items += page
         return items, version
 
     async def list_pages(
-        self,
-        resource: Resource,
-        namespace: str | None = None,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        limit: int = PAGE,
-        resource_version: str = "",
+        self, resource: Resource, selection: Selection = ALL, *, limit: int = PAGE
     ) -> AsyncGenerator[tuple[Objects, str], None]:
         """All matching objects as of the first page's moment; every page is a request that can fail."""
-        matches = matcher(label_selector, field_selector)
-        async for page in self._pages(resource, namespace, matches, limit, metadata_only=resource.metadata_only):
+        async for page in self._pages(resource, selection, limit, metadata_only=resource.metadata_only):
             yield page
 
     async def _pages(
-        self, resource: Resource, namespace: str | None, matches: Matcher, limit: int, *, metadata_only: bool
+        self, resource: Resource, selection: Selection, limit: int, *, metadata_only: bool
     ) -> AsyncGenerator[tuple[Objects, str], None]:
         failure = await self._arrive("list", resource)
         version = str(self.store.version)
         whole = replace(resource, metadata_only=False)
-        matching = self.store.objects(whole, namespace, matches, _partial if metadata_only else copied)
+        matches = matcher(selection.labels, selection.fields)
+        matching = self.store.objects(whole, selection.namespace, matches, _partial if metadata_only else copied)
         size = limit or len(matching) or 1
         for start in range(0, len(matching) or 1, size):
             if start:
                 failure = await self._arrive("list", resource)
             yield _answer(matching[start : start + size], failure), version
 
-    async def list_metadata(
-        self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
-    ) -> Objects:
+    async def list_metadata(self, resource: Resource, selection: Selection = ALL) -> Objects:
         """The metadata of all matching objects."""
-        pages = self._pages(resource, namespace, matcher(label_selector, ""), 500, metadata_only=True)
+        pages = self._pages(resource, selection, 500, metadata_only=True)
         return [obj async for page, _ in pages for obj in page]
 
     async def watch(
         self,
         resource: Resource,
         resource_version: str,
-        namespace: str | None = None,
+        selection: Selection = ALL,
         *,
-        label_selector: str = "",
-        field_selector: str = "",
         timeout: float = 300,  # noqa: ASYNC109 - tests end watches with `disconnect`
     ) -> AsyncGenerator[WatchEvent, None]:
         """Changes after a version, until `disconnect`; 410 if they were compacted away."""
@@ -275,7 +248,7 @@ class FakeApi:
         since = int(resource_version)
         if since < self.store.compacted:
             raise errors.Gone(410, "Expired", f"too old resource version: {since} ({self.store.compacted})")
-        watcher = _Watcher(resource, namespace, matcher(label_selector, field_selector))
+        watcher = _Watcher(resource, selection.namespace, matcher(selection.labels, selection.fields))
         for change in self.store.changes_after(since):
             watcher.queue.put_nowait(change)
         self._watchers.append(watcher)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchyard.kube import errors
-from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.protocol import ALL, KubeApi, Object, Selection
 from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, EVENTS, JOBS, PODS, SERVICES, Resource
 from fakes.api import FakeApi
 from fakes.jobcontroller import JobController
@@ -137,9 +137,9 @@ async def test_foreground_deletion_waits_for_the_pods(api: FakeApi) -> None:
     assert (api.store.objects(JOBS), api.store.objects(PODS)) == ([], [])
 
 
-async def _events(api: FakeApi, since: str, **options: Any) -> list[tuple[str, str]]:
+async def _events(api: FakeApi, since: str, selection: Selection = ALL) -> list[tuple[str, str]]:
     found = []
-    async with aclosing(api.watch(JOBS, since, **options)) as events:
+    async with aclosing(api.watch(JOBS, since, selection)) as events:
         try:
             async with asyncio.timeout(0.02):
                 async for kind, obj in events:
@@ -170,8 +170,8 @@ async def test_a_watch_by_label_sees_objects_come_and_go(api: FakeApi) -> None:
     job["metadata"] = {**api.store.get(JOBS, "a", NS)["metadata"], "labels": {}}
     api.store.update(JOBS, job)
 
-    assert await _events(api, "0", label_selector="mine") == [("ADDED", "a"), ("DELETED", "a")]
-    assert await _events(api, "0", namespace="elsewhere") == []
+    assert await _events(api, "0", Selection(labels="mine")) == [("ADDED", "a"), ("DELETED", "a")]
+    assert await _events(api, "0", Selection("elsewhere")) == []
 
 
 def _conditions(job: Object) -> dict[str, tuple[str, str]]:

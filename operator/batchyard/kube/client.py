@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from batchyard.api import names
 from batchyard.kube import credentials, watch_decode
 from batchyard.kube.errors import Conflict, Denied, Invalid
-from batchyard.kube.protocol import PAGE, Object, Objects, PatchType, Propagation, WatchEvent
+from batchyard.kube.protocol import ALL, PAGE, Object, Objects, PatchType, Propagation, Selection, WatchEvent
 from batchyard.kube.resources import Resource
 from batchyard.kube.transport import OnRequest, Transport
 
@@ -159,69 +159,34 @@ class KubeClient:
             "create", f"{resource}/eviction", "POST", path, body=body, headers=_JSON, repeatable=False
         )
 
-    async def list(
-        self,
-        resource: Resource,
-        namespace: str | None = None,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        limit: int = PAGE,
-        resource_version: str = "",
-    ) -> tuple[Objects, str]:
-        """All objects and the resourceVersion they stand for."""
+    async def list(self, resource: Resource, selection: Selection = ALL, *, limit: int = PAGE) -> tuple[Objects, str]:
+        """All selected objects and the resourceVersion they stand for."""
         items: Objects = []
         version = ""
-        async for page, version in self.list_pages(  # noqa: B007 - the last page's version is the answer
-            resource,
-            namespace,
-            label_selector=label_selector,
-            field_selector=field_selector,
-            limit=limit,
-            resource_version=resource_version,
-        ):
+        async for page, version in self.list_pages(resource, selection, limit=limit):  # noqa: B007 - the last counts
             items += page
         return items, version
 
     def list_pages(
-        self,
-        resource: Resource,
-        namespace: str | None = None,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        limit: int = PAGE,
-        resource_version: str = "",
+        self, resource: Resource, selection: Selection = ALL, *, limit: int = PAGE
     ) -> AsyncGenerator[tuple[Objects, str], None]:
-        """All objects, a page at a time."""
-        query = {
-            "labelSelector": label_selector,
-            "fieldSelector": field_selector,
-            "limit": str(limit) if limit else "",
-            "resourceVersion": resource_version,
-        }
-        return self._pages(resource, namespace, query, _METADATA_ONLY if resource.metadata_only else {})
+        """All selected objects, a page at a time."""
+        return self._pages(resource, selection, limit, _METADATA_ONLY if resource.metadata_only else {})
 
-    async def list_metadata(
-        self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
-    ) -> Objects:
-        """The metadata of all objects."""
-        query = {"labelSelector": label_selector, "limit": str(PAGE_OF_METADATA)}
-        return [item async for page, _ in self._pages(resource, namespace, query, _METADATA_ONLY) for item in page]
+    async def list_metadata(self, resource: Resource, selection: Selection = ALL) -> Objects:
+        """The metadata of all selected objects."""
+        pages = self._pages(resource, selection, PAGE_OF_METADATA, _METADATA_ONLY)
+        return [item async for page, _ in pages for item in page]
 
     async def _pages(
-        self, resource: Resource, namespace: str | None, query: dict[str, str], headers: dict[str, str]
+        self, resource: Resource, selection: Selection, limit: int, headers: dict[str, str]
     ) -> AsyncGenerator[tuple[Objects, str], None]:
-        path = _path(resource, namespace)
+        path = _path(resource, selection.namespace)
         token = ""
         while True:
+            query = _query({**_selectors(selection), "limit": str(limit), "continue": token})
             page = await self._transport.request(
-                "list",
-                str(resource),
-                "GET",
-                path + _query({**query, "continue": token, **({"resourceVersion": ""} if token else {})}),
-                headers=headers,
-                repeatable=True,
+                "list", str(resource), "GET", path + query, headers=headers, repeatable=True
             )
             yield page.get("items") or [], page["metadata"]["resourceVersion"]
             token = page["metadata"].get("continue", "")
@@ -232,10 +197,8 @@ class KubeClient:
         self,
         resource: Resource,
         resource_version: str,
-        namespace: str | None = None,
+        selection: Selection = ALL,
         *,
-        label_selector: str = "",
-        field_selector: str = "",
         timeout: float = 300,  # noqa: ASYNC109 - it is the server that ends the stream
     ) -> AsyncGenerator[WatchEvent, None]:
         """Changes after a resourceVersion, as they happen."""
@@ -243,11 +206,10 @@ class KubeClient:
             "watch": "1",
             "allowWatchBookmarks": "true",
             "resourceVersion": resource_version,
-            "labelSelector": label_selector,
-            "fieldSelector": field_selector,
+            **_selectors(selection),
             "timeoutSeconds": str(int(timeout)),
         }
-        path = _path(resource, namespace) + _query(query)
+        path = _path(resource, selection.namespace) + _query(query)
         headers = _METADATA_EVENTS if resource.metadata_only else {}
         async with (
             aclosing(self._transport.stream("watch", str(resource), path, headers)) as chunks,
@@ -279,6 +241,10 @@ def _path(resource: Resource, namespace: str | None, name: str = "") -> str:
         raise ValueError(f"{resource} live in namespaces; name one")
     path += f"/{resource.plural}"
     return f"{path}/{quote(name, safe='')}" if name else path
+
+
+def _selectors(selection: Selection) -> dict[str, str]:
+    return {"labelSelector": selection.labels, "fieldSelector": selection.fields}
 
 
 def _query(parameters: dict[str, str]) -> str:

@@ -13,7 +13,7 @@ from contextlib import aclosing
 
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.errors import ApiError, Gone
-from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.protocol import ALL, KubeApi, Object, Selection
 from batchyard.kube.resources import Resource
 
 logger = logging.getLogger(__name__)
@@ -37,10 +37,8 @@ class Informer:
         resource: Resource,
         on_upsert: OnUpsert,
         on_delete: OnDelete,
+        selection: Selection = ALL,
         *,
-        label_selector: str = "",
-        field_selector: str = "",
-        namespace: str | None = None,
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -53,9 +51,7 @@ class Informer:
         self._resource = resource
         self._on_upsert = on_upsert
         self._on_delete = on_delete
-        self._label_selector = label_selector
-        self._field_selector = field_selector
-        self._namespace = namespace
+        self._selection = selection
         self._backoff = backoff or Backoff()
         self._clock = clock
         self._sleep = sleep
@@ -106,10 +102,7 @@ class Informer:
     async def _list(self) -> None:
         seen: set[tuple[str, str]] = set()
         version = ""
-        pages = self._api.list_pages(
-            self._resource, self._namespace, label_selector=self._label_selector, field_selector=self._field_selector
-        )
-        async with aclosing(pages):
+        async with aclosing(self._api.list_pages(self._resource, self._selection)) as pages:
             async for page, version in pages:  # noqa: B007 - the last page's version is the one to watch from
                 self.last_contact = self._clock()
                 for obj in page:
@@ -123,14 +116,7 @@ class Informer:
         """Follow changes until the server ends the stream; False if it did so at once and said nothing."""
         started = self._clock()
         heard = False
-        events = self._api.watch(
-            self._resource,
-            self._version,
-            self._namespace,
-            label_selector=self._label_selector,
-            field_selector=self._field_selector,
-        )
-        async with aclosing(events):
+        async with aclosing(self._api.watch(self._resource, self._version, self._selection)) as events:
             async for kind, obj in events:
                 heard = True
                 self._failures = 0

@@ -5,6 +5,7 @@ Objects are plain dicts in the API's own JSON form. Items of a LIST of a built-i
 """
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from batchyard.kube.resources import Resource
@@ -18,6 +19,18 @@ PatchType = Literal["merge", "apply"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 WatchEvent = tuple[str, Object]
 """ADDED, MODIFIED, DELETED or BOOKMARK, and the object (of a bookmark: only its resourceVersion)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects of a kind: those of a namespace, or of all where it is None, that match the selectors."""
+
+    namespace: str | None = None
+    labels: str = ""
+    fields: str = ""
+
+
+ALL = Selection()
 
 
 class KubeApi(Protocol):
@@ -81,51 +94,26 @@ class KubeApi(Protocol):
         """
         ...
 
-    async def list(
-        self,
-        resource: Resource,
-        namespace: str | None = None,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        limit: int = PAGE,
-        resource_version: str = "",
-    ) -> tuple[Objects, str]:
-        """All objects (of a namespace, if given) and the resourceVersion to watch from, read in pages."""
+    async def list(self, resource: Resource, selection: Selection = ALL, *, limit: int = PAGE) -> tuple[Objects, str]:
+        """All selected objects and the resourceVersion to watch from, read in pages of at most `limit`."""
         ...
 
     def list_pages(
-        self,
-        resource: Resource,
-        namespace: str | None = None,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        limit: int = PAGE,
-        resource_version: str = "",
+        self, resource: Resource, selection: Selection = ALL, *, limit: int = PAGE
     ) -> AsyncGenerator[tuple[Objects, str], None]:
         """As `list`, one page at a time, so that a large collection is never in memory as a whole."""
         ...
 
-    async def list_metadata(
-        self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
-    ) -> Objects:
-        """The metadata of all objects (PartialObjectMetadata), without their spec and status."""
+    async def list_metadata(self, resource: Resource, selection: Selection = ALL) -> Objects:
+        """The metadata of all selected objects (PartialObjectMetadata), without their spec and status."""
         ...
 
     def watch(
-        self,
-        resource: Resource,
-        resource_version: str,
-        namespace: str | None = None,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        timeout: float = 300,
+        self, resource: Resource, resource_version: str, selection: Selection = ALL, *, timeout: float = 300
     ) -> AsyncGenerator[WatchEvent, None]:
         """Changes after a resourceVersion until the server ends the stream after `timeout` seconds.
 
-        What does not match the selectors any more is told of as deleted.
+        What is not selected any more is reported as deleted.
 
         Raises `Gone` when that version is too old. Close it (`contextlib.aclosing`) when leaving early.
         """

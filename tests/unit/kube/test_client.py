@@ -11,7 +11,7 @@ from kubernetes.aio.client import Configuration
 
 from batchyard.kube import errors, transport
 from batchyard.kube.client import KubeClient
-from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.protocol import KubeApi, Object, Selection
 from batchyard.kube.resources import BATCHJOBS, JOBQUEUES, JOBS, PODS
 from batchyard.kube.transport import Transport
 from unit.kube.server import Handler, Server, fixed, streamed
@@ -66,7 +66,7 @@ async def test_an_object_nested_too_deeply_keeps_no_list_from_being_read(server:
     items = ['{"spec":' + "[" * 5000 + "]" * 5000 + "}", '{"metadata":{"name":"next"}}']
     server.answer((200, f'{{"items":[{",".join(items)}],"metadata":{{"resourceVersion":"1"}}}}'))
 
-    found, _ = await api.list(JOBS, "media")
+    found, _ = await api.list(JOBS, Selection("media"))
 
     assert [each.get("metadata") for each in found] == [None, {"name": "next"}]
 
@@ -297,11 +297,11 @@ async def test_a_list_is_read_page_by_page(server: Server, api: KubeApi) -> None
         (200, {"items": None, "metadata": {"resourceVersion": "9"}}),
     )
 
-    items, version = await api.list(JOBS, label_selector="a=b,c", limit=2, resource_version="0")
+    items, version = await api.list(JOBS, Selection(labels="a=b,c"), limit=2)
 
     assert (items, version) == ([{"n": 1}, {"n": 2}], "9")
     assert [path for _, path, _, _ in server.requests] == [
-        "/apis/batch/v1/jobs?labelSelector=a%3Db%2Cc&limit=2&resourceVersion=0",
+        "/apis/batch/v1/jobs?labelSelector=a%3Db%2Cc&limit=2",
         "/apis/batch/v1/jobs?labelSelector=a%3Db%2Cc&limit=2&continue=t%2F1%3D",
     ]
 
@@ -321,7 +321,7 @@ async def test_a_watch_of_long_and_short_lines(server: Server, api: KubeApi, rec
     big = {"data": "x" * 3_000_000}
     server.handlers = [streamed(_line("ADDED", big) + _line("MODIFIED", {"a": 1}), _line("BOOKMARK", {}))]
 
-    events = [event async for event in api.watch(JOBS, "7", label_selector="a=b", timeout=240)]
+    events = [event async for event in api.watch(JOBS, "7", Selection(labels="a=b"), timeout=240)]
 
     assert events == [("ADDED", big), ("MODIFIED", {"a": 1}), ("BOOKMARK", {})]
     assert server.requests[0][1] == (

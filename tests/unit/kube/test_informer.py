@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from batchyard.kube import errors
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.informer import Informer
-from batchyard.kube.protocol import Object
+from batchyard.kube.protocol import Object, Selection
 from batchyard.kube.resources import JOBS
 from fakes.api import FakeApi
 from fakes.clock import run_virtual
@@ -97,7 +97,7 @@ def test_only_what_the_selector_matches() -> None:
         api = FakeApi()
         api.store.create(JOBS, _job("mine", app="batchyard"), "ns")
         api.store.create(JOBS, _job("other"), "ns")
-        async with _following(api, label_selector="app=batchyard") as follower:
+        async with _following(api, selection=Selection(labels="app=batchyard")) as follower:
             job = api.store.get(JOBS, "mine", "ns")
             job["metadata"]["labels"] = {}
             api.store.update(JOBS, job)
@@ -146,7 +146,7 @@ def test_a_short_break_resumes_without_another_list() -> None:
 def test_bookmarks_carry_a_quiet_watch_over_a_compaction() -> None:
     async def scenario() -> None:
         api = FakeApi()
-        async with _following(api, label_selector="app=batchyard") as follower:
+        async with _following(api, selection=Selection(labels="app=batchyard")) as follower:
             api.store.create(JOBS, _job("foreign"), "ns")
             api.bookmark(JOBS)
             await asyncio.sleep(2)

@@ -26,7 +26,7 @@ from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import TERMINAL
 from batchyard.core.planner.actions import AbandonPod, DeletePods, WriteOffPod
 from batchyard.kube.errors import Conflict, NotFound
-from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.protocol import KubeApi, Object, Selection
 from batchyard.kube.resources import JOBS, PODS
 from batchyard.objects.kubernetes.indexedjob import build_index_job, build_indexed_job
 from batchyard.objects.kubernetes.pod import controlling_job, read_pod
@@ -110,9 +110,7 @@ class ArrayController:
         """
         if main.indexed is None:
             return False
-        found, _ = await self._api.list(
-            PODS, main.owner[0], label_selector=pods_of(main.owner_uid), field_selector=NOT_ENDED
-        )
+        found, _ = await self._api.list(PODS, Selection(main.owner[0], pods_of(main.owner_uid), NOT_ENDED))
         pods = [pod for pod in _pods_of(main, found) if not pod.deleting]
         if minimum_seconds:
             newest = max((self._clock() if pod.started_at is None else pod.started_at for pod in pods), default=0.0)
@@ -139,9 +137,7 @@ class ArrayController:
         name = status.environment
         if main is not None and not main.ended:
             name = main.environment
-            found, _ = await self._api.list(
-                PODS, key[0], label_selector=pods_of(job.uid), field_selector="status.phase=Pending"
-            )
+            found, _ = await self._api.list(PODS, Selection(key[0], pods_of(job.uid), "status.phase=Pending"))
             pending = _pods_of(main, found)
         runs = cache.runs.of(job.uid)
         terms = judged_by(cache.resolved.get(key), runs.of_array)
@@ -225,7 +221,7 @@ class ArrayController:
         if len(wished) <= INDEXES_AT_ONCE:
             found = await self._pods_of_indexes(job, list(wished), NOT_ENDED) if wished else []
         else:
-            found, _ = await self._api.list(PODS, key[0], label_selector=pods_of(job.uid), field_selector=NOT_ENDED)
+            found, _ = await self._api.list(PODS, Selection(key[0], pods_of(job.uid), NOT_ENDED))
         for pod in found:
             if controlling_job(pod) != main.uid:
                 continue
@@ -236,7 +232,7 @@ class ArrayController:
 
     async def _read(self, namespace: str, name: str) -> tuple[Pod | None, str]:
         """A pod as it is now, if it is there, and the version of that."""
-        found, _ = await self._api.list(PODS, namespace, field_selector=f"metadata.name={name}")
+        found, _ = await self._api.list(PODS, Selection(namespace, fields=f"metadata.name={name}"))
         return (read_pod(found[0]), found[0]["metadata"]["resourceVersion"]) if found else (None, "")
 
     def _main(self, job: BatchJob) -> Run | None:
@@ -249,10 +245,10 @@ class ArrayController:
         newest = {pod.index: pod for pod in pods}
         return {index: newest.get(index) for index in indexes}
 
-    async def _pods_of_indexes(self, job: BatchJob, indexes: list[int], field_selector: str) -> list[Object]:
+    async def _pods_of_indexes(self, job: BatchJob, indexes: list[int], fields: str) -> list[Object]:
         listed = ",".join(map(str, indexes))
         selector = f"{pods_of(job.uid)},{names.COMPLETION_INDEX} in ({listed})"
-        found, _ = await self._api.list(PODS, job.key[0], label_selector=selector, field_selector=field_selector)
+        found, _ = await self._api.list(PODS, Selection(job.key[0], selector, fields))
         return found
 
     async def _leaving(self, job: BatchJob, main: Run) -> tuple[Pod, ...]:
@@ -274,10 +270,8 @@ class ArrayController:
         explained = {pod.uid: pod for pod in told}
         return tuple(explained.get(pod.uid, pod) for pod in pods)
 
-    async def _some(self, job: BatchJob, field_selector: str, limit: int) -> list[Object]:
-        pages = self._api.list_pages(
-            PODS, job.key[0], label_selector=pods_of(job.uid), field_selector=field_selector, limit=limit
-        )
+    async def _some(self, job: BatchJob, fields: str, limit: int) -> list[Object]:
+        pages = self._api.list_pages(PODS, Selection(job.key[0], pods_of(job.uid), fields), limit=limit)
         try:
             found, _ = await anext(pages)
         finally:

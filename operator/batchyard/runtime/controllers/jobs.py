@@ -26,7 +26,7 @@ from batchyard.core.planner.actions import CutPodShort, Expire, GiveBackSlots, R
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound, TooLarge
-from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.protocol import KubeApi, Object, Selection
 from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
 from batchyard.objects.kinds.batchjobstatus import render_status
 from batchyard.objects.kubernetes.event import build_event
@@ -192,7 +192,7 @@ class BatchJobController:
             return
         else:
             await self._check_estranged(job, status.attempts[-1].job_name)
-        found, _ = await self._api.list(PODS, job.key[0], label_selector=selector)
+        found, _ = await self._api.list(PODS, Selection(job.key[0], selector))
         for pod in map(read_pod, found):
             if pod is not None and pod.live:
                 raise InTheWayError(f"pod {pod.name} of the deleted Kubernetes Job {pod.run} has not ended yet")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from batchyard.core.lifecycle.startup import ASK_SECONDS
 from batchyard.core.model.run import Pod
-from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.protocol import KubeApi, Object, Selection
 from batchyard.kube.resources import EVENTS
 from batchyard.objects.kubernetes.event import last_seen
 from batchyard.runtime.loop.actions import Performers, ReadEvents
@@ -79,7 +79,7 @@ class PodEvents:
     async def _told(self, namespace: str, uid: str) -> Told:
         if uid not in await self._warnings(namespace):
             return Told(self._clock())
-        events, _ = await self._api.list(EVENTS, namespace, field_selector=f"involvedObject.uid={uid}")
+        events, _ = await self._api.list(EVENTS, Selection(namespace, fields=f"involvedObject.uid={uid}"))
         events = list(filter(_is_about_the_start, events))
         in_words = [each for each in events if not _MERE_NAME.fullmatch(each.get("message") or "")]
         newest = max(in_words or events, key=_order, default=None)
@@ -93,7 +93,7 @@ class PodEvents:
             self._warned = {name: each for name, each in self._warned.items() if began < each.until}
             if namespace not in self._warned:
                 pods: set[str] = set()
-                async for events, _ in self._api.list_pages(EVENTS, namespace, field_selector=_WARNINGS):
+                async for events, _ in self._api.list_pages(EVENTS, Selection(namespace, fields=_WARNINGS)):
                     pods.update(each["involvedObject"].get("uid", "") for each in events if _is_about_the_start(each))
                 now = self._clock()
                 self._warned[namespace] = _Warned(pods, now + max(ASK_SECONDS, REST_FACTOR * (now - began)))

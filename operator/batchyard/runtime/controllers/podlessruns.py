@@ -9,7 +9,7 @@ from collections.abc import Callable
 from batchyard.core.lifecycle.takeback import lacks_pods
 from batchyard.core.model.job import Key
 from batchyard.core.model.run import Refusal, Run
-from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.protocol import KubeApi, Object, Selection
 from batchyard.kube.resources import EVENTS
 from batchyard.objects.kubernetes.event import last_seen
 from batchyard.runtime.state.cache import Cache
@@ -41,7 +41,7 @@ class PodlessRuns:
     async def _ask(self, run: Run) -> None:
         namespace, now = run.owner[0], self._clock()
         found, _ = await self._api.list(
-            EVENTS, namespace, field_selector=f"involvedObject.uid={run.uid},reason=FailedCreate"
+            EVENTS, Selection(namespace, fields=f"involvedObject.uid={run.uid},reason=FailedCreate")
         )
         message = words(max(found, key=last_seen)) if found else ""
         known = run.refusal

@@ -23,7 +23,7 @@ from batchyard.core.planner.actions import Action
 from batchyard.core.planner.results import Placed
 from batchyard.core.scheduling.arrays.slots import settling
 from batchyard.kube.informer import Informer
-from batchyard.kube.protocol import KubeApi, Object
+from batchyard.kube.protocol import KubeApi, Object, Selection
 from batchyard.kube.resources import PODS
 from batchyard.objects.kubernetes.pod import controlling_job, disruption
 from batchyard.objects.times import parse_time
@@ -178,9 +178,7 @@ class _Watch:
             PODS,
             lambda obj, _: self._put(obj),
             lambda _, name, __: self._end(name),
-            namespace=key[0],
-            label_selector=pods_of(uid),
-            field_selector=NOT_ENDED,
+            Selection(key[0], pods_of(uid), NOT_ENDED),
         )
         self.task = asyncio.create_task(self._follow())
 

@@ -13,7 +13,7 @@ from typing import Any
 from batchyard.api import names
 from batchyard.core.model.job import Key
 from batchyard.kube.errors import ApiError, NotFound
-from batchyard.kube.protocol import KubeApi
+from batchyard.kube.protocol import KubeApi, Selection
 from batchyard.kube.resources import (
     BATCHJOBS,
     COMPUTEENVIRONMENTS,
@@ -77,7 +77,7 @@ class Resync:
     async def _runs(self) -> None:
         """Forget runs that are gone. Their informer cannot tell of one that came and went before it had heard of it."""
         known = self._cache.runs.uids()
-        there = await self._api.list_metadata(JOBS, label_selector=names.JOB_UID)
+        there = await self._api.list_metadata(JOBS, Selection(labels=names.JOB_UID))
         uids = {obj["metadata"]["uid"] for obj in there}
         for key, uid in known.items():
             if uid not in uids:

@@ -15,7 +15,7 @@ from batchyard.core.planner.containment import Stage
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.errors import ApiError
 from batchyard.kube.informer import Informer, OnDelete
-from batchyard.kube.protocol import KubeApi
+from batchyard.kube.protocol import KubeApi, Selection
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, POD_METADATA, PODS, Resource
 from batchyard.runtime.controllers.creation import InTheWayError
 from batchyard.runtime.controllers.definitions import DefinitionController
@@ -123,7 +123,7 @@ class Operator:
                     self._metrics.contained_errors.labels(Stage.READING.value).inc()
                     raise
 
-            return Informer(api, resource, take_in, remove, label_selector=label, clock=self._monotonic)
+            return Informer(api, resource, take_in, remove, Selection(labels=label), clock=self._monotonic)
 
         return [
             informer(NODES, catalogue.put_node, lambda _, name, __: catalogue.remove_node(name)),
@@ -154,8 +154,7 @@ class Operator:
             POD_METADATA,
             lambda pod, _: note(self.cache, pod),
             lambda *_: None,
-            label_selector=f"{names.JOB_UID},{names.ARRAY}",
-            field_selector=RUNNING,
+            Selection(labels=f"{names.JOB_UID},{names.ARRAY}", fields=RUNNING),
             clock=self._monotonic,
         )
 
