@@ -217,9 +217,6 @@ def make_snapshot(
     runs: Iterable[Run] = (),
     pods: Iterable[Pod] = (),
     children: Iterable[Run] = (),
-    resolved: Mapping[Key, Resolved] | None = None,
-    used: Mapping[str, Resources] | None = None,
-    granted: Mapping[Key, Placement] | None = None,
     **fields: Any,
 ) -> Snapshot:
     """A snapshot with one node, environment, queue, definition and revision, and jobs of one uid each."""
@@ -233,17 +230,17 @@ def make_snapshot(
         "backlog": Backlog(),
         "dependents": dependents_of(jobs),
         "unpersisted_ends": (),
+        "resolved": {},
+        "granted": {},
+        "used": {},
     }
     return Snapshot(
         jobs={job.key: job for job in jobs},
         statuses={job.key: Status() for job in jobs} if statuses is None else statuses,
-        resolved=resolved or {},
         runs=by_job([*runs, *children], pods),
-        granted=granted or {},
         queues={queue.name: queue for queue in ([make_queue()] if queues is None else queues)},
         environments={environment.name: environment for environment in environments},
         pools={environment.name: pool(environment, nodes) for environment in environments},
-        used=used or {},
         **{**defaults, **fields},
     )
 

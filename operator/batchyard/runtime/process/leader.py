@@ -7,7 +7,6 @@ and a leader that could not renew in time stops by itself, before anybody else m
 
 import asyncio
 import logging
-import math
 import random
 import time
 from collections.abc import Callable
@@ -20,7 +19,16 @@ from batchyard.kube.resources import LEASES
 
 logger = logging.getLogger(__name__)
 
-_JITTER = 0.2
+LEASE_SECONDS = 15
+"""How long a Lease holds that is not renewed: so long a candidate watches it before taking it over."""
+
+RENEWAL_DEADLINE_SECONDS = 10.0
+"""How long a leader that cannot renew the Lease acts on. What is left of the Lease then is for writes under way."""
+
+RETRY_SECONDS = 2.0
+JITTER = 0.2
+"""How long between two tries to take or renew the Lease; candidates add as much of the jitter as chance has it."""
+
 _RELEASE_SECONDS = 2.0
 
 
@@ -42,8 +50,8 @@ class _Observed:
 class LeaderElection:
     """A candidate for one Lease.
 
-    A write begun while `is_leader` holds can reach the API server later than that; `lease_duration` minus
-    `renew_deadline` is the time it has before another leader may act.
+    A write begun while `is_leader` holds can reach the API server later than that; `LEASE_SECONDS` minus
+    `RENEWAL_DEADLINE_SECONDS` is the time it has before another leader may act.
     """
 
     def __init__(
@@ -56,12 +64,7 @@ class LeaderElection:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         rng: Callable[[], float] = random.random,
-        lease_duration: float = 15,
-        renew_deadline: float = 10,
-        retry_period: float = 2,
     ) -> None:
-        if not lease_duration > renew_deadline > retry_period * (1 + _JITTER):
-            raise ValueError("the lease must outlast the renewal deadline, and that one the retry period")
         self._api = api
         self._namespace = namespace
         self._name = name
@@ -69,9 +72,6 @@ class LeaderElection:
         self._clock = clock
         self._wall_clock = wall_clock
         self._rng = rng
-        self._lease_duration = lease_duration
-        self._renew_deadline = renew_deadline
-        self._retry_period = retry_period
         self._observed: _Observed | None = None
         self._leading_until: float | None = None
         self._problem = ""
@@ -100,9 +100,9 @@ class LeaderElection:
 
     async def _campaign(self) -> None:
         while True:
-            if await self._attempt(self._clock() + self._renew_deadline):
+            if await self._attempt(self._clock() + RENEWAL_DEADLINE_SECONDS):
                 return
-            await asyncio.sleep(self._retry_period * (1 + _JITTER * self._rng()))
+            await asyncio.sleep(RETRY_SECONDS * (1 + JITTER * self._rng()))
 
     async def _lead(self, on_started: Callable[[], None], on_lost: Callable[[], None]) -> None:
         logger.info("%s leads: it holds the Lease %s/%s", self._identity, self._namespace, self._name)
@@ -118,7 +118,7 @@ class LeaderElection:
         """Return when no renewal worked until the deadline, or somebody else holds the Lease."""
         while self._leading_until is not None and self.is_leader:
             left = self._leading_until - self._clock()
-            await asyncio.sleep(min(self._retry_period, left))
+            await asyncio.sleep(min(RETRY_SECONDS, left))
             if not await self._attempt(self._leading_until) and self.holder != self._identity:
                 return
 
@@ -146,7 +146,7 @@ class LeaderElection:
             written = await self._api.replace(LEASES, self._name, self._claim(observed.body), self._namespace)
         self._observe(written)
         # Counted from before the request: others count from when they see its effect, which is later.
-        self._leading_until = started + self._renew_deadline
+        self._leading_until = started + RENEWAL_DEADLINE_SECONDS
         return True
 
     async def _release(self) -> None:
@@ -175,7 +175,7 @@ class LeaderElection:
         spec = {
             **old,
             "holderIdentity": self._identity,
-            "leaseDurationSeconds": math.ceil(self._lease_duration),
+            "leaseDurationSeconds": LEASE_SECONDS,
             "renewTime": now,
             "acquireTime": old.get("acquireTime", now) if ours else now,
             "leaseTransitions": int(old.get("leaseTransitions") or 0) + (1 if old and not ours else 0),

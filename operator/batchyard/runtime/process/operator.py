@@ -53,7 +53,7 @@ class NotLeadingError(Exception):
 class Operator:
     """All parts, wired. `stopped` is called when the process should end: the lease is lost, or a part has died."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all parts, wired
         self,
         api: KubeApi,
         election: LeaderElection,
