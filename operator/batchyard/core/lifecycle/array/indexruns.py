@@ -1,6 +1,6 @@
 """The indexes of an array one by one: which have ended for good, which run, and which are due to run again.
 
-A part of `arrayprogress`, which decides on the array as a whole.
+An index that is retried gets a Job of its own, so each has a chain of runs of which the last one tells what follows.
 """
 
 from collections.abc import Iterable
@@ -8,21 +8,16 @@ from itertools import islice
 from operator import attrgetter
 
 from batchyard.api.reasons import Reason
-from batchyard.core.admission.admitted import Admitted
-from batchyard.core.admission.indexgate import Gate
 from batchyard.core.admission.references import Unsatisfiable
-from batchyard.core.definition.runterms import judged_by
 from batchyard.core.lifecycle import lostnodes
+from batchyard.core.lifecycle.array.view import ArrayView
 from batchyard.core.lifecycle.ending import retries
 from batchyard.core.lifecycle.ending.interruption import stopped_from_outside
 from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult, not_started, of_pod, of_run
 from batchyard.core.lifecycle.single import last_word_due
 from batchyard.core.lifecycle.startup import gives_up_at
-from batchyard.core.lifecycle.surroundings import Surroundings
-from batchyard.core.model.array import MAIN_RUN, ArrayShape, ArrayStatus, FailedIndex, IndexRun
+from batchyard.core.model.array import MAIN_RUN, FailedIndex, IndexRun
 from batchyard.core.model.indexset import IndexSet
-from batchyard.core.model.job import BatchJob
-from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.run import Pod, Run
 
 RETRIES_AT_ONCE = 500
@@ -35,34 +30,15 @@ JUDGED_AT_ONCE = 5000
 class IndexRuns:
     """One look at the indexes of an array that has started, and what was found."""
 
-    def __init__(
-        self,
-        job: BatchJob,
-        shape: ArrayShape,
-        before: ArrayStatus,
-        admitted: Admitted,
-        runs: JobRuns,
-        surroundings: Surroundings,
-        now: float,
-        gate: Gate | None,
-    ) -> None:
-        self._job = job
-        self._shape = shape
-        self._before = before
-        terms = judged_by(admitted.resolved, runs.of_array)
-        self._policy = terms.retry
-        self._grace_seconds = terms.startup_grace_seconds
-        self._seen = runs
-        self._nodes = surroundings.nodes
-        self._now = now
-        self._gate = gate
-        self._lack = admitted.lack
-        main = runs.indexed
-        self._shown = main.indexed if main is not None else None
+    def __init__(self, view: ArrayView) -> None:
+        runs, before, gate = view.runs, view.before, view.gate
+        self._view = view
+        self._now = view.now
+        self._shown = view.shown
         self._interrupted: list[int] = []
         self.chains = _chains(runs.indexes.values())
         """The Jobs of each single index, in their order."""
-        self.stopped = shape.stopped & before.indexes
+        self.stopped = view.shape.stopped & before.indexes
         """The indexes that are to end."""
         self.failures: dict[int, FailedIndex] = {}
         """The indexes that have failed for good, beyond those of which the status knows."""
@@ -98,7 +74,7 @@ class IndexRuns:
 
     def _is_believed(self, run: Run) -> bool:
         """Whether the pod of a Job that calls itself complete does not tell otherwise, and has had its say."""
-        pod = self._seen.pods.get(run.name)
+        pod = self._view.runs.pods.get(run.name)
         return not stopped_from_outside(pod) and last_word_due(run, pod, self._now) is None
 
     def started(self) -> int:
@@ -106,18 +82,18 @@ class IndexRuns:
         return sum(self._has_started(self.chains[index][-1]) for index in self.live)
 
     def _has_started(self, run: Run) -> bool:
-        pod = self._seen.pods.get(run.name)
+        pod = self._view.runs.pods.get(run.name)
         return pod is not None and pod.live and pod.started_at is not None
 
     def _in_question(self, succeeded: IndexSet) -> IndexSet:
         """The indexes that have not succeeded and that the Indexed Job does not care for any more."""
-        if self._gate is not None:
-            left = self._gate.ready | IndexSet.of(self.chains) | self.stopped
-        elif self._shown is None or (self._seen.indexed is not None and self._seen.indexed.ended):
-            left = self._before.indexes
+        if self._view.gate is not None:
+            left = self._view.gate.ready | IndexSet.of(self.chains) | self.stopped
+        elif self._shown is None or self._view.going is None:
+            left = self._view.before.indexes
         else:
             left = self._shown.failed | IndexSet.of(self.chains) | (self.interrupted & self._shown.completed)
-        return left - succeeded - self._before.failed
+        return left - succeeded - self._view.before.failed
 
     def _judge_all(self, indexes: IndexSet) -> None:
         """Judge those that have Jobs of their own, which are not many, and the lowest of the others.
@@ -149,12 +125,12 @@ class IndexRuns:
                 self.stop.append(chain[-1])
             return
         if index in self.stopped:
-            reason = next(stop.reason for stop in self._shape.stops if index in stop.indexes)
+            reason = next(stop.reason for stop in self._view.shape.stops if index in stop.indexes)
             attempt = chain[-1].attempt if chain else int(self._shown is not None)
             message = f"terminated: {reason}"
             self.failures[index] = FailedIndex(index, attempt, None, Reason.TERMINATED, message)
             return
-        if not chain and self._gate is not None:
+        if not chain and self._view.gate is not None:
             self._run(IndexRun(index, MAIN_RUN, 1), 0)
             return
         attempt = chain[-1].attempt if chain else 1
@@ -169,9 +145,9 @@ class IndexRuns:
             outcome,
             attempt=attempt,
             interruptions=number - attempt,
-            policy=self._policy,
+            policy=self._view.terms.retry,
             now=ended_at,
-            chance=retries.chance_of(f"{self._job.uid}/{index}", attempt),
+            chance=retries.chance_of(f"{self._view.job.uid}/{index}", attempt),
         )
         if isinstance(follows, retries.Retry):
             if follows.not_before > self._now:
@@ -187,8 +163,8 @@ class IndexRuns:
 
     def _run(self, run: IndexRun, last_attempt: int) -> None:
         """Have an index run, unless what it would run is not to be had any more."""
-        if isinstance(self._lack, Unsatisfiable):
-            reason, message = self._lack.reason, self._lack.message
+        if isinstance(self._view.lack, Unsatisfiable):
+            reason, message = self._view.lack.reason, self._view.lack.message
             self.failures[run.index] = FailedIndex(run.index, last_attempt, None, reason, message)
         else:
             self.due.append(run)
@@ -196,7 +172,7 @@ class IndexRuns:
     def _last_end(self, index: int, run: Run | None) -> tuple[Outcome, Pod | None, float] | None:
         """How the last run of an index ended, and when; None as long as that has yet to be read."""
         if run is not None:
-            pod = self._seen.pods.get(run.name)
+            pod = self._view.runs.pods.get(run.name)
             if (due := last_word_due(run, pod, self._now)) is not None:
                 self.wakes.append(due)
                 return None
@@ -207,34 +183,34 @@ class IndexRuns:
         if self._shown is None or index not in self._shown.failed:
             message = f"the Kubernetes Job of the array was deleted before index {index} had ended"
             return Outcome(RunResult.INTERRUPTED, Reason.JOB_DELETED, message), None, self._now
-        if index not in self._seen.report.ends:
+        if index not in self._view.runs.report.ends:
             self.reads_pods = True
             return None
-        pod = self._seen.report.ends[index]
+        pod = self._view.runs.report.ends[index]
         return self._not_started(pod) or of_pod(pod), pod, _ended_at(pod) or self._now
 
     def _give_up(self, run: Run) -> None:
         """Have the pod deleted with which a run of an index could not start in time."""
-        pod = self._seen.pods.get(run.name)
-        due = gives_up_at(pod, self._grace_seconds) if pod is not None and pod.live else None
+        pod = self._view.runs.pods.get(run.name)
+        due = gives_up_at(pod, self._view.terms.startup_grace_seconds) if pod is not None and pod.live else None
         if pod is None or due is None:
             return
         if due > self._now:
             self.wakes.append(due)
-        elif pod.uid not in self._seen.report.abandoned:
+        elif pod.uid not in self._view.runs.report.abandoned:
             self.abandoned.append(pod)
 
     def _note_lost(self, run: Run) -> None:
-        pod = self._seen.pods.get(run.name)
+        pod = self._view.runs.pods.get(run.name)
         if pod is None or not pod.live or pod.asked_to_stop_at is None:
             return
-        if lostnodes.node_of(pod, self._nodes) is not None:
+        if lostnodes.node_of(pod, self._view.nodes) is not None:
             self.lost.append(pod)
         self.wakes.append(self._now + lostnodes.LOOK_SECONDS)
 
     def _not_started(self, pod: Pod | None) -> Outcome | None:
         """The end of a run whose pod was deleted since it could not be started in time."""
-        abandoned = self._seen.report.abandoned.get(pod.uid) if pod is not None else None
+        abandoned = self._view.runs.report.abandoned.get(pod.uid) if pod is not None else None
         return not_started(abandoned) if abandoned is not None else None
 
     def interruptions(self, before: int) -> int:
@@ -247,8 +223,8 @@ class IndexRuns:
         for index, chain in self.chains.items():
             last = chain[-1]
             shown += last.number - last.attempt
-            if index in self._before.failed and last.ended:
-                shown += of_run(last, self._seen.pods.get(last.name)).verdict is RunResult.INTERRUPTED
+            if index in self._view.before.failed and last.ended:
+                shown += of_run(last, self._view.runs.pods.get(last.name)).verdict is RunResult.INTERRUPTED
         return max(before + lost, shown)
 
 

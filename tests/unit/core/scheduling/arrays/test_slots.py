@@ -2,9 +2,9 @@
 
 import pytest
 
-from batchyard.core.model.array import ArrayGrant, IndexedJob, IndexRun
+from batchyard.core.model.array import ArrayDemand, ArrayGrant, IndexedJob, IndexRun
 from batchyard.core.model.indexset import IndexSet
-from batchyard.core.scheduling.arrays.slots import ACKNOWLEDGE_SECONDS, acknowledged, outstanding, settling
+from batchyard.core.scheduling.arrays.slots import ACKNOWLEDGE_SECONDS, acknowledged, granted, outstanding, settling
 from unit.samples import NOW, make_run
 
 GRANT = ArrayGrant(slots=3, parallelism=5, retries=(IndexRun(0, 2, 2), IndexRun(1, 2, 2)))
@@ -38,3 +38,10 @@ def test_it_is_not_waited_for_without_end() -> None:
     assert not settling(RAISED, NOW, NOW + ACKNOWLEDGE_SECONDS)
     assert not settling(RAISED, None, NOW)
     assert not settling(RAISED._replace(active=5), NOW, NOW)
+
+
+def test_retries_are_granted_before_slots() -> None:
+    demand = ArrayDemand(3, (IndexRun(4, 2, 2),), "pool")
+    assert granted(demand, RAISED, 0) == ArrayGrant(0, 5, demand.retries)
+    assert granted(demand, RAISED, 2) == ArrayGrant(2, 7, demand.retries)
+    assert granted(ArrayDemand(slots=9), None, 3) == ArrayGrant(4, 4)
