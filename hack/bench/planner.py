@@ -122,7 +122,7 @@ def _few_changes(shape: Shape) -> tuple[Row, Throughput]:
 
 
 def _full(shape: Shape) -> list[Row]:
-    """Passes that look at each of 100,000 jobs: all start at once, or all are told their place behind the others."""
+    """Passes that look at each of 100,000 jobs: all start at once, or all are told their position behind the others."""
     roomy = Operator(100_000, shape.queues, shape.shares)
     reading = _milliseconds(lambda: roomy.settle(roomy.submit(100_000)), times_each=1)
     starting = _milliseconds(lambda: roomy.place([]))
@@ -133,7 +133,7 @@ def _full(shape: Shape) -> list[Row]:
     assert len(full.place(keys).statuses) == 100_000
     return [
         Row("100,000 wait, all start", shape.name, f"{starting:,.0f} ms", starting, 1000),
-        Row("100,000 wait, all are told their place", shape.name, f"{telling:,.0f} ms", telling, 1000),
+        Row("100,000 wait, all are told their position", shape.name, f"{telling:,.0f} ms", telling, 1000),
         Row("100,000 come (references, templates)", shape.name, f"{reading:,.0f} ms", reading),
     ]
 

@@ -153,8 +153,8 @@ class World:
         if name in self.arrays:
             array = self.arrays[name]
             array.ends.sort()
-            array.leaving += [self.now + GRACE] * displacement.places
-            del array.ends[len(array.ends) - displacement.places :]
+            array.leaving += [self.now + GRACE] * displacement.slots
+            del array.ends[len(array.ends) - displacement.slots :]
             return
         self.singles[name].leaves = self.now + self.singles[name].grace
         self.singles[name].displaced_by.append(by)

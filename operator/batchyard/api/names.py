@@ -35,7 +35,7 @@ NODE: Final = f"{GROUP}/node-index"
 ARRAY: Final = f"{GROUP}/array"
 INDEX: Final = f"{GROUP}/array-index"
 # Annotations of Kubernetes Jobs: the attempt that the run belongs to, the share that it counts for, what each of its
-# places asks for, and what it holds of consumable resources; of multi-node jobs what all nodes ask for together and,
+# slots asks for, and what it holds of consumable resources; of multi-node jobs what all nodes ask for together and,
 # where it is not the main node's, the uid of the main node's Job. The terms are what the run was granted with,
 # by which its end is judged. The mark proves that all of it is true.
 ATTEMPT: Final = f"{GROUP}/attempt"

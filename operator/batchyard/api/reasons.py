@@ -27,7 +27,7 @@ class Reason(StrEnum):
     SHARE_IDENTIFIER_MISSING = "ShareIdentifierMissing"
     SHARE_IDENTIFIER_NOT_ALLOWED = "ShareIdentifierNotAllowed"
 
-    # Runnable: nothing is missing but a place to run.
+    # Runnable: nothing is missing but a slot to run in.
     WAITING_IN_QUEUE = "WaitingInQueue"
     INSUFFICIENT_CAPACITY = "InsufficientCapacity"
     WAITING_FOR_HIGHER_PRIORITY = "WaitingForHigherPriority"
@@ -114,7 +114,7 @@ DOCUMENTATION: Mapping[str, str] = {
     Reason.SUSPENDED: "Held by `spec.suspend`; it is queued again once that is false.",
     Reason.STOPPING: "To be ended by `spec.stop`; it fails as soon as nothing of it runs any more.",
     Reason.CREATING_POD: "The Kubernetes Job exists, its pod does not yet.",
-    Reason.UNSCHEDULABLE: "The Kubernetes scheduler finds no node for the pod; in the end the place is taken back.",
+    Reason.UNSCHEDULABLE: "The Kubernetes scheduler finds no node for the pod; in the end the slot is taken back.",
     Reason.STARTING_CONTAINER: "The pod has a node; images are pulled and containers created.",
     Reason.CONTAINER_RUNNING: "The container runs.",
     Reason.NODE_LOST: "The pod was asked to stop, and its node is not heard from; the message says what can be done.",

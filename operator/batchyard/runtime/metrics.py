@@ -92,7 +92,7 @@ def gauges(
     yield GaugeMetricFamily("batchyard_backlog_jobs", "Jobs that wait for capacity.", value=backlog)
     yield GaugeMetricFamily("batchyard_work_items", "Writes to the API server that are due.", value=work)
     yield GaugeMetricFamily("batchyard_leader", "1 while this process holds the lease.", value=int(leader))
-    restarts = "Indexes of arrays that had to begin anew: they were interrupted, or lost their place to others."
+    restarts = "Indexes of arrays that had to begin anew: they were interrupted, or lost their slot to others."
     yield CounterMetricFamily("batchyard_index_restarts", restarts, value=index_restarts)
     for name, amounts, text in (
         ("batchyard_environment_used", used, "Requests of running jobs (milli-vCPU, bytes, counts)."),

@@ -18,7 +18,7 @@ from batchyard.api.quantities import parse_bytes
 from batchyard.simulator.submission import LeftOut, Submission, parallel
 
 _FIELDS = 18
-# Places in a line, from 0; the format counts from 1.
+# Positions in a line, from 0; the format counts from 1.
 _SUBMITTED, _RAN, _PROCESSORS, _MEMORY = 1, 3, 4, 6
 _WANTED_PROCESSORS, _WANTED_SECONDS, _WANTED_MEMORY = 7, 8, 9
 _USER, _GROUP, _QUEUE = 11, 12, 14

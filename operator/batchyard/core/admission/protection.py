@@ -2,7 +2,7 @@
 
 Pods of kube-system and of the operator's own namespace can use service accounts that may do anything: a right on
 BatchJobs alone must not lead to these. What runs there already, since it was started before, goes on to its end, an
-array in the places that it has.
+array in the slots that it has.
 """
 
 from dataclasses import dataclass

@@ -34,7 +34,7 @@ RESOLUTION_SECONDS = 1.0
 """Ends within this time are taken together."""
 
 _MAX_STEPS = 100
-"""In how many steps an array that gives way is thought to give its places back."""
+"""In how many steps an array that gives way is thought to give its slots back."""
 
 _FOR_ROOM = frozenset({Reason.INSUFFICIENT_CAPACITY, Reason.WAITING_FOR_HIGHER_PRIORITY})
 
@@ -52,7 +52,7 @@ class _Waiting:
     indexes: int = 0
     """Of an array: how many have yet to end."""
     slots: int = 1
-    """How many places it asks for."""
+    """How many slots it asks for."""
     told: bool = True
     until: float | None = None
     """Of an array that has begun: when none of its indexes waits any more."""

@@ -1,6 +1,6 @@
-"""What a job behind others in its queue (or its share of one) says of its place there, and when that is said anew.
+"""What a job behind others in its queue (or its share of one) says of its position there, and when that is said anew.
 
-A place is a reading, so the message carries its time; it is renewed when it has changed enough to matter (halved, or
+A position is a reading, so the message carries its time; it is renewed when it has changed enough to matter (halved, or
 among the first ten), which keeps the number of writes of a waiting job logarithmic in the length of its queue. The
 estimate of its start goes along; for its own sake it is told seldom, and only when it has changed by much.
 """
@@ -60,7 +60,7 @@ def _clock(now: float) -> str:
 
 
 def outdated(status: Status, position: int) -> bool:
-    """Whether what the status says of the place is not true any more.
+    """Whether what the status says of the position is not true any more.
 
     A job that was first says so until it starts, unless one that goes before it has come since.
     """
@@ -70,7 +70,7 @@ def outdated(status: Status, position: int) -> bool:
 
 
 def worth_renewing(shown: int | None, position: int) -> bool:
-    """Whether the place has changed enough since it was shown."""
+    """Whether the position has changed enough since it was shown."""
     if shown is None:
         return True
     return position != shown and (position <= _EXACT_UP_TO or position * 2 <= shown or position > shown * 2)
@@ -105,7 +105,7 @@ def renewals(
     estimates: Mapping[Key, float] = _NO_ESTIMATES,
     told_at: Mapping[Key, float] = _NO_ESTIMATES,
 ) -> dict[Key, Status]:
-    """Statuses of the waiting jobs whose shown place or estimate is out of date, at most `limit`, front first.
+    """Statuses of the waiting jobs whose shown position or estimate is out of date, at most `limit`, front first.
 
     `told_at` says when those that were told an estimate were.
     """

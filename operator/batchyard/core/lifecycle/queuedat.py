@@ -1,8 +1,8 @@
-"""From when the place of a job in its queue counts: its submission, unless it could not have been queued then.
+"""From when the position of a job in its queue counts: its submission, unless it could not have been queued then.
 
 A job that was held, or that named what did not exist, would go before all that have come since when it is released; so
-its place counts from then. That of a job that depends on others is never before theirs, else a job that is held could
-keep a place by another one that waits for it.
+its position counts from then. That of a job that depends on others is never before theirs, else one that is held could
+keep a position by another one that waits for it.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ TOGETHER_SECONDS = 10.0
 
 
 def released(job: BatchJob, before: Status, after: Status, now: float) -> Status:
-    """Have the place of a job count from now that had to be released, or lacked something of its own, until now.
+    """Have the position of a job count from now that had to be released, or lacked something of its own, until now.
 
     From the end of this second: submissions are told apart by seconds, and so is this by the next operator.
     """
@@ -42,7 +42,7 @@ def released(job: BatchJob, before: Status, after: Status, now: float) -> Status
 
 
 def behind(job: BatchJob, status: Status, others: Iterable[tuple[BatchJob, Status]]) -> Status:
-    """Have the place of a job not count from before those of the jobs that it depends on."""
+    """Have the position of a job not count from before those of the jobs that it depends on."""
     latest = max((_counts_from(*other) for other in others), default=0.0)
     return status._replace(queued_at=latest) if latest > _counts_from(job, status) else status
 

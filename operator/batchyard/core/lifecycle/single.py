@@ -228,7 +228,7 @@ def _how_it_runs(pod: Pod) -> str:
 
 
 def _held_up(status: Status, run: Run, pod: Pod | None, holdup: takeback.Holdup, seen: _Observation) -> Progress:
-    """What keeps a run from starting is borne for a while; then its place is taken back."""
+    """What keeps a run from starting is borne for a while; then its slot is taken back."""
     if holdup.due <= seen.now:
         return Progress(attempts.closed(status, holdup.outcome(), run, pod, seen.terms))
     status = attempts.with_pod(status, pod) if pod else status

@@ -1,4 +1,4 @@
-"""When a run gives its place back because its pod is not made, or finds no node; and when it is tried again.
+"""When a run gives its slot back because its pod is not made, or finds no node; and when it is tried again.
 
 Nothing of such a run has run, so it costs no attempt. It is tried again after a wait that grows with the runs taken
 back in a row, which the job's attempts tell, and behind the jobs that came before that moment: else few of its kind
@@ -16,7 +16,7 @@ from batchyard.core.model.run import Pod, Refusal, Run
 from batchyard.core.model.status import TAKEN_BACK, Attempt
 
 PROMPT_SECONDS = 5.0
-"""How long a run whose pod the API server refuses keeps its place: for what is over in a moment, as a quota may be."""
+"""How long a run whose pod the API server refuses keeps its slot: for what is over in a moment, as a quota may be."""
 
 LOOK_SECONDS = 5.0
 """How often it is asked why a run has no pod, as long as nobody has said it."""
@@ -25,14 +25,14 @@ UNSEEN_SECONDS = 30.0
 """How long the Job controller may take to look at a Job, before it is asked why there is no pod."""
 
 LONGEST_UNSEEN_SECONDS = 300.0
-"""How long a run keeps its place at least whose Job the Job controller has not looked at: it may only be slow."""
+"""How long a run keeps its slot at least whose Job the Job controller has not looked at: it may only be slow."""
 
 FIRST_WAIT_SECONDS = 10.0
 
 
 @dataclass(slots=True, frozen=True)
 class Patience:
-    """How long a run may keep its place without running."""
+    """How long a run may keep its slot without running."""
 
     grace_seconds: float
     """The definition's `startupGraceSeconds`."""
@@ -40,7 +40,7 @@ class Patience:
 
 
 def patience(grace_seconds: float, environment: Environment | None) -> Patience:
-    """Return how long a job's run, which was granted with this grace time, may keep its place."""
+    """Return how long a job's run, which was granted with this grace time, may keep its slot."""
     seconds = environment.unschedulable_seconds if environment is not None else UNSCHEDULABLE_SECONDS
     return Patience(grace_seconds, seconds)
 
@@ -131,7 +131,7 @@ def again(attempts: Iterable[Attempt], job_uid: str, outcome: Outcome, now: floa
     attempts = list(attempts)
     in_a_row = next((n for n, each in enumerate(reversed(attempts)) if each.reason not in TAKEN_BACK), len(attempts))
     wait = wait_seconds(in_a_row, chance_of(job_uid, attempts[-1].run))
-    message = f"{outcome.message} (run {attempts[-1].run} gave its place back; next try in {round(wait):g} s)"
+    message = f"{outcome.message} (run {attempts[-1].run} gave its slot back; next try in {round(wait):g} s)"
     return Retry(now + wait, outcome.reason, message)
 
 

@@ -27,14 +27,14 @@ TRANSITIONS: Mapping[JobState, Mapping[JobState, str]] = {
     },
     JobState.RUNNABLE: {
         JobState.PENDING: "Something that it refers to has gone.",
-        JobState.STARTING: "It has a place, and its Kubernetes Job was created.",
+        JobState.STARTING: "It has a slot, and its Kubernetes Job was created.",
         JobState.RUNNING: "Indexes of the array run.",
         JobState.FAILED: "It has waited for too long, its Kubernetes Job can never be created, or it is cancelled or "
         "terminated.",
     },
     JobState.STARTING: {
         JobState.RUNNING: "The main container has started; of an array, an index.",
-        JobState.RUNNABLE: "An attempt has failed and another one follows, it was interrupted, or gave its place back.",
+        JobState.RUNNABLE: "An attempt has failed and another one follows, it was interrupted, or gave its slot back.",
         JobState.SUCCEEDED: "It ended so fast that nobody saw it run.",
         JobState.FAILED: "The last attempt has failed, or it was terminated.",
     },
@@ -71,7 +71,7 @@ def to_runnable(
     estimated_start: float | None = None,
     waiting_since: WaitingSince | None = None,
 ) -> Status:
-    """Nothing of it runs, and it waits for a place: what is not told of that does not hold any more."""
+    """Nothing of it runs, and it waits for a slot: what is not told of that does not hold any more."""
     return status._replace(
         state=JobState.RUNNABLE,
         reason=reason,

@@ -92,7 +92,7 @@ class ArrayDemand:
 
     @property
     def total(self) -> int:
-        """How many places that is."""
+        """How many slots that is."""
         return self.slots + len(self.retries)
 
 
@@ -101,14 +101,14 @@ class ArrayGrant:
     """What an array has been granted: another parallelism of its Indexed Job, and runs of single indexes."""
 
     slots: int
-    """How many places its Indexed Job gets more."""
+    """How many slots its Indexed Job gets more."""
     parallelism: int
     """What that comes to: setting it again after a lost answer must mean the same."""
     retries: tuple[IndexRun, ...] = ()
 
     @property
     def count(self) -> int:
-        """How many places that is."""
+        """How many slots that is."""
         return self.slots + len(self.retries)
 
 
@@ -139,14 +139,14 @@ class ArrayStatus:
     """Those whose pods were stopped from outside as they ran: however they ended, they run again."""
     retries: int = 0
     restarts: int = 0
-    """How often a pod was deleted before its end, as the array lost places."""
+    """How often a pod was deleted before its end, as the array lost slots."""
     first_failures: tuple[FailedIndex, ...] = ()
     hold: str = ""
     """Why those that wait do not start, once others have."""
     lacking: bool = False
     """Whether that is because something it refers to is not there."""
     trouble: str = ""
-    """Why some that have a place do not start. Not stored: it is looked at again."""
+    """Why some that have a slot do not start. Not stored: it is looked at again."""
     lost: str = ""
     """Why some that were asked to stop do not end. Not stored, either."""
     chosen: IndexSet | None = None

@@ -68,7 +68,7 @@ class Resolved:
     priority: int = 0
     """Order inside its share; means nothing in a queue without fair share."""
     consumables: Mapping[str, int] = field(default_factory=dict)
-    """What each of its places takes of consumable resources."""
+    """What each of its slots takes of consumable resources."""
     definition_uid: str = ""
     digest: str = ""
     """Of the content of the revision."""

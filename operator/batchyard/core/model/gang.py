@@ -34,7 +34,7 @@ class Gang:
 
     @property
     def shape(self) -> tuple[tuple[int, tuple[tuple[str, int], ...]], ...]:
-        """How many nodes ask for what: gangs of the same shape fit in the same places."""
+        """How many nodes ask for what: gangs of the same shape fit into the same environments."""
         return tuple((len(group.nodes), tuple(sorted(group.request.items()))) for group in self.groups)
 
     def group(self, node: int) -> NodeGroup:

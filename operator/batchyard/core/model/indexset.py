@@ -55,8 +55,8 @@ class IndexSet:
             yield from range(first, last + 1)
 
     def __contains__(self, index: int) -> bool:
-        place = bisect_right(self.ranges, index, key=lambda each: each[0])
-        return place > 0 and index <= self.ranges[place - 1][1]
+        position = bisect_right(self.ranges, index, key=lambda each: each[0])
+        return position > 0 and index <= self.ranges[position - 1][1]
 
     def __or__(self, other: Self) -> Self:
         return type(self)(_merged((*self.ranges, *other.ranges))) if other.ranges else self

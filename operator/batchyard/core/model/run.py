@@ -67,7 +67,7 @@ class Run(NamedTuple):
     """Of a multi-node job's other nodes: the uid of the main node's Job, which is the run that they belong to."""
     share: str = ""
     consumables: Mapping[str, int] = NOTHING
-    """What it takes of consumable resources; of an array each of its places."""
+    """What it takes of consumable resources; of an array each of its slots."""
     indexed: IndexedJob | None = None
     """Of an array: what its Indexed Job shows. `request` is that of one pod."""
     index: int | None = None  # type: ignore[assignment]  # hides tuple.index

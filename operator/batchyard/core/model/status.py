@@ -14,7 +14,7 @@ BEFORE_THE_QUEUE = frozenset({JobState.SUBMITTED, JobState.PENDING})
 WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 """Before a run of a job, and between two of them."""
 TAKEN_BACK = frozenset({Reason.CREATE_FAILED, Reason.UNSCHEDULABLE})
-"""Reasons of attempts that gave their place back before anything of them had run."""
+"""Reasons of attempts that gave their slot back before anything of them had run."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -81,7 +81,7 @@ class Status(NamedTuple):
     stalled: bool = False
     not_before: float | None = None
     queued_at: float | None = None
-    """From when its place in the queue counts, where it could not have been queued as it was submitted."""
+    """From when its position in the queue counts, where it could not have been queued as it was submitted."""
     dependencies: tuple[EndedDependency, ...] = ()
     array: ArrayStatus | None = None
     waiting_since: WaitingSince | None = None
@@ -90,13 +90,13 @@ class Status(NamedTuple):
 
     @property
     def given_back_at(self) -> float | None:
-        """When a job gave a place back, that has: its turn is that of one submitted then."""
+        """When a job gave a slot back, that has: its turn is that of one submitted then."""
         if self.attempts and self.attempts[-1].reason in TAKEN_BACK:
             return self.attempts[-1].stopped_at
         return self.not_before if self.refusals else None
 
     @property
     def queued_since(self) -> float | None:
-        """From when its place in the queue counts, where that is not its submission."""
+        """From when its position in the queue counts, where that is not its submission."""
         times = [each for each in (self.given_back_at, self.queued_at) if each is not None]
         return max(times, default=None)

@@ -52,7 +52,7 @@ def admitted(snapshot: Snapshot, job: BatchJob, status: Status, cycle: str, now:
 
 
 def _held_back(job: BatchJob, snapshot: Snapshot) -> Pending | None:
-    """Why an array that has begun gets no further places of its queue, if that is so."""
+    """Why an array that has begun gets no further slots of its queue, if that is so."""
     refusal = references.refused_by_queue(job, snapshot) if job.array is not None else None
     return Pending(refusal.reason, refusal.message) if refusal is not None else None
 
@@ -74,7 +74,7 @@ def _depended(
 
 
 def _ready(job: BatchJob, status: Status, resolved: Resolved) -> Status:
-    """The status of a job that waits for nothing but a place; of one that waited for that before, almost the same."""
+    """The status of a job that waits for nothing but a slot; of one that waited for that before, almost the same."""
     marked, message = _marked(status, resolved), ""
     replaced = bool(status.digest) and status.digest != resolved.digest
     if replaced:

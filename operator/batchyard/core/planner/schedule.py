@@ -29,8 +29,8 @@ from batchyard.core.scheduling.snapshot import Snapshot
 def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collection[Stage] = ()) -> Placed:
     """Hand free capacity out and say why the others wait.
 
-    `fresh` are the jobs that came into the backlog since the last pass: they are told their place once, here;
-    the places of the others are renewed now and then (`insight.queueposition`). Stages in `resting` are left out.
+    `fresh` are the jobs that came into the backlog since the last pass: they are told their position once, here;
+    the positions of the others are renewed now and then (`insight.queueposition`). Stages in `resting` are left out.
     """
     this_pass = SchedulingPass(snapshot, now)
     # 1. Whose turn it is starts, 2. others make room for those who may displace them, 3. arrays for those who go first,
@@ -99,7 +99,7 @@ def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
 
 
 def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[[Key], int]:
-    """Places in the share queues once the jobs that start in this pass have left them."""
+    """Positions in the share queues once the jobs that start in this pass have left them."""
 
     @cache
     def left() -> Mapping[tuple[str, str], list[int]]:
@@ -117,7 +117,7 @@ def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[
 
 
 def _held(status: Status, hold: Hold, position: int, now: float) -> Status:
-    """The status of a job that was looked at in vain. A place that has hardly changed is no reason to write it anew."""
+    """The status of a job that was looked at in vain. One that has hardly moved is not written anew."""
     moved = status.reason != hold.reason or worth_renewing(status.queue_position, position)
     queue_position = position if moved else status.queue_position
     return to_runnable(

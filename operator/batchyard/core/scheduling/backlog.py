@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from batchyard.core.model.job import BatchJob, Key
 
 Entry = tuple[int, float, float, str, str]
-"""What a share queue is sorted by: priority (negated), from when its place counts, creation time, namespace, name."""
+"""What a share queue is sorted by: priority (negated), from when it is queued, creation time, namespace, name."""
 
 
 def entry_of(job: BatchJob, priority: int, since: float | None = None) -> Entry:
     """First come, first served; namespace and name break ties of the API server's one-second creation times.
 
-    A job whose place counts from a later time `since` goes by that, and among those of the same time by its creation.
+    A job that is queued from a later time `since` goes by that, and among those of the same time by its creation.
     A priority orders jobs of one share only, so it means nothing to a job that has none.
     """
     return (-priority if job.share else 0, max(job.created, since or 0.0), job.created, *job.key)
@@ -95,7 +95,7 @@ class Backlog:
         return sum(map(len, self.share_queues(name).values()))
 
     def position(self, key: Key) -> int:
-        """Place in its share queue, from 1 for the first. Raises KeyError when the job does not wait."""
+        """Position in its share queue, from 1 for the first. Raises KeyError when the job does not wait."""
         queue, share, entry = self._entries[key]
         return bisect_left(self._queues[queue][share], entry) + 1
 

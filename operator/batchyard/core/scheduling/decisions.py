@@ -17,7 +17,7 @@ class Placement:
     key: Key
     environment: str
     request: Resources
-    """What it takes there; of an array each of its places."""
+    """What it takes there; of an array each of its slots."""
     run: int = 1
     attempt: int = 1
     """The run to create, decided once: creating it again after a lost answer must mean the same run."""
@@ -58,6 +58,6 @@ class Preemption:
     """A run that is to make room for a job of higher priority."""
 
     run: Run
-    places: int
-    """How many places; more than one only of an array."""
+    slots: int
+    """How many slots; more than one only of an array."""
     by: Key

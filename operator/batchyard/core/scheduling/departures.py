@@ -20,8 +20,8 @@ def leaving(snapshot: Snapshot, charge: Charge) -> Resources:
         return charge.amount if is_leaving(snapshot, run) else {}
     one = with_pods(run.request)
     staying = 0 if run.deleting else run.slots * one["pods"]
-    places = charge.amount["pods"] - staying + snapshot.being_preempted.get(name_of(run), 0)
-    return times(one, places) if places > 0 else {}
+    slots = charge.amount["pods"] - staying + snapshot.being_preempted.get(name_of(run), 0)
+    return times(one, slots) if slots > 0 else {}
 
 
 def is_leaving(snapshot: Snapshot, run: Run) -> bool:

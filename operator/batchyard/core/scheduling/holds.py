@@ -14,7 +14,7 @@ from batchyard.core.scheduling.limits import LimitViolation
 
 
 def bound_to(environment: str) -> Hold:
-    """Why an array that has begun gets no further places."""
+    """Why an array that has begun gets no further slots."""
     message = f"environment {environment}, in which the array runs, is disabled or does not exist"
     return Hold(Reason.COMPUTE_ENVIRONMENT_DISABLED, message)
 

@@ -105,7 +105,7 @@ class _Room:
 def place_all(this_pass: SchedulingPass) -> Iterator[tuple[Key, Placement | Hold]]:
     """Decide for each job that the pass has to look at; the jobs behind a closed queue are not looked at.
 
-    An array comes up once for each place that it is granted, and once more if it does not get all that it asks for.
+    An array comes up once for each slot that it is granted, and once more if it does not get all that it asks for.
     """
     snapshot, limits, room = this_pass.snapshot, this_pass.limits, _Room(this_pass)
     environments = snapshot.environments

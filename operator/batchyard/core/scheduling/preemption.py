@@ -25,7 +25,7 @@ from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
 
 AT_ONCE = 100
-"""How many places one pass takes from others at most."""
+"""How many slots one pass takes from others at most."""
 
 
 def preempt(this_pass: SchedulingPass) -> None:
@@ -52,12 +52,12 @@ def _fronts(this_pass: SchedulingPass) -> dict[str, tuple[str, ...]]:
 
 @dataclass(slots=True)
 class _Victim:
-    """Something that may be displaced: a run, or the places of an Indexed Job."""
+    """Something that may be displaced: a run, or the slots of an Indexed Job."""
 
     run: Run
     request: Resources
-    """Of a run all of it, of an array one place."""
-    places: int
+    """Of a run all of it, of an array one slot."""
+    slots: int
     priority: int
     started_at: float
     taken: int = 0
@@ -130,7 +130,7 @@ class _Room:
         amount, minimum = with_pods(self._snapshot.resolved[key].request), queue.preempts_after or 0
         for name in self._able(key, environments):
             ends = [
-                (max(victim.started_at + minimum, self._now), times(victim.request, victim.places - victim.taken))
+                (max(victim.started_at + minimum, self._now), times(victim.request, victim.slots - victim.taken))
                 for victim in self._candidates(name)
                 if victim.priority < queue.priority
             ]
@@ -138,7 +138,7 @@ class _Room:
                 self._awaited[name] = Promise(reservation.at, beside(amount, self._free(name)), {key})
 
     def _make_room(self, queue: Queue, key: Key, environments: tuple[str, ...]) -> str | None:
-        """Have room for one place of a job; returns in which environment."""
+        """Have room for one slot of a job; returns in which environment."""
         amount = with_pods(self._snapshot.resolved[key].request)
         able = self._able(key, environments)
         for name in able:
@@ -162,12 +162,12 @@ class _Room:
         return [name for name in environments if name in pools and pools[name].could_hold(job.request, job.gang)]
 
     def _choose(self, queue: Queue, amount: Resources, environment: str) -> list[_Victim]:
-        """The places to be taken, so that the amount fits; none if all of them would not be enough."""
+        """The slots to be taken, so that the amount fits; none if all of them would not be enough."""
         room, chosen = self._free(environment), list[_Victim]()
         for victim in self._candidates(environment):
             if victim.priority >= queue.priority or not self._has_run(victim, queue):
                 continue
-            for _ in range(victim.places - victim.taken):
+            for _ in range(victim.slots - victim.taken):
                 lacking = shortfall(amount, room)
                 if not lacking or not lacking.keys() & {name for name, each in victim.request.items() if each > 0}:
                     break
@@ -218,9 +218,9 @@ def _victim(snapshot: Snapshot, charge: Charge, now: float) -> _Victim | None:
     if run.indexed is not None:
         if settling(run, snapshot.raised.get(run.owner), now):
             return None
-        places = run.slots - snapshot.being_preempted.get(name_of(run), 0)
+        slots = run.slots - snapshot.being_preempted.get(name_of(run), 0)
         started_at = now if run.started_at is None else run.started_at
-        return _Victim(run, with_pods(run.request), places, queue.priority, started_at) if places > 0 else None
+        return _Victim(run, with_pods(run.request), slots, queue.priority, started_at) if slots > 0 else None
     pod = runs.pods.get(run.name)
     if pod is None or not pod.live or is_leaving(snapshot, run):
         return None

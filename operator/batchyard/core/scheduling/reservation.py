@@ -18,7 +18,7 @@ from batchyard.core.scheduling.ledger import Charge
 from batchyard.core.scheduling.snapshot import Snapshot
 
 PLACING_SECONDS = 60.0
-"""Within which a node takes a pod that was granted a place. Its time limit counts from that moment on."""
+"""Within which a node takes a pod that was granted a slot. Its time limit counts from that moment on."""
 
 KUBERNETES_GRACE_SECONDS = 30
 """How long a pod that does not say so may take to stop."""

@@ -31,14 +31,14 @@ class SchedulingPass:
         """What is left beside capacity; granted placements are charged."""
         self.queues: list[Queue] = scheduling_order(snapshot.queues.values())
         self.placements: dict[Key, Placement] = {}
-        """Who starts, with all places of an array in one."""
+        """Who starts, with all slots of an array in one."""
         self.holds: list[tuple[Key, Hold]] = []
         """Who was looked at by placement and does not start, in the order of the turns."""
         self.preemptions: list[Preemption] = []
         self.served: set[Key] = set()
         """The waiting jobs for which preemption makes room, or room is coming already."""
         self.unserved: set[Key] = set()
-        """Those for which there was none to make; an array may be both, as it asks for many places."""
+        """Those for which there was none to make; an array may be both, as it asks for many slots."""
         self.promises: dict[str, Promise] = {}
         """What is kept for those who have room made for them, by environment."""
         self.reclaims: set[Key] = set()

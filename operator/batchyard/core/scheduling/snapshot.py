@@ -60,11 +60,11 @@ class Snapshot:
     arrays: Mapping[Key, Run] = field(default_factory=dict)
     """The Indexed Jobs that have not ended, by the array."""
     raised: Mapping[Key, float] = field(default_factory=dict)
-    """When arrays were last given places that the status of their Indexed Job does not account for yet."""
+    """When arrays were last given slots that the status of their Indexed Job does not account for yet."""
     templates: Templates = field(default_factory=Templates)
     """What revisions come to; the same whether it was asked before or not."""
     being_preempted: Mapping[Key, int] = field(default_factory=dict)
-    """Places that Kubernetes Jobs, by namespace and name, are just being told to give up."""
+    """Slots that Kubernetes Jobs, by namespace and name, are just being told to give up."""
     faults: Mapping[Key, str] = field(default_factory=dict)
     """Of jobs that a pass cannot digest: what is wrong with them."""
     nodes: Mapping[str, Node] = field(default_factory=dict)

@@ -87,13 +87,13 @@ def rendered_request(request: Resources) -> str:
 
 
 def read_request(annotations: Mapping[str, str]) -> Resources | None:
-    """What each place of a run takes (of a multi-node job all nodes together); None where its Job does not tell."""
+    """What each slot of a run takes (of a multi-node job all nodes together); None where its Job does not tell."""
     text = annotations.get(names.GANG_REQUEST) or annotations.get(names.REQUEST)
     return json.loads(text) if text else None
 
 
 def read_consumables(annotations: Mapping[str, str]) -> dict[str, int]:
-    """What each place of a run takes of consumable resources, as its Job tells it."""
+    """What each slot of a run takes of consumable resources, as its Job tells it."""
     text = annotations.get(names.CONSUMABLES)
     return json.loads(text) if text else {}
 

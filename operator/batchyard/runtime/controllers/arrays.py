@@ -1,4 +1,4 @@
-"""What only arrays need of the API server: their Jobs, more places, and a look at pods that no informer follows.
+"""What only arrays need of the API server: their Jobs, more slots, and a look at pods that no informer follows.
 
 Like all writes, each may be repeated at any time: names are deterministic, and a parallelism is set to what was decided
 once, never raised by an amount.
@@ -80,14 +80,14 @@ class ArrayController:
     async def grow(
         self, job: BatchJob, shape: ArrayShape, resolved: Resolved, environment: Environment, grant: ArrayGrant
     ) -> None:
-        """Give an array the places that it was granted. Raises TemplateError as building a Job does."""
+        """Give an array the slots that it was granted. Raises TemplateError as building a Job does."""
         if grant.slots:
             main = self._main(job)
             if main is None:
                 body = build_indexed_job(job, resolved, shape, environment, grant.parallelism)
                 self._cache.put_run(await self._create(job, body))
             elif main.indexed is not None and main.indexed.parallelism < grant.parallelism:
-                # Never more than it has by now and was granted: it may have lost places since.
+                # Never more than it has by now and was granted: it may have lost slots since.
                 await self.set_parallelism(main, min(grant.parallelism, main.indexed.parallelism + grant.slots))
 
         async def start(run: IndexRun) -> None:
@@ -103,8 +103,8 @@ class ArrayController:
         change = {"metadata": {"uid": main.uid}, "spec": {"parallelism": parallelism}}
         self._cache.put_run(await self._api.patch(JOBS, main.name, change, main.owner[0]))
 
-    async def shrink(self, main: Run, places: int, minimum_seconds: int) -> bool:
-        """Take places from what runs; returns whether that was done.
+    async def shrink(self, main: Run, slots: int, minimum_seconds: int) -> bool:
+        """Take slots from what runs; returns whether that was done.
 
         The Job controller deletes what became ready last. So nothing is done while that has not run for so long.
         """
@@ -116,7 +116,7 @@ class ArrayController:
             newest = max((self._clock() if pod.started_at is None else pod.started_at for pod in pods), default=0.0)
             if self._clock() - newest < minimum_seconds:
                 return False
-        left = max(main.slots - places, 0)
+        left = max(main.slots - slots, 0)
         lost = max(sum(bool(pod.node_name) for pod in pods) - left, 0)  # those without a node go first
         self.shrunk[main.owner] += lost
         await self.set_parallelism(main, left)
@@ -124,7 +124,7 @@ class ArrayController:
         return True
 
     async def give_back(self, key: Key) -> Overdue | None:
-        """Take back the places of indexes that cannot start; returns what that was, if anything.
+        """Take back the slots of indexes that cannot start; returns what that was, if anything.
 
         The Job controller deletes pods without a node first.
         """
@@ -143,8 +143,8 @@ class ArrayController:
         terms = judged_by(cache.resolved.get(key), runs.of_array)
         patience = takeback.patience(terms.startup_grace_seconds, cache.catalogue.environments.get(name))
         taken = overdue(runs, pending, patience, self._clock())
-        if taken is not None and main is not None and main.indexed is not None and taken.places:
-            await self.set_parallelism(main, max(main.slots - taken.places, 0))
+        if taken is not None and main is not None and main.indexed is not None and taken.slots:
+            await self.set_parallelism(main, max(main.slots - taken.slots, 0))
             cache.note_refusal((key[0], main.name), main.uid, None)
         for run in taken.runs if taken is not None else ():
             with suppress(NotFound, Conflict):
@@ -153,7 +153,7 @@ class ArrayController:
         return taken
 
     def count_restarts(self, key: Key, uid: str, count: int) -> None:
-        """Enter that indexes of an array have lost their pods before they had ended, as it lost places."""
+        """Enter that indexes of an array have lost their pods before they had ended, as it lost slots."""
         job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
         if count and job is not None and job.uid == uid and status is not None and status.array is not None:
             array = replace(status.array, restarts=status.array.restarts + count)

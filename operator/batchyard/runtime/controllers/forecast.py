@@ -64,7 +64,7 @@ class Forecast:
     def renew(self, now: float) -> Iterable[Action]:
         """Tell some of the waiting jobs their position or estimate again, of which either has changed."""
         nobody: Mapping[Key, Status] = {}
-        renewed = self._containment.attempt(Stage.ESTIMATES, "places", partial(self._renewals, now), nobody)
+        renewed = self._containment.attempt(Stage.ESTIMATES, "positions", partial(self._renewals, now), nobody)
         for key, status in renewed.items():
             self._cache.set_status(key, status)
         return ()

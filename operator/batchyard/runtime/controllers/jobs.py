@@ -138,7 +138,7 @@ class BatchJobController:
         )
 
     async def _refused(self, placement: Placement, job: BatchJob, error: ApiError) -> None:
-        """Give the place back for what will not change at once; a fault that may be over in a moment is tried again."""
+        """Give the slot back for what will not change at once; a fault that may be over in a moment is tried again."""
         if not error.definite:
             self._faults[job.key] += 1
             if self._faults[job.key] < TRIES_AT_ONCE:
@@ -217,9 +217,9 @@ class BatchJobController:
         self._withdraw(placement)
 
     def _postpone(self, placement: Placement, message: str) -> None:
-        """Give the place back, so that others may have it, and try this job again after a back-off.
+        """Give the slot back, so that others may have it, and try this job again after a back-off.
 
-        Unless the place is not held any more: the job is gone, or its Kubernetes Job turned out to exist.
+        Unless the slot is not held any more: the job is gone, or its Kubernetes Job turned out to exist.
         """
         key = placement.key
         if self._cache.granted.get(key) is placement:
@@ -228,7 +228,7 @@ class BatchJobController:
         self._withdraw(placement)
 
     def _put_off(self, status: Status, message: str, wait: float) -> Status:
-        """Let a job ask for its place, or an array for further ones, no sooner than after so many seconds."""
+        """Let a job ask for its slot, or an array for further ones, no sooner than after so many seconds."""
         not_before = self._clock() + wait
         status = status._replace(refusals=status.refusals + 1)
         if arraystatus.has_started(status):

@@ -1,4 +1,4 @@
-"""Makes running work give up its place to a job of higher priority.
+"""Makes running work give up its slot to a job of higher priority.
 
 An array shrinks: its Job's parallelism is lowered, and the Job controller deletes the pods that became ready last,
 which costs their indexes nothing. Everything else is evicted, as by the drain of a node: a PodDisruptionBudget holds,
@@ -24,7 +24,7 @@ from batchyard.runtime.state.cache import Cache
 _log = logging.getLogger(__name__)
 
 PREEMPTED = "Preempted"
-"""Reason of the Event that names the job which takes the place."""
+"""Reason of the Event that names the job which takes the slot."""
 
 
 class PreemptionController:
@@ -65,10 +65,10 @@ class PreemptionController:
         try:
             if run.indexed is None:
                 gone = await self._evict(run)
-            elif gone := await self._arrays.shrink(run, wish.places, queue.preempts_after):
+            elif gone := await self._arrays.shrink(run, wish.slots, queue.preempts_after):
                 preemptions.forget(name)  # the answer has told the cache
         except ApiError as error:  # whatever it is, others can be chosen
-            _log.info("Kubernetes Job %s/%s keeps its place for now: %s", *name, error.message)
+            _log.info("Kubernetes Job %s/%s keeps its slot for now: %s", *name, error.message)
             gone = False
         if gone:
             preemptions.done(name)

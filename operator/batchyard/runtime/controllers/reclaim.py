@@ -1,9 +1,9 @@
-"""Lets arrays give places back without an index of theirs being killed.
+"""Lets arrays give slots back without an index of theirs being killed.
 
 The Job controller reacts to the end of a pod after a second, and to a change of the Job at once. So the pods of such an
 array are watched, and a moment after one has ended the parallelism is lowered to the number of those that are left: the
 controller finds nothing to replace, and nothing to delete. That moment is chosen with care. Nothing is lowered while
-places that were just given have no pods yet, while the watch shows fewer pods than the Job's status, before the
+slots that were just given have no pods yet, while the watch shows fewer pods than the Job's status, before the
 controller has heard of an end, or when it is about to make the next pod. Then the next end is waited for.
 """
 
@@ -32,10 +32,10 @@ from batchyard.runtime.loop.actions import Performers, ResizeArray
 from batchyard.runtime.state.cache import Cache
 
 HOMELESS_SECONDS = 10.0
-"""A pod that has no node for this long is not about to start: its place can be taken back."""
+"""A pod that has no node for this long is not about to start: its slot can be taken back."""
 
 HEARD_SECONDS = 0.3
-"""Within which the Job controller hears of the end of a pod. A place taken back before costs another pod its life.
+"""Within which the Job controller hears of the end of a pod. A slot taken back before costs another pod its life.
 
 A longer time would be worse: the write has to arrive before the controller acts, a second after the end, and an API
 server that is busy answers late."""
@@ -51,7 +51,7 @@ LATE_SECONDS = 30.0
 
 
 class ArrayReclaimer:
-    """The arrays that give places back, and the pods that each of them still needs."""
+    """The arrays that give slots back, and the pods that each of them still needs."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class ArrayReclaimer:
             return
         now = self._clock()
         if key in self._cache.granted or settling(run, self._cache.accounts.array_slots.raised.get(key), now):
-            return  # it is being given places, or they have no pods yet
+            return  # it is being given slots, or they have no pods yet
         if watch.unheard(now):
             self._changed(key)
         parallelism = watch.needed(run, run.indexed, now)
@@ -166,7 +166,7 @@ class _Watch:
         self._ends: dict[int, float] = {}
         """When indexes were seen to end, or to be told to."""
         self.lowered_at: float | None = None
-        """When the array was last told to do with fewer places."""
+        """When the array was last told to do with fewer slots."""
         self.uid = uid
         self._key = key
         self._changed = changed
@@ -183,11 +183,11 @@ class _Watch:
         self.task = asyncio.create_task(self._follow())
 
     def lowered_lately(self, now: float) -> bool:
-        """Whether pods may yet be stopped since the array has lost places."""
+        """Whether pods may yet be stopped since the array has lost slots."""
         return self.lowered_at is not None and is_recent(self.lowered_at, now, LATE_SECONDS)
 
     def needed(self, run: Run, shown: IndexedJob, now: float) -> int | None:
-        """How many places the pods take that run, or may be about to; None when that cannot be said now."""
+        """How many slots the pods take that run, or may be about to; None when that cannot be said now."""
         counted = shown.completed | shown.failed
         self._ends = {
             index: at

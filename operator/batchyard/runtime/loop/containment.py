@@ -123,7 +123,7 @@ class Containment:
     def unwritten(self, action: Action, error: Exception) -> bool:
         """Take in that something could not be written for no fault of the API server's; returns whether that is all.
 
-        A job whose Kubernetes Job cannot be built gives its place back, and is left out.
+        A job whose Kubernetes Job cannot be built gives its slot back, and is left out.
         """
         if not isinstance(action, CreateRun):
             self.report(Fault(Stage.WRITING, error))

@@ -32,7 +32,7 @@ class Preemptions:
     @property
     def slots(self) -> dict[Key, int]:
         """How many slots each victim is just being told to give up."""
-        return {name: each.places for name, each in self.ongoing.items()}
+        return {name: each.slots for name, each in self.ongoing.items()}
 
     def tidy(self, now: float, runs: Runs) -> None:
         """Forget what is over."""

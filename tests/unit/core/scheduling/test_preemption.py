@@ -82,7 +82,7 @@ def world(works: Iterable[Work], line: dict[str, int], *, cpu: int = 8, **fields
 
 def displaced(snapshot: Snapshot) -> dict[str, int]:
     """Places by the name of the job that loses them."""
-    return {each.run.owner[1]: each.places for each in place(snapshot, [], NOW).preemptions}
+    return {each.run.owner[1]: each.slots for each in place(snapshot, [], NOW).preemptions}
 
 
 def with_queue(queue: Queue) -> dict[str, Any]:

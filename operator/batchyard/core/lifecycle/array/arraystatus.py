@@ -36,7 +36,7 @@ def described(status: Status, array: ArrayStatus) -> Status:
 
 
 def on_hold(status: Status, why: str) -> Status:
-    """Return the status of an array that has started and gets no further place now."""
+    """Return the status of an array that has started and gets no further slot now."""
     if status.array is None or status.array.hold == why:
         return status
     return described(status, replace(status.array, hold=why))

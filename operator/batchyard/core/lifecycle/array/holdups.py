@@ -1,6 +1,6 @@
-"""What keeps indexes of an array from starting that have a place, and which places are to be given back for it.
+"""What keeps indexes of an array from starting that have a slot, and which slots are to be given back for it.
 
-A place is given back by lowering the parallelism of the Indexed Job by what lacks a pod or a node, and by deleting such
+A slot is given back by lowering the parallelism of the Indexed Job by what lacks a pod or a node, and by deleting such
 Jobs of single indexes. What runs goes on.
 """
 
@@ -17,10 +17,10 @@ from batchyard.core.model.run import Pod, PodReport, Run
 
 @dataclass(slots=True, frozen=True)
 class Overdue:
-    """The places that an array is to give back."""
+    """The slots that an array is to give back."""
 
     message: str
-    places: int = 0
+    slots: int = 0
     """Of its Indexed Job."""
     runs: tuple[Run, ...] = ()
     """Jobs of single indexes."""
@@ -38,27 +38,27 @@ def holdups(runs: JobRuns, live: Iterable[Run], patience: Patience) -> list[Hold
 
 
 def overdue(runs: JobRuns, pending: Iterable[Pod], patience: Patience, now: float) -> Overdue | None:
-    """Return the places to be given back now, of all `pending` pods of the Indexed Job; None where there are none."""
+    """Return the slots to be given back now, of all `pending` pods of the Indexed Job; None where there are none."""
     main = runs.indexed
     late = [
         (run, each)
         for run in runs.indexes.values()
         if (each := takeback.holdup(run, runs.pods.get(run.name), patience)) is not None and each.due <= now
     ]
-    words, places = [each.message for _, each in late], 0
+    words, slots = [each.message for _, each in late], 0
     if main is not None and not main.ended and not main.deleting:
         homeless = [each for pod in pending if (each := takeback.holdup(main, pod, patience)) is not None]
         gone = [each for each in homeless if each.due <= now]
         unmade = _unmade(main, NO_REPORT, patience)
         if unmade is not None and unmade.due <= now:
             gone.append(unmade)
-            places += takeback.lacking(main) - 1
-        places += len(gone)
+            slots += takeback.lacking(main) - 1
+        slots += len(gone)
         words = [each.message for each in gone] + words
     late_runs = tuple(run for run, _ in late)
-    if not places and not late_runs:
+    if not slots and not late_runs:
         return None
-    return Overdue(next(filter(None, words), "its pods are not made"), places, late_runs)
+    return Overdue(next(filter(None, words), "its pods are not made"), slots, late_runs)
 
 
 def _unmade(main: Run, report: PodReport, patience: Patience) -> Holdup | None:

@@ -25,7 +25,7 @@ class RunResult(StrEnum):
     INTERRUPTED = "Interrupted"
     TERMINATED = "Terminated"
     TAKEN_BACK = "TakenBack"
-    """It never got its pods, or no node for them: its place is given to others, and it costs nothing."""
+    """It never got its pods, or no node for them: its slot is given to others, and it costs nothing."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -42,7 +42,7 @@ class ArrayGrants:
         return sorted(enabled, key=lambda name: -room[name])
 
     def grant(self, key: Key, environment: str) -> bool:
-        """Note that one place was granted; returns whether the array asks for another."""
+        """Note that one slot was granted; returns whether the array asks for another."""
         demand = self._demands.get(key)
         if demand is None:
             return False

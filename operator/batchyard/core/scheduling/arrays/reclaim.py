@@ -1,8 +1,8 @@
-"""Which arrays are to give places back, one by one as their indexes end, because somebody else goes first.
+"""Which arrays are to give slots back, one by one as their indexes end, because somebody else goes first.
 
-The Job controller starts an array's next index as soon as one has ended, so an array would keep its places for good;
+The Job controller starts an array's next index as soon as one has ended, so an array would keep its slots for good;
 the runtime lowers the parallelism of those named here, never below what runs. Once nobody goes before it any more, an
-array asks for places again as it did at first.
+array asks for slots again as it did at first.
 
 What arrays give back is promised to the one that they make way for. They do so only where that can start by it: while
 others keep the rest of what it needs, an array would stop in vain.
@@ -40,7 +40,7 @@ class _Arrays:
         self._ledger = this_pass.ledger
         self._now = this_pass.now
         self._promises = this_pass.promises
-        self._order = {queue.name: place for place, queue in enumerate(this_pass.queues)}
+        self._order = {queue.name: position for position, queue in enumerate(this_pass.queues)}
         self._provided = this_pass.served - this_pass.unserved
         self._lacking: list[tuple[Key, Name]] = []
         self._fronts: defaultdict[str, list[Key]] = defaultdict(list)
@@ -163,7 +163,7 @@ def _entry(snapshot: Snapshot, job: BatchJob) -> Entry:
 
 
 def _has_had_less(snapshot: Snapshot, one: BatchJob, other: BatchJob, now: float) -> bool:
-    """Whether the share of one would get the place that the other's got last, were it given out again."""
+    """Whether the share of one would get the slot that the other's got last, were it given out again."""
     queue, usage = snapshot.queues.get(one.queue), snapshot.usage.get(one.queue)
     if queue is None or queue.fair_share is None or usage is None:
         return False

@@ -96,7 +96,7 @@ class FairShareOrder:
         self._share_queues[self._current] = iter(())
 
     def stay(self) -> None:
-        """Keep the job at the head of its share queue there: it is an array that asks for another place."""
+        """Keep the job at the head of its share queue there: it is an array that asks for another slot."""
         self._stays = True
 
     def may_use(self, environment: str, capacity: Resources, request: Resources) -> bool:
