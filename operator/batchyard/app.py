@@ -69,7 +69,7 @@ async def run(options: settings.Settings) -> str:
         MarkKey(api, options.namespace, secret_name(options.lease), secrets.token_bytes),
         clock=time.time,
         monotonic=time.monotonic,
-        sweep_seconds=options.sweep_seconds,
+        resync_seconds=options.resync_seconds,
         visibility=options.show_names,
         protection=Protection(options.namespace, frozenset(options.protected_namespaces)),
         stopped=stopped,

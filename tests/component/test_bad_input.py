@@ -45,7 +45,7 @@ def apply(cluster: Cluster, bad: Bad) -> str:
 
 
 @pytest.mark.parametrize("bad", [*BAD, *REFUSED], ids=lambda bad: f"{bad.kind}-{bad.id}")
-@in_cluster(sweep_seconds=1)
+@in_cluster(resync_seconds=1)
 async def test_a_bad_object_says_what_is_wrong_and_harms_nobody(cluster: Cluster, bad: Bad) -> None:
     furnish(cluster)
     await cluster.start_operator()
@@ -116,7 +116,7 @@ async def test_bad_objects_that_were_there_first_do_not_keep_the_operator_from_s
         {"jobDefinition": "transcode:latest"},
     ],
 )
-@in_cluster(sweep_seconds=5)
+@in_cluster(resync_seconds=5)
 async def test_a_status_that_cannot_be_read_stops_nobody(cluster: Cluster, status: dict[str, Any]) -> None:
     """As written by a newer version, or by hand."""
     furnish(cluster)

@@ -188,7 +188,7 @@ def words(cluster: Cluster, kind: Resource) -> Iterator[str]:
 
 
 @pytest.mark.timeout(OBJECTS)
-@in_cluster(sweep_seconds=30)
+@in_cluster(resync_seconds=30)
 async def test_no_object_ends_a_pass_or_holds_up_others(cluster: Cluster) -> None:
     furnish(cluster)
     cluster.store.validate(JOBS, kubernetes_takes)

@@ -1,4 +1,4 @@
-"""What watches miss is found by the sweep."""
+"""What watches miss is found by the resync."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +10,7 @@ from fakes.cluster import RESOURCES, Cluster, in_cluster
 from fakes.watches import handlers
 
 
-@in_cluster(sweep_seconds=60)
+@in_cluster(resync_seconds=60)
 async def test_a_job_deleted_unseen_is_forgotten_and_its_place_given_on(cluster: Cluster) -> None:
     cluster.furnish(cpu="1")
     process = await cluster.start_operator()
@@ -25,7 +25,7 @@ async def test_a_job_deleted_unseen_is_forgotten_and_its_place_given_on(cluster:
     assert len(process.operator.cache.backlog) == 0
 
 
-@in_cluster(sweep_seconds=60)
+@in_cluster(resync_seconds=60)
 async def test_everything_added_unseen_is_taken_in(cluster: Cluster) -> None:
     process = await cluster.start_operator()
     process.deafen()
@@ -37,7 +37,7 @@ async def test_everything_added_unseen_is_taken_in(cluster: Cluster) -> None:
     assert cluster.state() == ("Starting", "CreatingPod")
 
 
-@in_cluster(sweep_seconds=60)
+@in_cluster(resync_seconds=60)
 async def test_a_job_replaced_unseen_is_another_job(cluster: Cluster) -> None:
     cluster.furnish()
     process = await cluster.start_operator()
@@ -62,7 +62,7 @@ async def test_a_job_replaced_unseen_is_another_job(cluster: Cluster) -> None:
         ("ConsumableResource", "licence", ("Runnable", "ConsumableResourceNotFound")),
     ],
 )
-@in_cluster(sweep_seconds=60)
+@in_cluster(resync_seconds=60)
 async def test_what_jobs_refer_to_is_missed_when_it_is_gone(
     cluster: Cluster, kind: str, name: str, state: tuple[str, str]
 ) -> None:
@@ -77,7 +77,7 @@ async def test_what_jobs_refer_to_is_missed_when_it_is_gone(
     assert cluster.state() == state
 
 
-@in_cluster(sweep_seconds=60)
+@in_cluster(resync_seconds=60)
 async def test_a_change_of_spec_that_nobody_saw_counts(cluster: Cluster) -> None:
     cluster.furnish()
     process = await cluster.start_operator()
@@ -89,8 +89,8 @@ async def test_a_change_of_spec_that_nobody_saw_counts(cluster: Cluster) -> None
     assert cluster.state() == ("Runnable", "JobQueueDisabled")
 
 
-@in_cluster(sweep_seconds=60)
-async def test_a_sweep_that_fails_is_tried_again(cluster: Cluster) -> None:
+@in_cluster(resync_seconds=60)
+async def test_a_resync_that_fails_is_tried_again(cluster: Cluster) -> None:
     process = await cluster.start_operator()
     process.deafen()
     cluster.furnish()
@@ -103,8 +103,8 @@ async def test_a_sweep_that_fails_is_tried_again(cluster: Cluster) -> None:
     assert process.stopped == []
 
 
-@in_cluster(sweep_seconds=60)
-async def test_a_sweep_writes_nothing_by_itself(cluster: Cluster) -> None:
+@in_cluster(resync_seconds=60)
+async def test_a_resync_writes_nothing_by_itself(cluster: Cluster) -> None:
     cluster.furnish()
     process = await cluster.start_operator()
     cluster.submit()

@@ -20,10 +20,10 @@ def readings(process: Process) -> dict[tuple[str, str], float]:
 
 @pytest.mark.parametrize(
     ("path", "status", "text"),
-    [("/healthz", 503, "the feed is dead\n"), ("/readyz", 200, "ok\n"), ("/elsewhere", 404, None)],
+    [("/healthz", 503, "the informer is dead\n"), ("/readyz", 200, "ok\n"), ("/elsewhere", 404, None)],
 )
 async def test_probes_say_what_is_wrong(path: str, status: int, text: str | None) -> None:
-    web = WebServer(Metrics().registry, lambda: "the feed is dead", lambda: "")
+    web = WebServer(Metrics().registry, lambda: "the informer is dead", lambda: "")
     port = await web.start("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
@@ -100,7 +100,7 @@ async def test_gauges_show_the_moment(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_a_process_is_ready_once_it_has_seen_everything(cluster: Cluster) -> None:
-    process = Process(cluster.store, "slow", sweep_seconds=300, skew=0)
+    process = Process(cluster.store, "slow", resync_seconds=300, skew=0)
     process.api.lose_next("list", JOBS, after_effect=False)
     assert process.operator.ready() != ""
     await process.start()

@@ -25,7 +25,7 @@ class OperatorProcess:
         self._namespace = namespace
         self._command = [sys.executable, "-m", "batchyard", "--kubeconfig", str(cluster.kubeconfig)]
         self._command += ["--namespace", namespace, "--lease", LEASE, "--host", "127.0.0.1", "--port", "0"]
-        self._command += ["--sweep-seconds", "20"]
+        self._command += ["--resync-seconds", "20"]
         # Started dozens of times: compiled once, also where PYTHONDONTWRITEBYTECODE is set.
         self._environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(log.parents[1] / "compiled")}
         self._environment.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -112,7 +112,7 @@ class Process:
         store: Store,
         identity: str,
         *,
-        sweep_seconds: float,
+        resync_seconds: float,
         skew: float = 0.0,
         visibility: Visibility = Visibility.ALL,
         protection: Protection = NOTHING_PROTECTED,
@@ -133,7 +133,7 @@ class Process:
             MarkKey(self.api, "batchyard-system", "operator-marks", lambda count: b"k" * count),
             clock=lambda: START + loop.time() + self.skew,
             monotonic=loop.time,
-            sweep_seconds=sweep_seconds,
+            resync_seconds=resync_seconds,
             visibility=visibility,
             protection=protection,
             stopped=self.stopped.append,
@@ -170,12 +170,12 @@ class Process:
 class Cluster:
     """What surrounds the operator, and handles to move it."""
 
-    def __init__(self, *, graceful: bool = False, sweep_seconds: float = 300.0) -> None:
+    def __init__(self, *, graceful: bool = False, resync_seconds: float = 300.0) -> None:
         loop = asyncio.get_running_loop()
         self.store = Store(now=lambda: datetime.fromtimestamp(START + loop.time(), UTC))
         hold_to_name_rules(self.store)
         self.jobs = JobController(self.store, graceful=graceful)
-        self._sweep_seconds = sweep_seconds
+        self._resync_seconds = resync_seconds
         self.store.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
         self.processes: list[Process] = []
 
@@ -195,7 +195,7 @@ class Cluster:
         process = Process(
             self.store,
             f"operator-{len(self.processes) + 1}",
-            sweep_seconds=self._sweep_seconds,
+            resync_seconds=self._resync_seconds,
             skew=skew,
             visibility=visibility,
             protection=protection,

@@ -1,9 +1,9 @@
 """Whatever happens, in whatever order, every job ends once: the whole operator under generated misfortune.
 
-The real operator (feeds, cache, loop, work queue, executor, election) runs in virtual time against the API server and
-the Job controller in memory, while pods end, objects are deleted, jobs are held, released, cancelled and terminated,
-requests fail before or after they took effect, watches break and operators die in the middle of a write or take over
-from each other.
+The real operator (informers, cache, loop, work queue, executor, election) runs in virtual time against the API server
+and the Job controller in memory, while pods end, objects are deleted, jobs are held, released, cancelled and
+terminated, requests fail before or after they took effect, watches break and operators die in the middle of a write or
+take over from each other.
 """
 
 import asyncio
@@ -81,7 +81,7 @@ class Story:
     """A cluster, the misfortunes that can befall it, and what must hold at every moment."""
 
     def __init__(self) -> None:
-        self.cluster = Cluster(graceful=True, sweep_seconds=20.0)
+        self.cluster = Cluster(graceful=True, resync_seconds=20.0)
         container = {"image": "busybox", "resources": {"requests": {"cpu": "1", "memory": f"{MEBIBYTES}Mi"}}}
         policy: dict[str, Any] = {
             "retryStrategy": {

@@ -34,7 +34,7 @@ class Story:
     """A cluster with a limited queue, and what must hold in it whenever a Kubernetes Job is made."""
 
     def __init__(self) -> None:
-        self.cluster = Cluster(sweep_seconds=20.0)
+        self.cluster = Cluster(resync_seconds=20.0)
         self.cluster.furnish(cpu="8")
         self.cluster.put("JobQueue", "urgent", limits={"maxRunningJobs": LIMIT})
         self.cluster.put("ConsumableResource", "licence", total=LICENCES)

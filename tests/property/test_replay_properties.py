@@ -150,14 +150,14 @@ class Story:
             MarkKey(api, "batchyard-system", "operator-marks", bytes),
             clock=lambda: START + loop.time(),
             monotonic=loop.time,
-            sweep_seconds=300.0,
+            resync_seconds=300.0,
             visibility=Visibility.ALL,
             protection=NOTHING_PROTECTED,
             stopped=lambda _: None,
         )
         cache, catalogue = operator.cache, operator.cache.catalogue
         await operator._mark_key.load(cache.marks)
-        await operator._sweep.prime()
+        await operator._resync.prime()
         for node in store.objects(NODES):
             catalogue.put_node(node)
         for namespace in store.objects(NAMESPACES):

@@ -1,6 +1,6 @@
 """A collection of the API server, followed without gaps: LIST, then WATCH, and again whenever that breaks.
 
-The runtime starts one feed per kind. What a watch can lose is made up for: objects that vanished while nobody
+The runtime starts one per kind. What a watch can lose is made up for: objects that vanished while nobody
 was watching are reported deleted after the next LIST, and an object replaced by another of the same name is
 reported deleted first. Only names and uids are kept here; the callbacks remember what an object says.
 """

@@ -31,14 +31,14 @@ class ReadyState:
 
 
 def render_conditions(
-    verdict: ReadyState, generation: int, previous: Mapping[str, Any], now: float
+    state: ReadyState, generation: int, previous: Mapping[str, Any], now: float
 ) -> list[dict[str, Any]]:
     """The `conditions` of a status; where nothing turned, the transition time is the `previous` one."""
     before = {condition["type"]: condition for condition in previous.get("conditions") or ()}
-    said = (verdict.reason, verdict.message)
-    wanted = [(READY, verdict.ready, said)]
-    wanted += [(kind, True, said) for kind, holds in ((FAILED, verdict.failed), (STALLED, verdict.stalled)) if holds]
-    wanted += [(DOUBTFUL, True, verdict.doubt)] if verdict.doubt is not None else []
+    said = (state.reason, state.message)
+    wanted = [(READY, state.ready, said)]
+    wanted += [(kind, True, said) for kind, holds in ((FAILED, state.failed), (STALLED, state.stalled)) if holds]
+    wanted += [(DOUBTFUL, True, state.doubt)] if state.doubt is not None else []
     return [
         {
             "type": kind,

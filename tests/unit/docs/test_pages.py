@@ -121,7 +121,7 @@ def test_every_option_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
     for option in ("lease", "host", "port", "log_format", "log_level", "show_names"):
         assert table[f"--{option.replace('_', '-')}"] == str(getattr(defaults, option))
     assert table["--protected-namespaces"] == ",".join(defaults.protected_namespaces)
-    assert float(table["--sweep-seconds"]) == defaults.sweep_seconds
+    assert float(table["--resync-seconds"]) == defaults.resync_seconds
     assert table["--namespace"].endswith(f"`{defaults.namespace}")
 
 

@@ -72,7 +72,7 @@ def test_pod_meets_the_restricted_security_standard() -> None:
         (
             "log.format=text",
             "log.level=debug",
-            "sweepSeconds=7",
+            "resyncSeconds=7",
             "visibility.names=namespace",
             "protectedNamespaces={a,b}",
         ),
@@ -87,7 +87,7 @@ def test_operator_understands_its_arguments(monkeypatch: pytest.MonkeyPatch, val
     assert options.port == container["ports"][0]["containerPort"]
     assert options.protected_namespaces == (("a", "b") if values else settings.Settings().protected_namespaces)
     if values:
-        assert (options.log_format, options.log_level, options.sweep_seconds) == ("text", "debug", 7)
+        assert (options.log_format, options.log_level, options.resync_seconds) == ("text", "debug", 7)
         assert options.show_names is Visibility.NAMESPACE
 
 
@@ -255,9 +255,9 @@ def test_where_the_pod_runs_can_be_said() -> None:
         ("fullnameOverride=default", "service account must not be default"),
         ("metrics.authentication=true", "metrics.authentication needs metrics.tls.secretName"),
         ("crds=false", "at '/crds': got boolean, want object"),
-        ("sweepSeconds=1.5", "at '/sweepSeconds': got string, want integer"),
+        ("resyncSeconds=1.5", "at '/resyncSeconds': got string, want integer"),
         ("policy.exemptUsers=backup", "at '/policy/exemptUsers': got string, want array"),
-        ("sweepSeconds=0", "at '/sweepSeconds': minimum: got 0, want 1"),
+        ("resyncSeconds=0", "at '/resyncSeconds': minimum: got 0, want 1"),
         ("podLabels.a=1", "at '/podLabels/a': got number, want string"),
         ("fullnameOverride=Batch_Yard", "at '/fullnameOverride': 'Batch_Yard' does not match pattern"),
         (

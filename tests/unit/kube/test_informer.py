@@ -1,4 +1,4 @@
-"""The feed against an API server that breaks off, expires and forgets."""
+"""The informer against an API server that breaks off, expires and forgets."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ def _job(name: str, **labels: str) -> Object:
 
 
 class Follower:
-    """A mirror of the collection, kept from what the feed says."""
+    """A mirror of the collection, kept from what the informer says."""
 
     def __init__(self, api: FakeApi, **options: Any) -> None:
         self.mirror: dict[tuple[str, str], str] = {}

@@ -136,8 +136,8 @@ def _end(dependency: Dependency, other: Status) -> EndedDependency | None:
     array, name = other.array, dependency.job
     if array is None:
         return EndedDependency(name, other.state, _cause(other))
-    told = IndexSet() if not dependency.by_index or len(array.good) == array.size else array.good
-    return EndedDependency(name, other.state, _cause(other), told, array.size)
+    good = IndexSet() if not dependency.by_index or len(array.good) == array.size else array.good
+    return EndedDependency(name, other.state, _cause(other), good, array.size)
 
 
 def _meets(wanted: DependencyType, state: JobState) -> bool:

@@ -53,7 +53,8 @@ class _Waiting:
     """Of an array: how many have yet to end."""
     slots: int = 1
     """How many slots it asks for."""
-    told: bool = True
+    reported: bool = True
+    """Whether its start is reported, or only taken into account."""
     until: float | None = None
     """Of an array that has begun: when none of its indexes waits any more."""
 
@@ -145,7 +146,7 @@ class _Course:
         slots = 1 if each.slots == 1 else max(min(self._ledger.room(name, each.request), each.slots), 1)
         amount = amount_of(each.request, slots)
         self._ledger.charge(name, amount)
-        if each.told and each.key is not None:
+        if each.reported and each.key is not None:
             self.found[each.key] = at
         rounds = ceil(each.indexes / slots) if each.indexes else 1
         self._happens(at + rounds * each.seconds, name, amount)
@@ -198,10 +199,10 @@ def _waiting(
 ) -> _Waiting:
     job, resolved = snapshot.jobs[key], snapshot.resolved[key]
     # How limits and consumable resources turn out is not looked at.
-    told = queue.limits is None and not resolved.consumables
+    reported = queue.limits is None and not resolved.consumables
     seconds = _seconds(seen.durations, job, resolved)
     if job.array is None:
-        return _Waiting(tuple(candidates), key, with_pods(resolved.request), seconds, told=told)
+        return _Waiting(tuple(candidates), key, with_pods(resolved.request), seconds, reported=reported)
     demand, run = snapshot.demands[key], snapshot.arrays.get(key)
     if run is not None:
         left, rate = run.indexed.unfinished if run.indexed else 0, _rate(snapshot, seen, job, run, now)
@@ -214,7 +215,7 @@ def _waiting(
         seconds,
         indexes=job.array.size,
         slots=demand.total,
-        told=told and not arraystatus.has_started(snapshot.statuses[key]),
+        reported=reported and not arraystatus.has_started(snapshot.statuses[key]),
     )
 
 

@@ -90,9 +90,9 @@ def estimate_moved(shown: float | None, estimate: float | None, now: float) -> b
     return abs(estimate - shown) > max(LEAST_MOVE_SECONDS, LEAST_MOVE_SHARE * (estimate - now))
 
 
-def estimate_due(told_at: float, waits_since: float, now: float) -> bool:
+def estimate_due(reported_at: float, waits_since: float, now: float) -> bool:
     """Whether a job may be told of its estimate alone again: the longer it waits, the more seldom."""
-    return now - told_at >= max(LEAST_PAUSE_SECONDS, LEAST_PAUSE_SHARE * (now - waits_since))
+    return now - reported_at >= max(LEAST_PAUSE_SECONDS, LEAST_PAUSE_SHARE * (now - waits_since))
 
 
 def renewals(
@@ -103,11 +103,11 @@ def renewals(
     limit: int,
     now: float,
     estimates: Mapping[Key, float] = _NO_ESTIMATES,
-    told_at: Mapping[Key, float] = _NO_ESTIMATES,
+    reported_at: Mapping[Key, float] = _NO_ESTIMATES,
 ) -> dict[Key, Status]:
     """Statuses of the waiting jobs whose shown position or estimate is out of date, at most `limit`, front first.
 
-    `told_at` says when those that were told an estimate were.
+    `reported_at` says when those that were told an estimate were.
     """
     found: dict[Key, Status] = {}
     for queue in backlog.names():
@@ -118,7 +118,7 @@ def renewals(
                     found[key] = queued_behind(jobs[key], status, position, now, estimate)
                 elif estimate != status.estimated_start and estimate_moved(status.estimated_start, estimate, now):
                     since = jobs[key].created
-                    if not arraystatus.has_started(status) and estimate_due(told_at.get(key, since), since, now):
+                    if not arraystatus.has_started(status) and estimate_due(reported_at.get(key, since), since, now):
                         found[key] = status._replace(estimated_start=estimate)
                 if len(found) >= limit:
                     return found

@@ -61,7 +61,7 @@ def closed(
     stopped_at = (pod.stopped_at if pod else None) or (run.ended_at if run else None) or terms.now
     open_attempt = status.attempts[-1]
     started_at = (pod.started_at if pod else None) or open_attempt.started_at
-    if started_at is None and run is not None and outcome.verdict is RunResult.SUCCEEDED:
+    if started_at is None and run is not None and outcome.result is RunResult.SUCCEEDED:
         started_at = run.started_at
     entry = open_attempt._replace(
         pod_name=pod.name if pod else open_attempt.pod_name,
@@ -95,7 +95,7 @@ def _decided(status: Status, outcome: Outcome, stopped_at: float, terms: Terms, 
     follows: retries.GiveUp | retries.Retry | None
     if superseded:
         follows = retries.Retry(terms.now, outcome.reason, outcome.message)
-    elif outcome.verdict is RunResult.TAKEN_BACK:
+    elif outcome.result is RunResult.TAKEN_BACK:
         follows = takeback.again(status.attempts, terms.job_uid, outcome, terms.now)
     else:
         follows = retries.after(
@@ -107,7 +107,7 @@ def _decided(status: Status, outcome: Outcome, stopped_at: float, terms: Terms, 
             chance=retries.chance_of(terms.job_uid, attempt.attempt),
             memory=memorygrowth.outlook(terms.resolved, status.attempts) if terms.resolved else "",
         )
-    interrupted = outcome.verdict is RunResult.INTERRUPTED
+    interrupted = outcome.result is RunResult.INTERRUPTED
     status = status._replace(interruptions=status.interruptions + interrupted)
     if isinstance(follows, retries.Retry):
         return to_runnable(status, follows.reason, follows.message, not_before=follows.not_before)

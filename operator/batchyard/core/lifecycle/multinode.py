@@ -89,7 +89,7 @@ def trouble(
     for child in children:
         pod = pods.get(child.name)
         outcome = of_run(child, pod) if child.ended else lostnodes.given_up(pod, nodes)
-        if outcome is not None and outcome.verdict is RunResult.INTERRUPTED:
+        if outcome is not None and outcome.result is RunResult.INTERRUPTED:
             return replace(outcome, message=f"node {child.node}: {outcome.message}"), None
         if not child.ended and pod is not None and (due := gives_up_at(pod, grace_seconds)) is not None:
             if due <= now:

@@ -30,6 +30,6 @@ def asks_at(pod: Pod, now: float) -> float | None:
     """When to read the Events of a pod that has a node and does not start, and whose status does not say why."""
     if not pod.silent or pod.bound_at is None or not pod.live or pod.asked_to_stop_at is not None:
         return None
-    if pod.told_at is None:
+    if pod.reported_at is None:
         return pod.bound_at + ASK_AFTER_SECONDS
-    return pod.told_at + max(ASK_SECONDS, ASK_SHARE * (now - pod.bound_at))
+    return pod.reported_at + max(ASK_SECONDS, ASK_SHARE * (now - pod.bound_at))

@@ -144,7 +144,7 @@ class Pod(NamedTuple):
     """Which amount of memory was hardly meant as it stands, where the main container cannot start, or may not."""
     silent: bool = False
     """Whether only Events can tell why the main container does not start."""
-    told_at: float | None = None
+    reported_at: float | None = None
     """When they were last read."""
     unschedulable: str = ""
     disruption: str = ""

@@ -41,11 +41,11 @@ def admitted(snapshot: Snapshot, job: BatchJob, status: Status, cycle: str, now:
         answer = references.refused_by_queue(job, snapshot) or program
     waits = status.state in BEFORE_THE_QUEUE or (cycle and not status.environment)
     if job.depends_on and waits and not runs.mains and not status.attempts:
-        status, verdict = _depended(snapshot, job, status, cycle)
-        if isinstance(answer, Resolved) and isinstance(verdict, Pending):
-            return Admitted(_unready(_marked(status, answer), verdict, now), answer)
-        if isinstance(verdict, Unsatisfiable) and not isinstance(answer, Unsatisfiable):
-            answer = verdict
+        status, lack = _depended(snapshot, job, status, cycle)
+        if isinstance(answer, Resolved) and isinstance(lack, Pending):
+            return Admitted(_unready(_marked(status, answer), lack, now), answer)
+        if isinstance(lack, Unsatisfiable) and not isinstance(answer, Unsatisfiable):
+            answer = lack
     if isinstance(answer, Resolved):
         return Admitted(_ready(job, status, answer), answer)
     return Admitted(_unready(status, answer, now), resolved, answer)
@@ -65,12 +65,12 @@ def _depended(
         return status, Unsatisfiable(Reason.DEPENDENCY_CYCLE, cycle)
     others = [key for each in job.depends_on if (key := (job.key[0], each.job)) in snapshot.jobs]
     status = queuedat.behind(job, status, [(snapshot.jobs[key], snapshot.statuses[key]) for key in others])
-    ended, verdict = dependencies.check(job, status, snapshot)
+    ended, lack = dependencies.check(job, status, snapshot)
     status = status._replace(dependencies=ended)
     if job.array is not None and job.array.rerun is not None:
         status, never = choose(job.array, job.array.rerun, status)
-        verdict = never or verdict
-    return status, verdict
+        lack = never or lack
+    return status, lack
 
 
 def _ready(job: BatchJob, status: Status, resolved: Resolved) -> Status:

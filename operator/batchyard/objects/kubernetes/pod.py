@@ -187,8 +187,8 @@ def _is_silent(conditions: Mapping[str, Mapping[str, Any]], sidecars: list[Conta
 def _bound_at(obj: Object, scheduled: Mapping[str, Any]) -> float | None:
     if not (obj.get("spec") or {}).get("nodeName"):
         return None
-    told = timestamp(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None
-    return told if told is not None else created_at(obj)
+    reported = timestamp(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None
+    return reported if reported is not None else created_at(obj)
 
 
 def _asked_to_stop_at(metadata: Mapping[str, Any], disruption: Mapping[str, Any]) -> float | None:

@@ -266,8 +266,7 @@ class ArrayController:
     async def _waiting(self, job: BatchJob, main: Run) -> tuple[Pod, ...]:
         pods = _pods_of(main, await self._some(job, "status.phase=Pending", WAITING_AT_ONCE))
         silent = [pod for pod in pods if asks_at(pod, self._clock()) is not None][:ASKS_AT_ONCE]
-        told = await asyncio.gather(*map(self._pod_events.explained, silent))
-        explained = {pod.uid: pod for pod in told}
+        explained = {pod.uid: pod for pod in await asyncio.gather(*map(self._pod_events.explained, silent))}
         return tuple(explained.get(pod.uid, pod) for pod in pods)
 
     async def _some(self, job: BatchJob, fields: str, limit: int) -> list[Object]:

@@ -33,7 +33,7 @@ class DefinitionController:
         self._cache = cache
         self._clock = clock
         self._creation = JobCreation(api, cache.marks)
-        self._verdicts: dict[Key, tuple[str, Rejection | None]] = {}
+        self._proofs: dict[Key, tuple[str, Rejection | None]] = {}
         """Digest of the content that was proved last, and what spoke against it."""
 
     def register(self, performers: Performers) -> None:
@@ -64,7 +64,7 @@ class DefinitionController:
         key = action.definition
         definition = self._cache.catalogue.definitions.get(key)
         if definition is None:
-            self._verdicts.pop(key, None)
+            self._proofs.pop(key, None)
             return
         rejection, protected = None, self._cache.catalogue.protection.refusal(key[0])
         if not definition.refusal and not protected:
@@ -79,7 +79,7 @@ class DefinitionController:
 
     async def _prove(self, definition: Definition) -> Rejection | None:
         """Look at the template, and ask the API server what it thinks of it, once per content."""
-        digest, rejection = self._verdicts.get(definition.key, ("", None))
+        digest, rejection = self._proofs.get(definition.key, ("", None))
         if digest == definition.digest:
             return rejection
         rejection = None
@@ -96,7 +96,7 @@ class DefinitionController:
             _log.info("The template of JobDefinition %s/%s was not tried: %s", *definition.key, error.message)
             if not error.definite:
                 return None
-        self._verdicts[definition.key] = (definition.digest, rejection)
+        self._proofs[definition.key] = (definition.digest, rejection)
         return rejection
 
     async def _record(self, definition: Definition) -> None:

@@ -39,7 +39,7 @@ class Forecast:
         self._containment = containment
         self._durations: Durations | None = None
         self._placed = Placed()
-        self._told_at: dict[Key, float] = {}
+        self._reported_at: dict[Key, float] = {}
         self._estimates: Mapping[Key, float] = {}
         self._next_estimates = 0.0
 
@@ -83,10 +83,10 @@ class Forecast:
             limit=RENEWALS,
             now=now,
             estimates=self._estimates,
-            told_at=self._told_at,
+            reported_at=self._reported_at,
         )
-        self._told_at = {key: at for key, at in self._told_at.items() if key in cache.backlog}
-        self._told_at.update((key, now) for key, status in renewed.items() if status.estimated_start is not None)
+        self._reported_at = {key: at for key, at in self._reported_at.items() if key in cache.backlog}
+        self._reported_at.update((key, now) for key, status in renewed.items() if status.estimated_start is not None)
         return renewed
 
     def _estimated(self, now: float) -> dict[Key, float]:

@@ -18,7 +18,7 @@ from batchyard.kube.resources import EVENTS
 from batchyard.objects.kubernetes.event import last_seen
 from batchyard.runtime.loop.actions import Performers, ReadEvents
 from batchyard.runtime.state.cache import Cache
-from batchyard.runtime.state.runs import Told
+from batchyard.runtime.state.runs import EventReport
 
 _SPEAKERS = frozenset({"kubelet", "attachdetach-controller"})
 _WARNINGS = "involvedObject.kind=Pod,type=Warning"
@@ -65,7 +65,7 @@ class PodEvents:
         pods = runs.unexplained.pop(namespace, {})
         later = [name for name, uid in pods.items() if uid in warned][ASKS_AT_ONCE:]
         for name in pods.keys() - later:
-            pod = runs.tell((namespace, name), pods[name], await self._told(namespace, pods[name]))
+            pod = runs.explain((namespace, name), pods[name], await self._report(namespace, pods[name]))
             if pod is not None:
                 self._cache.mark(pod.owner)
         for name in later:  # the pass that looks at them asks again
@@ -74,18 +74,18 @@ class PodEvents:
 
     async def explained(self, pod: Pod) -> Pod:
         """Return the record of a silent pod with what its Events say."""
-        return (await self._told(pod.owner[0], pod.uid)).on(pod)
+        return (await self._report(pod.owner[0], pod.uid)).on(pod)
 
-    async def _told(self, namespace: str, uid: str) -> Told:
+    async def _report(self, namespace: str, uid: str) -> EventReport:
         if uid not in await self._warnings(namespace):
-            return Told(self._clock())
+            return EventReport(self._clock())
         events, _ = await self._api.list(EVENTS, Selection(namespace, fields=f"involvedObject.uid={uid}"))
         events = list(filter(_is_about_the_start, events))
         in_words = [each for each in events if not _MERE_NAME.fullmatch(each.get("message") or "")]
         newest = max(in_words or events, key=_order, default=None)
         if newest is None or not _is_trouble(newest):
-            return Told(self._clock())
-        return Told(self._clock(), newest.get("reason") or "", (newest.get("message") or "")[:LONGEST_MESSAGE])
+            return EventReport(self._clock())
+        return EventReport(self._clock(), newest.get("reason") or "", (newest.get("message") or "")[:LONGEST_MESSAGE])
 
     async def _warnings(self, namespace: str) -> Set[str]:
         async with self._one_at_a_time:

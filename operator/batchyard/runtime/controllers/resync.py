@@ -1,8 +1,8 @@
 """Finds what Kopf's watches missed: its re-LIST after a break reports no deletions, and a watch may die unnoticed.
 
 Every few minutes Batchyard's own kinds are listed and the cache is brought in line: what is gone is removed, what is
-new or changed is taken in. `prime` does the same in full at the start. The feeds of other kinds do this by themselves,
-save for runs that the operator knew of before their feed did.
+new or changed is taken in. `prime` does the same in full at the start. The informers of other kinds do this by
+themselves, save for runs that the operator knew of before their informer did.
 """
 
 import asyncio
@@ -50,13 +50,13 @@ class Resync:
             self._cache.remove_batchjob(key, uid)
 
     async def run(self, seconds: float) -> None:
-        """Sweep for ever, `seconds` apart."""
+        """Resync for ever, `seconds` apart."""
         while True:
             await asyncio.sleep(seconds)
             try:
                 await self.once()
             except ApiError as error:
-                _log.warning("The sweep failed, next in %.0f s: %s", seconds, error.message)
+                _log.warning("The resync failed, next in %.0f s: %s", seconds, error.message)
 
     async def once(self) -> None:
         """Compare once; of BatchJobs, which may be many, only the metadata is listed."""

@@ -62,7 +62,7 @@ class Operator:
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
-        sweep_seconds: float,
+        resync_seconds: float,
         visibility: Visibility,
         protection: Protection,
         stopped: Callable[[str], None],
@@ -73,9 +73,9 @@ class Operator:
         self._mark_key = mark_key
         self._metrics = metrics
         self._monotonic = monotonic
-        self._sweep_seconds = sweep_seconds
+        self._resync_seconds = resync_seconds
         self._stopped = stopped
-        self._sweep = Resync(api, self.cache)
+        self._resync = Resync(api, self.cache)
         self._containment = Containment(self.cache, metrics, visibility, clock)
         self._performers = Performers()
         self._work = ActionQueue(
@@ -104,15 +104,15 @@ class Operator:
             clock,
             monotonic,
         )
-        self._leaving = self._make_feed_of_leaving(api)
-        self._informers = [*self._make_feeds(api), self._leaving]
+        self._leaving = self._informer_of_leaving(api)
+        self._informers = [*self._make_informers(api), self._leaving]
         self._tasks: list[asyncio.Task[None]] = []
         self._acting: asyncio.Task[None] | None = None
         self._unread = False
         """Whether this process leads, and has yet to read what it is to decide on."""
         metrics.show(self._gauges)
 
-    def _make_feeds(self, api: KubeApi) -> list[Informer]:
+    def _make_informers(self, api: KubeApi) -> list[Informer]:
         cache, catalogue = self.cache, self.cache.catalogue
 
         def informer(resource: Resource, put: Callable[[Any], None], remove: OnDelete, label: str = "") -> Informer:
@@ -148,7 +148,7 @@ class Operator:
             ),
         ]
 
-    def _make_feed_of_leaving(self, api: KubeApi) -> Informer:
+    def _informer_of_leaving(self, api: KubeApi) -> Informer:
         return Informer(
             api,
             POD_METADATA,
@@ -161,7 +161,7 @@ class Operator:
     async def start(self) -> None:
         """Follow the cluster and stand for election; returns at once."""
         for informer in self._informers:
-            self._spawn(informer.run(), "a feed")
+            self._spawn(informer.run(), "an informer")
         self._spawn(self._election.run(self._begin, self._end), "the election")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
@@ -202,7 +202,7 @@ class Operator:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._loop.run())
                 group.create_task(self._work.run())
-                group.create_task(self._sweep.run(self._sweep_seconds))
+                group.create_task(self._resync.run(self._resync_seconds))
         finally:
             self._reclaimer.close()
 
@@ -212,7 +212,7 @@ class Operator:
         while True:
             try:
                 await self._mark_key.load(self.cache.marks)
-                await self._sweep.prime()
+                await self._resync.prime()
             except ApiError as error:
                 failures += 1
                 delay = backoff.delay(failures)

@@ -26,7 +26,7 @@ class Settings:
     metrics_authentication: bool = False
     log_format: str = "text"
     log_level: str = "info"
-    sweep_seconds: float = 300.0
+    resync_seconds: float = 300.0
     show_names: Visibility = Visibility.ALL
     protected_namespaces: tuple[str, ...] = ("kube-system", "kube-public", "kube-node-lease")
 
@@ -75,9 +75,9 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--log-format", choices=["text", "json"], default=defaults.log_format)
     parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default=defaults.log_level)
     parser.add_argument(
-        "--sweep-seconds",
+        "--resync-seconds",
         type=float,
-        default=defaults.sweep_seconds,
+        default=defaults.resync_seconds,
         help="time between two resyncs, for events that a watch missed (default: %(default)s)",
     )
     parser.add_argument(

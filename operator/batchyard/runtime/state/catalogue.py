@@ -1,7 +1,7 @@
 """Everything that jobs refer to: queues, environments, nodes, namespaces, definitions and their revisions.
 
-The other half of the cache, apart from the jobs themselves. The feeds and the Kopf handlers keep it current; the loop
-takes its snapshots from it. A change that can move a waiting job is told to `on_change`.
+The other half of the cache, apart from the jobs themselves. The informers and the Kopf handlers keep it current; the
+loop takes its snapshots from it. A change that can move a waiting job is told to `on_change`.
 """
 
 from collections.abc import Callable, Mapping

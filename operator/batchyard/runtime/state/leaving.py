@@ -1,4 +1,4 @@
-"""Which indexes of arrays are being stopped from outside while they run. Fed with the metadata of running pods alone.
+"""Which indexes of arrays are being stopped from outside while they run. Read from the metadata of running pods alone.
 
 The pods of Indexed Jobs are in no informer, since there are many and their Jobs tell nearly everything. What these do
 not tell is that a pod was asked to stop before it ended with exit code 0: its Job counts the index as completed.

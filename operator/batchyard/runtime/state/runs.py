@@ -19,8 +19,8 @@ from batchyard.runtime.state.marks import Marks
 
 
 @dataclass(slots=True, frozen=True)
-class Told:
-    """What the Events of a pod said of its start when they were last read; no reason: nothing is wrong."""
+class EventReport:
+    """What the Events of a pod reported of its start when they were last read; no reason: nothing is wrong."""
 
     at: float
     reason: str = ""
@@ -28,7 +28,7 @@ class Told:
 
     def on(self, pod: Pod) -> Pod:
         """Return the record of the pod with this."""
-        return pod._replace(waiting_reason=self.reason, waiting_message=self.message, told_at=self.at)
+        return pod._replace(waiting_reason=self.reason, waiting_message=self.message, reported_at=self.at)
 
 
 class Runs:
@@ -50,7 +50,7 @@ class Runs:
         self._versions: dict[Key, int] = {}
         """Which state of each Job was taken in: the API server counts them up."""
         self._pods: dict[Key, Pod] = {}
-        self._told: dict[str, Told] = {}
+        self._reports: dict[str, EventReport] = {}
         """What Events said, by the uid of pods whose status does not say why they do not start."""
 
     def of(self, uid: str) -> JobRuns:
@@ -181,9 +181,9 @@ class Runs:
         if not self._believes_pod(pod, known):
             return None
         if not pod.silent:
-            self._told.pop(pod.uid, None)
-        elif (told := self._told.get(pod.uid)) is not None:
-            pod = told.on(pod)
+            self._reports.pop(pod.uid, None)
+        elif (report := self._reports.get(pod.uid)) is not None:
+            pod = report.on(pod)
         return self._keep_pod(key, pod)
 
     def _believes_pod(self, pod: Pod, known: Pod | None) -> bool:
@@ -192,20 +192,20 @@ class Runs:
             return known is not None or self._exists(pod.owner, pod.owner_uid)
         return (run.uid, run.owner_uid) == (pod.job_uid, pod.owner_uid)
 
-    def tell(self, key: Key, uid: str, told: Told) -> Pod | None:
+    def explain(self, key: Key, uid: str, report: EventReport) -> Pod | None:
         """Take in what the Events of a pod say; returns its record if that says anything new."""
         pod = self._pods.get(key)
         if pod is None or pod.uid != uid or not pod.silent:
             return None
-        self._told[uid] = told
-        return self._keep_pod(key, told.on(pod))
+        self._reports[uid] = report
+        return self._keep_pod(key, report.on(pod))
 
     def _keep_pod(self, key: Key, pod: Pod) -> Pod | None:
         known = self._pods.get(key)
         if pod == known:
             return None
         if known is not None and known.uid != pod.uid:
-            self._told.pop(known.uid, None)
+            self._reports.pop(known.uid, None)
         self._pods[key] = pod
         self._entry(pod.owner_uid).pods[pod.run] = pod
         return pod
@@ -223,13 +223,13 @@ class Runs:
                     pods[run.name] = pod
                 else:
                     del self._pods[key]
-                    self._told.pop(pod.uid, None)
+                    self._reports.pop(pod.uid, None)
 
     def remove_pod(self, key: Key) -> Pod | None:
         """Note that a pod is gone; what it told is kept as long as its Job exists."""
         pod = self._pods.pop(key, None)
         if pod is not None:
-            self._told.pop(pod.uid, None)
+            self._reports.pop(pod.uid, None)
         if pod is None or self.of(pod.owner_uid).pods.get(pod.run) != pod:
             return None
         pods = self.by_job[pod.owner_uid].pods

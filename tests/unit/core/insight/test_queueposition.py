@@ -136,10 +136,10 @@ def test_the_longer_a_job_waits_the_more_seldom_it_is_told() -> None:
 
 def test_estimates_that_change_all_the_time_are_told_seldom() -> None:
     """A job that waits for a day, always another hour."""
-    told_at, shown, told = NOW, None, 0
+    reported_at, shown, told = NOW, None, 0
     for now in range(int(NOW), int(NOW) + 86_400, 10):
-        if estimate_due(told_at, NOW, now) and estimate_moved(shown, now + 3600, now):
-            told_at, shown, told = now, now + 3600, told + 1
+        if estimate_due(reported_at, NOW, now) and estimate_moved(shown, now + 3600, now):
+            reported_at, shown, told = now, now + 3600, told + 1
     assert told <= 30
 
 
@@ -154,8 +154,8 @@ def test_an_estimate_goes_with_a_place_or_by_itself_when_it_is_due() -> None:
     estimates = {jobs[0].key: NOW + 100, jobs[1].key: NOW + 200}
     by_key = {job.key: job for job in jobs}
 
-    def told(told_at: dict[tuple[str, str], float]) -> dict[str, tuple[int | None, float | None]]:
-        found = renewals(by_key, statuses, backlog, limit=9, now=NOW, estimates=estimates, told_at=told_at)
+    def told(reported_at: dict[tuple[str, str], float]) -> dict[str, tuple[int | None, float | None]]:
+        found = renewals(by_key, statuses, backlog, limit=9, now=NOW, estimates=estimates, reported_at=reported_at)
         return {key[1]: (status.queue_position, status.estimated_start) for key, status in found.items()}
 
     assert told({}) == {"job-0": (1, NOW + 100), "job-1": (2, NOW + 200), "job-2": (3, None)}

@@ -104,7 +104,7 @@ def test_an_end_decides_nothing(end: Run) -> None:
 def test_a_lost_node_is_the_loss_of_the_whole() -> None:
     outcome, _ = multinode.trouble([child(0), child(2, interrupted())], {}, {}, 30, NOW)
     assert outcome is not None
-    assert outcome.verdict is RunResult.INTERRUPTED
+    assert outcome.result is RunResult.INTERRUPTED
     assert outcome.message.startswith("node 2: the pod was disrupted")
 
 
@@ -112,7 +112,7 @@ def test_a_node_refused_by_the_kubelet_is_lost_too() -> None:
     pod = make_pod(run="videos-1-n0", phase="Failed", reason="OutOfcpu", message="no room")
     outcome, _ = multinode.trouble([child(0, failed(1, "BackoffLimitExceeded"))], {pod.run: pod}, {}, 30, NOW)
     assert outcome is not None
-    assert outcome.verdict is RunResult.INTERRUPTED
+    assert outcome.result is RunResult.INTERRUPTED
 
 
 def test_a_node_that_cannot_start_is_waited_for_first() -> None:
@@ -126,7 +126,7 @@ def test_a_node_that_cannot_start_is_waited_for_first() -> None:
     assert multinode.trouble(children, waits, {}, 30, NOW + 29) == (None, NOW + 30)
     outcome, _ = multinode.trouble(children, waits, {}, 30, NOW + 30)
     assert outcome is not None
-    assert (outcome.verdict, outcome.message) == (RunResult.FAILED, "node 0: ErrImagePull: none")
+    assert (outcome.result, outcome.message) == (RunResult.FAILED, "node 0: ErrImagePull: none")
 
 
 def test_the_message_counts_and_names_the_first_that_waits() -> None:

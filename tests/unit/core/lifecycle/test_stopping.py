@@ -227,7 +227,7 @@ def test_an_image_that_is_never_found_does_not_hide_the_termination() -> None:
 
 def test_the_end_of_a_terminated_run_is_never_a_failure_to_retry() -> None:
     end = stopping.outcome(TERMINATE, exited(1, 1, deleting=True), None)
-    assert (end.verdict, end.exit_code) == (RunResult.TERMINATED, 1)
+    assert (end.result, end.exit_code) == (RunResult.TERMINATED, 1)
 
 
 def test_words_of_others_are_left_whole() -> None:

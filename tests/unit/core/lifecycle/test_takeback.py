@@ -59,7 +59,7 @@ def test_what_holds_it_up_is_borne_for_a_while(run: Run, pod: Pod | None, reason
     found = holdup(run, pod, PATIENCE)
     assert found is not None
     assert (found.reason, found.due) == (reason, due)
-    assert found.outcome().verdict is RunResult.TAKEN_BACK
+    assert found.outcome().result is RunResult.TAKEN_BACK
 
 
 def test_a_short_grace_time_holds_for_refused_pods_too() -> None:

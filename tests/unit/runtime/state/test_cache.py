@@ -66,7 +66,7 @@ def cache() -> Cache:
 def test_a_run_is_charged_once_from_its_grant_to_its_end(cache: Cache) -> None:
     cache.grant(PLACEMENT)
     assert cache.used["pool"] == ONE_RUN
-    cache.put_run(kube_job())  # the feed is faster than the answer
+    cache.put_run(kube_job())  # the informer is faster than the answer
     assert cache.granted == {}
     assert cache.used["pool"] == ONE_RUN
     cache.withdraw(KEY)

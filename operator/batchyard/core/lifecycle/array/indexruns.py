@@ -139,7 +139,7 @@ class IndexRuns:
         if ended is None:
             return
         outcome, pod, ended_at = ended
-        if outcome.verdict is RunResult.INTERRUPTED:
+        if outcome.result is RunResult.INTERRUPTED:
             self._interrupted.append(index)
         follows = retries.after(
             outcome,
@@ -153,7 +153,7 @@ class IndexRuns:
             if follows.not_before > self._now:
                 self.wakes.append(follows.not_before)
             else:
-                again = attempt if outcome.verdict is RunResult.INTERRUPTED else attempt + 1
+                again = attempt if outcome.result is RunResult.INTERRUPTED else attempt + 1
                 self._run(IndexRun(index, number + 1, again), attempt)
         elif follows is not None:
             where = (pod.name, pod.node_name) if pod else ("", "")
@@ -224,7 +224,7 @@ class IndexRuns:
             last = chain[-1]
             shown += last.number - last.attempt
             if index in self._view.before.failed and last.ended:
-                shown += of_run(last, self._view.runs.pods.get(last.name)).verdict is RunResult.INTERRUPTED
+                shown += of_run(last, self._view.runs.pods.get(last.name)).result is RunResult.INTERRUPTED
         return max(before + lost, shown)
 
 

@@ -32,7 +32,7 @@ class RunResult(StrEnum):
 class Outcome:
     """The end of one run, with the words that status shows."""
 
-    verdict: RunResult
+    result: RunResult
     reason: str
     message: str
     exit_code: int | None = None

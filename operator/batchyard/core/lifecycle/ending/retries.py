@@ -52,7 +52,7 @@ def after(
     interrupted before this run ended. `chance`, from 0 to 1, places the next start within the jitter; `memory` is what
     there is to say about the memory of the next run.
     """
-    match outcome.verdict:
+    match outcome.result:
         case RunResult.SUCCEEDED:
             return None
         case RunResult.TIMED_OUT | RunResult.TERMINATED:

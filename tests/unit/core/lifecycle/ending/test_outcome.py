@@ -10,7 +10,7 @@ from unit.samples import exited, failed, interrupted, make_pod, succeeded
 
 
 @pytest.mark.parametrize(
-    ("run", "pod", "verdict", "reason", "exit_code", "words"),
+    ("run", "pod", "result", "reason", "exit_code", "words"),
     [
         (succeeded(), None, RunResult.SUCCEEDED, "Completed", 0, "exit code 0"),
         (exited(code=3), None, RunResult.FAILED, "NonZeroExit", 3, "container main ended with exit code 3"),
@@ -63,10 +63,10 @@ from unit.samples import exited, failed, interrupted, make_pod, succeeded
     ],
 )
 def test_each_way_to_end(
-    run: Run, pod: dict[str, Any] | None, verdict: RunResult, reason: str, exit_code: int | None, words: str
+    run: Run, pod: dict[str, Any] | None, result: RunResult, reason: str, exit_code: int | None, words: str
 ) -> None:
     outcome = of_run(run, None if pod is None else make_pod(**pod))
-    assert (outcome.verdict, outcome.reason, outcome.exit_code) == (verdict, reason, exit_code)
+    assert (outcome.result, outcome.reason, outcome.exit_code) == (result, reason, exit_code)
     assert words in outcome.message
 
 
@@ -74,4 +74,4 @@ def test_each_way_to_end(
     "pod", [make_pod(phase="Failed", reason="Error", exit_code=1), make_pod(reason="OOMKilled"), None]
 )
 def test_the_job_has_the_last_word_on_success(pod: Pod | None) -> None:
-    assert of_run(succeeded(), pod).verdict is RunResult.SUCCEEDED
+    assert of_run(succeeded(), pod).result is RunResult.SUCCEEDED

@@ -21,7 +21,7 @@ RULES = (
 
 
 def follow(
-    verdict: RunResult,
+    result: RunResult,
     attempt: int = 1,
     interruptions: int = 0,
     policy: RetryPolicy = POLICY,
@@ -29,7 +29,7 @@ def follow(
     chance: float = 0.0,
     memory: str = "",
 ) -> GiveUp | Retry | None:
-    outcome = Outcome(verdict, "Reason", "it ended", exit_code)
+    outcome = Outcome(result, "Reason", "it ended", exit_code)
     return after(
         outcome,
         attempt=attempt,
