@@ -12,7 +12,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob
 from batchyard.core.model.objectnames import index_run_name
-from batchyard.objects.kubernetes.job import build_job
+from batchyard.objects.kubernetes.job import add_label, build_job
 
 _FROM_ANNOTATION = {"fieldRef": {"fieldPath": f"metadata.annotations['{names.COMPLETION_INDEX}']"}}
 
@@ -25,17 +25,10 @@ def build_indexed_job(
     Raises TemplateError where no node of the environment can be right.
     """
     body = build_job(job, resolved, environment, MAIN_RUN, 1, _variables(job, shape))
-    spec = {
-        **body["spec"],
-        "parallelism": parallelism,
-        "completions": shape.size,
-        "completionMode": "Indexed",
-        "backoffLimitPerIndex": 0,
-    }
+    spec = body["spec"]
+    spec.update(parallelism=parallelism, completions=shape.size, completionMode="Indexed", backoffLimitPerIndex=0)
     del spec["backoffLimit"], spec["podFailurePolicy"]  # the index fails with its pod, whatever ended that
-    body["spec"] = spec
-    for metadata in (body["metadata"], spec["template"]["metadata"]):
-        metadata["labels"] = {**metadata["labels"], names.ARRAY: "true"}
+    add_label(body, names.ARRAY, "true")
     return body
 
 
@@ -47,9 +40,8 @@ def build_index_job(
     body = build_job(job, resolved, environment, run.run, run.attempt, variables)
     body["metadata"]["name"] = index_run_name(job.key[1], run.run, run.index)
     index = str(run.index)
+    add_label(body, names.INDEX, index)
     template = body["spec"]["template"]["metadata"]
-    for metadata in (body["metadata"], template):
-        metadata["labels"] = {**metadata["labels"], names.INDEX: index}
     template["annotations"] = {**(template.get("annotations") or {}), names.COMPLETION_INDEX: index}
     return body
 

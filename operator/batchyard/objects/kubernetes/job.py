@@ -73,6 +73,12 @@ def job_spec(template: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def add_label(body: dict[str, Any], label: str, value: str) -> None:
+    """Have a Job that is being built, and its pods, bear one more label."""
+    for metadata in (body["metadata"], body["spec"]["template"]["metadata"]):
+        metadata["labels"] = {**metadata["labels"], label: value}
+
+
 def _annotations(job: BatchJob, resolved: Resolved, attempt: int) -> dict[str, str]:
     request = {names.REQUEST: rendered_request(resolved.request)} if resolved.gang is None else {}
     share = {names.SHARE: job.share} if job.share else {}

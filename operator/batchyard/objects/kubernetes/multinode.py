@@ -14,7 +14,7 @@ from batchyard.core.model.gang import Gang
 from batchyard.core.model.job import BatchJob
 from batchyard.core.model.objectnames import node_run_name, service_name
 from batchyard.core.model.run import Run
-from batchyard.objects.kubernetes.job import build_job, rendered_request
+from batchyard.objects.kubernetes.job import add_label, build_job, rendered_request
 from batchyard.objects.ownership import owner_reference
 
 
@@ -81,8 +81,7 @@ def _host(node: int) -> str:
 
 def _placed(body: dict[str, Any], job: str, node: int, annotations: Mapping[str, str]) -> dict[str, Any]:
     """The Job of a node, with what tells it apart from the others. Host names of the template give way to ours."""
-    for metadata in (body["metadata"], body["spec"]["template"]["metadata"]):
-        metadata["labels"] = {**metadata["labels"], names.NODE: str(node)}
+    add_label(body, names.NODE, str(node))
     body["metadata"]["annotations"] = {**body["metadata"]["annotations"], **annotations}
     body["spec"]["template"]["spec"].update(hostname=_host(node), subdomain=service_name(job))
     return body
