@@ -3,50 +3,23 @@
 Usage: pipeline.py preprocess | analyse | report | cleanup, with the log beside it. The environment variable TOLERANCE
 is the share of its lines that may be broken.
 
-What a step hands on is kept in the ConfigMap `handover`, so the example needs no storage. Real pipelines put it into a
-volume or an object store.
+What a step hands on is kept in a ConfigMap (see `handover`), so the example needs no storage.
 """
 
 import json
 import os
 import re
-import ssl
 import sys
 from collections import defaultdict
-from http import HTTPStatus
-from http.client import HTTPSConnection
 from pathlib import Path
 from statistics import median
+
+from handover import handover
 
 LINE = re.compile(
     r"\S+ \[\d{4}-\d\d-\d\dT(?P<hour>\d\d):\d\d:\d\dZ\] "
     r'"GET (?P<path>\S+)" (?P<status>\d{3}) \d+ (?P<took>\d+)ms "(?P<agent>.*)"'
 )
-ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-
-def handover(change=None):
-    """Return what the steps before handed on; with `change`, add that to it (None takes a key away)."""
-    namespace = (ACCOUNT / "namespace").read_text()
-    server = HTTPSConnection(
-        os.environ["KUBERNETES_SERVICE_HOST"],
-        int(os.environ["KUBERNETES_SERVICE_PORT"]),
-        timeout=10,
-        context=ssl.create_default_context(cafile=ACCOUNT / "ca.crt"),
-    )
-    server.request(
-        "GET" if change is None else "PATCH",
-        f"/api/v1/namespaces/{namespace}/configmaps/handover",
-        body=None if change is None else json.dumps({"data": change}),
-        headers={
-            "Authorization": f"Bearer {(ACCOUNT / 'token').read_text()}",
-            "Content-Type": "application/merge-patch+json",
-        },
-    )
-    answer = server.getresponse()
-    if answer.status != HTTPStatus.OK:
-        sys.exit(f"the ConfigMap handover cannot be used: {answer.status} {answer.reason}")
-    return json.load(answer).get("data") or {}
 
 
 def preprocess():

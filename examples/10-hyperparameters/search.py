@@ -2,19 +2,16 @@
 
 Usage: search.py try | best, with measurements.csv beside it. `try` fits the curve to four fifths of the points and
 measures its error on the last fifth, five times over; index 42 tries degree 3 with the fifth penalty. What it finds is
-kept in the ConfigMap `scores` under a key for each index, so the example needs no storage; `best` compares them.
+kept in a ConfigMap (see `handover`) under a key for each index, so the example needs no storage; `best` compares them.
 """
 
 import csv
-import json
 import os
-import ssl
 import sys
-from http import HTTPStatus
-from http.client import HTTPSConnection
 from pathlib import Path
 
-ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+from handover import handover
+
 DEGREES = range(1, 11)
 PENALTIES = [10.0**-exponent for exponent in range(10)]
 FOLDS = 5
@@ -59,42 +56,18 @@ def measurements():
         return [(float(row["time"]), float(row["height"])) for row in csv.DictReader(file)]
 
 
-def scores(change=None):
-    """Return what was found so far; with `change`, add that to it."""
-    namespace = (ACCOUNT / "namespace").read_text()
-    server = HTTPSConnection(
-        os.environ["KUBERNETES_SERVICE_HOST"],
-        int(os.environ["KUBERNETES_SERVICE_PORT"]),
-        timeout=10,
-        context=ssl.create_default_context(cafile=ACCOUNT / "ca.crt"),
-    )
-    server.request(
-        "GET" if change is None else "PATCH",
-        f"/api/v1/namespaces/{namespace}/configmaps/scores",
-        body=None if change is None else json.dumps({"data": change}),
-        headers={
-            "Authorization": f"Bearer {(ACCOUNT / 'token').read_text()}",
-            "Content-Type": "application/merge-patch+json",
-        },
-    )
-    answer = server.getresponse()
-    if answer.status != HTTPStatus.OK:
-        sys.exit(f"the ConfigMap scores cannot be used: {answer.status} {answer.reason}")
-    return json.load(answer).get("data") or {}
-
-
 def try_one():
     """Try the combination of this index."""
     index = int(os.environ["AWS_BATCH_JOB_ARRAY_INDEX"])
     degree, penalty = combination(index)
     found = error(measurements(), degree, penalty)
-    scores({f"{index}": repr(found)})
+    handover({f"{index}": repr(found)})
     print(f"degree {degree}, penalty {penalty:g}: error {found:.4f}")
 
 
 def best():
     """Print the three best combinations."""
-    found = sorted((float(text), int(index)) for index, text in scores().items())
+    found = sorted((float(text), int(index)) for index, text in handover().items())
     print(f"{len(found)} combinations, the best of them:")
     for measured, index in found[:3]:
         degree, penalty = combination(index)

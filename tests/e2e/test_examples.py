@@ -260,9 +260,10 @@ def test_sharded_etl(reader: Reader) -> None:
     assert not list(steps)
 
 
-def test_hyperparameters(reader: Reader, tmp_path: Path) -> None:
+def test_hyperparameters(reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example = "10-hyperparameters"
     smaller = shutil.copytree(EXAMPLES / example, tmp_path / example)
+    monkeypatch.syspath_prepend(str(shutil.copytree(EXAMPLES / "handover", tmp_path / "handover")))
     jobs = (smaller / "search.yaml").read_text()
     assert "size: 100," in jobs
     (smaller / "search.yaml").write_text(jobs.replace("size: 100,", "size: 20,"))
