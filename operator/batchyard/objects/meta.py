@@ -1,12 +1,32 @@
 """What all objects of the API server have: a name, a time of creation, a spec."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from batchyard.core.model.job import Key
 from batchyard.objects.times import parse_time
 
 Object = Mapping[str, Any]
+
+
+class Identity(TypedDict):
+    """What records of cluster-wide objects have in common."""
+
+    name: str
+    uid: str
+    generation: int
+    created: float
+
+
+def identity_of(obj: Object) -> Identity:
+    """The same object under whatever spec, and which state of it."""
+    metadata = obj["metadata"]
+    return Identity(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 1),
+        created=created_at(obj),
+    )
 
 
 def key_of(obj: Object) -> Key:

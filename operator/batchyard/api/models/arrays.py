@@ -7,6 +7,8 @@ from pydantic import Field
 from batchyard.api.models.base import Integer, Model, Name, Rule, StatusModel, field_pattern
 
 MAX_ARRAY_SIZE = 100_000
+FAILED = "Failed"
+"""Of a rerun: in the place of indexes, all that did not succeed."""
 INDEXES = r"[0-9]{1,6}(-[0-9]{1,6})?(,[0-9]{1,6}(-[0-9]{1,6})?)*"
 """Indexes of at most six digits and ranges of them, in the syntax that RE2 and Python share."""
 
@@ -16,13 +18,13 @@ class Rerun(Model):
 
     job: Name
     """Name of the earlier array: in the same namespace and of the same size. The new one waits for its end."""
-    indexes: Annotated[str, Field(max_length=4000)] = "Failed"
+    indexes: Annotated[str, Field(max_length=4000)] = FAILED
     """Failed for all that did not succeed, or the indexes, as ranges: `3,7-9`."""
 
     rules = (
         field_pattern(
             "indexes",
-            f"Failed|{INDEXES}",
+            f"{FAILED}|{INDEXES}",
             "must be Failed, or indexes and ranges of them, such as 3,7-9; an index has at most six digits",
         ),
     )

@@ -10,6 +10,9 @@ from batchyard.api.models.base import Integer, Labels, ListMap, Model, Number, Q
 from batchyard.api.models.jobqueue import EnabledState
 from batchyard.api.models.meta import Condition, ObjectMeta, SelectorRequirement, Toleration
 
+UNSCHEDULABLE_SECONDS = 300
+"""How long a pod may wait for a node where no environment says otherwise."""
+
 
 class EnvironmentType(StrEnum):
     """Where the nodes come from."""
@@ -51,7 +54,7 @@ class ComputeEnvironmentSpec(Model):
     """Ceiling on the memory that jobs use together; left out, what the nodes have."""
     max_gpus: Annotated[Integer, Field(ge=0, le=1_000_000)] | None = None
     """Ceiling on the GPUs that jobs use together; left out, what the nodes have."""
-    unschedulable_seconds: Annotated[Integer, Field(ge=10, le=604_800)] = 300
+    unschedulable_seconds: Annotated[Integer, Field(ge=10, le=604_800)] = UNSCHEDULABLE_SECONDS
     """How long a pod may wait for a node before its job gives the place back and is tried again later, at no cost of
     attempts."""
     unmanaged: Unmanaged | None = None

@@ -12,6 +12,12 @@ from batchyard.api.models.meta import Condition, ObjectMeta
 from batchyard.api.models.podtypes import PodTemplateSpec
 from batchyard.api.models.strategy import RetryStrategy, Timeout
 
+# Defaults, also for revisions that earlier versions have stored.
+STARTUP_GRACE_SECONDS = 300
+REVISION_HISTORY_LIMIT = 10
+MAIN_NODE = 0
+NEEDED_QUANTITY = 1
+
 
 def _without_reserved_variables(template: dict[str, Any]) -> dict[str, Any]:
     """Refuse variables that Batchyard sets; all else of a template is left to the API server."""
@@ -90,7 +96,7 @@ class MultiNode(Model):
 
     num_nodes: Annotated[Integer, Field(ge=1, le=1000)]
     """Number of nodes."""
-    main_node: Annotated[Integer, Field(ge=0, le=999)] = 0
+    main_node: Annotated[Integer, Field(ge=0, le=999)] = MAIN_NODE
     """Index of the main node, whose end decides the job's."""
     node_ranges: Annotated[tuple[NodeRange, ...], Field(min_length=1, max_length=5)]
     """What the nodes run, by ranges of their indexes."""
@@ -110,7 +116,7 @@ class ConsumableNeed(Model):
 
     name: Name
     """Name of the ConsumableResource."""
-    quantity: Annotated[Integer, Field(ge=1)] = 1
+    quantity: Annotated[Integer, Field(ge=1)] = NEEDED_QUANTITY
     """Amount that each run takes: a single job, a multi-node job as a whole, each index of an array."""
 
 
@@ -133,7 +139,7 @@ class JobDefinitionSpec(Model):
     """How often a job is tried; a BatchJob may replace it as a whole."""
     timeout: Timeout | None = None
     """How long an attempt may run; left out, without limit. A BatchJob may replace it."""
-    startup_grace_seconds: Annotated[Integer, Field(ge=0, le=86400)] = 300
+    startup_grace_seconds: Annotated[Integer, Field(ge=0, le=86400)] = STARTUP_GRACE_SECONDS
     """How long an attempt may be unable to start (image that cannot be pulled, missing Secret) before it fails."""
     scheduling_priority: Annotated[Integer, Field(ge=0, le=9999)] | None = None
     """Order inside one share of a fair-share queue, higher first; left out, 0. Other queues pass it over."""
@@ -145,7 +151,7 @@ class JobDefinitionSpec(Model):
         ListSet(),
     ] = ()
     """Revisions that new jobs may not use. Changing this list makes no new revision."""
-    revision_history_limit: Annotated[Integer, Field(ge=1, le=1000)] = 10
+    revision_history_limit: Annotated[Integer, Field(ge=1, le=1000)] = REVISION_HISTORY_LIMIT
     """How many old revisions are kept; one in use is never dropped. Changing this makes no new revision."""
 
     rules = (

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from batchyard.api.models.jobdefinition import MAIN_NODE
+
 
 class NodeRangeError(Exception):
     """The nodes and their ranges do not go together, and never will as they are."""
@@ -26,7 +28,7 @@ def parts(multi_node: Mapping[str, Any], node_overrides: Mapping[str, Any]) -> t
     """The index of the main node, and the parts that its nodes fall into."""
     ranges = multi_node["nodeRanges"]
     size = _size(multi_node, node_overrides)
-    main = multi_node.get("mainNode", 0)
+    main = multi_node.get("mainNode", MAIN_NODE)
     if main >= size:
         raise NodeRangeError(
             f"spec.multiNode.mainNode is {main}, but {_numbered(size)}: ask for {main + 1} nodes at least, or give"

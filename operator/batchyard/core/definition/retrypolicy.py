@@ -1,40 +1,56 @@
-"""From a retry strategy as it stands in a spec to its record."""
+"""From a retry strategy to its record, and from what a revision has stored to a retry strategy.
+
+A revision may be of an earlier version, and hold what the model of today refuses, or lack what it wants. Jobs go on
+with it all the same.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
-from batchyard.api.models.strategy import ExitAction
+from pydantic import ValidationError
+
+from batchyard.api.models.strategy import Backoff, EvaluateOnExit, ExitAction, OnOutOfMemory, RetryStrategy
 from batchyard.api.quantities import parse_bytes
 from batchyard.core.model.definition import ExitRule, MemoryGrowth, RetryPolicy
 
 
-def retry_policy(strategy: Mapping[str, Any]) -> RetryPolicy:
-    """The record of a retry strategy as it stands in a spec."""
-    defaults = RetryPolicy()
-    backoff = strategy.get("backoff") or {}
+def stored_strategy(stored: Mapping[str, Any]) -> RetryStrategy:
+    """The retry strategy as it stands in a spec, with the defaults of its model, whether or not that takes it."""
+    try:
+        return RetryStrategy.model_validate(stored)
+    except ValidationError:
+        return _unchecked(stored)
+
+
+def _unchecked(stored: Mapping[str, Any]) -> RetryStrategy:
+    growth = stored.get("onOutOfMemory")
+    parts = {
+        "backoff": Backoff.model_construct(**(stored.get("backoff") or {})),
+        "evaluateOnExit": tuple(EvaluateOnExit.model_construct(**rule) for rule in stored.get("evaluateOnExit") or ()),
+        "onOutOfMemory": None if growth is None else OnOutOfMemory.model_construct(**growth),
+    }
+    return RetryStrategy.model_construct(**{**stored, **parts})
+
+
+def retry_policy(strategy: RetryStrategy) -> RetryPolicy:
+    """The record of a retry strategy."""
+    backoff = strategy.backoff
     return RetryPolicy(
-        attempts=strategy.get("attempts", defaults.attempts),
-        initial_seconds=float(backoff.get("initialSeconds", defaults.initial_seconds)),
-        multiplier=float(backoff.get("multiplier", defaults.multiplier)),
-        max_seconds=float(backoff.get("maxSeconds", defaults.max_seconds)),
-        jitter=float(backoff.get("jitter", defaults.jitter)),
-        max_interruptions=strategy.get("maxInterruptions", defaults.max_interruptions),
-        exit_rules=tuple(_exit_rule(rule) for rule in strategy.get("evaluateOnExit") or ()),
-        memory_growth=_memory_growth(strategy.get("onOutOfMemory")),
+        attempts=strategy.attempts,
+        initial_seconds=float(backoff.initial_seconds),
+        multiplier=float(backoff.multiplier),
+        max_seconds=float(backoff.max_seconds),
+        jitter=float(backoff.jitter),
+        max_interruptions=strategy.max_interruptions,
+        exit_rules=tuple(_exit_rule(rule) for rule in strategy.evaluate_on_exit),
+        memory_growth=None if strategy.on_out_of_memory is None else _memory_growth(strategy.on_out_of_memory),
     )
 
 
-def _exit_rule(rule: Mapping[str, Any]) -> ExitRule:
-    return ExitRule(
-        ExitAction(rule["action"]), rule.get("onExitCode"), rule.get("onReason"), rule.get("onStatusReason")
-    )
+def _exit_rule(rule: EvaluateOnExit) -> ExitRule:
+    return ExitRule(ExitAction(rule.action), rule.on_exit_code, rule.on_reason, rule.on_status_reason)
 
 
-def _memory_growth(growth: Mapping[str, Any] | None) -> MemoryGrowth | None:
-    if growth is None:
-        return None
-    limit = growth.get("maxMemory")
-    return MemoryGrowth(
-        multiplier=float(growth.get("memoryMultiplier", MemoryGrowth().multiplier)),
-        max_bytes=None if limit is None else parse_bytes(limit),
-    )
+def _memory_growth(growth: OnOutOfMemory) -> MemoryGrowth:
+    limit = growth.max_memory
+    return MemoryGrowth(float(growth.memory_multiplier), None if limit is None else parse_bytes(limit))

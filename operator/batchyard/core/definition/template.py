@@ -9,6 +9,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from batchyard.api.models.jobdefinition import NEEDED_QUANTITY, STARTUP_GRACE_SECONDS
 from batchyard.api.reasons import Reason
 from batchyard.core.definition import noderanges
 from batchyard.core.definition.commands import each_container, filled_in
@@ -16,8 +17,8 @@ from batchyard.core.definition.errors import TemplateError
 from batchyard.core.definition.parameters import MAX_LENGTH, MissingParameterError, TooLongError, field_path
 from batchyard.core.definition.podresources import pod_request, with_checked_resources
 from batchyard.core.definition.podtemplate import of_range, overridden, pod_template
-from batchyard.core.definition.retrypolicy import retry_policy
-from batchyard.core.model.definition import DEFAULT_STARTUP_GRACE_SECONDS, Resolved, Revision
+from batchyard.core.definition.retrypolicy import retry_policy, stored_strategy
+from batchyard.core.model.definition import Resolved, Revision
 from batchyard.core.model.gang import Gang, NodeGroup
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.resources import Resources
@@ -47,7 +48,7 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         template = _pod(content, job.spec.get("containerOverrides") or (), job, revision)
         request = pod_request(template["spec"])
     timeout = job.spec.get("timeout") or content.get("timeout") or {}
-    retry = retry_policy(job.spec.get("retryStrategy") or content.get("retryStrategy") or {})
+    retry = retry_policy(stored_strategy(job.spec.get("retryStrategy") or content.get("retryStrategy") or {}))
     if job.spec.get("array") and retry.memory_growth is not None:
         raise TemplateError(
             Reason.INVALID_SPEC,
@@ -62,11 +63,13 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         request=request,
         retry=retry,
         timeout_seconds=timeout.get("attemptDurationSeconds"),
-        startup_grace_seconds=content.get("startupGraceSeconds", DEFAULT_STARTUP_GRACE_SECONDS),
+        startup_grace_seconds=content.get("startupGraceSeconds", STARTUP_GRACE_SECONDS),
         gang=gang,
         parameters=_parameters(job, revision),
         priority=_priority(job.spec, content),
-        consumables={each["name"]: each.get("quantity", 1) for each in content.get("consumableResources") or ()},
+        consumables={
+            each["name"]: each.get("quantity", NEEDED_QUANTITY) for each in content.get("consumableResources") or ()
+        },
     )
 
 

@@ -8,10 +8,11 @@ would keep a narrow environment from everybody else.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from batchyard.api.models.computeenvironment import UNSCHEDULABLE_SECONDS
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult
 from batchyard.core.lifecycle.ending.retries import LONGEST_POSTPONEMENT, Retry, chance_of
-from batchyard.core.model.environment import UNSCHEDULABLE_SECONDS, Environment
+from batchyard.core.model.environment import Environment
 from batchyard.core.model.run import Pod, Refusal, Run
 from batchyard.core.model.status import TAKEN_BACK, Attempt
 

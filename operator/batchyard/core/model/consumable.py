@@ -12,7 +12,7 @@ class Consumable:
     generation: int
     created: float
     total: int
-    replenishable: bool = True
+    replenishable: bool
     refusal: str = ""
 
 

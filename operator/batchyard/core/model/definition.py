@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchyard.api.models.strategy import ExitAction
+from batchyard.api.models.jobdefinition import REVISION_HISTORY_LIMIT
+from batchyard.api.models.strategy import ExitAction, OnOutOfMemory, RetryStrategy
 from batchyard.core.model.gang import Gang
 from batchyard.core.model.job import Key
 from batchyard.core.model.resources import Resources, vcpus_of
 
-DEFAULT_STARTUP_GRACE_SECONDS = 300
+_RETRY, _GROWTH = RetryStrategy(), OnOutOfMemory()
 
 
 @dataclass(slots=True, frozen=True)
@@ -26,7 +27,7 @@ class ExitRule:
 class MemoryGrowth:
     """How much more memory a container gets each time it ran out of it (`onOutOfMemory`)."""
 
-    multiplier: float = 2.0
+    multiplier: float = _GROWTH.memory_multiplier
     max_bytes: int | None = None
 
 
@@ -34,12 +35,12 @@ class MemoryGrowth:
 class RetryPolicy:
     """How often an attempt may be repeated and how long to wait before the next (`retryStrategy`)."""
 
-    attempts: int = 1
-    initial_seconds: float = 10.0
-    multiplier: float = 2.0
-    max_seconds: float = 300.0
-    jitter: float = 0.5
-    max_interruptions: int = 20
+    attempts: int = _RETRY.attempts
+    initial_seconds: float = float(_RETRY.backoff.initial_seconds)
+    multiplier: float = _RETRY.backoff.multiplier
+    max_seconds: float = float(_RETRY.backoff.max_seconds)
+    jitter: float = _RETRY.backoff.jitter
+    max_interruptions: int = _RETRY.max_interruptions
     exit_rules: tuple[ExitRule, ...] = ()
     memory_growth: MemoryGrowth | None = None
 
@@ -121,5 +122,5 @@ class Definition:
     spec: Mapping[str, Any]
     digest: str
     inactive: frozenset[int] = frozenset()
-    history_limit: int = 10
+    history_limit: int = REVISION_HISTORY_LIMIT
     refusal: str = ""

@@ -6,10 +6,8 @@ Like all records built and owned by the runtime's cache, and read by the planner
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from batchyard.api.models.computeenvironment import UNSCHEDULABLE_SECONDS
 from batchyard.core.model.resources import Resources
-
-UNSCHEDULABLE_SECONDS = 300
-"""How long a pod may wait for a node where no environment says otherwise."""
 
 
 @dataclass(slots=True, frozen=True)

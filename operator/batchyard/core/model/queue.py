@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from batchyard.api.models.jobqueue import FairShare as FairShareSettings
 from batchyard.api.models.jobqueue import ShareAdmission
 
 T = TypeVar("T")
+_SHARING = FairShareSettings()
 
 
 def entry_for(entries: Mapping[str, T], share: str) -> T | None:
@@ -25,12 +27,12 @@ def entry_for(entries: Mapping[str, T], share: str) -> T | None:
 class FairShare:
     """How a queue divides capacity between shares."""
 
-    decay_seconds: int = 600
-    reservation: int = 0
+    decay_seconds: int = _SHARING.share_decay_seconds
+    reservation: int = _SHARING.compute_reservation
     """Percentage that is kept back while one share is active; its square for two, and so on."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """Weight of usage by share identifier, or by its beginning followed by `*`; of each that is listed."""
-    admission: ShareAdmission = ShareAdmission.ANY
+    admission: ShareAdmission = _SHARING.share_admission
 
 
 @dataclass(slots=True, frozen=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+from batchyard.api.models.jobdefinition import STARTUP_GRACE_SECONDS
 from batchyard.core.model.array import IndexedJob
-from batchyard.core.model.definition import DEFAULT_STARTUP_GRACE_SECONDS, RetryPolicy
+from batchyard.core.model.definition import RetryPolicy
 from batchyard.core.model.job import Key
 from batchyard.core.model.resources import Resources
 
@@ -32,7 +33,7 @@ class RunTerms:
     """What a run was granted with, by which its end is judged; an operator that wrote none granted the defaults."""
 
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    startup_grace_seconds: int = DEFAULT_STARTUP_GRACE_SECONDS
+    startup_grace_seconds: int = STARTUP_GRACE_SECONDS
     definition_uid: str = ""
     digest: str = ""
 

@@ -3,53 +3,48 @@
 from collections.abc import Mapping
 from typing import Any
 
-from batchyard.api import names
-from batchyard.api.validation import parse_computeenvironment
-from batchyard.core.model.environment import UNSCHEDULABLE_SECONDS, Environment, Toleration
+from batchyard.api.models import computeenvironment as api
+from batchyard.api.models.jobqueue import EnabledState
+from batchyard.api.models.meta import Toleration as ApiToleration
+from batchyard.core.model.environment import Environment, Toleration
 from batchyard.core.model.resources import Resources, parse_resources, subtract, to_resource_list
 from batchyard.objects.brevity import presentable
 from batchyard.objects.conditions import ReadyState, render_conditions
-from batchyard.objects.kinds.refusal import refusal_of
-from batchyard.objects.meta import Object, created_at, spec_of
+from batchyard.objects.kinds.checked import checked
+from batchyard.objects.meta import Object, identity_of
 
 
 def read_environment(obj: Object) -> Environment:
     """Read a ComputeEnvironment; of a refused one nothing else counts."""
-    metadata = obj["metadata"]
-    refusal = refusal_of(names.COMPUTE_ENVIRONMENT, obj, parse_computeenvironment)
-    spec = {} if refusal else spec_of(obj)
-    unmanaged = spec.get("unmanaged") or {}
+    found = checked(api.ComputeEnvironment, obj)
+    if isinstance(found, str):
+        return Environment(**identity_of(obj), enabled=True, refusal=found)
+    spec = found.spec
+    unmanaged = spec.unmanaged or api.Unmanaged()
     return Environment(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        generation=metadata.get("generation", 1),
-        created=created_at(obj),
-        enabled=spec.get("state", "Enabled") == "Enabled",
-        node_selector=unmanaged.get("nodeSelector") or {},
-        tolerations=tuple(_toleration(each) for each in unmanaged.get("tolerations") or ()),
-        ceilings=_ceilings(spec),
-        refusal=refusal,
-        unschedulable_seconds=spec.get("unschedulableSeconds", UNSCHEDULABLE_SECONDS),
+        **identity_of(obj),
+        enabled=spec.state is EnabledState.ENABLED,
+        node_selector=unmanaged.node_selector,
+        tolerations=tuple(_toleration(each) for each in unmanaged.tolerations),
+        ceilings=ceilings(spec.max_vcpus, spec.max_memory, spec.max_gpus),
+        unschedulable_seconds=spec.unschedulable_seconds,
     )
 
 
-def _toleration(toleration: Mapping[str, Any]) -> Toleration:
-    return Toleration(
-        key=toleration.get("key") or "",
-        operator=toleration.get("operator") or "Equal",
-        value=toleration.get("value") or "",
-        effect=toleration.get("effect") or "",
-        seconds=toleration.get("tolerationSeconds"),
-    )
-
-
-def _ceilings(spec: Mapping[str, Any]) -> dict[str, int]:
-    limits = {
-        "cpu": spec.get("maxVcpus"),
-        "memory": spec.get("maxMemory"),
-        "nvidia.com/gpu": spec.get("maxGpus"),
-    }
+def ceilings(vcpus: float | None, memory: str | None, gpus: int | None) -> Resources:
+    """What jobs may use together, of that which is bounded."""
+    limits = {"cpu": vcpus, "memory": memory, "nvidia.com/gpu": gpus}
     return parse_resources({name: str(limit) for name, limit in limits.items() if limit is not None})
+
+
+def _toleration(toleration: ApiToleration) -> Toleration:
+    return Toleration(
+        key=toleration.key or "",
+        operator=toleration.operator,
+        value=toleration.value or "",
+        effect=toleration.effect or "",
+        seconds=toleration.toleration_seconds,
+    )
 
 
 def render_environment_status(

@@ -6,30 +6,23 @@ The count of what was used up is also what a restarted operator goes on from (`s
 from collections.abc import Mapping
 from typing import Any
 
-from batchyard.api import names
-from batchyard.api.models.consumableresource import ConsumableType
-from batchyard.api.validation import parse_consumableresource
+from batchyard.api.models.consumableresource import ConsumableResource, ConsumableType
 from batchyard.core.model.consumable import Consumable, Count
 from batchyard.objects.brevity import presentable
 from batchyard.objects.conditions import ReadyState, render_conditions
-from batchyard.objects.kinds.refusal import refusal_of
-from batchyard.objects.meta import Object, created_at, spec_of
+from batchyard.objects.kinds.checked import checked
+from batchyard.objects.meta import Object, identity_of, spec_of
 from batchyard.objects.times import format_time, parse_time
 
 
 def read_consumable(obj: Object) -> Consumable:
     """Read a ConsumableResource; of a refused one there is none, but its type stays what it was."""
-    metadata, spec = obj["metadata"], spec_of(obj)
-    refusal = refusal_of(names.CONSUMABLE_RESOURCE, obj, parse_consumableresource)
-    return Consumable(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        generation=metadata.get("generation", 1),
-        created=created_at(obj),
-        total=0 if refusal else spec["total"],
-        replenishable=spec.get("type") != ConsumableType.NON_REPLENISHABLE,
-        refusal=refusal,
-    )
+    found = checked(ConsumableResource, obj)
+    if isinstance(found, str):
+        kept = spec_of(obj).get("type") != ConsumableType.NON_REPLENISHABLE
+        return Consumable(**identity_of(obj), total=0, replenishable=kept, refusal=found)
+    replenishable = found.spec.type is ConsumableType.REPLENISHABLE
+    return Consumable(**identity_of(obj), total=found.spec.total, replenishable=replenishable)
 
 
 def render_consumable_status(

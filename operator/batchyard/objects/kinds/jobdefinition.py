@@ -5,16 +5,16 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 from batchyard.api import names
+from batchyard.api.models.jobdefinition import JobDefinition
 from batchyard.api.reasons import Reason
 from batchyard.api.sizes import too_large
-from batchyard.api.validation import parse_jobdefinition
 from batchyard.core.definition import revisions
 from batchyard.core.definition.memoryunits import DOUBTFUL_MEMORY, doubts_about_definition
 from batchyard.core.definition.revisions import latest_active
 from batchyard.core.model.definition import Definition, Revision
 from batchyard.objects.brevity import presentable
 from batchyard.objects.conditions import ReadyState, render_conditions
-from batchyard.objects.kinds.refusal import refusal_of
+from batchyard.objects.kinds.checked import checked
 from batchyard.objects.meta import Object, key_of, spec_of
 from batchyard.objects.times import format_time
 
@@ -25,18 +25,18 @@ def read_definition(obj: Object) -> Definition:
     spec = spec_of(obj)
     if refusal := too_large(names.JOB_DEFINITION, spec):
         return replace(read_definition({**obj, "spec": {}}), refusal=refusal)
-    refusal = refusal_of(names.JOB_DEFINITION, obj, parse_jobdefinition)
-    kept = {} if refusal else spec
-    return Definition(
+    definition = Definition(
         key=key_of(obj),
         uid=metadata["uid"],
         generation=metadata.get("generation", 1),
         spec=spec,
         digest=revisions.digest(revisions.content(spec)),
-        inactive=frozenset(kept.get("inactiveRevisions") or ()),
-        history_limit=kept.get("revisionHistoryLimit", 10),
-        refusal=refusal,
     )
+    found = checked(JobDefinition, obj)
+    if isinstance(found, str):
+        return replace(definition, refusal=found)
+    inactive, limit = frozenset(found.spec.inactive_revisions), found.spec.revision_history_limit
+    return replace(definition, inactive=inactive, history_limit=limit)
 
 
 class Rejection(NamedTuple):

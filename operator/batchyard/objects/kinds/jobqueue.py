@@ -3,72 +3,68 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batchyard.api import names
+from batchyard.api.models import jobqueue as api
 from batchyard.api.models.batchjob import JobState
-from batchyard.api.models.jobqueue import PolicyType, ShareAdmission
-from batchyard.api.validation import parse_jobqueue
+from batchyard.api.models.meta import LabelSelector
 from batchyard.core.model.queue import FairShare, Queue, QueueLimits, Selector
 from batchyard.core.model.status import TERMINAL
 from batchyard.objects.brevity import presentable
 from batchyard.objects.conditions import ReadyState, render_conditions
-from batchyard.objects.kinds.refusal import refusal_of
-from batchyard.objects.meta import Object, created_at, spec_of
+from batchyard.objects.kinds.checked import checked
+from batchyard.objects.meta import Object, identity_of
 
 
 def read_queue(obj: Object) -> Queue:
     """Read a JobQueue; of a refused one nothing else counts."""
-    metadata = obj["metadata"]
-    refusal = refusal_of(names.JOB_QUEUE, obj, parse_jobqueue)
-    spec = {} if refusal else spec_of(obj)
-    selector = spec.get("namespaceSelector")
+    found = checked(api.JobQueue, obj)
+    if isinstance(found, str):
+        return Queue(**identity_of(obj), priority=0, enabled=True, environments=(), refusal=found)
+    spec = found.spec
     return Queue(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        generation=metadata.get("generation", 1),
-        created=created_at(obj),
-        priority=spec.get("priority", 0),
-        enabled=spec.get("state", "Enabled") == "Enabled",
-        environments=tuple(spec.get("computeEnvironments") or ()),
-        namespaces=None if selector is None else _selector(selector),
-        fair_share=_fair_share(spec.get("schedulingPolicy") or {}),
-        limits=_limits(spec),
-        time_limits={each["reason"]: each["maxTimeSeconds"] for each in spec.get("jobStateTimeLimits") or ()},
-        preempts_after=_preempts_after(spec.get("preemption") or {}),
-        refusal=refusal,
+        **identity_of(obj),
+        priority=spec.priority,
+        enabled=spec.state is api.EnabledState.ENABLED,
+        environments=spec.compute_environments,
+        namespaces=None if spec.namespace_selector is None else _selector(spec.namespace_selector),
+        fair_share=fair_share(spec.scheduling_policy),
+        limits=queue_limits(spec.limits, spec.scheduling_policy),
+        time_limits={each.reason: each.max_time_seconds for each in spec.job_state_time_limits},
+        preempts_after=_preempts_after(spec.preemption),
     )
 
 
-def _preempts_after(preemption: Mapping[str, Any]) -> int | None:
-    return preemption.get("minimumRunSeconds", 0) if preemption.get("policy") == "LowerPriority" else None
-
-
-def _fair_share(policy: Mapping[str, Any]) -> FairShare | None:
-    if policy.get("type") != PolicyType.FAIR_SHARE:
+def fair_share(policy: api.SchedulingPolicy) -> FairShare | None:
+    """How a queue with this policy divides capacity; None where it is first come, first served."""
+    if policy.type is not api.PolicyType.FAIR_SHARE:
         return None
-    settings, defaults = policy.get("fairShare") or {}, FairShare()
+    settings = policy.fair_share or api.FairShare()
     return FairShare(
-        decay_seconds=settings.get("shareDecaySeconds", defaults.decay_seconds),
-        reservation=settings.get("computeReservation", defaults.reservation),
-        admission=ShareAdmission(settings.get("shareAdmission", defaults.admission)),
-        weights={each["shareIdentifier"]: each.get("weightFactor", 1.0) for each in settings.get("shares") or ()},
+        decay_seconds=settings.share_decay_seconds,
+        reservation=settings.compute_reservation,
+        admission=settings.share_admission,
+        weights={each.share_identifier: each.weight_factor for each in settings.shares},
     )
 
 
-def _limits(spec: Mapping[str, Any]) -> QueueLimits | None:
-    own = spec.get("limits") or {}
-    listed = ((spec.get("schedulingPolicy") or {}).get("fairShare") or {}).get("shares") or ()
-    shares = {each["shareIdentifier"]: each["maxRunningJobs"] for each in listed if "maxRunningJobs" in each}
-    found = QueueLimits(own.get("maxRunningJobs"), own.get("maxRunningJobsPerShare"), shares)
+def queue_limits(limits: api.QueueLimits | None, policy: api.SchedulingPolicy) -> QueueLimits | None:
+    """How many jobs may run at the same time, of the queue and of its shares; None where nothing is said of it."""
+    own = limits or api.QueueLimits()
+    listed = policy.fair_share.shares if policy.fair_share is not None else ()
+    shares = {each.share_identifier: each.max_running_jobs for each in listed if each.max_running_jobs is not None}
+    found = QueueLimits(own.max_running_jobs, own.max_running_jobs_per_share, shares)
     return None if found == QueueLimits() else found
 
 
-def _selector(selector: Mapping[str, Any]) -> Selector:
+def _preempts_after(preemption: api.Preemption | None) -> int | None:
+    if preemption is None or preemption.policy == "Never":
+        return None
+    return preemption.minimum_run_seconds
+
+
+def _selector(selector: LabelSelector) -> Selector:
     return Selector(
-        match_labels=tuple((selector.get("matchLabels") or {}).items()),
-        expressions=tuple(
-            (expression["key"], expression["operator"], tuple(expression.get("values") or ()))
-            for expression in selector.get("matchExpressions") or ()
-        ),
+        match_labels=tuple(selector.match_labels.items()),
+        expressions=tuple((each.key, each.operator, each.values) for each in selector.match_expressions),
     )
 
 

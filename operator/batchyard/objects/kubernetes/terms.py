@@ -88,10 +88,9 @@ def _growth(growth: MemoryGrowth) -> dict[str, Any]:
 
 def _read_strategy(said: Any) -> RetryPolicy:
     try:
-        RetryStrategy.model_validate(said or {})
+        return retry_policy(RetryStrategy.model_validate(said or {}))
     except ValidationError:
         return RetryPolicy()
-    return retry_policy(said or {})
 
 
 def _seconds(said: Any, otherwise: int) -> int:
