@@ -13,14 +13,14 @@ import yaml
 from pydantic import Field
 
 from batchyard.api.models.base import Integer, ListMap, Model, Name, Number, Quantity
-from batchyard.api.models.jobqueue import LIMITS_OF_SHARES, PolicyType, SchedulingPolicy
-from batchyard.api.models.jobqueue import FairShare as FairShareSpec
-from batchyard.api.models.jobqueue import QueueLimits as QueueLimitsSpec
+from batchyard.api.models.jobqueue import LIMITS_OF_SHARES, PolicyType, QueueLimits, SchedulingPolicy
 from batchyard.api.validation import InvalidObject, parse
 from batchyard.core.model.environment import Environment, Node
-from batchyard.core.model.queue import FairShare, Queue, QueueLimits
+from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import parse_resources
 from batchyard.core.scheduling.ledger import Pool, pool
+from batchyard.objects.kinds.computeenvironment import ceilings
+from batchyard.objects.kinds.jobqueue import fair_share, queue_limits
 from batchyard.simulator.submission import Amounts, LeftOut, Submission
 from batchyard.simulator.swf import Trace, read_trace
 from batchyard.simulator.synthetic import Synthetic, generate
@@ -60,11 +60,10 @@ class EnvironmentSpec(Model):
 
     def pool(self) -> Pool:
         """Its capacity, as the planner sees it."""
-        limits = {"cpu": self.max_vcpus, "memory": self.max_memory, "nvidia.com/gpu": self.max_gpus}
-        ceilings = parse_resources({name: str(limit) for name, limit in limits.items() if limit is not None})
-        environment = Environment(self.name, self.name, 1, 0.0, enabled=True, ceilings=ceilings)
+        limits = ceilings(self.max_vcpus, self.max_memory, self.max_gpus)
+        environment = Environment(self.name, self.name, 1, 0.0, enabled=True, ceilings=limits)
         if not self.nodes:
-            return pool(environment, [Node("any", {}, {"memory": _UNLIMITED, "pods": _UNLIMITED, **ceilings})])
+            return pool(environment, [Node("any", {}, {"memory": _UNLIMITED, "pods": _UNLIMITED, **limits})])
         return pool(
             environment,
             (
@@ -85,7 +84,7 @@ class QueueSpec(Model):
     """Environments in the order in which they are tried."""
     scheduling_policy: SchedulingPolicy = SchedulingPolicy()
     """FIFO or FairShare."""
-    limits: QueueLimitsSpec | None = None
+    limits: QueueLimits | None = None
     """Ceilings on what runs at the same time."""
 
     rules = (LIMITS_OF_SHARES,)
@@ -97,11 +96,6 @@ class QueueSpec(Model):
 
     def record(self, position: int) -> Queue:
         """The planner's record; between queues of one priority the one listed first goes first."""
-        policy = self.scheduling_policy.fair_share
-        fair_share = FairShare() if self.shares_fairly else None
-        if policy is not None:
-            weights = {share.share_identifier: share.weight_factor for share in policy.shares}
-            fair_share = FairShare(policy.share_decay_seconds, policy.compute_reservation, weights)
         return Queue(
             self.name,
             self.name,
@@ -110,16 +104,9 @@ class QueueSpec(Model):
             self.priority,
             enabled=True,
             environments=self.compute_environments,
-            fair_share=fair_share,
-            limits=self._limits(),
+            fair_share=fair_share(self.scheduling_policy),
+            limits=queue_limits(self.limits, self.scheduling_policy),
         )
-
-    def _limits(self) -> QueueLimits | None:
-        own, policy = self.limits or QueueLimitsSpec(), self.scheduling_policy.fair_share or FairShareSpec()
-        shares = {each.share_identifier: each.max_running_jobs for each in policy.shares}
-        found = {share: limit for share, limit in shares.items() if limit is not None}
-        limits = QueueLimits(own.max_running_jobs, own.max_running_jobs_per_share, found)
-        return None if limits == QueueLimits() else limits
 
 
 class Workload(Model):

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from batchyard.core.model.queue import FairShare
+from batchyard.objects.kinds.jobqueue import read_queue
 from batchyard.simulator.submission import LeftOut
 from batchyard.simulator.workload import EnvironmentSpec, InvalidWorkload, NodesSpec, QueueSpec, load
 
@@ -81,6 +82,19 @@ def test_queues_become_the_records_of_the_planner() -> None:
         FairShare()
     )
     assert QueueSpec.model_validate(fields).record(0).fair_share is None
+
+
+def test_a_queue_means_the_same_to_the_operator() -> None:
+    shares = [{"shareIdentifier": "team*", "weightFactor": 2.0, "maxRunningJobs": 3}]
+    spec: dict[str, Any] = {
+        "computeEnvironments": ["a"],
+        "schedulingPolicy": {"type": "FairShare", "fairShare": {"shares": shares, "shareAdmission": "Listed"}},
+        "limits": {"maxRunningJobs": 9, "maxRunningJobsPerShare": 2},
+    }
+    simulated = QueueSpec.model_validate({"name": "fair", **spec}).record(0)
+    read = read_queue({"metadata": {"name": "fair", "uid": "fair"}, "spec": spec})
+    assert read.limits is not None
+    assert simulated == read
 
 
 @pytest.mark.parametrize(
