@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
+from batchyard.api.kinds import KINDS
 from e2e.clusterapi import BATCHJOBS, JOBS, PODS, ApiRefusedError, ClusterApi, Json, path_of, until
 from localcluster import Cluster, LocalClusterError
 from localcluster.images import SHELL
@@ -220,7 +221,7 @@ class Harness:
     def wait_shown(self, plural: str, name: str, wanted: Callable[[Json], bool], seconds: float = WAIT_SECONDS) -> Json:
         """Wait until the status of a queue, environment or definition is as wanted; returns it."""
         path = path_of((names.API_VERSION, plural), self.namespace, name)
-        if plural != names.PLURALS[names.JOB_DEFINITION]:
+        if plural != KINDS[names.JOB_DEFINITION].plural:
             path = f"/apis/{names.API_VERSION}/{plural}/{self.named(name)}"
 
         def look() -> Json | None:

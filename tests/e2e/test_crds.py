@@ -10,6 +10,7 @@ import pytest
 
 import pod_types
 from batchyard.api import names
+from batchyard.api.kinds import KINDS
 from batchyard.api.models import podtypes
 from e2e.clusterapi import path_of
 from localcluster import Cluster, LocalClusterError
@@ -173,7 +174,7 @@ def test_nothing_is_stored_that_is_nested_too_deeply_to_be_read(cluster: Cluster
         manifest("BatchJob", name=f"deep-{levels}", containerOverrides=[{"name": "main", "env": sources}]),
     ]
     for obj in made:
-        collection = names.PLURALS[obj["kind"]]
+        collection = KINDS[obj["kind"]].plural
         path = path_of((names.API_VERSION, collection), namespace)
         text = json.dumps(obj).replace('"deep"', deep)
         cluster.kubectl("create", "-n", namespace, "--raw", path, "-f", "-", input=text)

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
+from batchyard.api.kinds import KINDS
 from e2e.clusterapi import ApiRefusedError, Json, path_of, until
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
@@ -103,7 +104,7 @@ def _refusal(harness: Harness, name: str, asked: Malformed) -> tuple[str, ...]:
 
 
 def _path(harness: Harness, kind: str, **query: str) -> str:
-    path = path_of((names.API_VERSION, names.PLURALS[kind]), harness.namespace, **query)
+    path = path_of((names.API_VERSION, KINDS[kind].plural), harness.namespace, **query)
     return path if kind in NAMESPACED else path.replace(f"/namespaces/{harness.namespace}", "")
 
 

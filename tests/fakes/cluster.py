@@ -17,19 +17,7 @@ from batchyard.core.admission.protection import NOTHING_PROTECTED, Protection
 from batchyard.core.insight.visibility import Visibility
 from batchyard.kube.errors import ApiError, NotFound, Unavailable
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import (
-    BATCHJOBS,
-    COMPUTEENVIRONMENTS,
-    CONSUMABLERESOURCES,
-    JOBDEFINITIONS,
-    JOBQUEUES,
-    JOBS,
-    LEASES,
-    NAMESPACES,
-    NODES,
-    PODS,
-    Resource,
-)
+from batchyard.kube.resources import JOBS, LEASES, NAMESPACES, NODES, OWN, PODS, Resource
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.process.leader import LeaderElection
 from batchyard.runtime.process.operator import Operator
@@ -46,13 +34,7 @@ START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 NAMESPACE = "media"
 
 DOWN = Unavailable(503, "ServiceUnavailable", "the API server is down")
-RESOURCES: dict[str, Resource] = {
-    "BatchJob": BATCHJOBS,
-    "JobDefinition": JOBDEFINITIONS,
-    "JobQueue": JOBQUEUES,
-    "ComputeEnvironment": COMPUTEENVIRONMENTS,
-    "ConsumableResource": CONSUMABLERESOURCES,
-}
+RESOURCES = OWN
 
 
 class Connection(FakeApi):

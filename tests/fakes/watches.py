@@ -15,14 +15,7 @@ import kopf
 from batchyard.handlers import kinds
 from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
-from batchyard.kube.resources import (
-    BATCHJOBS,
-    COMPUTEENVIRONMENTS,
-    CONSUMABLERESOURCES,
-    JOBDEFINITIONS,
-    JOBQUEUES,
-    Resource,
-)
+from batchyard.kube.resources import OWN, Resource
 from batchyard.runtime.state.cache import Cache
 
 _log = logging.getLogger(__name__)
@@ -44,10 +37,10 @@ def handlers() -> dict[str, Handler]:
 
 
 async def follow_all(api: KubeApi, cache: Cache) -> None:
-    """Follow Batchyard's five kinds until cancelled."""
+    """Follow Batchyard's kinds until cancelled."""
     by_plural = handlers()
     async with asyncio.TaskGroup() as group:
-        for resource in (BATCHJOBS, JOBDEFINITIONS, JOBQUEUES, COMPUTEENVIRONMENTS, CONSUMABLERESOURCES):
+        for resource in OWN.values():
             group.create_task(_follow(api, resource, by_plural[resource.plural], SimpleNamespace(cache=cache)))
 
 

@@ -6,8 +6,8 @@ Generated from the schemas, so that a field added later is covered without anybo
 from collections.abc import Iterator
 from typing import Any
 
-from batchyard.api.generate.crds import KINDS
 from batchyard.api.generate.schema import structural_schema
+from batchyard.api.kinds import KINDS
 from objects.api import Json, manifest
 from objects.podparts import is_pod_part
 
@@ -16,7 +16,7 @@ EXAMPLES = {"targetNodes": "0:", "operator": "Exists", "shareIdentifier": "teama
 
 def wrong_objects() -> Iterator[tuple[str, str, Json]]:
     """Kind, path of the wrong value as the API server writes it, object."""
-    for kind in KINDS:
+    for kind in KINDS.values():
         spec = structural_schema(kind.model, kind.name)["properties"]["spec"]
         for number, (path, value) in enumerate(_wrong_values(spec)):
             where = "spec" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)

@@ -13,14 +13,6 @@ JOB_QUEUE: Final = "JobQueue"
 COMPUTE_ENVIRONMENT: Final = "ComputeEnvironment"
 CONSUMABLE_RESOURCE: Final = "ConsumableResource"
 
-PLURALS: Final = {
-    JOB_DEFINITION: "jobdefinitions",
-    BATCH_JOB: "batchjobs",
-    JOB_QUEUE: "jobqueues",
-    COMPUTE_ENVIRONMENT: "computeenvironments",
-    CONSUMABLE_RESOURCE: "consumableresources",
-}
-
 # Labels of Kubernetes Jobs, their pods and ControllerRevisions.
 JOB: Final = f"{GROUP}/job"
 JOB_UID: Final = f"{GROUP}/job-uid"

@@ -1,7 +1,7 @@
 """Turns objects of the API server into models, or into one sentence that says which field is wrong and what to do.
 
 The CRDs refuse most of this at apply time; the operator checks again because the CRDs in a cluster may be of
-another version. The runtime asks for every object of Batchyard that it takes in.
+another version.
 """
 
 from collections.abc import Mapping
@@ -13,22 +13,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from batchyard.api import names
 from batchyard.api.excerpt import excerpt
 from batchyard.api.models.base import Model
-from batchyard.api.models.batchjob import BatchJob
-from batchyard.api.models.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
-from batchyard.api.models.consumableresource import ConsumableResource, ConsumableResourceStatus
-from batchyard.api.models.jobdefinition import JobDefinition, JobDefinitionStatus
-from batchyard.api.models.jobqueue import JobQueue, JobQueueStatus
 
 M = TypeVar("M", bound=Model)
-_STATUSES: Mapping[str, type[BaseModel]] = {
-    names.JOB_DEFINITION: JobDefinitionStatus,
-    names.JOB_QUEUE: JobQueueStatus,
-    names.COMPUTE_ENVIRONMENT: ComputeEnvironmentStatus,
-    names.CONSUMABLE_RESOURCE: ConsumableResourceStatus,
-}
 Location = tuple[int | str, ...]
 
 _SHOWN = 3
@@ -68,35 +56,10 @@ class InvalidObject(Exception):  # noqa: N818 - says what is wrong, as Kubernete
     """The object cannot be used; the text is one readable sentence."""
 
 
-def parse_jobdefinition(obj: Mapping[str, Any]) -> JobDefinition:
-    """The JobDefinition without its status, or InvalidObject."""
-    return parse(JobDefinition, obj)
-
-
-def parse_batchjob(obj: Mapping[str, Any]) -> BatchJob:
-    """The BatchJob without its status, or InvalidObject."""
-    return parse(BatchJob, obj)
-
-
-def parse_jobqueue(obj: Mapping[str, Any]) -> JobQueue:
-    """The JobQueue without its status, or InvalidObject."""
-    return parse(JobQueue, obj)
-
-
-def parse_computeenvironment(obj: Mapping[str, Any]) -> ComputeEnvironment:
-    """The ComputeEnvironment without its status, or InvalidObject."""
-    return parse(ComputeEnvironment, obj)
-
-
-def parse_consumableresource(obj: Mapping[str, Any]) -> ConsumableResource:
-    """The ConsumableResource without its status, or InvalidObject."""
-    return parse(ConsumableResource, obj)
-
-
-def is_status(kind: str, status: Any) -> bool:
-    """Whether a stored status is one, so that it can be read and gone on with: it may have been written by hand."""
+def is_valid(model: type[BaseModel], stored: Any) -> bool:
+    """Whether what is stored is what its model says, so that it can be gone on with: it may be written by hand."""
     try:
-        _STATUSES[kind].model_validate(status)
+        model.model_validate(stored)
     except ValidationError:
         return False
     return True

@@ -10,54 +10,23 @@ from typing import Any
 import kopf
 
 from batchyard.api import names
+from batchyard.api.kinds import KINDS, Kind
 from batchyard.objects.meta import key_of
 from batchyard.runtime.state.cache import Cache
 
 
 def register(registry: kopf.OperatorRegistry) -> None:
     """Add the handlers to a registry."""
+    for kind in KINDS.values():
+        _follow(kind, registry)
 
-    @kopf.on.event(names.GROUP, names.VERSION, "batchjobs", registry=registry)
-    async def batchjob(event: Any, memo: Any, **_: Any) -> None:
+
+def _follow(kind: Kind, registry: kopf.OperatorRegistry) -> None:
+    @kopf.on.event(names.GROUP, names.VERSION, kind.plural, id=kind.name.lower(), registry=registry)
+    async def take_in(event: Any, memo: Any, **_: Any) -> None:
         cache: Cache = memo.cache
-        obj = event["object"]
+        obj, intake = event["object"], cache.intakes[kind.name]
         if event["type"] == "DELETED":
-            cache.remove_batchjob(key_of(obj), obj["metadata"]["uid"])
+            intake.remove(key_of(obj), obj["metadata"]["uid"])
         else:
-            cache.put_batchjob(obj)
-
-    @kopf.on.event(names.GROUP, names.VERSION, "jobdefinitions", registry=registry)
-    async def jobdefinition(event: Any, memo: Any, **_: Any) -> None:
-        catalogue = memo.cache.catalogue
-        if event["type"] == "DELETED":
-            metadata = event["object"]["metadata"]
-            catalogue.remove_definition(key_of(event["object"]), metadata["uid"])
-        else:
-            catalogue.put_definition(event["object"])
-
-    @kopf.on.event(names.GROUP, names.VERSION, "jobqueues", registry=registry)
-    async def jobqueue(event: Any, memo: Any, **_: Any) -> None:
-        catalogue = memo.cache.catalogue
-        if event["type"] == "DELETED":
-            metadata = event["object"]["metadata"]
-            catalogue.remove_queue(metadata["name"], metadata["uid"])
-        else:
-            catalogue.put_queue(event["object"])
-
-    @kopf.on.event(names.GROUP, names.VERSION, "computeenvironments", registry=registry)
-    async def computeenvironment(event: Any, memo: Any, **_: Any) -> None:
-        catalogue = memo.cache.catalogue
-        if event["type"] == "DELETED":
-            metadata = event["object"]["metadata"]
-            catalogue.remove_environment(metadata["name"], metadata["uid"])
-        else:
-            catalogue.put_environment(event["object"])
-
-    @kopf.on.event(names.GROUP, names.VERSION, "consumableresources", registry=registry)
-    async def consumableresource(event: Any, memo: Any, **_: Any) -> None:
-        catalogue = memo.cache.catalogue
-        if event["type"] == "DELETED":
-            metadata = event["object"]["metadata"]
-            catalogue.remove_consumable(metadata["name"], metadata["uid"])
-        else:
-            catalogue.put_consumable(event["object"])
+            intake.put(obj)

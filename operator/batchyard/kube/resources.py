@@ -1,8 +1,11 @@
 """The kinds the operator reads and writes, as URLs name them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from batchyard.api import names
+from batchyard.api.kinds import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,11 @@ LEASES = Resource("coordination.k8s.io", "v1", "leases", namespaced=True)
 TOKEN_REVIEWS = Resource("authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
 SUBJECT_ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False)
 
-BATCHJOBS = Resource(names.GROUP, names.VERSION, "batchjobs", namespaced=True)
-JOBDEFINITIONS = Resource(names.GROUP, names.VERSION, "jobdefinitions", namespaced=True)
-JOBQUEUES = Resource(names.GROUP, names.VERSION, "jobqueues", namespaced=False)
-COMPUTEENVIRONMENTS = Resource(names.GROUP, names.VERSION, "computeenvironments", namespaced=False)
-CONSUMABLERESOURCES = Resource(names.GROUP, names.VERSION, "consumableresources", namespaced=False)
+OWN: Mapping[str, Resource] = MappingProxyType(
+    {kind.name: Resource(names.GROUP, names.VERSION, kind.plural, kind.namespaced) for kind in KINDS.values()}
+)
+"""Batchyard's kinds, by name."""
+BATCHJOBS = OWN[names.BATCH_JOB]
+JOBDEFINITIONS = OWN[names.JOB_DEFINITION]
+JOBQUEUES = OWN[names.JOB_QUEUE]
+COMPUTEENVIRONMENTS = OWN[names.COMPUTE_ENVIRONMENT]

@@ -1,35 +1,24 @@
 """Bad objects end in one readable sentence, good ones in models."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from batchyard.api.kinds import KINDS
 from batchyard.api.unsupported import UNSUPPORTED, refusals
-from batchyard.api.validation import (
-    InvalidObject,
-    parse_batchjob,
-    parse_computeenvironment,
-    parse_consumableresource,
-    parse_jobdefinition,
-    parse_jobqueue,
-)
-from objects.api import BAD, BAD_JOBS, GOOD_SPECS, REFUSED, Bad, manifest
+from batchyard.api.validation import InvalidObject, parse
+from objects.api import BAD, BAD_JOBS, GOOD_SPECS, REFUSED, Bad, Json, manifest
 from objects.wrong import wrong_objects
 
-PARSERS: dict[str, Callable[..., Any]] = {
-    "JobDefinition": parse_jobdefinition,
-    "BatchJob": parse_batchjob,
-    "JobQueue": parse_jobqueue,
-    "ComputeEnvironment": parse_computeenvironment,
-    "ConsumableResource": parse_consumableresource,
-}
+
+def parsed(kind: str, obj: Json) -> Any:
+    return parse(KINDS[kind].model, obj)
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad.kind}-{bad.id}")
 def test_bad_object_is_refused_in_words(bad: Bad) -> None:
     with pytest.raises(InvalidObject) as refused:
-        PARSERS[bad.kind](bad.manifest)
+        parsed(bad.kind, bad.manifest)
     sentence = str(refused.value)
     assert bad.operator_says in sentence
     assert "\n" not in sentence
@@ -40,59 +29,59 @@ def test_bad_object_is_refused_in_words(bad: Bad) -> None:
 def test_wrong_type_of_any_field_is_named() -> None:
     for kind, path, obj in wrong_objects():
         with pytest.raises(InvalidObject) as refused:
-            PARSERS[kind](obj)
+            parsed(kind, obj)
         assert path in str(refused.value), (kind, path)
 
 
 @pytest.mark.parametrize("kind", GOOD_SPECS)
 def test_good_object_is_read(kind: str) -> None:
-    assert PARSERS[kind](manifest(kind)).kind == kind
+    assert parsed(kind, manifest(kind)).kind == kind
 
 
 def test_defaults_are_filled_in() -> None:
-    definition = parse_jobdefinition(manifest("JobDefinition"))
+    definition = parsed("JobDefinition", manifest("JobDefinition"))
     assert definition.spec.container is not None
     assert definition.spec.container.name == "main"
     assert definition.spec.retry_strategy.attempts == 1
-    assert parse_jobqueue(manifest("JobQueue")).spec.scheduling_policy.type == "FIFO"
+    assert parsed("JobQueue", manifest("JobQueue")).spec.scheduling_policy.type == "FIFO"
 
 
 def test_broken_status_does_not_spoil_a_good_spec() -> None:
-    job = parse_batchjob({**manifest("BatchJob"), "status": {"state": "Lost", "attempts": 3}})
+    job = parsed("BatchJob", {**manifest("BatchJob"), "status": {"state": "Lost", "attempts": 3}})
     assert job.spec.job_queue == "urgent"
 
 
 def test_unknown_metadata_is_passed_over() -> None:
     obj = manifest("BatchJob")
     obj["metadata"] |= {"managedFields": [{}], "selfLink": "/x", "generation": 2}
-    assert parse_batchjob(obj).metadata.generation == 2
+    assert parsed("BatchJob", obj).metadata.generation == 2
 
 
 def test_many_mistakes_are_summed_up() -> None:
     with pytest.raises(InvalidObject, match=r"; and 2 more$"):
-        parse_batchjob(manifest("BatchJob", a=1, b=2, c=3, d=4, e=5))
+        parsed("BatchJob", manifest("BatchJob", a=1, b=2, c=3, d=4, e=5))
 
 
 def test_keys_with_dots_are_shown_in_brackets() -> None:
     with pytest.raises(InvalidObject, match=r'spec\.parameters\["metaflow\.user"\] must be text'):
-        parse_batchjob(manifest("BatchJob", parameters={"metaflow.user": 1}))
+        parsed("BatchJob", manifest("BatchJob", parameters={"metaflow.user": 1}))
 
 
 def test_long_values_are_cut() -> None:
     with pytest.raises(InvalidObject) as refused:
-        parse_batchjob(manifest("BatchJob", timeout={"attemptDurationSeconds": "x" * 1000}))
+        parsed("BatchJob", manifest("BatchJob", timeout={"attemptDurationSeconds": "x" * 1000}))
     assert len(str(refused.value)) < 200
 
 
 @pytest.mark.parametrize("spec", [None, [], "text", 3, True])
 def test_spec_of_another_type(spec: Any) -> None:
     with pytest.raises(InvalidObject, match="spec must be an object"):
-        parse_batchjob({**manifest("BatchJob"), "spec": spec})
+        parsed("BatchJob", {**manifest("BatchJob"), "spec": spec})
 
 
 @pytest.mark.parametrize("refused", REFUSED, ids=lambda refused: refused.id)
 def test_what_is_not_done_yet_is_refused(refused: Bad) -> None:
-    PARSERS[refused.kind](refused.manifest)
+    parsed(refused.kind, refused.manifest)
     sentences = refusals(refused.kind, refused.manifest["spec"])
     assert len(sentences) == 1
     assert refused.operator_says in sentences[0]

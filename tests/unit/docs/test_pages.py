@@ -4,21 +4,15 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 import batchyard
 from batchyard.api import names
+from batchyard.api.kinds import KINDS
 from batchyard.api.unsupported import UNSUPPORTED, refusals
-from batchyard.api.validation import (
-    parse_batchjob,
-    parse_computeenvironment,
-    parse_consumableresource,
-    parse_jobdefinition,
-    parse_jobqueue,
-)
+from batchyard.api.validation import parse
 from batchyard.core.lifecycle.transitions import TRANSITIONS
 from batchyard.runtime.metrics import Metrics, gauges
 from batchyard.runtime.process import settings
@@ -26,13 +20,6 @@ from unit.docs.tables import DOCS, ROOT, anchors, code, rows
 
 TESTS = ROOT / "tests"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
-PARSERS: dict[str, Any] = {
-    names.JOB_DEFINITION: parse_jobdefinition,
-    names.BATCH_JOB: parse_batchjob,
-    names.JOB_QUEUE: parse_jobqueue,
-    names.COMPUTE_ENVIRONMENT: parse_computeenvironment,
-    names.CONSUMABLE_RESOURCE: parse_consumableresource,
-}
 
 
 def test_every_field_that_is_refused_is_listed() -> None:
@@ -181,4 +168,5 @@ def test_examples_in_pages_are_valid(page: Path) -> None:
     for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         for document in yaml.safe_load_all(block):
             assert not refusals(document["kind"], document["spec"])
-            PARSERS[document["kind"]]({**document, "metadata": {"namespace": "default", **document["metadata"]}})
+            whole = {**document, "metadata": {"namespace": "default", **document["metadata"]}}
+            parse(KINDS[document["kind"]].model, whole)

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from batchyard import __version__
-from batchyard.api import validation
+from batchyard.api.kinds import KINDS
+from batchyard.api.validation import parse
 from batchyard.core.insight.visibility import Visibility
 from batchyard.runtime.process import settings
 from unit.helm.rendering import CHART, HelmRefusedError, Json, helm, render
@@ -311,4 +312,4 @@ def test_first_steps_of_the_notes_are_good_objects() -> None:
     objects = list(yaml.safe_load_all(manifests))
     assert [obj["kind"] for obj in objects] == ["ComputeEnvironment", "JobQueue", "JobDefinition", "BatchJob"]
     for obj in objects:
-        getattr(validation, f"parse_{obj['kind'].lower()}")({**obj, "metadata": {**obj["metadata"], "uid": "1"}})
+        parse(KINDS[obj["kind"]].model, {**obj, "metadata": {**obj["metadata"], "uid": "1"}})

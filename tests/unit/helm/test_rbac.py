@@ -8,6 +8,7 @@ import pytest
 
 import batchyard
 from batchyard.api import names
+from batchyard.api.kinds import KINDS
 from batchyard.kube import resources
 from batchyard.kube.resources import Resource
 from batchyard.runtime.process import settings
@@ -29,7 +30,8 @@ METHODS = {
     "replace_status": [("patch", "/status"), ("get", "")],
     "watch": [("watch", "")],
 }
-KINDS = {name: value for name, value in vars(resources).items() if isinstance(value, Resource)}
+CONSTANTS = {name: value for name, value in vars(resources).items() if isinstance(value, Resource)}
+OWN = set(KINDS)
 AUTHENTICATION = ("metrics.authentication=true", "metrics.tls.secretName=cert")
 Permission = tuple[str, str, str]
 """API group, resource (with its subresource), verb."""
@@ -69,8 +71,7 @@ def test_lease_and_key_are_only_those_of_the_operators_namespace_and_name() -> N
 
 
 NAMESPACED, CLUSTER_SCOPED = (
-    {"batchjobs", "jobdefinitions"},
-    {"jobqueues", "computeenvironments", "consumableresources"},
+    {kind.plural for kind in KINDS.values() if kind.namespaced is namespaced} for namespaced in (True, False)
 )
 READS, WRITES = {"get", "list", "watch"}, {"create", "update", "patch", "delete", "deletecollection"}
 
@@ -115,7 +116,8 @@ def _granted(rules: list[Json]) -> Iterator[Permission]:
 
 
 def _asked(module: ast.Module) -> Iterator[Permission]:
-    """Requests in a module; a kind that is no constant stands for every kind that the module imports."""
+    """Requests in a module. Handlers of Kopf's, and `OWN[kind]`, stand for all of Batchyard's kinds; another kind that
+    is no constant for every kind that the module imports."""
     imported = {
         alias.name
         for node in ast.walk(module)
@@ -128,24 +130,31 @@ def _asked(module: ast.Module) -> Iterator[Permission]:
                 yield from _permissions({kind}, "list_pages")
                 yield from _permissions({kind}, "watch")
             case ast.Call(func=ast.Name("owner_reference"), args=[ast.Attribute(attr=kind), *_]):
-                yield names.GROUP, f"{names.PLURALS[getattr(names, kind)]}/finalizers", "update"
+                yield names.GROUP, f"{KINDS[getattr(names, kind)].plural}/finalizers", "update"
             case ast.Call(
-                func=ast.Attribute(value=ast.Attribute(attr="on"), attr="event"), args=[_, _, ast.Constant(plural)]
+                func=ast.Attribute(value=ast.Attribute(attr="on"), attr="event"),
+                args=[_, _, ast.Attribute(attr="plural")],
             ):
-                yield names.GROUP, str(plural), "list"
-                yield names.GROUP, str(plural), "watch"
+                yield from _permissions(OWN, "list")
+                yield from _permissions(OWN, "watch")
             case ast.Call(
                 func=ast.Attribute(value=ast.Attribute(attr="_api"), attr=method), args=[which, *_], keywords=words
             ):
                 assert method in METHODS, f"say in METHODS what permissions {method} needs"
-                constant = {which.id} & KINDS.keys() if isinstance(which, ast.Name) else set()
+                match which:
+                    case ast.Name(constant) if constant in CONSTANTS:
+                        kinds = {constant}
+                    case ast.Subscript(value=ast.Name("OWN")):
+                        kinds = OWN
+                    case _:
+                        kinds = imported & CONSTANTS.keys()
                 of = next((each.value for each in words if each.arg == "subresource"), None)
                 subresource = f"/{of.value!s}" if isinstance(of, ast.Constant) else ""
-                yield from _permissions(constant or imported & KINDS.keys(), method, subresource)
+                yield from _permissions(kinds, method, subresource)
 
 
 def _permissions(kinds: set[str], method: str, subresource: str = "") -> Iterator[Permission]:
     for kind in kinds:
-        resource = KINDS[kind]
+        resource = resources.OWN[kind] if kind in OWN else CONSTANTS[kind]
         for verb, own in METHODS[method]:
             yield resource.group, resource.plural + (subresource or own), verb

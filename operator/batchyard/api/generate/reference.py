@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from batchyard.api import names
-from batchyard.api.generate.crds import KINDS, Kind
+from batchyard.api.kinds import KINDS, Kind
 from batchyard.api.models.base import VALIDATIONS
 from batchyard.api.unsupported import UNSUPPORTED, Unsupported
 
@@ -173,7 +173,7 @@ def render() -> str:
     """The whole page."""
     introduction = INTRODUCTION.format(api_version=names.API_VERSION, category=names.CATEGORY, example="batchjob.spec")
     seen: set[str] = set()
-    lines = [line for kind in KINDS for line in Page(kind, seen).render()]
+    lines = [line for kind in KINDS.values() for line in Page(kind, seen).render()]
     return introduction + "\n" + "\n".join(lines).rstrip() + "\n"
 
 

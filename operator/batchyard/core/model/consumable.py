@@ -1,6 +1,7 @@
 """Consumable resources: their records. `scheduling.consumption` counts what was used up of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 
 @dataclass(slots=True, frozen=True)
@@ -14,6 +15,10 @@ class Consumable:
     total: int
     replenishable: bool
     refusal: str = ""
+
+    def blank(self, why: str) -> Self:
+        """The same resource, of which there is nothing, as it cannot be used."""
+        return replace(self, total=0, refusal=why)
 
 
 @dataclass(slots=True, frozen=True)

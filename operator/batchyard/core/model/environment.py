@@ -4,7 +4,8 @@ Like all records built and owned by the runtime's cache, and read by the planner
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from batchyard.api.models.computeenvironment import UNSCHEDULABLE_SECONDS
 from batchyard.core.model.resources import Resources
@@ -35,6 +36,10 @@ class Environment:
     ceilings: Resources = field(default_factory=dict)
     refusal: str = ""
     unschedulable_seconds: int = UNSCHEDULABLE_SECONDS
+
+    def blank(self, why: str) -> Self:
+        """The same environment with nothing of its spec, as it cannot be used."""
+        return replace(self, node_selector={}, tolerations=(), ceilings={}, refusal=why)
 
 
 @dataclass(slots=True, frozen=True)

@@ -4,8 +4,8 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Self, TypeVar
 
 from batchyard.api.models.jobqueue import FairShare as FairShareSettings
 from batchyard.api.models.jobqueue import ShareAdmission
@@ -87,6 +87,20 @@ class Queue:
     preempts_after: int | None = None
     """Seconds that work of lower priority runs before it may be displaced; None where it never may."""
     refusal: str = ""
+
+    def blank(self, why: str) -> Self:
+        """The same queue with nothing of its spec, as it cannot be used."""
+        return replace(
+            self,
+            priority=0,
+            environments=(),
+            namespaces=None,
+            fair_share=None,
+            limits=None,
+            time_limits={},
+            preempts_after=None,
+            refusal=why,
+        )
 
 
 def scheduling_order(queues: Iterable[Queue]) -> list[Queue]:

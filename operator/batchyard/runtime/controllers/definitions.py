@@ -7,6 +7,7 @@ with.
 import logging
 from collections.abc import Callable
 
+from batchyard.api import names
 from batchyard.core.definition import revisions
 from batchyard.core.definition.errors import TemplateError
 from batchyard.core.model.definition import Definition
@@ -101,7 +102,7 @@ class DefinitionController:
 
     async def _record(self, definition: Definition) -> None:
         known = self._cache.catalogue.revisions.get(definition.key, {})
-        status = self._cache.catalogue.statuses.get(("JobDefinition", *definition.key), {})
+        status = self._cache.catalogue.statuses.get((names.JOB_DEFINITION, *definition.key), {})
         highest = max((each["revision"] for each in status.get("revisions") or ()), default=0)
         number = revisions.next_revision(known.values(), definition.digest, at_least=highest)
         if number is None:
@@ -145,7 +146,7 @@ class DefinitionController:
         self, definition: Definition, rejection: Rejection | None, unrecorded: str = "", protected: str = ""
     ) -> None:
         catalogue = self._cache.catalogue
-        entry = ("JobDefinition", *definition.key)
+        entry = (names.JOB_DEFINITION, *definition.key)
         old = catalogue.statuses.get(entry, {})
         known = catalogue.revisions.get(definition.key, {}).values()
         new = render_definition_status(definition, known, rejection, old, self._clock(), unrecorded, protected)

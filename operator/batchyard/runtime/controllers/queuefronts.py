@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from batchyard.api import names
 from batchyard.api.models.jobqueue import SHOWN_AT_FRONT
 from batchyard.core.insight import queuefront
 from batchyard.core.insight.visibility import Visibility
@@ -40,7 +41,7 @@ class QueueFronts:
         """What the statuses tell that another process wrote, unless it placed something after that."""
         found: dict[str, float] = {}
         for (kind, _, name), status in self._cache.catalogue.statuses.items():
-            if kind == "JobQueue" and (since := blocked_since(status)) is not None:
+            if kind == names.JOB_QUEUE and (since := blocked_since(status)) is not None:
                 found[name] = since
         for run in self._cache.runs.all():
             if run.queue in found:

@@ -11,24 +11,16 @@ from collections.abc import Callable
 from typing import Any
 
 from batchyard.api import names
-from batchyard.core.model.job import Key
+from batchyard.api.kinds import KINDS
 from batchyard.kube.errors import ApiError, NotFound
 from batchyard.kube.protocol import KubeApi, Selection
-from batchyard.kube.resources import (
-    BATCHJOBS,
-    COMPUTEENVIRONMENTS,
-    CONSUMABLERESOURCES,
-    JOBDEFINITIONS,
-    JOBQUEUES,
-    JOBS,
-)
+from batchyard.kube.resources import BATCHJOBS, JOBS, OWN
 from batchyard.objects.meta import key_of
 from batchyard.runtime.state.cache import Cache
 
 _log = logging.getLogger(__name__)
 
-_Kind = tuple[Any, Callable[[Any], None], Callable[[], dict[Key, str]], Callable[[Key, str], None]]
-"""Resource, how to take one in, uids of those that are known, and how to forget one."""
+_FEW = tuple(kind for kind in KINDS if kind != names.BATCH_JOB)
 
 
 class Resync:
@@ -41,7 +33,7 @@ class Resync:
     async def prime(self) -> None:
         """Read everything, statuses included: what a process does before it starts to decide."""
         await self._catalogue()
-        known = {key: job.uid for key, job in self._cache.jobs.items()}
+        known = self._cache.intakes[names.BATCH_JOB].uids()
         async for page, _ in self._api.list_pages(BATCHJOBS):
             for obj in page:
                 known.pop(key_of(obj), None)
@@ -62,7 +54,7 @@ class Resync:
         """Compare once; of BatchJobs, which may be many, only the metadata is listed."""
         await self._catalogue()
         # Known before the LIST: a job that comes while it runs must not be mistaken for a deleted one.
-        known = {key: job.uid for key, job in self._cache.jobs.items()}
+        known = self._cache.intakes[names.BATCH_JOB].uids()
         for obj in await self._api.list_metadata(BATCHJOBS):
             key, metadata = key_of(obj), obj["metadata"]
             known.pop(key, None)
@@ -101,42 +93,12 @@ class Resync:
 
     async def _catalogue(self) -> None:
         """The kinds of which there are few are read in full."""
-        catalogue = self._cache.catalogue
-        kinds: tuple[_Kind, ...] = (
-            (
-                JOBDEFINITIONS,
-                catalogue.put_definition,
-                lambda: {key: each.uid for key, each in catalogue.definitions.items()},
-                catalogue.remove_definition,
-            ),
-            (
-                JOBQUEUES,
-                catalogue.put_queue,
-                lambda: {("", name): each.uid for name, each in catalogue.queues.items()},
-                _by_name(catalogue.remove_queue),
-            ),
-            (
-                COMPUTEENVIRONMENTS,
-                catalogue.put_environment,
-                lambda: {("", name): each.uid for name, each in catalogue.environments.items()},
-                _by_name(catalogue.remove_environment),
-            ),
-            (
-                CONSUMABLERESOURCES,
-                catalogue.put_consumable,
-                lambda: {("", name): each.uid for name, each in catalogue.consumables.items()},
-                _by_name(catalogue.remove_consumable),
-            ),
-        )
-        for resource, put, known_keys, remove in kinds:
-            known = known_keys()
-            items, _ = await self._api.list(resource)
+        for kind in _FEW:
+            intake = self._cache.intakes[kind]
+            known = intake.uids()
+            items, _ = await self._api.list(OWN[kind])
             for obj in items:
-                self._put(put, obj)
+                self._put(intake.put, obj)
             for key in known.keys() - {key_of(obj) for obj in items}:
-                _log.info("%s %s was deleted unseen", resource, "/".join(filter(None, key)))
-                remove(key, known[key])
-
-
-def _by_name(remove: Callable[[str, str], None]) -> Callable[[Key, str], None]:
-    return lambda key, uid: remove(key[1], uid)
+                _log.info("%s %s was deleted unseen", OWN[kind], "/".join(filter(None, key)))
+                intake.remove(key, known[key])

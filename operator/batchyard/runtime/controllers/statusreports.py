@@ -1,4 +1,4 @@
-"""The statuses of queues and environments: counts, capacity, whether they can start jobs.
+"""The statuses of queues, environments and consumable resources: counts, capacity, whether they can start jobs.
 
 Written through the work queue at most every few seconds and only when something has changed, since every job that
 starts or ends changes the counts.
@@ -8,30 +8,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from batchyard.api import names
 from batchyard.core.insight.visibility import Visibility
-from batchyard.core.model.consumable import Consumable
-from batchyard.core.model.environment import Environment
-from batchyard.core.model.queue import Queue
 from batchyard.core.planner.actions import Action
 from batchyard.core.planner.containment import Stage
 from batchyard.core.planner.results import Placed
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi
-from batchyard.kube.resources import COMPUTEENVIRONMENTS, CONSUMABLERESOURCES, JOBQUEUES, Resource
+from batchyard.kube.resources import OWN
 from batchyard.objects.kinds.computeenvironment import render_environment_status
 from batchyard.objects.kinds.consumableresource import render_consumable_status
 from batchyard.objects.kinds.jobqueue import render_queue_status
+from batchyard.objects.meta import Object
 from batchyard.runtime.controllers.queuefronts import QueueFronts
 from batchyard.runtime.loop.actions import Performers, WriteReport
 from batchyard.runtime.loop.containment import Containment
 from batchyard.runtime.state.cache import Cache
+from batchyard.runtime.state.kinds.store import Named
 
 REPORT_SECONDS = 2.0
-"""How often queues and environments are looked at for statuses to write."""
+"""How often queues, environments and consumable resources are looked at for statuses to write."""
+
+_Report = tuple[Mapping[str, Named], Callable[[str, Object], dict[str, Any]]]
+"""The records of a kind, and the status of one of them, by its name and the status that it has."""
 
 
 class StatusReporter:
-    """Writes the statuses of JobQueues and ComputeEnvironments."""
+    """Writes the statuses of all kinds but BatchJobs and definitions, which are written as they change."""
 
     def __init__(
         self,
@@ -46,6 +49,13 @@ class StatusReporter:
         self._cache = cache
         self._clock = clock
         self.fronts = QueueFronts(cache, visibility)
+        catalogue = cache.catalogue
+        self._reports: Mapping[str, _Report] = {
+            names.JOB_QUEUE: (catalogue.queues, self._queue),
+            names.COMPUTE_ENVIRONMENT: (catalogue.environments, self._environment),
+            names.CONSUMABLE_RESOURCE: (catalogue.consumables, self._consumable),
+        }
+        """By kind."""
 
     def register(self, performers: Performers) -> None:
         """Say what is performed here."""
@@ -58,12 +68,8 @@ class StatusReporter:
 
     def outdated(self, _: float) -> Iterator[WriteReport]:
         """Return the writing of each status that says something else than the cache."""
-        catalogue = self._cache.catalogue
-        everything = [("JobQueue", name) for name in catalogue.queues]
-        everything += [("ComputeEnvironment", name) for name in catalogue.environments]
-        everything += [("ConsumableResource", name) for name in catalogue.consumables]
-        for kind, name in everything:
-            written = catalogue.statuses.get((kind, "", name), {})
+        for kind, name in [(kind, name) for kind, (records, _) in self._reports.items() for name in records]:
+            written = self._written(kind, name)
             if (
                 self._containment.attempt(Stage.OVERVIEW, (kind, name), partial(self._render, kind, name), written)
                 != written
@@ -73,52 +79,38 @@ class StatusReporter:
     async def write(self, action: WriteReport) -> None:
         """Write one status, if the object is still there and its status still differs."""
         kind, name = action.kind, action.name
-        catalogue = self._cache.catalogue
-        obj = self._records(kind).get(name)
-        if obj is None:
+        records, _ = self._reports[kind]
+        if name not in records:
             return
         new = self._render(kind, name)
-        if new == catalogue.statuses.get((kind, "", name), {}):
+        if new == self._written(kind, name):
             return
         try:
-            await self._api.replace_status(_RESOURCES[kind], name, new, uid=obj.uid)
+            await self._api.replace_status(OWN[kind], name, new, uid=records[name].uid)
         except (NotFound, Conflict):
             return
-        catalogue.statuses[kind, "", name] = new
+        self._cache.catalogue.statuses[kind, "", name] = new
 
-    def _records(self, kind: str) -> Mapping[str, Queue | Environment | Consumable]:
-        catalogue = self._cache.catalogue
-        if kind == "JobQueue":
-            return catalogue.queues
-        return catalogue.environments if kind == "ComputeEnvironment" else catalogue.consumables
+    def _written(self, kind: str, name: str) -> Object:
+        return self._cache.catalogue.statuses.get((kind, "", name), {})
 
     def _render(self, kind: str, name: str) -> dict[str, Any]:
+        _, render = self._reports[kind]
+        return render(name, self._written(kind, name))
+
+    def _queue(self, name: str, previous: Object) -> dict[str, Any]:
         cache, catalogue = self._cache, self._cache.catalogue
-        previous = catalogue.statuses.get((kind, "", name), {})
-        if kind == "JobQueue":
-            queue = catalogue.queues[name]
-            missing = [each for each in queue.environments if each not in catalogue.environments]
-            waiting = {share: len(share_queue) for share, share_queue in cache.backlog.share_queues(name).items()}
-            shares = cache.accounts.shares.count(name, waiting, previous)
-            recount = shares != previous.get("fairShare")
-            front = self.fronts.render(name, previous, recount=recount, now=self._clock())
-            return render_queue_status(queue, cache.counts.of(name), missing, previous, self._clock(), shares, front)
-        if kind == "ConsumableResource":
-            consumable = catalogue.consumables[name]
-            book, in_use = (
-                cache.accounts.consumptions.books(catalogue).get(name),
-                cache.accounts.limit_usage.amounts["consumable", name],
-            )
-            return render_consumable_status(
-                consumable,
-                in_use=in_use,
-                taken=in_use if book is None else book.taken,
-                count=None if book is None else book.count(),
-                previous=previous,
-                now=self._clock(),
-            )
-        pool = catalogue.pools()[name]
-        used = cache.used.get(name, {})
+        queue = catalogue.queues[name]
+        missing = [each for each in queue.environments if each not in catalogue.environments]
+        waiting = {share: len(share_queue) for share, share_queue in cache.backlog.share_queues(name).items()}
+        shares = cache.accounts.shares.count(name, waiting, previous)
+        recount = shares != previous.get("fairShare")
+        front = self.fronts.render(name, previous, recount=recount, now=self._clock())
+        return render_queue_status(queue, cache.counts.of(name), missing, previous, self._clock(), shares, front)
+
+    def _environment(self, name: str, previous: Object) -> dict[str, Any]:
+        pool = self._cache.catalogue.pools()[name]
+        used = self._cache.used.get(name, {})
         return render_environment_status(
             pool.environment,
             nodes=pool.nodes,
@@ -129,9 +121,15 @@ class StatusReporter:
             now=self._clock(),
         )
 
-
-_RESOURCES: dict[str, Resource] = {
-    "JobQueue": JOBQUEUES,
-    "ComputeEnvironment": COMPUTEENVIRONMENTS,
-    "ConsumableResource": CONSUMABLERESOURCES,
-}
+    def _consumable(self, name: str, previous: Object) -> dict[str, Any]:
+        accounts, catalogue = self._cache.accounts, self._cache.catalogue
+        book = accounts.consumptions.books(catalogue).get(name)
+        in_use = accounts.limit_usage.amounts["consumable", name]
+        return render_consumable_status(
+            catalogue.consumables[name],
+            in_use=in_use,
+            taken=in_use if book is None else book.taken,
+            count=None if book is None else book.count(),
+            previous=previous,
+            now=self._clock(),
+        )

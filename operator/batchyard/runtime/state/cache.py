@@ -7,8 +7,7 @@ precious: a LIST of the same objects builds the same cache again.
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from batchyard.api import names
 from batchyard.core.admission.dependencies import remember
@@ -27,7 +26,7 @@ from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.snapshot import Snapshot
 from batchyard.objects.kinds.batchjob import read_batchjob
 from batchyard.objects.kinds.batchjobstatus import read_status
-from batchyard.objects.meta import key_of
+from batchyard.objects.meta import Object, key_of
 from batchyard.runtime.state.accounts.accounts import Accounts
 from batchyard.runtime.state.awaitingdefinition import AwaitingDefinition
 from batchyard.runtime.state.catalogue import Catalogue
@@ -35,14 +34,13 @@ from batchyard.runtime.state.changes import Changes
 from batchyard.runtime.state.counts import Counts
 from batchyard.runtime.state.dependents import Dependents
 from batchyard.runtime.state.faults import Faults
+from batchyard.runtime.state.kinds.store import Intake
 from batchyard.runtime.state.marks import Marks
 from batchyard.runtime.state.observers import TransitionObserver
 from batchyard.runtime.state.persistence import Persistence
 from batchyard.runtime.state.preemptions import Preemptions
 from batchyard.runtime.state.referrers import Reference, Referrers
 from batchyard.runtime.state.runs import Runs
-
-Object = dict[str, Any]
 
 
 class Cache:
@@ -75,6 +73,9 @@ class Cache:
         self.observers: list[TransitionObserver] = [self.changes, self.counts, self.accounts.array_slots]
         """Who follows the transitions of jobs."""
         self._dirty: set[Key] = set()
+        jobs = Intake(self.put_batchjob, self.remove_batchjob, lambda: {key: job.uid for key, job in self.jobs.items()})
+        self.intakes: Mapping[str, Intake] = {names.BATCH_JOB: jobs, **self.catalogue.intakes}
+        """How objects of Batchyard's kinds come and go, by kind."""
 
     # What the loop reads.
 

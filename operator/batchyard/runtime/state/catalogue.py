@@ -5,17 +5,14 @@ loop takes its snapshots from it. A change that can move a waiting job is told t
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from batchyard.api import names
-from batchyard.api.validation import is_status
 from batchyard.core.admission.protection import NOTHING_PROTECTED
 from batchyard.core.definition.template import Templates
-from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Definition, Revision
-from batchyard.core.model.environment import Environment, Node
+from batchyard.core.model.environment import Node
 from batchyard.core.model.job import Key
-from batchyard.core.model.queue import Queue
 from batchyard.core.scheduling.ledger import Pool, pool
 from batchyard.objects.kinds.computeenvironment import read_environment
 from batchyard.objects.kinds.consumableresource import read_consumable
@@ -24,31 +21,33 @@ from batchyard.objects.kinds.jobqueue import read_queue
 from batchyard.objects.kubernetes.node import read_node
 from batchyard.objects.kubernetes.revision import read_revision
 from batchyard.objects.meta import Object, key_of
+from batchyard.runtime.state.kinds.store import Intake, KindStore, N, StoredStatuses, is_gone
+from batchyard.runtime.state.kinds.unreadable import Reading
 from batchyard.runtime.state.referrers import NAMESPACE, REVISIONS, Reference
-from batchyard.runtime.state.unreadable import Reading, blank
-
-Named = Queue | Environment | Consumable
-N = TypeVar("N", Queue, Environment, Consumable)
-K = TypeVar("K")
-
-
-class _Named(Protocol):
-    @property
-    def uid(self) -> str: ...
 
 
 class Catalogue:
     """Records by kind, and the capacity that nodes and environments come to."""
 
     def __init__(self, on_change: Callable[[Reference | None], None]) -> None:
-        self.queues: dict[str, Queue] = {}
-        self.environments: dict[str, Environment] = {}
-        self.consumables: dict[str, Consumable] = {}
-        self._by_kind: dict[str, dict[str, Any]] = {
-            names.JOB_QUEUE: self.queues,
-            names.COMPUTE_ENVIRONMENT: self.environments,
-            names.CONSUMABLE_RESOURCE: self.consumables,
+        self.reading = Reading()
+        self.statuses = StoredStatuses()
+        self._stores: dict[str, KindStore[Any]] = {}
+
+        def records(kind: str, read: Callable[[Object], N], changed: Callable[[Reference], None]) -> dict[str, N]:
+            store = KindStore(kind, read, self.reading, self.statuses, changed)
+            self._stores[kind] = store
+            return store.records
+
+        self.queues = records(names.JOB_QUEUE, read_queue, on_change)
+        self.environments = records(names.COMPUTE_ENVIRONMENT, read_environment, lambda _: self._capacity_changed())
+        self.consumables = records(names.CONSUMABLE_RESOURCE, read_consumable, on_change)
+        definitions = Intake(self.put_definition, self.remove_definition, self._definition_uids)
+        self.intakes: Mapping[str, Intake] = {
+            names.JOB_DEFINITION: definitions,
+            **{kind: store.intake for kind, store in self._stores.items()},
         }
+        """By kind."""
         self.nodes: dict[str, Node] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.protection = NOTHING_PROTECTED
@@ -56,11 +55,6 @@ class Catalogue:
         self.revisions: dict[Key, dict[int, Revision]] = {}
         """By definition; no entry is empty."""
         self.templates = Templates()
-        self.statuses: dict[tuple[str, str, str], Object] = {}
-        """Status that the API server holds of each object of Batchyard's kinds here: by kind, namespace, name."""
-        self.reading = Reading()
-        self._refused: dict[tuple[str, str], tuple[Named, str]] = {}
-        """Objects that a pass cannot digest, as they are, and what is wrong with them."""
         self._dirty_definitions: set[Key] = set()
         self._revision_keys: dict[Key, tuple[Key, int]] = {}
         self._pools: dict[str, Pool] | None = None
@@ -76,21 +70,9 @@ class Catalogue:
 
     def refuse(self, kind: str, name: str, why: str) -> None:
         """Use an object no more, by kind and name, until it changes: a pass cannot digest it."""
-        record = self._by_kind[kind].get(name)
-        if record is not None and not record.refusal:
-            self._refused[kind, name] = (record, why)
-            self._by_kind[kind][name] = blank(record, why)
+        if self._stores[kind].refuse(name, why):
             self._pools = None
             self._on_change((kind, "", name))
-
-    def _usable(self, kind: str, reader: Callable[[Object], N], obj: Object) -> N:
-        """The record of an object that has come or changed; a blank one if it is as it was when it was refused."""
-        record = self.reading.read(kind, reader, obj)
-        known, why = self._refused.get((kind, record.name), (None, ""))
-        if known == record:
-            return blank(record, why)
-        self._refused.pop((kind, record.name), None)
-        return record
 
     def take_dirty_definitions(self) -> set[Key]:
         """Return the definitions that changed, or whose revisions did, since the last call."""
@@ -124,58 +106,10 @@ class Catalogue:
         """Forget a namespace."""
         self.namespaces.pop(name, None)
 
-    def put_queue(self, obj: Object) -> None:
-        """Take a JobQueue in."""
-        queue = self._usable(names.JOB_QUEUE, read_queue, obj)
-        self._keep_status("JobQueue", obj)
-        if self.queues.get(queue.name) != queue:
-            self.queues[queue.name] = queue
-            self._on_change((names.JOB_QUEUE, "", queue.name))
-
-    def remove_queue(self, name: str, uid: str) -> None:
-        """Forget a JobQueue."""
-        if _is_gone(self.queues, name, uid):
-            self._refused.pop((names.JOB_QUEUE, name), None)
-            del self.queues[name]
-            self.statuses.pop(("JobQueue", "", name), None)
-            self._on_change((names.JOB_QUEUE, "", name))
-
-    def put_environment(self, obj: Object) -> None:
-        """Take a ComputeEnvironment in."""
-        environment = self._usable(names.COMPUTE_ENVIRONMENT, read_environment, obj)
-        self._keep_status("ComputeEnvironment", obj)
-        if self.environments.get(environment.name) != environment:
-            self.environments[environment.name] = environment
-            self._capacity_changed()
-
-    def remove_environment(self, name: str, uid: str) -> None:
-        """Forget a ComputeEnvironment."""
-        if _is_gone(self.environments, name, uid):
-            self._refused.pop((names.COMPUTE_ENVIRONMENT, name), None)
-            del self.environments[name]
-            self.statuses.pop(("ComputeEnvironment", "", name), None)
-            self._capacity_changed()
-
-    def put_consumable(self, obj: Object) -> None:
-        """Take a ConsumableResource in."""
-        consumable = self._usable(names.CONSUMABLE_RESOURCE, read_consumable, obj)
-        self._keep_status("ConsumableResource", obj)
-        if self.consumables.get(consumable.name) != consumable:
-            self.consumables[consumable.name] = consumable
-            self._on_change((names.CONSUMABLE_RESOURCE, "", consumable.name))
-
-    def remove_consumable(self, name: str, uid: str) -> None:
-        """Forget a ConsumableResource."""
-        if _is_gone(self.consumables, name, uid):
-            self._refused.pop((names.CONSUMABLE_RESOURCE, name), None)
-            del self.consumables[name]
-            self.statuses.pop(("ConsumableResource", "", name), None)
-            self._on_change((names.CONSUMABLE_RESOURCE, "", name))
-
     def put_definition(self, obj: Object) -> None:
         """Take a JobDefinition in."""
         definition = self.reading.read(names.JOB_DEFINITION, read_definition, obj)
-        self._keep_status("JobDefinition", obj)
+        self.statuses.keep(names.JOB_DEFINITION, obj)
         if self.definitions.get(definition.key) != definition:
             known = self.definitions.get(definition.key)
             self._forget_revisions_of_others(definition)
@@ -194,10 +128,13 @@ class Catalogue:
 
     def remove_definition(self, key: Key, uid: str) -> None:
         """Forget a JobDefinition; its revisions follow by garbage collection."""
-        if _is_gone(self.definitions, key, uid):
+        if is_gone(self.definitions, key, uid):
             del self.definitions[key]
-            self.statuses.pop(("JobDefinition", *key), None)
+            self.statuses.pop((names.JOB_DEFINITION, *key), None)
             self._definition_changed(names.JOB_DEFINITION, key)
+
+    def _definition_uids(self) -> dict[Key, str]:
+        return {key: definition.uid for key, definition in self.definitions.items()}
 
     def put_revision(self, obj: Object) -> None:
         """Take a revision in, from its informer or from the answer to its creation."""
@@ -216,7 +153,7 @@ class Catalogue:
     def remove_revision(self, key: Key, uid: str) -> None:
         """Forget a revision, by namespace and name of its ControllerRevision."""
         definition, number = self._revision_keys.get(key, (("", ""), 0))
-        if _is_gone(self.revisions.get(definition, {}), number, uid):
+        if is_gone(self.revisions.get(definition, {}), number, uid):
             del self._revision_keys[key], self.revisions[definition][number]
             if not self.revisions[definition]:
                 del self.revisions[definition]
@@ -226,13 +163,3 @@ class Catalogue:
     def _definition_changed(self, what: str, key: Key) -> None:
         self._dirty_definitions.add(key)
         self._on_change((what, *key))
-
-    def _keep_status(self, kind: str, obj: Object) -> None:
-        """Note what the API server holds. What makes no sense counts as nothing, and is written anew."""
-        status = obj.get("status") or {}
-        self.statuses[kind, *key_of(obj)] = status if is_status(kind, status) else {}
-
-
-def _is_gone(known: Mapping[K, _Named], name: K, uid: str) -> bool:
-    """Whether what is known under a name is the object that was deleted, and not another one made since."""
-    return name in known and known[name].uid == uid

@@ -8,13 +8,13 @@ import pytest
 
 from batchyard.api.generate import crds
 from batchyard.api.generate.schema import structural_schema
+from batchyard.api.kinds import KINDS, Kind
 from batchyard.api.models.base import VALIDATIONS
 from objects.podparts import is_pod_part
 
 Json = dict[str, Any]
 
-KINDS = {kind.name: kind for kind in crds.KINDS}
-each_kind = pytest.mark.parametrize("kind", crds.KINDS, ids=lambda kind: kind.name)
+each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 
 
 def walk(schema: Json, path: str = "") -> Iterator[tuple[str, Json]]:
@@ -29,12 +29,12 @@ def walk(schema: Json, path: str = "") -> Iterator[tuple[str, Json]]:
         yield from walk(schema["additionalProperties"], f"{path}.*")
 
 
-def nodes(kind: crds.Kind) -> list[tuple[str, Json]]:
+def nodes(kind: Kind) -> list[tuple[str, Json]]:
     return list(walk(structural_schema(kind.model, kind.name)))
 
 
 @each_kind
-def test_every_field_is_described(kind: crds.Kind) -> None:
+def test_every_field_is_described(kind: Kind) -> None:
     missing = [
         path
         for path, node in nodes(kind)
@@ -44,7 +44,7 @@ def test_every_field_is_described(kind: crds.Kind) -> None:
 
 
 @each_kind
-def test_descriptions_are_sentences(kind: crds.Kind) -> None:
+def test_descriptions_are_sentences(kind: Kind) -> None:
     for path, node in nodes(kind):
         text = node.get("description", "Text.")
         assert text.endswith((".", '"', "`")), path
@@ -52,13 +52,13 @@ def test_descriptions_are_sentences(kind: crds.Kind) -> None:
 
 
 @each_kind
-def test_every_node_has_a_type(kind: crds.Kind) -> None:
+def test_every_node_has_a_type(kind: Kind) -> None:
     untyped = [path for path, node in nodes(kind) if "type" not in node and not node.get("x-kubernetes-int-or-string")]
     assert untyped == []
 
 
 @each_kind
-def test_lists_maps_and_text_of_specs_are_bounded(kind: crds.Kind) -> None:
+def test_lists_maps_and_text_of_specs_are_bounded(kind: Kind) -> None:
     """Unbounded ones make the API server refuse rules as too expensive."""
     for path, node in nodes(kind):
         if not path.startswith(".spec"):
@@ -72,21 +72,21 @@ def test_lists_maps_and_text_of_specs_are_bounded(kind: crds.Kind) -> None:
 
 
 @each_kind
-def test_numbers_of_specs_have_a_least_value(kind: crds.Kind) -> None:
+def test_numbers_of_specs_have_a_least_value(kind: Kind) -> None:
     for path, node in nodes(kind):
         if path.startswith(".spec") and node.get("type") in {"integer", "number"} and "tolerationSeconds" not in path:
             assert "minimum" in node, path
 
 
 @each_kind
-def test_fractional_minimum_is_never_used(kind: crds.Kind) -> None:
+def test_fractional_minimum_is_never_used(kind: Kind) -> None:
     """The API server cuts it to a whole number when the value is one, so that 0 would pass a minimum of 0.5."""
     for path, node in nodes(kind):
         assert node.get("minimum", 0) == int(node.get("minimum", 0)), path
 
 
 @each_kind
-def test_rules_have_messages_and_existing_fields(kind: crds.Kind) -> None:
+def test_rules_have_messages_and_existing_fields(kind: Kind) -> None:
     for path, node in nodes(kind):
         for rule in node.get(VALIDATIONS, ()):
             assert rule["message"], path
@@ -97,7 +97,7 @@ def test_rules_have_messages_and_existing_fields(kind: crds.Kind) -> None:
 
 
 @each_kind
-def test_list_map_keys_are_required_or_have_a_default(kind: crds.Kind) -> None:
+def test_list_map_keys_are_required_or_have_a_default(kind: Kind) -> None:
     for path, node in nodes(kind):
         for key in node.get("x-kubernetes-list-map-keys", ()):
             entry = node["items"]
@@ -105,7 +105,7 @@ def test_list_map_keys_are_required_or_have_a_default(kind: crds.Kind) -> None:
 
 
 @each_kind
-def test_schema_has_the_fields_of_the_model(kind: crds.Kind) -> None:
+def test_schema_has_the_fields_of_the_model(kind: Kind) -> None:
     schema = structural_schema(kind.model, kind.name)
     for part in ("spec", "status"):
         annotation = kind.model.model_fields[part].annotation
@@ -145,13 +145,13 @@ def test_defaults_are_in_the_schema() -> None:
 
 
 @each_kind
-def test_statuses_are_never_defaulted(kind: crds.Kind) -> None:
+def test_statuses_are_never_defaulted(kind: Kind) -> None:
     """What the operator wrote and what is stored must be the same, else it would write again."""
     assert [path for path, node in nodes(kind) if path.startswith(".status") and "default" in node] == []
 
 
 @each_kind
-def test_no_part_lets_anything_through(kind: crds.Kind) -> None:
+def test_no_part_lets_anything_through(kind: Kind) -> None:
     """Else the API server would store objects nested so deeply that neither it nor anybody else can read them."""
     text = crds.render(kind)
     assert "preserve-unknown-fields" not in text
@@ -159,6 +159,6 @@ def test_no_part_lets_anything_through(kind: crds.Kind) -> None:
 
 
 @each_kind
-def test_a_crd_can_be_applied_by_kubectl(kind: crds.Kind) -> None:
+def test_a_crd_can_be_applied_by_kubectl(kind: Kind) -> None:
     """`kubectl apply` notes the whole object in an annotation, and all of them may have 256 KiB."""
     assert len(json.dumps(crds.definition(kind))) < 200 * 1024

@@ -6,6 +6,7 @@ begins to act builds them anew, and comes to what the last one had.
 
 from collections.abc import Mapping
 
+from batchyard.api import names
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
@@ -45,7 +46,7 @@ class Consumptions(Account):
 
     @staticmethod
     def _begun(resource: Consumable, catalogue: Catalogue) -> Consumption:
-        status = catalogue.statuses.get(("ConsumableResource", "", resource.name), {})
+        status = catalogue.statuses.get((names.CONSUMABLE_RESOURCE, "", resource.name), {})
         return Consumption(read_count(status, resource.created))
 
     def used_up(self, catalogue: Catalogue) -> Mapping[str, int]:

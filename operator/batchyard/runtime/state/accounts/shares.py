@@ -7,6 +7,7 @@ begins to act builds them anew, and comes to what the last one had.
 from collections.abc import Callable, Mapping
 from math import inf
 
+from batchyard.api import names
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import Queue
@@ -48,7 +49,7 @@ class Shares(Account):
             self._counted.pop(name, None)
         fresh = {name: queue for name, queue in sharing.items() if name not in self._usages}
         for name, queue in fresh.items():
-            self._usages[name] = self._begun(queue, catalogue.statuses.get(("JobQueue", "", name), {}))
+            self._usages[name] = self._begun(queue, catalogue.statuses.get((names.JOB_QUEUE, "", name), {}))
         if fresh:
             for run, occupancy in self._existing():
                 if run.queue in fresh:

@@ -20,7 +20,7 @@ TOKENS = {"token": 2, "licence": 1}
 def catalogue() -> Catalogue:
     catalogue = Catalogue(lambda _: None)
     catalogue.consumables["token"] = Consumable("token", "a", 1, NOW, 100, replenishable=False)
-    catalogue.consumables["licence"] = Consumable("licence", "b", 1, NOW, 100)
+    catalogue.consumables["licence"] = Consumable("licence", "b", 1, NOW, 100, replenishable=True)
     return catalogue
 
 

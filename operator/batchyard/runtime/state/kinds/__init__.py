@@ -1,0 +1,1 @@
+"""How objects of Batchyard's kinds become records of the cache: what all kinds have in common."""
