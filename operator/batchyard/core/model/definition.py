@@ -12,6 +12,9 @@ from batchyard.core.model.resources import Resources, vcpus_of
 
 _RETRY, _GROWTH = RetryStrategy(), OnOutOfMemory()
 
+Size = tuple[tuple[str, int], ...]
+"""A request in a form that can be looked up."""
+
 
 @dataclass(slots=True, frozen=True)
 class ExitRule:
@@ -73,7 +76,7 @@ class Resolved:
     definition_uid: str = ""
     digest: str = ""
     """Of the content of the revision."""
-    size: tuple[tuple[str, int], ...] = field(init=False, repr=False, compare=False)
+    size: Size = field(init=False, repr=False, compare=False)
     """The request in a form that can be looked up."""
     _vcpus: int | None = field(init=False, repr=False, compare=False, default=None)
 

@@ -7,7 +7,6 @@ nothing raises.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -62,21 +61,27 @@ class StageError(Exception):
         self.cause = cause
 
 
-@contextmanager
-def during(stage: Stage) -> Iterator[None]:
-    """Have it known in which stage of a step an error was raised."""
-    try:
-        yield
-    except StageError:
-        raise
-    except Exception as error:
-        raise StageError(stage, error) from error
+class During:
+    """Has it known in which stage of a step an error was raised. A pass enters several, so this is no generator."""
+
+    __slots__ = ("_stage",)
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def __enter__(self) -> None:
+        """Begin the stage."""
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        """End the stage."""
+        if isinstance(error, Exception) and not isinstance(error, StageError):
+            raise StageError(self._stage, error) from error
 
 
 def staged(stage: Stage, resting: Collection[Stage], results: Iterator[T]) -> Iterator[T]:
     """Go through what a stage finds, one by one; nothing of one that rests."""
-    with during(stage):
-        if stage not in resting:
+    if stage not in resting:
+        with During(stage):
             yield from results
 
 

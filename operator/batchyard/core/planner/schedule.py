@@ -4,9 +4,8 @@ Pure, like `settle`, whose results the caller has entered into the snapshot befo
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from functools import cache
 
 from batchyard.core.insight.queueposition import queued_behind, worth_renewing
 from batchyard.core.lifecycle import single, timelimits
@@ -14,7 +13,7 @@ from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.lifecycle.transitions import to_runnable
 from batchyard.core.model.job import Key
 from batchyard.core.model.status import Status
-from batchyard.core.planner.containment import Stage, during, staged
+from batchyard.core.planner.containment import During, Stage, staged
 from batchyard.core.planner.results import Placed
 from batchyard.core.scheduling.arrays.reclaim import reclaim
 from batchyard.core.scheduling.arrays.slots import granted
@@ -38,7 +37,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collect
     _place_in_turn(this_pass, resting)
     for stage, decide in ((Stage.PREEMPTION, preempt), (Stage.ARRAY_RECLAIM, reclaim)):
         if stage not in resting:
-            with during(stage):
+            with During(stage):
                 decide(this_pass)
     _place_early(this_pass, resting)
     return _explained(this_pass, fresh)
@@ -76,17 +75,16 @@ def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
     """What was decided, with the statuses of those who wait."""
     snapshot, found, now = this_pass.snapshot, this_pass.placements, this_pass.now
     result = Placed(placements=list(found.values()), preemptions=this_pass.preemptions, reclaims=this_pass.reclaims)
-    position = _positions(snapshot, result.placements)
+    positions = _Positions(snapshot, result.placements)
     for key, told in this_pass.holds:
         status = snapshot.statuses[key]
-        message = f"{told.message}; work of lower priority makes room for it"
-        hold = replace(told, message=message) if key in this_pass.served else told
+        hold = _with_room_to_come(told) if key in this_pass.served else told
         if key not in found or key in snapshot.demands:
             result.holds.append((key, hold))
         if arraystatus.has_started(status):
             status = arraystatus.on_hold(status, hold.message)
         elif key not in found:
-            status = _held(status, hold, position(key), now)
+            status = _held(status, hold, positions.of(key), now)
             status = timelimits.limited(snapshot.queues[snapshot.jobs[key].queue], status, now)
         if status != snapshot.statuses[key]:
             result.statuses[key] = status
@@ -94,31 +92,42 @@ def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
         if key in snapshot.backlog and key not in found and key not in result.statuses:
             status = snapshot.statuses[key]
             if status.queue_position is None and not arraystatus.has_started(status):
-                result.statuses[key] = queued_behind(snapshot.jobs[key], status, position(key), now)
+                result.statuses[key] = queued_behind(snapshot.jobs[key], status, positions.of(key), now)
     return result
 
 
-def _positions(snapshot: Snapshot, placements: Iterable[Placement]) -> Callable[[Key], int]:
-    """Positions in the share queues once the jobs that start in this pass have left them."""
+def _with_room_to_come(hold: Hold) -> Hold:
+    return replace(hold, message=f"{hold.message}; work of lower priority makes room for it")
 
-    @cache
-    def left() -> Mapping[tuple[str, str], list[int]]:
+
+class _Positions:
+    """Positions in the share queues once the jobs that start in this pass have left them; worked out when one is asked."""
+
+    def __init__(self, snapshot: Snapshot, placements: Iterable[Placement]) -> None:
+        self._snapshot = snapshot
+        self._placements = placements
+        self._left: dict[tuple[str, str], list[int]] | None = None
+
+    def of(self, key: Key) -> int:
+        """Return the position of a job that goes on waiting."""
+        if self._left is None:
+            self._left = self._leaving()
+        job, before = self._snapshot.jobs[key], self._snapshot.backlog.position(key)
+        return before - bisect_left(self._left.get((job.queue, job.share), ()), before)
+
+    def _leaving(self) -> dict[tuple[str, str], list[int]]:
         found: dict[tuple[str, str], list[int]] = {}
-        for placement in placements:  # in the order of each share queue, so the lists are sorted
-            job = snapshot.jobs[placement.key]
-            found.setdefault((job.queue, job.share), []).append(snapshot.backlog.position(placement.key))
+        for placement in self._placements:  # in the order of each share queue, so the lists are sorted
+            job = self._snapshot.jobs[placement.key]
+            found.setdefault((job.queue, job.share), []).append(self._snapshot.backlog.position(placement.key))
         return found
-
-    def position(key: Key) -> int:
-        job, before = snapshot.jobs[key], snapshot.backlog.position(key)
-        return before - bisect_left(left().get((job.queue, job.share), ()), before)
-
-    return position
 
 
 def _held(status: Status, hold: Hold, position: int, now: float) -> Status:
     """The status of a job that was looked at in vain. One that has hardly moved is not written anew."""
     moved = status.reason != hold.reason or worth_renewing(status.queue_position, position)
+    if not moved and status.message == hold.message and status.stalled == hold.stalled and status.waiting_since:
+        return status  # most are told the same as the last time
     queue_position = position if moved else status.queue_position
     return to_runnable(
         status,

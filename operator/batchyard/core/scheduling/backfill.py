@@ -1,10 +1,10 @@
 """Which jobs may start before a larger one that waits, since they do not delay it.
 
-Called once per pass after placement and preemption, by the planner and by the simulator. The first job that an
-environment is full for holds a reservation there: the moment at which it fits at the latest. What came later, or waits
-in a queue of lower priority, may use what is free until then if it has ended by that time, or fits beside it then. This
-is EASY backfill (Lifka, "The ANL/IBM SP Scheduling System", 1995) with time limits in the place of users' estimates.
-Arrays wait for their turn: an index of theirs that ends is followed by the next one.
+Comes after placement and preemption. The first job that an environment is full for holds a reservation there: the
+moment at which it fits at the latest. What came later, or waits in a queue of lower priority, may use what is free
+until then if it has ended by that time, or fits beside it then. This is EASY backfill (Lifka, "The ANL/IBM SP
+Scheduling System", 1995) with time limits in the place of users' estimates. Arrays wait for their turn: an index of
+theirs that ends is followed by the next one.
 
 Where others make room for somebody (`promises`), he may have it earlier than that; what is on its way out is lent to
 nobody, as it may come at any moment.
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from math import inf
 
 from batchyard.api.reasons import Reason
-from batchyard.core.model.definition import Resolved
+from batchyard.core.model.definition import Resolved, Size
 from batchyard.core.model.job import Key
 from batchyard.core.model.resources import fits, subtract
 from batchyard.core.scheduling.decisions import Placement
@@ -43,18 +43,25 @@ def backfill(this_pass: SchedulingPass) -> Iterator[Placement]:
         names = [name for name in queue.environments if name in gaps]
         if not names or not queue.enabled:
             continue
-        order = this_pass.order(queue)
+        order, too_large = this_pass.order(queue), set[Size]()
         for key in this_pass.behind(order):
             job = resolved[key]
+            if job.size in too_large:
+                continue
+            roomy = [name for name in names if ledger.fits(name, job.request)]
+            if not roomy:
+                too_large.add(job.size)  # what is free only gets less
+                continue
             # Where nothing can be promised, nobody goes first: seen once somebody would fit, and not looked at again.
-            gaps -= {name for name in names if ledger.fits(name, job.request) and not reservations.made(name)}
-            names = [name for name in names if name in gaps]
+            if closed := {name for name in roomy if not reservations.made(name)}:
+                gaps -= closed
+                names = [name for name in names if name in gaps]
             if not names:
                 break
-            for name in names:
+            for name in roomy:
                 if (
-                    key not in snapshot.demands
-                    and ledger.fits(name, job.request)
+                    name in gaps
+                    and key not in snapshot.demands
                     and limits.violation(queue, order.share, job) is None
                     and pools[name].could_hold(job.request, job.gang)
                     and order.may_use(name, pools[name].capacity, job.request)

@@ -26,7 +26,7 @@ def leaving(snapshot: Snapshot, charge: Charge) -> Resources:
 
 def is_leaving(snapshot: Snapshot, run: Run) -> bool:
     """Whether the run of a single or multi-node job has been told to go, or its pod has ended."""
-    if run.deleting or name_of(run) in snapshot.being_preempted:
+    if run.deleting or (snapshot.being_preempted and name_of(run) in snapshot.being_preempted):
         return True
     pod = snapshot.runs_of(run.owner_uid).pods.get(run.name)
     return pod is not None and (bool(pod.disruption) or pod.deleting or not pod.live)

@@ -10,7 +10,7 @@ consumable resource (`limits`), closes nothing either.
 from collections.abc import Callable, Hashable, Iterator
 from typing import TypeVar
 
-from batchyard.core.model.definition import Resolved
+from batchyard.core.model.definition import Resolved, Size
 from batchyard.core.model.job import Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.scheduling import holds
@@ -19,9 +19,6 @@ from batchyard.core.scheduling.decisions import Hold, Placement
 from batchyard.core.scheduling.fairshare.order import FairShareOrder
 from batchyard.core.scheduling.limits import Limits
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
-
-Size = tuple[tuple[str, int], ...]
-"""A request that can be looked up."""
 
 D = TypeVar("D", bound=Placement | Hold)
 

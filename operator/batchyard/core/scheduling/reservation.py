@@ -7,7 +7,6 @@ out counts as gone: its room is kept for who waits for it, however long that tak
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
 from math import inf
 from operator import itemgetter
 
@@ -37,8 +36,9 @@ class Reservation:
 
 def time_limit(resolved: Resolved) -> int | None:
     """Seconds that an attempt may run: the job's timeout, or its pod's own deadline if that is shorter."""
-    limits = (resolved.template.get("spec", {}).get("activeDeadlineSeconds"), resolved.timeout_seconds)
-    return min((seconds for seconds in limits if seconds), default=None)
+    deadline: int | None = resolved.template.get("spec", {}).get("activeDeadlineSeconds")
+    timeout = resolved.timeout_seconds
+    return min(deadline, timeout) if deadline and timeout else deadline or timeout or None
 
 
 def latest_end(resolved: Resolved, started_at: float | None, now: float) -> float:
@@ -65,24 +65,35 @@ def reserve(request: Resources, free: Resources, ends: Iterable[End]) -> Reserva
 def ends_of(snapshot: Snapshot, now: float) -> Callable[[str], list[End]]:
     """Tell the ends of what runs in an environment. Nothing is computed for a pass that does not ask."""
 
-    @cache
-    def by_environment() -> dict[str, list[End]]:
-        found: defaultdict[str, list[End]] = defaultdict(list)
-        for charge in snapshot.charges.values():
-            ends, gone = found[charge.environment], leaving(snapshot, charge)
-            if gone:
-                ends.append((now, gone))
-            if gone is not charge.amount:
-                staying = subtract(charge.amount, gone) if gone else charge.amount
-                ends.append((_end_of(snapshot, charge, now), staying))
-        return found
+    found: defaultdict[str, list[End]] | None = None
 
-    return lambda environment: by_environment().get(environment, [])
+    def ends(environment: str) -> list[End]:
+        nonlocal found
+        if found is None:
+            found = _by_environment(snapshot, now)
+        return found.get(environment, [])
+
+    return ends
+
+
+def _by_environment(snapshot: Snapshot, now: float) -> defaultdict[str, list[End]]:
+    found: defaultdict[str, list[End]] = defaultdict(list)
+    for charge in snapshot.charges.values():
+        ends, gone = found[charge.environment], leaving(snapshot, charge)
+        if gone:
+            ends.append((now, gone))
+        if gone is not charge.amount:
+            staying = subtract(charge.amount, gone) if gone else charge.amount
+            ends.append((_end_of(snapshot, charge, now), staying))
+    return found
 
 
 def _end_of(snapshot: Snapshot, charge: Charge, now: float) -> float:
-    job, resolved, run = snapshot.jobs.get(charge.key), snapshot.resolved.get(charge.key), charge.run
-    if job is None or resolved is None or (job.array is not None and (run is None or run.index is None)):
+    resolved = snapshot.resolved.get(charge.key)
+    if resolved is None or time_limit(resolved) is None:
+        return inf  # as of most that runs, so this is asked first
+    job, run = snapshot.jobs.get(charge.key), charge.run
+    if job is None or (job.array is not None and (run is None or run.index is None)):
         return inf
     if run is None:
         return latest_end(resolved, None, now)

@@ -67,16 +67,28 @@ class FairShareOrder:
         self._heads: list[tuple[float, tuple[float, float, str, str], str]] = []
         for share, entries in share_queues.items():
             self._share_queues[share] = iter(entries)
-            self._costs[share] = self._cost(share)
-            self._line_up(share)
+            if len(share_queues) > 1:
+                self._costs[share] = self._cost(share)
+                self._line_up(share)
 
     def __iter__(self) -> Iterator[Key]:
         """Yield the head of the share queue whose turn it is; meanwhile `charge` and `leave` are about that one."""
+        if len(self._share_queues) == 1:
+            yield from self._only_share()
         while self._heads:
             _, (_, _, namespace, name), self._current = heappop(self._heads)
             yield (namespace, name)
             self._line_up(self._current)
             self._stays = False
+
+    def _only_share(self) -> Iterator[Key]:
+        """The same where one share has all turns, so that nothing needs to be weighed."""
+        [self._current] = self._share_queues
+        while (entry := next(self._share_queues[self._current], None)) is not None:
+            yield key_of(entry)
+            while self._stays:
+                self._stays = False
+                yield key_of(entry)
 
     @property
     def share(self) -> str:
