@@ -43,7 +43,7 @@ bench-planner: .venv/.ready  ## Measure the planner and its simulator alone and 
 	$(PY) -m bench.planner
 
 simulate: .venv/.ready  ## Replay a workload through the planner and draw it: WORKLOAD=examples/simulator/trace.yaml
-	@$(PY) -m batchyard.simulator $(or $(WORKLOAD),examples/simulator/mix.yaml) --chart simulation.svg
+	@$(PY) -m batchyard simulate $(or $(WORKLOAD),examples/simulator/mix.yaml) --chart simulation.svg
 
 cluster: .venv/.ready  ## Start the local cluster and say how to use it
 	$(PY) -m localcluster up

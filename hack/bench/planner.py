@@ -151,8 +151,8 @@ def _milliseconds(call: Callable[[], object], times_each: int = 5) -> float:
 _REPLAY = """
 import sys
 from pathlib import Path
-sys.argv = ["simulator", sys.argv[1], "--jobs", sys.argv[2]]
-import batchyard.simulator.__main__
+from batchyard.simulator.command import main
+main([sys.argv[1], "--jobs", sys.argv[2]])
 import time
 peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
 print(time.process_time(), 1024 * int(peak))

@@ -1,5 +1,5 @@
-"""`python -m batchyard` runs the operator."""
+"""`python -m batchyard` is the same as `batchyard`."""
 
-from batchyard.app import main
+from batchyard.cli import main
 
 main()

@@ -1,6 +1,6 @@
 """The operator's process: options, logs, Kopf's settings, and the activities that start and stop the runtime.
 
-`batchyard` and `python -m batchyard` end here. The process ends by itself, with exit code 1, when it lost the lease or
+This is the command `batchyard operator`. The process ends by itself, with exit code 1, when it lost the lease or
 one of its parts died: Kubernetes starts a fresh one, which reads everything anew.
 """
 
@@ -9,6 +9,7 @@ import logging
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,9 @@ from batchyard.runtime.state.marks import MarkKey, secret_name
 _log = logging.getLogger(__name__)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run until stopped."""
-    options = settings.parse()
+    options = settings.parse(arguments)
     logs.configure(options.log_format, options.log_level)
     _log.info("Batchyard %s starts as %s", __version__, options.identity)
     try:

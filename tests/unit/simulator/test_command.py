@@ -1,23 +1,22 @@
-"""`python -m batchyard.simulator`, as a person runs it."""
+"""`batchyard simulate`, as a person runs it."""
 
-import runpy
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from batchyard import cli
+
 EXAMPLES = Path(__file__).parents[3] / "examples" / "simulator"
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", ["simulator", *map(str, arguments)])
-    runpy.run_module("batchyard.simulator", run_name="__main__")
+def run(*arguments: object) -> None:
+    cli.main(["simulate", *map(str, arguments)])
 
 
-def test_the_mix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_mix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chart = tmp_path / "chart.svg"
-    run(monkeypatch, EXAMPLES / "mix.yaml", "--jobs", "600", "--chart", chart)
+    run(EXAMPLES / "mix.yaml", "--jobs", "600", "--chart", chart)
     printed = capsys.readouterr().out
     assert printed.startswith("600 jobs, makespan ")
     rows = [line.split()[0] for line in printed.splitlines() if line.strip()]
@@ -29,8 +28,8 @@ def test_the_mix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest
     assert {"mix: utilisation and backlog", "vCPUs in use, percent of 320", "jobs waiting"} <= set(texts)
 
 
-def test_the_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    run(monkeypatch, EXAMPLES / "trace.yaml", "--jobs", "300", "--hours", "20")
+def test_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    run(EXAMPLES / "trace.yaml", "--jobs", "300", "--hours", "20")
     printed = capsys.readouterr().out
     assert "user1 " in printed
     assert "cost" not in printed
@@ -49,13 +48,13 @@ def test_the_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
         ),
     ],
 )
-def test_mistakes(monkeypatch: pytest.MonkeyPatch, arguments: list[object], sentence: str) -> None:
+def test_mistakes(arguments: list[object], sentence: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        run(monkeypatch, *arguments)
+        run(*arguments)
     assert ended.value.code == sentence
 
 
-def test_a_number_that_is_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_number_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        run(monkeypatch, EXAMPLES / "mix.yaml", "--jobs", "0")
+        run(EXAMPLES / "mix.yaml", "--jobs", "0")
     assert 'must be a whole number of at least 1, not "0"' in capsys.readouterr().err

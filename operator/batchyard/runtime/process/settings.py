@@ -35,7 +35,10 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     """Read the command line; exits with a usage message when it does not make sense."""
     defaults = Settings()
     parser = argparse.ArgumentParser(
-        prog="batchyard", description="Runs the Batchyard operator until it is stopped or loses its lease."
+        prog="batchyard operator",
+        description="Runs the Batchyard operator until it is stopped or loses its lease; `operator` may be left out.",
+        epilog="Other commands: `batchyard simulate` replays a workload without a cluster, `batchyard version` says"
+        " which one it is.",
     )
     parser.add_argument("--version", action="version", version=f"batchyard {__version__}")
     parser.add_argument(

@@ -1,8 +1,9 @@
-"""`python -m batchyard.simulator WORKLOAD.yaml`: replays a workload, prints a table, draws a chart."""
+"""`batchyard simulate WORKLOAD.yaml`: replays a workload, prints a table, draws a chart."""
 
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 
@@ -13,17 +14,17 @@ from batchyard.simulator.swf import InvalidTrace
 from batchyard.simulator.workload import InvalidWorkload, load
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the replay; what is wrong in a file ends in one sentence."""
     parser = argparse.ArgumentParser(
-        prog="python -m batchyard.simulator",
+        prog="batchyard simulate",
         description="Replays a workload through Batchyard's planner in virtual time; docs/simulator.md says more.",
     )
     parser.add_argument("workload", type=Path, help="workload file (YAML)")
     parser.add_argument("--jobs", type=_number, help="number of jobs to replay, instead of the file's")
     parser.add_argument("--hours", type=_number, help="stop after so many hours of virtual time")
     parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="draw utilisation and backlog over time")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         workload, left_out = load(options.workload), LeftOut()
         pools = [environment.pool() for environment in workload.environments]
@@ -55,6 +56,3 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         sys.exit(f"error: {path} cannot be written: {error.strerror}; name another file with --chart")
-
-
-main()
