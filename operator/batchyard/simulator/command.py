@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         queues = [queue.record(position) for position, queue in enumerate(workload.queues)]
         began = time.perf_counter()
         submissions = workload.submissions(options.workload.parent, left_out, options.jobs)
-        results = Replay(pools, queues).run(submissions, 3600 * options.hours if options.hours else inf)
+        consumables = [resource.record() for resource in workload.consumable_resources]
+        results = Replay(pools, queues, consumables).run(submissions, 3600 * options.hours if options.hours else inf)
         seconds = time.perf_counter() - began
         print(report.render(results, workload.environments, left_out.jobs))
         if options.chart is not None:

@@ -53,9 +53,17 @@ class Tally:
 
     submitted: int = 0
     rejected: int = 0
-    """Jobs that no environment of their queue could ever hold."""
+    """Jobs that no environment of their queue could ever hold, or that ask for more of a resource than there is."""
+    cancelled: int = 0
+    """Jobs that a time limit of their queue has ended while they waited."""
+    displaced: int = 0
+    """How often one of its jobs had to make room for others."""
+    given_up: int = 0
+    """Jobs that were displaced more often than they may be interrupted."""
     vcpu_seconds: float = 0.0
     """What its jobs have used."""
+    lost_vcpu_seconds: float = 0.0
+    """What of that came to nothing, as the job was displaced."""
     waits: Waits = field(default_factory=Waits)
 
 

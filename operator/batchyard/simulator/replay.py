@@ -1,97 +1,52 @@
-"""The replay itself: virtual time jumps from one moment at which jobs come or end to the next, and the planner decides.
+"""The replay itself: virtual time jumps from one moment at which something may change to the next.
 
-What the operator's cache would hold (jobs that wait, usage of shares, what is taken of environments) is kept here for
-jobs that wait or run, and forgotten then. Jobs start without delay and succeed; nodes neither come nor go.
+At each of them the planner decides, by the step that the operator's loop takes (`planner.schedule.place`), and what it
+decided is carried out here. Jobs start without delay and succeed; nodes neither come nor go.
 """
 
 import heapq
-from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from math import inf
 
-from batchyard.core.model.definition import Resolved
+from batchyard.core.lifecycle.timelimits import cancelled_at
+from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import Queue
-from batchyard.core.model.resources import Resources, add, subtract, vcpus_of
-from batchyard.core.scheduling.backfill import backfill
-from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.model.run import Run
+from batchyard.core.model.status import TERMINAL
+from batchyard.core.planner.results import Placed
+from batchyard.core.planner.schedule import place
 from batchyard.core.scheduling.decisions import Placement
-from batchyard.core.scheduling.fairshare.usage import Usage
-from batchyard.core.scheduling.ledger import Pool, with_pods
-from batchyard.core.scheduling.limits import Name, needs
-from batchyard.core.scheduling.placement import place_all
-from batchyard.core.scheduling.reservation import End, latest_end
-from batchyard.core.scheduling.schedulingpass import SchedulingPass
-from batchyard.core.scheduling.snapshot import Snapshot
-from batchyard.simulator.measures import Tally, Timeline
+from batchyard.core.scheduling.ledger import Pool
+from batchyard.simulator.measures import Tally
+from batchyard.simulator.records import Records
+from batchyard.simulator.results import Results
 from batchyard.simulator.submission import Submission
 
-
-@dataclass(slots=True)
-class Results:
-    """What came out."""
-
-    queues: dict[str, Tally]
-    shares: defaultdict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
-    """By queue and share."""
-    environments: dict[str, float] = field(default_factory=dict)
-    """vCPU seconds that jobs have used, by environment."""
-    timeline: Timeline = field(default_factory=Timeline)
-    began_at: int = 0
-    ended_at: int = 0
-    passes: int = 0
-    most_waiting: int = 0
-    still_waiting: int = 0
-    rejection: str = ""
-    """Why the first job that no environment could hold was set aside."""
-
-    @property
-    def makespan(self) -> int:
-        """Seconds from the first submission to the last end."""
-        return self.ended_at - self.began_at
+_MOMENT = 1
+"""Seconds after which what the planner has displaced or cancelled is gone, and it looks again."""
 
 
 class Replay:
     """One run of a workload."""
 
-    def __init__(self, pools: Iterable[Pool], queues: Iterable[Queue]) -> None:
-        self._queues = {queue.name: queue for queue in queues}
-        self._pools = {pool.environment.name: pool for pool in pools}
-        self._environments = {name: pool.environment for name, pool in self._pools.items()}
-        self._usage = {
-            name: Usage(queue.fair_share.decay_seconds) for name, queue in self._queues.items() if queue.fair_share
-        }
-        self._counted_at = dict.fromkeys(self._usage, -inf)
-        self._backlog = Backlog()
-        self._waiting: dict[Key, Submission] = {}
-        self._resolved: dict[Key, Resolved] = {}
-        self._running: list[tuple[int, Key, int, str, Submission]] = []
-        """A heap: end, key, start, environment, job."""
-        self._used: dict[str, Resources] = {}
-        self._limit_usage: Counter[Name] = Counter()
+    def __init__(self, pools: Iterable[Pool], queues: Iterable[Queue], consumables: Iterable[Consumable] = ()) -> None:
+        self._records = Records(pools, queues, consumables)
+        self._submissions: dict[Key, Submission] = {}
+        """Of the jobs that wait or run."""
+        self._ends: list[tuple[int, Key]] = []
+        """A heap; an entry counts only as long as it is the one in `_ends_at`, as a job may be displaced before."""
+        self._ends_at: dict[Key, int] = {}
+        self._displaced: set[Key] = set()
+        """The jobs that run and are about to stop for others."""
+        self._look_at = inf
+        """When the planner may decide otherwise than last time although nothing has come or ended."""
         self._milli_in_use = 0
         self._number = 0
-        self._snapshot = Snapshot(
-            jobs={},
-            statuses={},
-            resolved=self._resolved,
-            runs={},
-            granted={},
-            queues=self._queues,
-            environments=self._environments,
-            pools=self._pools,
-            used=self._used,
-            definitions={},
-            revisions={},
-            namespaces={},
-            backlog=self._backlog,
-            dependents={},
-            unpersisted_ends=(),
-            limit_usage=self._limit_usage,
-            usage=self._usage,
+        self.results = Results(
+            {name: Tally() for name in self._records.queues},
+            environments=dict.fromkeys(self._records.snapshot.environments, 0.0),
         )
-        self.results = Results({name: Tally() for name in self._queues}, environments=dict.fromkeys(self._pools, 0.0))
 
     def run(self, submissions: Iterable[Submission], seconds: float = inf) -> Results:
         """Replay all of them, given in the order in which they come, up to their last end or for so many seconds."""
@@ -99,30 +54,26 @@ class Replay:
         upcoming = next(coming, None)
         self.results.began_at = upcoming.submitted_at if upcoming else 0
         until = self.results.began_at + seconds
-        while upcoming or self._running:
-            moments = [self._running[0][0]] if self._running else []
-            now = min([*moments, upcoming.submitted_at]) if upcoming else moments[0]
+        while (moment := min(self._next_end(), self._look_at, upcoming.submitted_at if upcoming else inf)) < inf:
+            now = int(moment)
             if now > until:
                 self._interrupt(int(until))
                 break
             self._advance(now)
             # 1. Jobs end, 2. jobs come, 3. the planner hands out what is free.
-            while self._running and self._running[0][0] <= now:
-                self._end(*heapq.heappop(self._running))
+            self._end_due(now)
             while upcoming and upcoming.submitted_at <= now:
                 self._submit(upcoming)
                 upcoming = next(coming, None)
             self._place(now)
             self.results.ended_at = now
-        self.results.still_waiting = len(self._waiting)
+        self.results.still_waiting = len(self._records.backlog)
         return self.results
 
     def _advance(self, now: int) -> None:
-        self.results.timeline.advance(now - self.results.began_at, self._milli_in_use / 1000, len(self._waiting))
-        for name, usage in self._usage.items():
-            if now - self._counted_at[name] >= usage.window:  # forgets idle shares, as the operator's counts do
-                usage.count(now)
-                self._counted_at[name] = now
+        waiting = len(self._records.backlog)
+        self.results.timeline.advance(now - self.results.began_at, self._milli_in_use / 1000, waiting)
+        self._records.forget_idle_shares(now)
 
     def _submit(self, submission: Submission) -> None:
         self._number += 1
@@ -138,81 +89,123 @@ class Replay:
             spec={},
             share=submission.share,
         )
-        self._waiting[key], self._resolved[key] = submission, submission.resolved
-        self._backlog.add(job, submission.resolved.priority)
-        for tally in self._tallies(submission):
+        self._submissions[key] = submission
+        self._records.submit(job, submission.resolved)
+        for tally in self.results.tallies(submission):
             tally.submitted += 1
 
     def _place(self, now: int) -> None:
-        if not self._waiting:
+        self._look_at = inf
+        if not self._records.backlog:
             return
-        this_pass = SchedulingPass(self._snapshot, now)
-        this_pass.ends = lambda environment: self._ends(environment, now)
-        for key, decision in place_all(this_pass):
-            if isinstance(decision, Placement):
-                this_pass.placements[key] = decision
-            else:
-                this_pass.holds.append((key, decision))
-        early = list(backfill(this_pass))
-        for placement in [*this_pass.placements.values(), *early]:
-            self._start(placement.key, placement, now)
-        for key, hold in this_pass.holds:
-            if hold.stalled:  # it never fits, as capacity does not change
+        # `fresh` has jobs told of their places behind others, which nobody would read.
+        placed = place(self._records.snapshot, (), now)
+        for placement in placed.placements:
+            self._start(placement, now)
+        for preemption in placed.preemptions:
+            self._displaced.add(preemption.run.owner)
+            self._end_at(preemption.run.owner, now + _MOMENT)
+        cancelled = self._enter_statuses(placed)
+        for key, hold in placed.holds:
+            if hold.stalled and key in self._submissions:  # it never fits, as capacity does not change
                 self._reject(key, hold.message)
         self.results.passes += 1
-        self.results.most_waiting = max(self.results.most_waiting, len(self._waiting))
+        self.results.most_waiting = max(self.results.most_waiting, len(self._records.backlog))
+        self._look_at = now + _MOMENT if cancelled or placed.preemptions else self._next_look(placed, now)
 
-    def _ends(self, environment: str, now: int) -> list[End]:
-        return [
-            (latest_end(submission.resolved, started_at, now), with_pods(submission.resolved.request))
-            for _, _, started_at, where, submission in self._running
-            if where == environment
-        ]
+    def _enter_statuses(self, placed: Placed) -> bool:
+        """Take over what those who wait are told; returns whether that was the end of any."""
+        cancelled = False
+        for key, status in placed.statuses.items():
+            self._records.statuses[key] = status
+            if status.state in TERMINAL:  # it has waited for too long
+                cancelled = True
+                for tally in self.results.tallies(self._forget(key)):
+                    tally.cancelled += 1
+        return cancelled
 
-    def _start(self, key: Key, placement: Placement, now: int) -> None:
-        submission = self._taken_out(key)
-        environment, vcpus = placement.environment, vcpus_of(placement.request)
-        self._used[environment] = add(self._used.get(environment, {}), with_pods(placement.request))
-        self._limit_usage.update(needs(submission.queue, submission.share))
+    def _next_look(self, placed: Placed, now: int) -> float:
+        """When a job is cancelled that was looked at in vain, or something has run for long enough to be displaced."""
+        records, found = self._records, inf
+        for key, hold in placed.holds:
+            if key in self._submissions:
+                queue = records.queues[self._submissions[key].queue]
+                if queue.time_limits:
+                    found = min(found, cancelled_at(queue, records.statuses[key]))
+                if queue.preempts_after is not None and hold.environments:
+                    found = min(found, records.next_of_age(queue, hold.environments, now))
+        return found
+
+    def _start(self, placement: Placement, now: int) -> None:
+        key = placement.key
+        submission = self._submissions[key]
+        self._records.start(placement, now)
         self._milli_in_use += placement.request.get("cpu", 0)
-        if usage := self._usage.get(submission.queue):
-            usage.start(key, submission.share, environment, vcpus, now)
-        heapq.heappush(self._running, (now + submission.run_seconds, key, now, environment, submission))
-        for tally in self._tallies(submission):
-            tally.waits.add(now - submission.submitted_at)
+        self._end_at(key, now + submission.run_seconds)
+        if placement.run == 1:
+            for tally in self.results.tallies(submission):
+                tally.waits.add(now - submission.submitted_at)
 
     def _reject(self, key: Key, message: str) -> None:
         self.results.rejection = self.results.rejection or message
-        for tally in self._tallies(self._taken_out(key)):
+        for tally in self.results.tallies(self._forget(key)):
             tally.rejected += 1
 
-    def _taken_out(self, key: Key) -> Submission:
-        self._backlog.remove(key)
-        del self._resolved[key]
-        return self._waiting.pop(key)
+    def _forget(self, key: Key) -> Submission:
+        self._records.forget(key)
+        return self._submissions.pop(key)
 
-    def _end(self, now: int, key: Key, started_at: int, environment: str, submission: Submission) -> None:
-        request = submission.resolved.request
-        self._used[environment] = subtract(self._used[environment], with_pods(request))
-        self._limit_usage.subtract(needs(submission.queue, submission.share))
-        self._milli_in_use -= request.get("cpu", 0)
-        if usage := self._usage.get(submission.queue):
-            usage.stop(key, now)
-        vcpu_seconds = request.get("cpu", 0) / 1000 * (now - started_at)
-        self.results.environments[environment] += vcpu_seconds
-        for tally in self._tallies(submission):
-            tally.vcpu_seconds += vcpu_seconds
+    def _end_at(self, key: Key, at: int) -> None:
+        self._ends_at[key] = at
+        heapq.heappush(self._ends, (at, key))
+
+    def _next_end(self) -> float:
+        while self._ends and self._ends_at.get(self._ends[0][1]) != self._ends[0][0]:
+            heapq.heappop(self._ends)
+        return self._ends[0][0] if self._ends else inf
+
+    def _end_due(self, now: int) -> None:
+        """End what has run for its time; what makes room for others goes back to its queue."""
+        returned = False
+        while self._next_end() <= now:
+            _, key = heapq.heappop(self._ends)
+            if key in self._displaced:
+                self._displaced.remove(key)
+                self._displace(key, now)
+                returned = True
+            else:
+                self._end(key, now)
+        if returned:
+            self._records.renew_places(now)
+
+    def _end(self, key: Key, now: int) -> None:
+        self._stop(key, now)
+        self._forget(key)
+
+    def _displace(self, key: Key, now: int) -> None:
+        """Put a job back whose run has made room: what that had done is lost."""
+        run, lost = self._stop(key, now)
+        goes_on = self._records.interrupt(key, run, now)
+        for tally in self.results.tallies(self._submissions[key] if goes_on else self._forget(key)):
+            tally.displaced += 1
+            tally.lost_vcpu_seconds += lost
+            tally.given_up += not goes_on
+
+    def _stop(self, key: Key, now: int) -> tuple[Run, float]:
+        """Have a run end; returns it, and the vCPU seconds that it has used."""
+        run = self._records.stop(key, now)
+        del self._ends_at[key]
+        milli = run.request.get("cpu", 0)
+        self._milli_in_use -= milli
+        used = milli / 1000 * (now - run.created)
+        self.results.environments[run.environment] += used
+        for tally in self.results.tallies(self._submissions[key]):
+            tally.vcpu_seconds += used
+        return run, used
 
     def _interrupt(self, now: int) -> None:
         """Count what still runs up to now."""
         self._advance(now)
-        while self._running:
-            _, key, started_at, environment, submission = self._running.pop()
-            self._end(now, key, started_at, environment, submission)
+        for key in list(self._ends_at):
+            self._end(key, now)
         self.results.ended_at = now
-
-    def _tallies(self, submission: Submission) -> list[Tally]:
-        tallies = [self.results.queues[submission.queue]]
-        if submission.share:
-            tallies.append(self.results.shares[submission.queue, submission.share])
-        return tallies

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from batchyard.core.scheduling.ledger import Pool
 from batchyard.simulator.measures import Tally
-from batchyard.simulator.replay import Results
+from batchyard.simulator.results import Results
 from batchyard.simulator.workload import EnvironmentSpec
 
 _SHARES_SHOWN = 20
+_OF_JOBS = ["queue", "share", "jobs", "vCPU hours", "wait: mean", "median", "p95", "max", "cancelled", "displaced"]
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -18,7 +19,7 @@ def render(results: Results, environments: Sequence[EnvironmentSpec], left_out: 
     lines = [
         f"{submitted:,} jobs, {makespan}, at most {results.most_waiting:,} waiting, {results.passes:,} passes",
         "",
-        *_table(["queue", "share", "jobs", "vCPU hours", "wait: mean", "median", "p95", "max"], _jobs(results), left=2),
+        *_table(_OF_JOBS, _jobs(results), left=2),
         "",
         *_table(
             ["environment", "vCPUs", "utilisation", "vCPU hours", "cost of use", "cost with idle"],
@@ -39,20 +40,23 @@ def duration(seconds: float) -> str:
 
 
 def _jobs(results: Results) -> Iterable[list[str]]:
+    cancelled, displaced = results.cancelled > 0, results.displaced > 0
     for queue, tally in results.queues.items():
-        yield [queue, "", *_figures(tally)]
+        yield [queue, "", *_figures(tally, cancelled=cancelled, displaced=displaced)]
         shares = [(share, found) for (name, share), found in results.shares.items() if name == queue]
         shares.sort(key=lambda each: (-each[1].vcpu_seconds, each[0]))
         for share, found in shares[:_SHARES_SHOWN]:
-            yield ["", share, *_figures(found)]
+            yield ["", share, *_figures(found, cancelled=cancelled, displaced=displaced)]
         if len(shares) > _SHARES_SHOWN:
             yield ["", f"and {len(shares) - _SHARES_SHOWN:,} more"]
 
 
-def _figures(tally: Tally) -> list[str]:
+def _figures(tally: Tally, *, cancelled: bool, displaced: bool) -> list[str]:
+    """The last two only where there is anything of it in any queue."""
     waits = tally.waits
     times = (waits.mean, waits.quantile(0.5), waits.quantile(0.95), waits.max)
-    return [f"{tally.submitted:,}", f"{tally.vcpu_seconds / 3600:,.1f}", *map(duration, times)]
+    ended = [f"{tally.cancelled:,}" if cancelled else "", f"{tally.displaced:,}" if displaced else ""]
+    return [f"{tally.submitted:,}", f"{tally.vcpu_seconds / 3600:,.1f}", *map(duration, times), *ended]
 
 
 def _capacity(results: Results, environments: Sequence[EnvironmentSpec]) -> Iterable[list[str]]:
@@ -81,10 +85,15 @@ def vcpus_in(pool: Pool) -> float:
 
 
 def _remarks(results: Results, left_out: int) -> Iterable[str]:
-    rejected = sum(tally.rejected for tally in results.queues.values())
-    if rejected:
+    if results.rejected:
         yield ""
-        yield f"{rejected:,} jobs can never start and were set aside. The first: {results.rejection}."
+        yield f"{results.rejected:,} jobs can never start and were set aside. The first: {results.rejection}."
+    if results.displaced:
+        yield ""
+        yield f"Of the vCPU hours, {results.lost_vcpu_seconds / 3600:,.1f} came to nothing, as jobs were displaced."
+    if results.given_up:
+        yield ""
+        yield f"{results.given_up:,} jobs were displaced more often than a job may be interrupted, and given up."
     if results.still_waiting:
         yield ""
         yield f"{results.still_waiting:,} jobs were still waiting at the end; how long is not among the waits."

@@ -3,6 +3,7 @@
 Jobs of one size share one record, so a million of them need no more memory than those that wait.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated
@@ -15,6 +16,7 @@ from batchyard.api.quantities import InvalidQuantity
 from batchyard.core.model.definition import Resolved, RetryPolicy
 from batchyard.core.model.gang import Gang, NodeGroup
 from batchyard.core.model.resources import Resources, parse_resources
+from batchyard.core.model.run import NOTHING
 
 
 def _parsed(amounts: ResourceList) -> ResourceList:
@@ -47,8 +49,8 @@ class LeftOut:
     jobs: int = 0
 
 
-def single(request: Resources, time_limit: int | None = None) -> Resolved:
-    """The record of a job with one pod."""
+def single(request: Resources, time_limit: int | None = None, consumables: Mapping[str, int] = NOTHING) -> Resolved:
+    """The record of a job with one pod; `consumables` is what it takes of consumable resources."""
     return Resolved(
         revision=1,
         template={},
@@ -56,6 +58,7 @@ def single(request: Resources, time_limit: int | None = None) -> Resolved:
         retry=RetryPolicy(),
         timeout_seconds=time_limit,
         startup_grace_seconds=0,
+        consumables=consumables,
     )
 
 

@@ -12,7 +12,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from batchyard.api.models.base import Integer, Model, Name, Number, Rule
+from batchyard.api.models.base import Integer, ListMap, Model, Name, Number, Rule
+from batchyard.api.models.jobdefinition import ConsumableNeed
 from batchyard.core.model.resources import parse_resources
 from batchyard.simulator.submission import Amounts, Submission, single
 
@@ -55,6 +56,8 @@ class Stream(Model):
     """How long each runs."""
     timeout_seconds: Annotated[Integer, Field(ge=1)] | None = None
     """Ends jobs that run longer, and tells the planner how long they may."""
+    consumable_resources: Annotated[tuple[ConsumableNeed, ...], ListMap("name")] = ()
+    """Licences and the like that each takes, as in a JobDefinition."""
 
 
 class Synthetic(Model):
@@ -79,7 +82,8 @@ def generate(mix: Synthetic) -> Iterator[Submission]:
 def _stream(stream: Stream, dice: random.Random) -> Iterator[Submission]:
     """Arrivals at the peak's rate, thinned out to the rate of the hour."""
     limit = stream.timeout_seconds
-    resolved = single(parse_resources(stream.requests), limit)
+    consumables = {need.name: need.quantity for need in stream.consumable_resources}
+    resolved = single(parse_resources(stream.requests), limit, consumables)
     median, p95 = stream.run_seconds.median, stream.run_seconds.p95
     spread = math.log(p95 / median) / _P95 if p95 else 0.0
     run_seconds = partial(dice.lognormvariate, math.log(median), spread)

@@ -13,14 +13,23 @@ import yaml
 from pydantic import Field
 
 from batchyard.api.models.base import Integer, ListMap, Model, Name, Number, Quantity
-from batchyard.api.models.jobqueue import LIMITS_OF_SHARES, PolicyType, QueueLimits, SchedulingPolicy
+from batchyard.api.models.consumableresource import ConsumableResourceSpec, ConsumableType
+from batchyard.api.models.jobqueue import (
+    LIMITS_OF_SHARES,
+    JobStateTimeLimit,
+    PolicyType,
+    Preemption,
+    QueueLimits,
+    SchedulingPolicy,
+)
 from batchyard.api.validation import InvalidObject, parse
+from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.environment import Environment, Node
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import parse_resources
 from batchyard.core.scheduling.ledger import Pool, pool
 from batchyard.objects.kinds.computeenvironment import ceilings
-from batchyard.objects.kinds.jobqueue import fair_share, queue_limits
+from batchyard.objects.kinds.jobqueue import fair_share, preempts_after, queue_limits, time_limits
 from batchyard.simulator.submission import Amounts, LeftOut, Submission
 from batchyard.simulator.swf import Trace, read_trace
 from batchyard.simulator.synthetic import Synthetic, generate
@@ -86,6 +95,10 @@ class QueueSpec(Model):
     """FIFO or FairShare."""
     limits: QueueLimits | None = None
     """Ceilings on what runs at the same time."""
+    preemption: Preemption | None = None
+    """Whether its jobs may displace running ones of queues with a lower priority."""
+    job_state_time_limits: Annotated[tuple[JobStateTimeLimit, ...], ListMap("reason")] = ()
+    """Cancels jobs that cannot be placed for too long."""
 
     rules = (LIMITS_OF_SHARES,)
 
@@ -106,7 +119,20 @@ class QueueSpec(Model):
             environments=self.compute_environments,
             fair_share=fair_share(self.scheduling_policy),
             limits=queue_limits(self.limits, self.scheduling_policy),
+            time_limits=time_limits(self.job_state_time_limits),
+            preempts_after=preempts_after(self.preemption),
         )
+
+
+class ConsumableSpec(ConsumableResourceSpec):
+    """A consumable resource, with the fields of a ConsumableResource's spec."""
+
+    name: Name
+
+    def record(self) -> Consumable:
+        """The planner's record."""
+        replenishable = self.type is ConsumableType.REPLENISHABLE
+        return Consumable(self.name, self.name, 1, 0.0, self.total, replenishable=replenishable)
 
 
 class Workload(Model):
@@ -114,6 +140,8 @@ class Workload(Model):
 
     environments: Annotated[tuple[EnvironmentSpec, ...], Field(min_length=1), ListMap("name")]
     queues: Annotated[tuple[QueueSpec, ...], Field(min_length=1), ListMap("name")]
+    consumable_resources: Annotated[tuple[ConsumableSpec, ...], ListMap("name")] = ()
+    """What streams may ask for beside capacity."""
     synthetic: Synthetic | None = None
     swf: Trace | None = None
 
@@ -166,6 +194,7 @@ def _contradictions(workload: Workload) -> Iterator[str]:
     for path, name in _named_queues(workload):
         if name not in queues:
             yield f'{path} names "{name}", which is not among queues; use one of {", ".join(sorted(queues))}'
+    yield from _unknown_resources(workload)
     for number, stream in enumerate(workload.synthetic.streams if workload.synthetic else ()):
         if queues[stream.queue].shares_fairly and not stream.share_identifier:
             yield (
@@ -177,6 +206,18 @@ def _contradictions(workload: Workload) -> Iterator[str]:
                 f"synthetic.streams[{number}].shareIdentifier means nothing in queue {stream.queue}, which is first "
                 "come, first served; remove it, or give the queue the scheduling policy FairShare"
             )
+
+
+def _unknown_resources(workload: Workload) -> Iterator[str]:
+    known = {resource.name for resource in workload.consumable_resources}
+    remedy = f"use one of {', '.join(sorted(known))}" if known else "list it there"
+    for number, stream in enumerate(workload.synthetic.streams if workload.synthetic else ()):
+        for at, need in enumerate(stream.consumable_resources):
+            if need.name not in known:
+                yield (
+                    f'synthetic.streams[{number}].consumableResources[{at}] names "{need.name}", which is not among '
+                    f"consumableResources; {remedy}"
+                )
 
 
 def _named_queues(workload: Workload) -> Iterator[tuple[str, str]]:

@@ -38,6 +38,16 @@ def test_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
     assert "lines of the trace were left out" in printed
 
 
+def test_licences(capsys: pytest.CaptureFixture[str]) -> None:
+    run(EXAMPLES / "licences.yaml", "--jobs", "400")
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert rows[1][-2:] == ["cancelled", "displaced"]
+    cancelled, displaced = zip(*([int(each) for each in row[-2:]] for row in rows[2:5]), strict=True)
+    assert [row[0] for row in rows[2:5]] == ["interactive", "solver", "background"]
+    assert (cancelled[0], cancelled[2], displaced[0]) == (0, 0, 0)
+    assert displaced[2] > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

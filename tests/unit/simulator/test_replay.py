@@ -6,7 +6,8 @@ from itertools import count, islice
 import pytest
 
 from batchyard.core.model.definition import Resolved
-from batchyard.simulator.replay import Replay, Results
+from batchyard.simulator.replay import Replay
+from batchyard.simulator.results import Results
 from batchyard.simulator.submission import Submission, parallel, single
 from batchyard.simulator.synthetic import RunSeconds, Stream, Synthetic, generate
 from batchyard.simulator.workload import EnvironmentSpec, NodesSpec, QueueSpec
@@ -197,12 +198,12 @@ def test_only_jobs_that_wait_or_run_are_remembered() -> None:
     def watched() -> Iterator[Submission]:
         nonlocal most
         for submission in islice(generate(MIX), 3000):
-            most = max(most, len(made._waiting) + len(made._running))
+            most = max(most, len(made._submissions))
             yield submission
 
     results = made.run(watched())
     assert results.queues["work"].waits.count == 3000
     assert most < 500
-    assert not made._waiting
-    assert not made._resolved
-    assert len(made._backlog) == 0
+    records = made._records
+    left = (records.jobs, records.resolved, records.statuses, records.runs, records.running, records.snapshot.charges)
+    assert [len(each) for each in (*left, records.backlog, made._ends, made._ends_at)] == [0] * 9

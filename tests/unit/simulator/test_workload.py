@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.queue import FairShare
 from batchyard.objects.kinds.jobqueue import read_queue
 from batchyard.simulator.submission import LeftOut
@@ -46,7 +47,7 @@ def with_part(part: str, **fields: Any) -> dict[str, Any]:
     return changed
 
 
-@pytest.mark.parametrize("example", ["mix.yaml", "trace.yaml"])
+@pytest.mark.parametrize("example", ["mix.yaml", "trace.yaml", "licences.yaml"])
 def test_the_shipped_workloads_can_be_read(example: str) -> None:
     workload = load(EXAMPLES / example)
     jobs = list(workload.submissions(EXAMPLES, LeftOut(), 200))
@@ -90,11 +91,39 @@ def test_a_queue_means_the_same_to_the_operator() -> None:
         "computeEnvironments": ["a"],
         "schedulingPolicy": {"type": "FairShare", "fairShare": {"shares": shares, "shareAdmission": "Listed"}},
         "limits": {"maxRunningJobs": 9, "maxRunningJobsPerShare": 2},
+        "preemption": {"policy": "LowerPriority", "minimumRunSeconds": 60},
+        "jobStateTimeLimits": [{"reason": "QueueLimitReached", "maxTimeSeconds": 600}],
     }
     simulated = QueueSpec.model_validate({"name": "fair", **spec}).record(0)
     read = read_queue({"metadata": {"name": "fair", "uid": "fair"}, "spec": spec})
     assert read.limits is not None
     assert simulated == read
+
+
+def test_queues_say_who_is_displaced_and_how_long_jobs_wait() -> None:
+    fields = {"name": "fifo", "computeEnvironments": ["a"]}
+    limits = [{"reason": "QueueLimitReached", "maxTimeSeconds": 600}]
+    queue = QueueSpec.model_validate({**fields, "jobStateTimeLimits": limits}).record(0)
+    assert (queue.time_limits, queue.preempts_after) == ({"QueueLimitReached": 600}, None)
+    for preemption, seconds in (
+        ({}, None),
+        ({"policy": "LowerPriority"}, 0),
+        ({"policy": "LowerPriority", "minimumRunSeconds": 60}, 60),
+    ):
+        spec = QueueSpec.model_validate({**fields, "preemption": preemption})
+        assert (spec.record(0).time_limits, spec.record(0).preempts_after) == ({}, seconds)
+
+
+def test_consumable_resources(tmp_path: Path) -> None:
+    kinds = [{"name": "licence", "total": 3}, {"name": "token", "type": "NonReplenishable", "total": 9}]
+    takes = [{"name": "token", "quantity": 2}, {"name": "licence"}]
+    workload = load(written(tmp_path, {**with_stream(consumableResources=takes), "consumableResources": kinds}))
+    assert [resource.record() for resource in workload.consumable_resources] == [
+        Consumable("licence", "licence", 1, 0.0, 3, replenishable=True),
+        Consumable("token", "token", 1, 0.0, 9, replenishable=False),
+    ]
+    first = next(workload.submissions(tmp_path, LeftOut()))
+    assert first.resolved.consumables == {"token": 2, "licence": 1}
 
 
 @pytest.mark.parametrize(
@@ -106,8 +135,8 @@ def test_a_queue_means_the_same_to_the_operator() -> None:
         ({**GOOD, "swf": SWF}, "jobs come from synthetic or from swf; write one of the two"),
         ({key: GOOD[key] for key in ("environments", "queues")}, "jobs come from synthetic or from swf; write one of"),
         (
-            with_part("queues", preemption={}),
-            "queues[0].preemption is not a field of Workload; remove it (known here: ",
+            with_part("queues", namespaceSelector={}),
+            "queues[0].namespaceSelector is not a field of Workload; remove it (known here: ",
         ),
         (with_part("queues", prioirty=1), "queues[0].prioirty is not a field of Workload; did you mean priority?"),
         (with_part("queues", name="fair"), 'two entries have the name "fair"; keep one of them'),
@@ -138,6 +167,18 @@ def test_a_queue_means_the_same_to_the_operator() -> None:
         (
             with_stream(shareIdentifier="red"),
             "synthetic.streams[0].shareIdentifier means nothing in queue fifo, which is first come, first served;",
+        ),
+        (
+            with_stream(consumableResources=[{"name": "licence"}]),
+            'consumableResources[0] names "licence", which is not among consumableResources; list it there',
+        ),
+        (
+            {**with_stream(consumableResources=[{"name": "b"}]), "consumableResources": [{"name": "a", "total": 1}]},
+            'consumableResources[0] names "b", which is not among consumableResources; use one of a',
+        ),
+        (
+            {**GOOD, "consumableResources": [{"name": "a", "total": 1, "type": "Forever"}]},
+            "consumableResources[0].type",
         ),
         (with_stream(jobsPerHour=0), "synthetic.streams[0].jobsPerHour must be more than 0, not 0"),
         (with_stream(requests={"nvidia.com/gpu": "1500m"}), '"1500m" is not a whole number'),

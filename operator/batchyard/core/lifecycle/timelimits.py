@@ -4,6 +4,8 @@ The time counts from when the job first showed the reason that it still shows; i
 the operator.
 """
 
+from math import inf
+
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.transitions import failed
@@ -22,15 +24,20 @@ def waiting_since(status: Status, reason: str, now: float) -> WaitingSince:
     return WaitingSince(str(reason), now)
 
 
+def cancelled_at(queue: Queue, status: Status) -> float:
+    """When a job that waits is cancelled if nothing changes; infinity where nothing limits its time."""
+    if status.waiting_since is None:
+        return inf
+    return status.waiting_since.since + queue.time_limits.get(status.waiting_since.reason, inf)
+
+
 def limited(queue: Queue, status: Status, now: float) -> Status:
     """Return the status of a job that waits, or its end if that has taken too long."""
-    if status.waiting_since is None:
+    if status.waiting_since is None or now < cancelled_at(queue, status):
         return status
-    seconds = queue.time_limits.get(status.waiting_since.reason)
-    if seconds is None or now - status.waiting_since.since < seconds:
-        return status
+    reason = status.waiting_since.reason
     message = (
-        f"cancelled by spec.jobStateTimeLimits of queue {queue.name}: could not start for {seconds} s because of "
-        f"{status.waiting_since.reason}: {status.message}"
+        f"cancelled by spec.jobStateTimeLimits of queue {queue.name}: could not start for "
+        f"{queue.time_limits[reason]} s because of {reason}: {status.message}"
     )
     return failed(status, Reason.STATE_TIME_LIMIT_EXCEEDED, message, now)

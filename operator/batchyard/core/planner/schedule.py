@@ -101,7 +101,7 @@ def _with_room_to_come(hold: Hold) -> Hold:
 
 
 class _Positions:
-    """Positions in the share queues once the jobs that start in this pass have left them; worked out when one is asked."""
+    """Positions in the share queues without the jobs that start in this pass; worked out when one is asked for."""
 
     def __init__(self, snapshot: Snapshot, placements: Iterable[Placement]) -> None:
         self._snapshot = snapshot

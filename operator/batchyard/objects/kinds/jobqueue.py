@@ -1,6 +1,6 @@
 """A JobQueue: read as a record; and its status, with how many jobs are where and whether it can start any."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from batchyard.api.models import jobqueue as api
@@ -28,8 +28,8 @@ def read_queue(obj: Object) -> Queue:
         namespaces=None if spec.namespace_selector is None else _selector(spec.namespace_selector),
         fair_share=fair_share(spec.scheduling_policy),
         limits=queue_limits(spec.limits, spec.scheduling_policy),
-        time_limits={each.reason: each.max_time_seconds for each in spec.job_state_time_limits},
-        preempts_after=_preempts_after(spec.preemption),
+        time_limits=time_limits(spec.job_state_time_limits),
+        preempts_after=preempts_after(spec.preemption),
     )
 
 
@@ -55,7 +55,13 @@ def queue_limits(limits: api.QueueLimits | None, policy: api.SchedulingPolicy) -
     return None if found == QueueLimits() else found
 
 
-def _preempts_after(preemption: api.Preemption | None) -> int | None:
+def time_limits(limits: Iterable[api.JobStateTimeLimit]) -> dict[str, int]:
+    """How long a job may wait, in seconds, by reason."""
+    return {each.reason: each.max_time_seconds for each in limits}
+
+
+def preempts_after(preemption: api.Preemption | None) -> int | None:
+    """Seconds that work of lower priority runs before it may be displaced; None where it never may."""
     if preemption is None or preemption.policy == "Never":
         return None
     return preemption.minimum_run_seconds

@@ -1,10 +1,12 @@
 """Who has waited for too long."""
 
+from math import inf
+
 import pytest
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.api.reasons import Reason
-from batchyard.core.lifecycle.timelimits import limited, waiting_since
+from batchyard.core.lifecycle.timelimits import cancelled_at, limited, waiting_since
 from batchyard.core.model.array import ArrayStatus
 from batchyard.core.model.queue import WaitingSince
 from batchyard.core.model.status import Status
@@ -49,6 +51,12 @@ def test_it_ends_when_the_time_is_over(seconds: int, state: JobState) -> None:
             "cancelled by spec.jobStateTimeLimits of queue urgent: could not start for 600 s because of NoNodes: no "
             "usable node"
         )
+
+
+def test_when_it_ends_can_be_told_before() -> None:
+    assert cancelled_at(QUEUE, WAITS) == NOW + 600
+    assert cancelled_at(QUEUE, WAITS._replace(waiting_since=WaitingSince("QueueLimitReached", NOW))) == inf
+    assert cancelled_at(QUEUE, WAITS._replace(waiting_since=None)) == inf
 
 
 def test_other_reasons_and_other_queues_have_no_limit() -> None:
