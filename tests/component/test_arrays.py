@@ -6,41 +6,41 @@ import pytest
 
 from batchyard.api import names
 from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
 
 RETRIES: dict[str, Any] = {"attempts": 3, "backoff": {"initialSeconds": 10, "jitter": 0}}
 
 
 def array(cluster: Cluster, name: str = "job") -> dict[str, Any]:
-    found: dict[str, Any] = cluster.status(name)["array"]
+    found: dict[str, Any] = cluster.array_status(name)
     return found
 
 
 def parallelism(cluster: Cluster, name: str = "job-1") -> int:
-    found: int = cluster.kube_job(name)["spec"]["parallelism"]
+    found: int = cluster.parallelism(name)
     return found
 
 
 @in_cluster()
 async def test_every_index_runs_once_in_one_job(cluster: Cluster) -> None:
-    cluster.furnish(cpu="8")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="8")
     cluster.submit(array={"size": 5})
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == ["job-1"]
     job = cluster.kube_job("job-1")
     assert (job["spec"]["completions"], parallelism(cluster)) == (5, 5)
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "job-1", 0, 1, 2)
+    indexed.start("job-1", 0, 1, 2)
     await cluster.pass_time(5)
     assert cluster.state() == ("Pending", "IndexesRunning")
     assert cluster.status()["message"] == "3 of 5 indexes run, 2 start, 0 succeeded, 0 failed"
-    indexed.start(NAMESPACE, "job-1", 3, 4)
-    indexed.finish(NAMESPACE, "job-1", 0, 1, 3)
+    indexed.start("job-1", 3, 4)
+    indexed.finish("job-1", 0, 1, 3)
     await cluster.pass_time(5)
     shown = array(cluster)
     assert (shown["progress"], shown["succeededIndexes"], shown["activeIndexes"]) == ("3/5", "0-1,3", "2,4")
-    indexed.finish(NAMESPACE, "job-1", 2, 4)
+    indexed.finish("job-1", 2, 4)
     await cluster.pass_time(2)
     assert cluster.state() == ("Succeeded", "Completed")
     assert array(cluster)["succeededIndexes"] == "0-4"
@@ -49,13 +49,10 @@ async def test_every_index_runs_once_in_one_job(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_pods_know_their_index(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     submitted = cluster.submit(array={"size": 2})
     await cluster.pass_time(1)
-    env = {
-        each["name"]: each for each in cluster.jobs.indexed.pod(NAMESPACE, "job-1", 1)["spec"]["containers"][0]["env"]
-    }
+    env = {each["name"]: each for each in cluster.jobs.indexed.pod("job-1", 1)["spec"]["containers"][0]["env"]}
     source = env["AWS_BATCH_JOB_ARRAY_INDEX"]["valueFrom"]["fieldRef"]["fieldPath"]
     assert source == f"metadata.annotations['{names.COMPLETION_INDEX}']"
     assert env["AWS_BATCH_JOB_ARRAY_SIZE"]["value"] == "2"
@@ -65,8 +62,7 @@ async def test_pods_know_their_index(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_it_gets_what_is_free_and_more_when_that_comes(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4")
     cluster.submit("first")
     await cluster.pass_time(1)
     cluster.submit(array={"size": 10})
@@ -75,7 +71,7 @@ async def test_it_gets_what_is_free_and_more_when_that_comes(cluster: Cluster) -
     assert cluster.status()["message"].endswith(
         "7 wait: next in queue urgent; waits for 1 vCPU to become free in environment on-prem"
     )
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(1)
     assert parallelism(cluster) == 4
     cluster.add_node("node-2", cpu="2")
@@ -85,25 +81,23 @@ async def test_it_gets_what_is_free_and_more_when_that_comes(cluster: Cluster) -
 
 @in_cluster()
 async def test_the_tail_frees_places_for_others(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4")
     cluster.submit(array={"size": 5})
     cluster.submit("next")
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    indexed.finish(NAMESPACE, "job-1", 0)
+    indexed.finish("job-1", 0)
     await cluster.pass_time(2)
-    assert (parallelism(cluster), indexed.active(NAMESPACE, "job-1")) == (4, [1, 2, 3, 4])
+    assert (parallelism(cluster), indexed.active("job-1")) == (4, [1, 2, 3, 4])
     assert cluster.kube_jobs() == ["job-1"]
-    indexed.finish(NAMESPACE, "job-1", 1)
+    indexed.finish("job-1", 1)
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == ["job-1", "next-1"]
 
 
 @in_cluster()
 async def test_no_more_run_than_max_concurrency(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4")
     cluster.submit(array={"size": 10, "maxConcurrency": 2})
     cluster.submit("next")
     await cluster.pass_time(2)
@@ -114,17 +108,16 @@ async def test_no_more_run_than_max_concurrency(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_a_failed_index_is_tried_again_by_itself(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4", retryStrategy=RETRIES)
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4", retryStrategy=RETRIES)
     cluster.submit(array={"size": 4, "maxConcurrency": 2})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    indexed.finish(NAMESPACE, "job-1", 0, exit_code=3)
+    indexed.finish("job-1", 0, exit_code=3)
     await cluster.pass_time(5)
-    assert indexed.active(NAMESPACE, "job-1") == [1, 2]
+    assert indexed.active("job-1") == [1, 2]
     assert (cluster.kube_jobs(), array(cluster)["failed"]) == (["job-1"], 0)
-    indexed.finish(NAMESPACE, "job-1", 1, 2)
-    indexed.finish(NAMESPACE, "job-1", 3)
+    indexed.finish("job-1", 1, 2)
+    indexed.finish("job-1", 3)
     await cluster.pass_time(7)
     assert cluster.kube_jobs() == ["job-1", "job-2-i0"]
     again = cluster.kube_job("job-2-i0")
@@ -141,14 +134,13 @@ async def test_a_failed_index_is_tried_again_by_itself(cluster: Cluster) -> None
 
 @in_cluster()
 async def test_failures_are_counted_listed_and_final(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4", retryStrategy={**RETRIES, "attempts": 2})
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4", retryStrategy={**RETRIES, "attempts": 2})
     cluster.submit(array={"size": 3})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 1, exit_code=3)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, 2)
+    cluster.jobs.indexed.finish("job-1", 1, exit_code=3)
+    cluster.jobs.indexed.finish("job-1", 0, 2)
     await cluster.pass_time(12)
-    cluster.jobs.finish(cluster.kube_job("job-2-i1"), 4)
+    cluster.jobs.finish("job-2-i1", 4)
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "IndexesFailed")
     message = "container main ended with exit code 4"
@@ -161,12 +153,11 @@ async def test_failures_are_counted_listed_and_final(cluster: Cluster) -> None:
 @in_cluster()
 async def test_exit_rules_count_for_each_index(cluster: Cluster) -> None:
     rules = [{"onExitCode": "3", "action": "Exit"}]
-    cluster.furnish(cpu="4", retryStrategy={**RETRIES, "evaluateOnExit": rules})
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4", retryStrategy={**RETRIES, "evaluateOnExit": rules})
     cluster.submit(array={"size": 2})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, exit_code=3)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 1, exit_code=4)
+    cluster.jobs.indexed.finish("job-1", 0, exit_code=3)
+    cluster.jobs.indexed.finish("job-1", 1, exit_code=4)
     await cluster.pass_time(15)
     assert cluster.kube_jobs() == ["job-1", "job-2-i1"]
     assert array(cluster)["failedIndexes"] == "0"
@@ -174,14 +165,13 @@ async def test_exit_rules_count_for_each_index(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_too_many_failures_end_it(cluster: Cluster) -> None:
-    cluster.furnish(cpu="8")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="8")
     cluster.submit(array={"size": 8, "maxFailedIndexes": 1})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 1, exit_code=3)
+    cluster.jobs.indexed.finish("job-1", 1, exit_code=3)
     await cluster.pass_time(5)
     assert cluster.state()[0] == "Pending"
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 5, exit_code=3)
+    cluster.jobs.indexed.finish("job-1", 5, exit_code=3)
     await cluster.pass_time(5)
     assert cluster.state() == ("Failed", "TooManyFailedIndexes")
     assert cluster.kube_jobs() == []
@@ -190,14 +180,13 @@ async def test_too_many_failures_end_it(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_a_disrupted_index_run_costs_no_attempt(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4", retryStrategy={**RETRIES, "attempts": 2})
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4", retryStrategy={**RETRIES, "attempts": 2})
     cluster.submit(array={"size": 2})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, exit_code=1)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 1)
+    cluster.jobs.indexed.finish("job-1", 0, exit_code=1)
+    cluster.jobs.indexed.finish("job-1", 1)
     await cluster.pass_time(12)
-    cluster.jobs.disrupt(cluster.kube_job("job-2-i0"))
+    cluster.jobs.disrupt("job-2-i0")
     await cluster.pass_time(2)
     third = cluster.kube_job("job-3-i0")
     assert third["metadata"]["annotations"][names.ATTEMPT] == "2"
@@ -208,25 +197,24 @@ async def test_a_disrupted_index_run_costs_no_attempt(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_disrupted_indexes_run_again_by_themselves_at_no_cost(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4")
     cluster.submit(array={"size": 3})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "job-1", 0, 1, 2)
-    indexed.disrupt(NAMESPACE, "job-1", 0)
-    indexed.disrupt(NAMESPACE, "job-1", 2, gone=False)
+    indexed.start("job-1", 0, 1, 2)
+    indexed.disrupt("job-1", 0)
+    indexed.disrupt("job-1", 2, gone=False)
     await cluster.pass_time(3)
     assert cluster.kube_jobs() == ["job-1", "job-2-i0", "job-2-i2"]
     assert cluster.kube_job("job-2-i0")["metadata"]["annotations"][names.ATTEMPT] == "1"
     assert (cluster.status()["interruptions"], array(cluster)["retries"]) == (2, 0)
     (event,) = cluster.store.objects(EVENTS)
     assert (event["reason"], event["message"].split(";")[0]) == ("Interrupted", "indexes were interrupted")
-    indexed.finish(NAMESPACE, "job-1", 1)
-    cluster.jobs.finish(cluster.kube_job("job-2-i0"))
-    cluster.jobs.disrupt(cluster.kube_job("job-2-i2"))
+    indexed.finish("job-1", 1)
+    cluster.jobs.finish("job-2-i0")
+    cluster.jobs.disrupt("job-2-i2")
     await cluster.pass_time(3)
-    cluster.jobs.finish(cluster.kube_job("job-3-i2"))
+    cluster.jobs.finish("job-3-i2")
     await cluster.pass_time(3)
     assert cluster.state() == ("Succeeded", "Completed")
     assert (cluster.status()["interruptions"], array(cluster)["retries"]) == (3, 0)
@@ -235,19 +223,18 @@ async def test_disrupted_indexes_run_again_by_themselves_at_no_cost(cluster: Clu
 @pytest.mark.parametrize("most", [0, 1])
 @in_cluster()
 async def test_an_index_that_is_interrupted_too_often_fails(cluster: Cluster, most: int) -> None:
-    cluster.furnish(cpu="4", retryStrategy={"attempts": 3, "maxInterruptions": most})
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4", retryStrategy={"attempts": 3, "maxInterruptions": most})
     cluster.submit(array={"size": 3})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.disrupt(NAMESPACE, "job-1", 1)
+    cluster.jobs.indexed.disrupt("job-1", 1)
     await cluster.pass_time(3)
     if most:
-        await cluster.processes[-1].kill()
-        cluster.jobs.disrupt(cluster.kube_job("job-2-i1"), "EvictionByEvictionAPI")
+        await cluster.process.kill()
+        cluster.jobs.disrupt("job-2-i1", "EvictionByEvictionAPI")
         await cluster.start_operator()
         await cluster.pass_time(20)
     assert array(cluster)["failedIndexes"] == "1"
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, 2)
+    cluster.jobs.indexed.finish("job-1", 0, 2)
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "IndexesFailed")
     (failure,) = array(cluster)["firstFailures"]
@@ -258,17 +245,16 @@ async def test_an_index_that_is_interrupted_too_often_fails(cluster: Cluster, mo
 
 @in_cluster()
 async def test_what_was_interrupted_while_no_operator_looked_runs_again(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4")
     cluster.submit(array={"size": 2})
     await cluster.pass_time(2)
-    await cluster.processes[-1].kill()
-    cluster.jobs.indexed.disrupt(NAMESPACE, "job-1", 0, 1)
+    await cluster.process.kill()
+    cluster.jobs.indexed.disrupt("job-1", 0, 1)
     await cluster.start_operator()
     await cluster.pass_time(20)
     assert cluster.kube_jobs() == ["job-1", "job-2-i0", "job-2-i1"]
     for name in ("job-2-i0", "job-2-i1"):
-        cluster.jobs.finish(cluster.kube_job(name))
+        cluster.jobs.finish(name)
     await cluster.pass_time(3)
     assert cluster.state() == ("Succeeded", "Completed")
     assert cluster.status()["interruptions"] == 2
@@ -276,17 +262,16 @@ async def test_what_was_interrupted_while_no_operator_looked_runs_again(cluster:
 
 @in_cluster()
 async def test_a_deleted_kubernetes_job_is_made_up_for_index_by_index(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4")
     cluster.submit(array={"size": 4})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, 2)
+    cluster.jobs.indexed.finish("job-1", 0, 2)
     await cluster.pass_time(3)
     cluster.store.delete(JOBS, "job-1", NAMESPACE, propagation="Foreground")
     await cluster.pass_time(3)
     assert cluster.kube_jobs() == ["job-2-i1", "job-2-i3"]
     for name in cluster.kube_jobs():
-        cluster.jobs.finish(cluster.kube_job(name))
+        cluster.jobs.finish(name)
     await cluster.pass_time(3)
     assert cluster.state() == ("Succeeded", "Completed")
     assert array(cluster)["retries"] == 0
@@ -294,11 +279,10 @@ async def test_a_deleted_kubernetes_job_is_made_up_for_index_by_index(cluster: C
 
 @in_cluster()
 async def test_a_template_that_cannot_start_ends_it(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4", startupGraceSeconds=30)
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4", startupGraceSeconds=30)
     cluster.submit(array={"size": 3})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.wait(NAMESPACE, "job-1", 0, "ImagePullBackOff", "no such image")
+    cluster.jobs.indexed.wait("job-1", 0, "ImagePullBackOff", "no such image")
     await cluster.pass_time(20)
     assert cluster.state()[0] == "Pending"
     await cluster.pass_time(20)
@@ -309,11 +293,10 @@ async def test_a_template_that_cannot_start_ends_it(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_terminated_it_ends_with_all_of_its_pods(cluster: Cluster) -> None:
-    cluster.furnish(cpu="2")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="2")
     cluster.submit(array={"size": 4})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0)
+    cluster.jobs.indexed.finish("job-1", 0)
     await cluster.pass_time(2)
     cluster.submit(array={"size": 4}, stop={"mode": "Terminate", "reason": "wrong input"})
     await cluster.pass_time(3)
@@ -328,8 +311,7 @@ async def test_terminated_it_ends_with_all_of_its_pods(cluster: Cluster) -> None
 
 @in_cluster()
 async def test_one_that_waits_is_cancelled_or_held_as_any_job(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     cluster.submit("first")
     await cluster.pass_time(1)
     cluster.submit("held", array={"size": 2}, suspend=True)
@@ -343,8 +325,7 @@ async def test_one_that_waits_is_cancelled_or_held_as_any_job(cluster: Cluster) 
 @pytest.mark.parametrize("moment", [0.5, 2.5, 14.0])
 @in_cluster()
 async def test_a_killed_operator_changes_nothing(cluster: Cluster, moment: float) -> None:
-    cluster.furnish(cpu="2", retryStrategy=RETRIES)
-    await cluster.start_operator()
+    await cluster.set_up(cpu="2", retryStrategy=RETRIES)
     cluster.submit(array={"size": 4})
 
     async def live(seconds: float) -> None:
@@ -352,20 +333,19 @@ async def test_a_killed_operator_changes_nothing(cluster: Cluster, moment: float
 
     await live(min(moment, 2.0))
     if moment > 2:
-        cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, exit_code=1)
-        cluster.jobs.indexed.finish(NAMESPACE, "job-1", 1)
+        cluster.jobs.indexed.finish("job-1", 0, exit_code=1)
+        cluster.jobs.indexed.finish("job-1", 1)
         await live(moment - 2.0)
-    await cluster.processes[-1].kill()
-    await cluster.start_operator()
+    await cluster.restart_operator()
     await live(60)
     indexed = cluster.jobs.indexed
-    while active := indexed.active(NAMESPACE, "job-1"):
-        indexed.finish(NAMESPACE, "job-1", *active)
+    while active := indexed.active("job-1"):
+        indexed.finish("job-1", *active)
         await live(2)
     await live(60)
     for name in cluster.kube_jobs():
         if name != "job-1":
-            cluster.jobs.finish(cluster.kube_job(name))
+            cluster.jobs.finish(name)
     await live(5)
     assert cluster.state() == ("Succeeded", "Completed")
     retried = ["job-2-i0"] if moment > 2 else []
@@ -374,13 +354,12 @@ async def test_a_killed_operator_changes_nothing(cluster: Cluster, moment: float
 
 @in_cluster()
 async def test_a_large_one_costs_few_writes(cluster: Cluster) -> None:
-    cluster.furnish(cpu="10")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="10")
     cluster.submit(array={"size": 90})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    while active := indexed.active(NAMESPACE, "job-1"):
-        indexed.finish(NAMESPACE, "job-1", active[0])
+    while active := indexed.active("job-1"):
+        indexed.finish("job-1", active[0])
         await cluster.pass_time(0.5)
     await cluster.pass_time(3)
     assert cluster.state() == ("Succeeded", "Completed")
@@ -391,8 +370,7 @@ async def test_a_large_one_costs_few_writes(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_it_can_ask_for_nothing_that_does_not_go_with_it(cluster: Cluster) -> None:
-    cluster.furnish(retryStrategy={"attempts": 2, "onOutOfMemory": {}})
-    await cluster.start_operator()
+    await cluster.set_up(retryStrategy={"attempts": 2, "onOutOfMemory": {}})
     cluster.submit(array={"size": 4})
     await cluster.pass_time(2)
     assert cluster.state() == ("Failed", "InvalidSpec")
@@ -408,21 +386,21 @@ async def test_it_gives_places_back_to_a_queue_of_higher_priority(cluster: Clust
     cluster.submit("large", jobQueue="patient", array={"size": 20})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "large-1", 0, 1, 2, 3)
+    indexed.start("large-1", 0, 1, 2, 3)
     cluster.submit("first", jobQueue="urgent")
     cluster.submit("second", jobQueue="urgent")
     await cluster.pass_time(3)
     assert cluster.kube_jobs() == ["large-1"]
-    assert indexed.active(NAMESPACE, "large-1") == [0, 1, 2, 3]
-    indexed.hesitate(NAMESPACE, "large-1", 1)
+    assert indexed.active("large-1") == [0, 1, 2, 3]
+    indexed.hesitate("large-1", 1)
     await cluster.pass_time(2)
-    assert (parallelism(cluster, "large-1"), indexed.active(NAMESPACE, "large-1")) == (3, [0, 2, 3])
+    assert (parallelism(cluster, "large-1"), indexed.active("large-1")) == (3, [0, 2, 3])
     assert cluster.kube_jobs() == ["first-1", "large-1"]
-    indexed.hesitate(NAMESPACE, "large-1", 2)
+    indexed.hesitate("large-1", 2)
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == ["first-1", "large-1", "second-1"]
     for name in ("first-1", "second-1"):
-        cluster.jobs.finish(cluster.kube_job(name))
+        cluster.jobs.finish(name)
     await cluster.pass_time(2)
     assert parallelism(cluster, "large-1") == 4
     assert indexed.deleted == 0
@@ -437,11 +415,11 @@ async def test_shares_get_their_places_from_an_array_that_has_them_all(cluster: 
     cluster.submit("red", jobQueue="fair", shareIdentifier="red", array={"size": 40})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "red-1", 0, 1, 2, 3)
+    indexed.start("red-1", 0, 1, 2, 3)
     cluster.submit("blue", jobQueue="fair", shareIdentifier="blue", array={"size": 40})
     await cluster.pass_time(3)
     for index in range(4):
-        indexed.hesitate(NAMESPACE, "red-1", index)
+        indexed.hesitate("red-1", index)
         await cluster.pass_time(2)
     assert (parallelism(cluster, "red-1"), parallelism(cluster, "blue-1")) == (2, 2)
     assert indexed.deleted == 0
@@ -449,19 +427,18 @@ async def test_shares_get_their_places_from_an_array_that_has_them_all(cluster: 
 
 @in_cluster()
 async def test_a_cancelled_one_ends_with_the_indexes_that_run(cluster: Cluster) -> None:
-    cluster.furnish(cpu="2")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="2")
     cluster.submit(array={"size": 6})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "job-1", 0, 1)
+    indexed.start("job-1", 0, 1)
     cluster.submit(array={"size": 6}, stop={"mode": "Cancel", "reason": "enough"})
     await cluster.pass_time(2)
     assert "4 wait: cancelled once those that run have ended" in cluster.status()["message"]
-    indexed.hesitate(NAMESPACE, "job-1", 0)
+    indexed.hesitate("job-1", 0)
     await cluster.pass_time(2)
-    assert indexed.active(NAMESPACE, "job-1") == [1]
-    indexed.hesitate(NAMESPACE, "job-1", 1)
+    assert indexed.active("job-1") == [1]
+    indexed.hesitate("job-1", 1)
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "Cancelled")
     assert (array(cluster)["succeededIndexes"], array(cluster)["failedIndexes"]) == ("0-1", "2-5")
@@ -470,56 +447,53 @@ async def test_a_cancelled_one_ends_with_the_indexes_that_run(cluster: Cluster) 
 
 @in_cluster()
 async def test_a_held_one_pauses_and_goes_on(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     cluster.submit(array={"size": 3})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "job-1", 0)
+    indexed.start("job-1", 0)
     cluster.submit(array={"size": 3}, suspend=True)
     await cluster.pass_time(2)
-    indexed.hesitate(NAMESPACE, "job-1", 0)
+    indexed.hesitate("job-1", 0)
     await cluster.pass_time(20)
-    assert (parallelism(cluster), indexed.active(NAMESPACE, "job-1")) == (0, [])
+    assert (parallelism(cluster), indexed.active("job-1")) == (0, [])
     assert cluster.status()["message"].endswith("2 wait: held by spec.suspend; set it to false to let them start")
     cluster.submit(array={"size": 3}, suspend=False)
     await cluster.pass_time(2)
-    assert (parallelism(cluster), indexed.active(NAMESPACE, "job-1")) == (1, [1])
+    assert (parallelism(cluster), indexed.active("job-1")) == (1, [1])
 
 
 @pytest.mark.parametrize("kind", ["JobQueue", "ComputeEnvironment"])
 @in_cluster()
 async def test_nothing_new_starts_where_that_is_disabled(cluster: Cluster, kind: str) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     cluster.submit(array={"size": 3})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.start(NAMESPACE, "job-1", 0)
+    cluster.jobs.indexed.start("job-1", 0)
     cluster.put(kind, "urgent" if kind == "JobQueue" else "on-prem", state="Disabled")
     await cluster.pass_time(2)
-    cluster.jobs.indexed.hesitate(NAMESPACE, "job-1", 0)
+    cluster.jobs.indexed.hesitate("job-1", 0)
     await cluster.pass_time(5)
-    assert cluster.jobs.indexed.active(NAMESPACE, "job-1") == []
+    assert cluster.jobs.indexed.active("job-1") == []
     assert "disabled" in cluster.status()["message"]
     cluster.put(kind, "urgent" if kind == "JobQueue" else "on-prem", state="Enabled")
     await cluster.pass_time(3)
-    assert cluster.jobs.indexed.active(NAMESPACE, "job-1") == [1]
+    assert cluster.jobs.indexed.active("job-1") == [1]
 
 
 @in_cluster()
 async def test_it_shrinks_with_its_environment(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4")
     cluster.submit(array={"size": 20})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "job-1", 0, 1, 2, 3)
+    indexed.start("job-1", 0, 1, 2, 3)
     cluster.put("ComputeEnvironment", "on-prem", maxVcpus=2)
     await cluster.pass_time(2)
     for index in range(4):
-        indexed.hesitate(NAMESPACE, "job-1", index)
+        indexed.hesitate("job-1", index)
         await cluster.pass_time(3)
-        indexed.start(NAMESPACE, "job-1", *[each for each in indexed.active(NAMESPACE, "job-1") if each > 3])
+        indexed.start("job-1", *[each for each in indexed.active("job-1") if each > 3])
     assert parallelism(cluster) == 2
     assert indexed.deleted == 0
 
@@ -530,20 +504,19 @@ def terminate(cluster: Cluster, indexes: str, name: str = "job", **fields: Any) 
 
 @in_cluster()
 async def test_single_indexes_are_terminated_and_the_others_go_on(cluster: Cluster) -> None:
-    cluster.furnish(cpu="2", retryStrategy=RETRIES)
-    await cluster.start_operator()
+    await cluster.set_up(cpu="2", retryStrategy=RETRIES)
     cluster.submit(array={"size": 6})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "job-1", 0, 1)
+    indexed.start("job-1", 0, 1)
     terminate(cluster, "1,3,9")
     await cluster.pass_time(3)
-    assert indexed.active(NAMESPACE, "job-1") == [0, 2]
+    assert indexed.active("job-1") == [0, 2]
     assert array(cluster)["firstFailures"][0]["message"] == "terminated: bad input"
-    indexed.finish(NAMESPACE, "job-1", 0, 2)
+    indexed.finish("job-1", 0, 2)
     await cluster.pass_time(3)
-    assert indexed.active(NAMESPACE, "job-1") == [4, 5]
-    indexed.finish(NAMESPACE, "job-1", 4, 5)
+    assert indexed.active("job-1") == [4, 5]
+    indexed.finish("job-1", 4, 5)
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "IndexesFailed")
     assert (array(cluster)["succeededIndexes"], array(cluster)["failedIndexes"]) == ("0,2,4-5", "1,3")
@@ -553,40 +526,37 @@ async def test_single_indexes_are_terminated_and_the_others_go_on(cluster: Clust
 
 @in_cluster()
 async def test_indexes_that_were_terminated_do_not_count_as_failed_too_often(cluster: Cluster) -> None:
-    cluster.furnish(cpu="8")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="8")
     shape = {"size": 6, "maxFailedIndexes": 1}
     cluster.submit(array=shape)
     await cluster.pass_time(2)
-    cluster.jobs.indexed.start(NAMESPACE, "job-1", *range(6))
+    cluster.jobs.indexed.start("job-1", *range(6))
     cluster.submit(array=shape, stopIndexes=[{"indexes": "0-2", "reason": "bad input"}])
     await cluster.pass_time(10)
-    await cluster.processes[-1].kill()
-    await cluster.start_operator()
+    await cluster.restart_operator()
     await cluster.pass_time(20)
     assert (cluster.state()[0], array(cluster)["failed"]) == ("Pending", 3)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 3, 4, exit_code=1)
+    cluster.jobs.indexed.finish("job-1", 3, 4, exit_code=1)
     await cluster.pass_time(5)
     assert cluster.state() == ("Failed", "TooManyFailedIndexes")
 
 
 @in_cluster()
 async def test_an_index_that_is_tried_again_is_terminated_across_a_dead_operator(cluster: Cluster) -> None:
-    cluster.furnish(cpu="6", retryStrategy=RETRIES)
-    await cluster.start_operator()
+    await cluster.set_up(cpu="6", retryStrategy=RETRIES)
     cluster.submit(array={"size": 6})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    indexed.finish(NAMESPACE, "job-1", 2, 4, exit_code=1)
-    indexed.finish(NAMESPACE, "job-1", 0, 1, 3, 5)
+    indexed.finish("job-1", 2, 4, exit_code=1)
+    indexed.finish("job-1", 0, 1, 3, 5)
     await cluster.pass_time(12)
     assert cluster.kube_jobs() == ["job-1", "job-2-i2", "job-2-i4"]
-    await cluster.processes[-1].kill()
+    await cluster.process.kill()
     terminate(cluster, "2")
     await cluster.start_operator()
     await cluster.pass_time(30)
     assert cluster.kube_jobs() == ["job-1", "job-2-i4"]
-    cluster.jobs.finish(cluster.kube_job("job-2-i4"))
+    cluster.jobs.finish("job-2-i4")
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "IndexesFailed")
     assert array(cluster)["failedIndexes"] == "2"
@@ -594,17 +564,16 @@ async def test_an_index_that_is_tried_again_is_terminated_across_a_dead_operator
 
 @in_cluster()
 async def test_an_index_that_waits_for_another_is_terminated_before_it_starts(cluster: Cluster) -> None:
-    cluster.furnish(cpu="6")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="6")
     cluster.submit("first", array={"size": 6})
     partners = [{"job": "first", "type": "NToN"}]
     cluster.submit("second", array={"size": 6}, dependsOn=partners)
     await cluster.pass_time(2)
     terminate(cluster, "0-4", "second", dependsOn=partners)
     await cluster.pass_time(2)
-    cluster.jobs.indexed.finish(NAMESPACE, "first-1", *range(6))
+    cluster.jobs.indexed.finish("first-1", *range(6))
     await cluster.pass_time(3)
     assert [name for name in cluster.kube_jobs() if name.startswith("second")] == ["second-1-i5"]
-    cluster.jobs.finish(cluster.kube_job("second-1-i5"))
+    cluster.jobs.finish("second-1-i5")
     await cluster.pass_time(3)
     assert array(cluster, "second")["failedIndexes"] == "0-4"

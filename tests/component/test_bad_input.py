@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from batchyard.kube.errors import Forbidden
-from batchyard.kube.resources import BATCHJOBS, JOBS, NODES, PODS
+from batchyard.kube.resources import BATCHJOBS, JOBS, NODES, OWN, PODS
 from component import alive
-from component.test_web import readings
-from fakes.cluster import NAMESPACE, RESOURCES, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
 from objects.api import BAD, NOT_YET, REFUSED, Bad, manifest
 
 GOOD = {
@@ -39,7 +39,7 @@ def apply(cluster: Cluster, bad: Bad) -> str:
     """Create the bad object under a name that others refer to; returns the name."""
     name = bad.name if bad.name != "sample" else GOOD.get(bad.kind, "bad")
     body = {**bad.manifest, "metadata": {"name": name}}
-    resource = RESOURCES[bad.kind]
+    resource = OWN[bad.kind]
     cluster.store.create(resource, body, NAMESPACE if resource.namespaced else "")
     return name
 
@@ -88,7 +88,7 @@ async def test_an_array_with_more_indexes_than_can_be_counted_is_refused(cluster
     cluster.submit("huge", array={"size": size})
     await cluster.pass_time(3)
     assert cluster.state("huge") == ("Failed", "InvalidSpec")
-    assert not any(name == "batchyard_contained_errors_total" for name, _ in readings(process))
+    assert not any(name == "batchyard_contained_errors_total" for name, _ in process.readings())
     await still_works(cluster)
 
 
@@ -101,7 +101,7 @@ async def test_bad_objects_that_were_there_first_do_not_keep_the_operator_from_s
     for each in BAD:
         if each.name == "sample":
             body = {**each.manifest, "metadata": {"name": f"bad-{each.id}"}}
-            resource = RESOURCES[each.kind]
+            resource = OWN[each.kind]
             cluster.store.create(resource, body, NAMESPACE if resource.namespaced else "")
     await cluster.start_operator()
     await still_works(cluster)
@@ -158,7 +158,7 @@ async def test_a_foreign_job_of_the_same_name_is_named_and_waited_for(cluster: C
         "a Kubernetes Job sample-1 that does not belong to this BatchJob exists" in cluster.status("sample")["message"]
     )
     await still_works(cluster)
-    cluster.store.delete(JOBS, "sample-1", NAMESPACE)
+    cluster.delete_kube_job("sample-1")
     await cluster.pass_time(60)
     assert cluster.state("sample") == ("Starting", "CreatingPod")
 
@@ -196,7 +196,7 @@ async def test_an_odd_grace_period_concerns_its_job_alone(
     process = await cluster.start_operator()
     cluster.submit("running", containerOverrides=[{"resources": {"requests": {"cpu": "2"}}}])
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("running-1"))
+    cluster.jobs.start("running-1")
     cluster.submit("large", containerOverrides=[{"resources": {"requests": {"cpu": "4"}}}])
     await cluster.pass_time(1)
     cluster.submit("small", jobDefinition="odd")
@@ -204,19 +204,19 @@ async def test_an_odd_grace_period_concerns_its_job_alone(
     assert process.stopped == []
     assert cluster.state("small") == state
     assert message in cluster.status("small").get("message", "")
-    cluster.jobs.finish(cluster.kube_job("running-1"))
+    cluster.jobs.finish("running-1")
     cluster.delete("BatchJob", "small")
     await cluster.pass_time(5)
     assert cluster.state("large") == ("Starting", "CreatingPod")
 
 
-@pytest.mark.parametrize("kind", list(RESOURCES))
+@pytest.mark.parametrize("kind", list(OWN))
 @pytest.mark.parametrize("spec", [7, [1], "x", True])
 @in_cluster()
 async def test_a_spec_that_is_no_object_is_refused_in_words(cluster: Cluster, kind: str, spec: Any) -> None:
     furnish(cluster)
     process = await cluster.start_operator()
-    resource = RESOURCES[kind]
+    resource = OWN[kind]
     cluster.store.create(
         resource, {**manifest(kind), "kind": kind, "spec": spec}, NAMESPACE if resource.namespaced else ""
     )
@@ -227,7 +227,7 @@ async def test_a_spec_that_is_no_object_is_refused_in_words(cluster: Cluster, ki
     assert process.stopped == []
 
 
-@pytest.mark.parametrize("kind", [kind for kind in RESOURCES if kind != "BatchJob"])
+@pytest.mark.parametrize("kind", [kind for kind in OWN if kind != "BatchJob"])
 @pytest.mark.parametrize(
     "status", [{"conditions": 7}, {"conditions": [{"type": "Ready"}]}, {"revisions": 3, "jobs": []}]
 )
@@ -236,9 +236,9 @@ async def test_a_status_that_makes_no_sense_is_written_anew(
     cluster: Cluster, kind: str, status: dict[str, Any]
 ) -> None:
     furnish(cluster)
-    namespace = {"namespace": NAMESPACE} if RESOURCES[kind].namespaced else {}
+    namespace = {"namespace": NAMESPACE} if OWN[kind].namespaced else {}
     body = manifest(kind, name="sample")
-    cluster.store.seed(RESOURCES[kind], {**body, "metadata": {**body["metadata"], **namespace}, "status": status})
+    cluster.store.seed(OWN[kind], {**body, "metadata": {**body["metadata"], **namespace}, "status": status})
     await cluster.start_operator()
     await cluster.pass_time(10)
     assert cluster.condition(kind, "sample")[1] not in ("", "InvalidSpec")

@@ -7,7 +7,8 @@ import pytest
 
 from batchyard.kube.resources import BATCHJOBS
 from batchyard.objects.times import parse_time
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
 from objects.api import manifest
 
 
@@ -23,8 +24,7 @@ def fair_queue(cluster: Cluster, **settings: Any) -> None:
 @in_cluster()
 async def test_parameters_reach_command_and_args_and_none_may_be_missing(cluster: Cluster) -> None:
     container = {"image": "ffmpeg", "command": ["encode", "--codec=Ref::codec"], "args": ["Ref::input", "Ref::codec"]}
-    cluster.furnish(container=container, parameters={"codec": "h264", "input": "a.mov"})
-    await cluster.start_operator()
+    await cluster.set_up(container=container, parameters={"codec": "h264", "input": "a.mov"})
     cluster.submit(parameters={"input": "b.mov"})
     await cluster.pass_time(1)
     [started] = pod_spec(cluster)["containers"]
@@ -43,8 +43,7 @@ async def test_overrides_name_their_container_and_merge_with_it(cluster: Cluster
         {"name": name, "image": f"{name}:1", "command": ["run", name], "env": env, "resources": resources}
         for name in ("main", "log")
     ]
-    cluster.furnish(container=None, template={"spec": {"containers": containers}})
-    await cluster.start_operator()
+    await cluster.set_up(container=None, template={"spec": {"containers": containers}})
     changes = {"command": ["walk"], "env": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]}
     more = {"name": "log", "image": "log:2", "resources": {"requests": {"memory": "2Gi"}}}
     cluster.submit(containerOverrides=[{"name": "main", **changes}, more])
@@ -62,7 +61,7 @@ async def test_a_job_is_pending_until_all_that_it_names_is_there(cluster: Cluste
         ("JobDefinitionNotFound", cluster.furnish),
         ("RevisionNotFound", lambda: cluster.define(request="2")),
         ("DependencyNotFound", lambda: cluster.submit("first")),
-        ("WaitingForDependencies", lambda: cluster.jobs.finish(cluster.kube_job("first-1"))),
+        ("WaitingForDependencies", lambda: cluster.jobs.finish("first-1")),
     ]
     await cluster.start_operator()
     cluster.submit(jobDefinition="transcode:2", dependsOn=[{"job": "first"}])
@@ -89,17 +88,16 @@ async def test_a_job_is_pending_until_all_that_it_names_is_there(cluster: Cluste
 async def test_waits_double_up_to_five_minutes_with_some_chance_on_top(
     cluster: Cluster, backoff: dict[str, Any], least: list[int], most: float
 ) -> None:
-    cluster.furnish(retryStrategy={"attempts": 10, "backoff": backoff})
-    await cluster.start_operator()
+    await cluster.set_up(retryStrategy={"attempts": 10, "backoff": backoff})
     cluster.submit()
     await cluster.pass_time(2)
     for run, shortest in enumerate(least, start=1):
         ended = parse_time(cluster.store.timestamp())
-        cluster.jobs.finish(cluster.kube_job(f"job-{run}"), 1)
+        cluster.jobs.finish(f"job-{run}", 1)
         await cluster.pass_time(shortest * most + 10)
         waited = parse_time(cluster.kube_job(f"job-{run + 1}")["metadata"]["creationTimestamp"]) - ended
         assert shortest <= waited <= shortest * most + 3, "at most 3 s for whole seconds and the last word of the pod"
-    cluster.jobs.finish(cluster.kube_job("job-10"), 1)
+    cluster.jobs.finish("job-10", 1)
     await cluster.pass_time(10)
     assert cluster.state() == ("Failed", "NonZeroExit")
 
@@ -107,34 +105,32 @@ async def test_waits_double_up_to_five_minutes_with_some_chance_on_top(
 @in_cluster()
 async def test_twenty_interruptions_are_borne_and_no_rule_is_asked_about_them(cluster: Cluster) -> None:
     rules = [{"onStatusReason": "Host EC2*", "action": "Exit"}, {"onReason": "*", "action": "Exit"}]
-    cluster.furnish(retryStrategy={"attempts": 2, "evaluateOnExit": rules})
-    await cluster.start_operator()
+    await cluster.set_up(retryStrategy={"attempts": 2, "evaluateOnExit": rules})
     cluster.submit()
     for run in range(1, 22):
         await cluster.pass_time(3)
         assert (cluster.state()[0], cluster.status()["attempts"][-1]["attempt"]) == ("Starting", 1)
-        cluster.jobs.disrupt(cluster.kube_job(f"job-{run}"))
+        cluster.jobs.disrupt(f"job-{run}")
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "TooManyInterruptions")
 
 
 @in_cluster()
 async def test_an_image_has_five_minutes_to_come_unless_its_name_is_none(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     for name in ("late", "never", "invalid"):
         cluster.submit(name)
     await cluster.pass_time(1)
     for name, reason in (("late", "ErrImagePull"), ("never", "ErrImagePull"), ("invalid", "InvalidImageName")):
-        cluster.jobs.wait(cluster.kube_job(f"{name}-1"), reason)
+        cluster.jobs.wait(f"{name}-1", reason)
     await cluster.pass_time(5)
     assert cluster.state("invalid") == ("Failed", "CannotStartContainer")
     await cluster.pass_time(285)
     assert cluster.state("late") == cluster.state("never") == ("Starting", "ErrImagePull")
-    cluster.jobs.start(cluster.kube_job("late-1"))
+    cluster.jobs.start("late-1")
     await cluster.pass_time(20)
     assert cluster.state("never") == ("Failed", "CannotStartContainer")
-    cluster.jobs.finish(cluster.kube_job("late-1"))
+    cluster.jobs.finish("late-1")
     await cluster.pass_time(2)
     assert cluster.state("late") == ("Succeeded", "Completed")
     assert len(cluster.status("late")["attempts"]) == 1
@@ -195,7 +191,7 @@ async def test_a_job_that_waits_for_another_does_not_make_its_share_active(clust
     cluster.submit("runs", shareIdentifier="blue")
     await cluster.pass_time(3)
     assert cluster.kube_jobs() == ["red-0-1", "red-1-1", "runs-1"]
-    cluster.jobs.finish(cluster.kube_job("runs-1"))
+    cluster.jobs.finish("runs-1")
     await cluster.pass_time(3)
     assert "red-2-1" in cluster.kube_jobs(), "a quarter is kept back, not half: blue ran a moment ago"
 
@@ -211,13 +207,12 @@ async def test_any_number_of_shares_may_be_active_and_the_status_lists_500(clust
         cluster.submit(f"job-{number}", shareIdentifier=f"share{number}")
     await cluster.pass_time(60)
     assert len(cluster.kube_jobs()) == 510
-    assert len(cluster.get("JobQueue", "urgent")["status"]["fairShare"]["shares"]) == 500
+    assert len(cluster.queue_status()["fairShare"]["shares"]) == 500
 
 
 @in_cluster()
 async def test_a_deleted_queue_lets_jobs_end_and_is_waited_for(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     cluster.submit("runs")
     await cluster.pass_time(1)
     cluster.submit("waits")
@@ -225,7 +220,7 @@ async def test_a_deleted_queue_lets_jobs_end_and_is_waited_for(cluster: Cluster)
     cluster.delete("JobQueue", "urgent")
     await cluster.pass_time(2)
     assert cluster.state("waits") == ("Pending", "JobQueueNotFound")
-    cluster.jobs.finish(cluster.kube_job("runs-1"))
+    cluster.jobs.finish("runs-1")
     await cluster.pass_time(2)
     assert cluster.state("runs") == ("Succeeded", "Completed")
     assert cluster.kube_jobs() == ["runs-1"]
@@ -238,8 +233,7 @@ async def test_a_deleted_queue_lets_jobs_end_and_is_waited_for(cluster: Cluster)
 async def test_labels_of_the_template_reach_pods_and_those_of_the_job_do_not(cluster: Cluster) -> None:
     containers = [{"name": "main", "image": "busybox", "resources": {"requests": {"cpu": "1"}}}]
     template = {"metadata": {"labels": {"team": "video"}}, "spec": {"containers": containers}}
-    cluster.furnish(container=None, template=template)
-    await cluster.start_operator()
+    await cluster.set_up(container=None, template=template)
     job = {**manifest("BatchJob"), "metadata": {"name": "job", "labels": {"cost-centre": "7"}}}
     cluster.store.create(BATCHJOBS, job, NAMESPACE)
     await cluster.pass_time(1)

@@ -6,7 +6,8 @@ import pytest
 
 from batchyard.api import names
 from batchyard.kube.resources import JOBS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from objects.specs import asking_container
 
 RETRIES = {"attempts": 3, "backoff": {"initialSeconds": 1, "jitter": 0}}
 
@@ -16,7 +17,7 @@ def furnish(cluster: Cluster, total: int, quantity: int = 1, *, used_up: bool = 
     resource(cluster, total, used_up=used_up)
     needed = [{"name": "licence", "quantity": quantity}]
     cluster.furnish(cpu="8", consumableResources=needed, **definition)
-    cluster.put("JobDefinition", "plain", container={"image": "busybox", "resources": {"requests": {"cpu": "1"}}})
+    cluster.put("JobDefinition", "plain", container=asking_container())
 
 
 def resource(cluster: Cluster, total: int, *, used_up: bool = False) -> None:
@@ -36,7 +37,7 @@ def started(cluster: Cluster) -> list[str]:
 
 def end(cluster: Cluster, *jobs: str, code: int = 0) -> None:
     for name in jobs:
-        cluster.jobs.finish(cluster.kube_job(name), code)
+        cluster.jobs.finish(name, code)
 
 
 @in_cluster()
@@ -125,17 +126,17 @@ async def test_indexes_of_an_array_hold_their_own(cluster: Cluster) -> None:
     await cluster.start_operator()
     cluster.submit(array={"size": 6})
     await cluster.pass_time(3)
-    assert cluster.kube_job("job-1")["spec"]["parallelism"] == 2
+    assert cluster.parallelism("job-1") == 2
     assert shown(cluster) == (4, 1, None)
     assert "4 wait: needs 2 of consumable resource licence" in cluster.status()["message"]
     resource(cluster, 2)
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "job-1", 0, 1)
+    indexed.start("job-1", 0, 1)
     await cluster.pass_time(3)
     assert shown(cluster) == (4, 0, None)
-    indexed.hesitate(NAMESPACE, "job-1", 0)
+    indexed.hesitate("job-1", 0)
     await cluster.pass_time(3)
-    assert indexed.active(NAMESPACE, "job-1") == [1]
+    assert indexed.active("job-1") == [1]
     assert shown(cluster) == (2, 0, None)
 
 
@@ -234,8 +235,7 @@ async def test_killed_at_any_write_nothing_is_used_up_twice_or_missed(
     for number in range(7):
         cluster.submit(f"job-{number}")
     await cluster.pass_time(5)
-    await process.kill()
-    await cluster.start_operator()
+    await cluster.restart_operator()
     await cluster.pass_time(40)
     assert len(cluster.kube_jobs()) == 5
     assert shown(cluster) == (5, 0, 5)

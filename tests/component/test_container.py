@@ -34,13 +34,12 @@ def container(cluster: Cluster, kube_job: str) -> dict[str, Any]:
 
 @in_cluster()
 async def test_parameters_arrive_as_they_are_in_every_run(cluster: Cluster) -> None:
-    cluster.furnish(container=SHOW, parameters=dict.fromkeys(PARAMETERS, "of the definition"))
-    await cluster.start_operator()
+    await cluster.set_up(container=SHOW, parameters=dict.fromkeys(PARAMETERS, "of the definition"))
     again = {"attempts": 2, "backoff": {"initialSeconds": 1}}
     cluster.submit("single", parameters=PARAMETERS, retryStrategy=again)
     cluster.submit("array", parameters=PARAMETERS, array={"size": 1})
     await cluster.pass_time(1)
-    cluster.jobs.finish(cluster.kube_job("single-1"), 1)
+    cluster.jobs.finish("single-1", 1)
     await cluster.pass_time(5)
     for kube_job in ("single-1", "single-2", "array-1"):
         assert words_of(container(cluster, kube_job)) == SEEN
@@ -50,11 +49,10 @@ async def test_parameters_arrive_as_they_are_in_every_run(cluster: Cluster) -> N
 @in_cluster()
 async def test_parameters_arrive_as_they_are_on_every_node(cluster: Cluster) -> None:
     node_ranges = [{"targetNodes": "0:", "container": SHOW}]
-    cluster.furnish(container=None, multiNode={"numNodes": 2, "nodeRanges": node_ranges})
-    await cluster.start_operator()
+    await cluster.set_up(container=None, multiNode={"numNodes": 2, "nodeRanges": node_ranges})
     cluster.submit(parameters=PARAMETERS)
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(2)
     for kube_job in ("job-1", "job-1-n1"):
         assert words_of(container(cluster, kube_job)) == SEEN
@@ -67,8 +65,7 @@ async def test_variables_of_the_job_arrive_as_they_are_and_can_be_referred_to(cl
         {"name": "ID", "value": "$(AWS_BATCH_JOB_ID)"},
         {"name": "PLACE", "value": "of the definition"},
     ]
-    cluster.furnish(container={**SHOW, "command": ["upload", "$(BUCKET)", "$(PLACE)"], "args": [], "env": env})
-    await cluster.start_operator()
+    await cluster.set_up(container={**SHOW, "command": ["upload", "$(BUCKET)", "$(PLACE)"], "args": [], "env": env})
     given = [{"name": "BUCKET", "value": "pa$$word"}, {"name": "PLACE", "value": "$(BUCKET)"}]
     job = cluster.submit(containerOverrides=[{"env": given}])
     await cluster.pass_time(1)
@@ -80,8 +77,7 @@ async def test_variables_of_the_job_arrive_as_they_are_and_can_be_referred_to(cl
 
 @in_cluster()
 async def test_a_command_of_the_job_may_refer_to_variables_and_parameters(cluster: Cluster) -> None:
-    cluster.furnish(container=SHOW, parameters={"a": "$(PRICE)"})
-    await cluster.start_operator()
+    await cluster.set_up(container=SHOW, parameters={"a": "$(PRICE)"})
     cluster.submit(containerOverrides=[{"command": ["echo", "$(PRICE)", "Ref::a", "$$5"], "args": []}])
     await cluster.pass_time(1)
     assert words_of(container(cluster, "job-1")) == ["echo", "1$2", "$(PRICE)", "$5"]
@@ -92,8 +88,7 @@ TINY = {"limits": {"memory": "2048"}, "requests": {"cpu": "1"}}
 
 @in_cluster()
 async def test_memory_in_bytes_is_doubted_and_the_job_runs(cluster: Cluster) -> None:
-    cluster.furnish(container={"image": "busybox", "resources": TINY})
-    await cluster.start_operator()
+    await cluster.set_up(container={"image": "busybox", "resources": TINY})
     cluster.submit()
     await cluster.pass_time(2)
     doubt = "resources.limits.memory of container main is 2048 bytes: did you mean 2048Mi?"
@@ -108,8 +103,7 @@ async def test_memory_in_bytes_is_doubted_and_the_job_runs(cluster: Cluster) -> 
 
 @in_cluster()
 async def test_memory_in_bytes_that_a_job_asks_for_is_an_event(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit(containerOverrides=[{"resources": {"limits": {"memory": "400m"}}}])
     cluster.submit("fine", containerOverrides=[{"resources": {"limits": {"memory": "400M"}}}])
     await cluster.pass_time(2)
@@ -129,8 +123,7 @@ async def test_a_template_that_sets_a_reserved_variable_is_refused_in_words(clus
     sound = {"name": "main", "image": "busybox", "resources": {"requests": {"cpu": "1"}}}
     forged = {**sound, "name": "forger", "env": [{"name": "A"}, {"name": "AWS_BATCH_JOB_ID", "value": "mine"}]}
     spec = {"containers": [sound], field: [forged]}
-    cluster.furnish(container=None, template={"spec": spec})
-    await cluster.start_operator()
+    await cluster.set_up(container=None, template={"spec": spec})
     cluster.submit()
     await cluster.pass_time(2)
     sentence = (
@@ -157,6 +150,6 @@ async def test_a_job_that_had_its_revision_before_variables_were_refused_goes_on
         await process.kill()
     await cluster.start_operator()
     await cluster.pass_time(20)
-    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(5)
     assert variables_of(container(cluster, "job-2"))["AWS_BATCH_JOB_ID"] == job["metadata"]["uid"]

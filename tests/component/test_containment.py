@@ -18,8 +18,8 @@ from batchyard.objects.meta import Object
 from batchyard.runtime.controllers import statusreports
 from batchyard.runtime.state import catalogue
 from component.alive import still_works
-from component.test_web import readings
-from fakes.cluster import Cluster, Process, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.process import Process
 
 WORD: Any = "1"
 """Stands where a number belongs."""
@@ -37,7 +37,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
 
 
 def contained(process: Process, stage: str) -> float:
-    return readings(process).get(("batchyard_contained_errors_total", stage), 0.0)
+    return process.readings().get(("batchyard_contained_errors_total", stage), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,7 @@ async def test_a_job_at_fault_says_so_and_the_others_go_on(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, stage: str, fields: dict[str, Any]
 ) -> None:
     poison(monkeypatch, **fields)
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.submit("poison-1")
     cluster.submit("poison-2")
     await cluster.pass_time(3)
@@ -75,8 +74,7 @@ async def test_it_is_looked_at_again_when_its_spec_or_its_definition_changes(
 ) -> None:
     with monkeypatch.context() as patch:
         poison(patch, template={})
-        cluster.furnish()
-        process = await cluster.start_operator()
+        process = await cluster.set_up()
         cluster.submit("poison-1")
         cluster.submit("poison-2")
         cluster.submit("poison-3")
@@ -99,11 +97,10 @@ async def test_it_is_looked_at_again_when_its_spec_or_its_definition_changes(
 async def test_a_job_that_spoils_backfill_is_found(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large job waits for room, and smaller ones might go before it."""
     poison(monkeypatch, timeout_seconds=WORD)
-    cluster.furnish(cpu="4", timeout={"attemptDurationSeconds": 3600})
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="4", timeout={"attemptDurationSeconds": 3600})
     cluster.submit("running", containerOverrides=[{"resources": {"requests": {"cpu": "2"}}}])
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("running-1"))
+    cluster.jobs.start("running-1")
     cluster.submit("large", containerOverrides=[{"resources": {"requests": {"cpu": "4"}}}])
     await cluster.pass_time(1)
     cluster.submit("poison")
@@ -114,8 +111,8 @@ async def test_a_job_that_spoils_backfill_is_found(cluster: Cluster, monkeypatch
     assert "the backfill failed on it" in cluster.status("poison")["message"]
     assert cluster.state("large") == ("Runnable", "InsufficientCapacity")
     assert cluster.state("quick") == ("Starting", "CreatingPod")
-    cluster.jobs.finish(cluster.kube_job("running-1"))
-    cluster.jobs.finish(cluster.kube_job("quick-1"))
+    cluster.jobs.finish("running-1")
+    cluster.jobs.finish("quick-1")
     await cluster.pass_time(3)
     assert cluster.state("large") == ("Starting", "CreatingPod")
 
@@ -136,8 +133,7 @@ async def test_a_queue_or_an_environment_at_fault_is_refused_and_the_others_are_
         return replace(record, preempts_after=WORD, priority=WORD) if record.name == "odd" else record
 
     monkeypatch.setattr(catalogue, "read_queue", odd)
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.put("JobQueue", "odd")
     cluster.put("JobQueue", "unreadable")
     cluster.submit("waits", jobQueue="odd")
@@ -164,8 +160,7 @@ async def test_a_stage_that_fails_on_nobody_rests_longer_each_time(
     def fails(*_: Any) -> Any:
         raise ZeroDivisionError("nobody is to blame")
 
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     with monkeypatch.context() as patch:
         patch.setattr(schedule, "reclaim", fails)
         await still_works(cluster)
@@ -200,8 +195,7 @@ async def test_a_status_that_cannot_be_rendered_keeps_no_other_from_being_writte
 
 @in_cluster()
 async def test_a_pass_that_breaks_off_is_taken_up_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     grant = process.operator.cache.grant
     calls: list[Any] = []
 

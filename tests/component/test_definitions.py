@@ -53,10 +53,9 @@ async def test_the_same_content_is_the_same_revision(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_a_restarted_operator_makes_no_new_revision(cluster: Cluster) -> None:
-    first = await cluster.start_operator()
+    await cluster.start_operator()
     await define(cluster, "busybox:1")
-    await first.stop()
-    second = await cluster.start_operator()
+    second = await cluster.restart_operator(orderly=True)
     await cluster.pass_time(5)
     assert revisions(cluster) == {1: "busybox:1"}
     assert second.writes(CONTROLLER_REVISIONS, JOBDEFINITIONS) == []
@@ -106,8 +105,7 @@ async def test_a_number_is_never_used_twice(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_an_inactive_revision_takes_no_new_jobs(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     await define(cluster, "busybox:1")
     await define(cluster, "busybox:2", inactiveRevisions=[3])
     assert cluster.get("JobDefinition", "transcode")["status"]["latestRevision"] == 2
@@ -123,8 +121,7 @@ async def test_an_inactive_revision_takes_no_new_jobs(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_with_every_revision_inactive_jobs_wait(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     await define(cluster, "busybox:1", inactiveRevisions=[1, 2])
     cluster.submit()
     await cluster.pass_time(2)
@@ -134,15 +131,13 @@ async def test_with_every_revision_inactive_jobs_wait(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_a_job_keeps_its_revision_for_all_its_runs(cluster: Cluster) -> None:
-    cluster.furnish()
-    first = await cluster.start_operator()
+    await cluster.set_up()
     await define(cluster, "busybox:1", retryStrategy={"attempts": 2, "backoff": {"initialSeconds": 1}})
     cluster.submit()
     await cluster.pass_time(1)
     await define(cluster, "busybox:2", inactiveRevisions=[2])
-    await first.stop()
-    await cluster.start_operator()
-    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    await cluster.restart_operator(orderly=True)
+    cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(5)
     assert image_of(cluster, "job-2") == "busybox:1"
     assert cluster.status()["jobDefinition"] == "transcode:2"
@@ -150,8 +145,7 @@ async def test_a_job_keeps_its_revision_for_all_its_runs(cluster: Cluster) -> No
 
 @in_cluster()
 async def test_a_job_applied_right_behind_a_change_gets_the_change(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     await define(cluster, "busybox:1")
     process.api.lose_next("create", CONTROLLER_REVISIONS, after_effect=False)
     cluster.put("JobDefinition", "transcode", container={"image": "busybox:2"})
@@ -181,8 +175,7 @@ USELESS: list[tuple[dict[str, object], str, str]] = [
 async def test_what_batchyard_itself_has_against_a_definition_is_said_as_its_own_words(
     cluster: Cluster, multi_node: dict[str, object], reason: str, sentence: str
 ) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.put("JobDefinition", "odd", container=None, multiNode=multi_node)
     await cluster.pass_time(2)
     ready, said, message = cluster.condition("JobDefinition", "odd")
@@ -240,8 +233,7 @@ async def test_a_used_up_quota_says_nothing_about_a_template(cluster: Cluster) -
 )
 @in_cluster()
 async def test_a_template_that_cannot_be_tried_is_recorded_all_the_same(cluster: Cluster, error: ApiError) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     process.api.fail_next("create", JOBS, error, times=50)
     await define(cluster, "busybox:1")
     assert cluster.condition("JobDefinition", "transcode")[:2] == ("True", "TemplateAccepted")
@@ -261,8 +253,7 @@ async def test_a_revision_that_is_refused_says_so_and_is_tried_again(cluster: Cl
 
 @in_cluster()
 async def test_a_definition_made_anew_starts_with_its_own_content(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     await define(cluster, "busybox:1")
     cluster.delete("JobDefinition", "transcode")
     await define(cluster, "busybox:9")

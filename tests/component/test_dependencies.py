@@ -8,7 +8,8 @@ from batchyard.core.model.job import BatchJob
 from batchyard.core.planner import settle
 from batchyard.kube.errors import NotFound
 from batchyard.kube.resources import BATCHJOBS
-from fakes.cluster import Cluster, Process, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.process import Process
 
 WAITING = ("Pending", "WaitingForDependencies")
 STARTED = ("Starting", "CreatingPod")
@@ -20,7 +21,7 @@ def submit(cluster: Cluster, name: str, *others: str, **types: str) -> None:
 
 
 async def finish(cluster: Cluster, name: str, exit_code: int = 0) -> None:
-    cluster.jobs.finish(cluster.kube_job(f"{name}-1"), exit_code)
+    cluster.jobs.finish(f"{name}-1", exit_code)
     await cluster.pass_time(1)
 
 
@@ -36,8 +37,7 @@ def cost(process: Process, name: str) -> int:
 
 @in_cluster()
 async def test_a_chain_runs_one_after_the_other_at_one_more_write_each(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     submit(cluster, "report", "analyse")
     submit(cluster, "analyse", "fetch")
     submit(cluster, "fetch")
@@ -47,7 +47,7 @@ async def test_a_chain_runs_one_after_the_other_at_one_more_write_each(cluster: 
     assert cluster.status("report")["jobDefinition"] == "transcode:1"
     for number, name in enumerate(("fetch", "analyse", "report"), start=1):
         assert len(cluster.kube_jobs()) == number
-        cluster.jobs.start(cluster.kube_job(f"{name}-1"))
+        cluster.jobs.start(f"{name}-1")
         await cluster.pass_time(30)
         await finish(cluster, name)
     assert {cluster.state(name)[0] for name in ("fetch", "analyse", "report")} == {"Succeeded"}
@@ -57,8 +57,7 @@ async def test_a_chain_runs_one_after_the_other_at_one_more_write_each(cluster: 
 
 @in_cluster()
 async def test_a_job_waits_for_all_and_their_ends_share_writes(cluster: Cluster) -> None:
-    cluster.furnish(cpu="50")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="50")
     names = [f"part-{number}" for number in range(20)]
     submit(cluster, "merge", *names)
     await cluster.pass_time(1)
@@ -80,8 +79,7 @@ async def test_a_job_waits_for_all_and_their_ends_share_writes(cluster: Cluster)
 
 @in_cluster()
 async def test_a_failure_goes_down_the_chain_at_once(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     submit(cluster, "link-0")
     for number in range(1, 50):
         submit(cluster, f"link-{number}", f"link-{number - 1}")
@@ -102,8 +100,7 @@ async def test_a_failure_goes_down_the_chain_at_once(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_what_ended_before_the_job_came_counts(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     submit(cluster, "fetch")
     await cluster.pass_time(1)
     await finish(cluster, "fetch")
@@ -114,8 +111,7 @@ async def test_what_ended_before_the_job_came_counts(cluster: Cluster) -> None:
 
 async def half_done(cluster: Cluster) -> Process:
     """One dependency of two has ended."""
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     for name in ("fetch", "index"):
         submit(cluster, name)
     submit(cluster, "analyse", "fetch", "index")
@@ -126,8 +122,7 @@ async def half_done(cluster: Cluster) -> Process:
 
 
 async def restart(cluster: Cluster, process: Process) -> None:
-    await process.kill()
-    await cluster.start_operator()
+    await cluster.restart_operator()
     await cluster.pass_time(60)  # the lease of the one before has to run out
 
 
@@ -164,15 +159,14 @@ async def test_one_deleted_while_no_operator_runs_counts_once_its_end_was_writte
 async def test_one_that_ended_while_no_operator_ran_counts(cluster: Cluster) -> None:
     process = await half_done(cluster)
     await process.kill()
-    cluster.jobs.finish(cluster.kube_job("index-1"))
+    cluster.jobs.finish("index-1")
     await restart(cluster, process)
     assert cluster.state("analyse") == STARTED
 
 
 @in_cluster()
 async def test_one_that_removes_itself_counts(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.submit("fetch", ttlSecondsAfterFinished=0)
     submit(cluster, "index")
     submit(cluster, "analyse", "fetch", "index")
@@ -187,13 +181,12 @@ async def test_one_that_removes_itself_counts(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_one_that_removes_itself_is_there_until_its_end_is_remembered(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.submit("fetch", ttlSecondsAfterFinished=0)
     submit(cluster, "index")
     submit(cluster, "analyse", "fetch", "index")
     await cluster.pass_time(1)
-    cluster.jobs.finish(cluster.kube_job("fetch-1"))
+    cluster.jobs.finish("fetch-1")
     await cluster.pass_time(0.5)
     process.api.lose_next("patch", BATCHJOBS, after_effect=False, times=4)
     await cluster.pass_time(2)
@@ -207,8 +200,7 @@ async def test_one_that_removes_itself_is_there_until_its_end_is_remembered(clus
 
 @in_cluster()
 async def test_nothing_starts_before_the_end_it_waits_for_is_stored(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     submit(cluster, "fetch")
     submit(cluster, "analyse", fetch="Sequential")
     await cluster.pass_time(1)
@@ -244,8 +236,7 @@ async def test_one_deleted_before_its_end_is_waited_for_anew(cluster: Cluster) -
 
 @in_cluster()
 async def test_every_job_of_a_circle_fails_and_says_why(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     submit(cluster, "a", "b")
     submit(cluster, "b", "c")
     submit(cluster, "outside", "a")
@@ -265,8 +256,7 @@ async def test_every_job_of_a_circle_fails_and_says_why(cluster: Cluster) -> Non
 
 @in_cluster()
 async def test_a_circle_whose_other_jobs_had_no_time_to_fail_is_found_again(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     submit(cluster, "a", "b")
     submit(cluster, "b", "c")
     await cluster.pass_time(5)
@@ -281,8 +271,7 @@ async def test_a_circle_whose_other_jobs_had_no_time_to_fail_is_found_again(clus
 @in_cluster()
 async def test_a_search_for_circles_that_takes_long_is_not_repeated_soon(cluster: Cluster, monkeypatch: Any) -> None:
     monkeypatch.setattr("batchyard.runtime.loop.cyclesearch.SEARCH_SHARE", 1e-9)
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     submit(cluster, "a", "b")
     await cluster.pass_time(1)
     submit(cluster, "b", "a")
@@ -297,8 +286,7 @@ async def test_a_search_for_circles_that_takes_long_is_not_repeated_soon(cluster
 async def test_hundreds_of_dependents_are_found_without_looking_at_others(
     cluster: Cluster, exit_code: int, monkeypatch: Any
 ) -> None:
-    cluster.furnish(cpu="500")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="500")
     submit(cluster, "fetch")
     for number in range(300):
         submit(cluster, f"dependent-{number}", "fetch")

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from batchyard.kube.resources import BATCHJOBS
-from fakes.cluster import START, Cluster, in_cluster
+from fakes.clock import START
+from fakes.cluster import Cluster, in_cluster
 
 
 def starts(cluster: Cluster, name: str) -> float | None:
@@ -19,13 +20,13 @@ async def learn(cluster: Cluster, *, seconds: float = 600) -> None:
     """Let a job of the definition run, so that it is known how long that takes; ends where the next one starts."""
     cluster.submit("earlier")
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("earlier-1"))
+    cluster.jobs.start("earlier-1")
     await cluster.pass_time(seconds)
-    cluster.jobs.finish(cluster.kube_job("earlier-1"))
+    cluster.jobs.finish("earlier-1")
     await cluster.pass_time(2)
     cluster.submit("first")
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("first-1"))
+    cluster.jobs.start("first-1")
 
 
 def submit(cluster: Cluster, *numbers: int, **fields: Any) -> None:
@@ -35,8 +36,7 @@ def submit(cluster: Cluster, *numbers: int, **fields: Any) -> None:
 
 @in_cluster()
 async def test_waiting_jobs_are_told_about_when_they_start(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     await learn(cluster)
     submit(cluster, 1, 2)
     await cluster.pass_time(60)
@@ -45,13 +45,13 @@ async def test_waiting_jobs_are_told_about_when_they_start(cluster: Cluster) -> 
     assert second is not None
     assert abs(first - 1204) <= 3
     assert abs(second - first - 600) <= 3
-    head = cluster.get("JobQueue", "urgent")["status"]["head"]
+    head = cluster.queue_status()["head"]
     assert (head["name"], head["estimatedStartAt"]) == ("job-1", cluster.status("job-1")["estimatedStartAt"])
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(5)
     assert cluster.state("job-1")[0] == "Starting"
     assert starts(cluster, "job-1") is None
-    cluster.jobs.start(cluster.kube_job("job-1-1"))
+    cluster.jobs.start("job-1-1")
     await cluster.pass_time(200)
     sooner = starts(cluster, "job-2")
     assert sooner is not None
@@ -60,11 +60,10 @@ async def test_waiting_jobs_are_told_about_when_they_start(cluster: Cluster) -> 
 
 @in_cluster()
 async def test_timeouts_stand_in_for_what_is_not_known(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1", timeout={"attemptDurationSeconds": 3600})
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1", timeout={"attemptDurationSeconds": 3600})
     submit(cluster, 0)
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-0-1"))
+    cluster.jobs.start("job-0-1")
     submit(cluster, 1)
     await cluster.pass_time(60)
     told = starts(cluster, "job-1")
@@ -74,20 +73,18 @@ async def test_timeouts_stand_in_for_what_is_not_known(cluster: Cluster) -> None
 
 @in_cluster()
 async def test_nothing_is_said_where_nothing_is_known(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     submit(cluster, 0)
     await cluster.pass_time(5)
     submit(cluster, 1, 2)
     await cluster.pass_time(3600)
     assert starts(cluster, "job-1") is None
-    assert "estimatedStartAt" not in cluster.get("JobQueue", "urgent")["status"]["head"]
+    assert "estimatedStartAt" not in cluster.queue_status()["head"]
 
 
 @in_cluster()
 async def test_an_estimate_that_is_known_no_more_is_taken_back(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     await learn(cluster)
     submit(cluster, 1)
     await cluster.pass_time(60)
@@ -103,16 +100,13 @@ async def test_an_estimate_that_is_known_no_more_is_taken_back(cluster: Cluster)
 
 @in_cluster()
 async def test_a_restarted_operator_learns_from_the_jobs_that_are_there(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    process = await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     await learn(cluster)
     submit(cluster, 1)
     await cluster.pass_time(60)
     before = starts(cluster, "job-1")
     assert before is not None
-    await process.kill()
-    await cluster.pass_time(30)
-    again = await cluster.start_operator()
+    again = await cluster.restart_operator(after=30)
     submit(cluster, 2)
     await cluster.pass_time(60)
     assert starts(cluster, "job-1") == before
@@ -128,13 +122,12 @@ async def test_jobs_go_on_should_estimates_break(cluster: Cluster, monkeypatch: 
         raise ZeroDivisionError
 
     monkeypatch.setattr("batchyard.runtime.controllers.forecast.estimates", broken)
-    cluster.furnish(cpu="1", timeout={"attemptDurationSeconds": 900})
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1", timeout={"attemptDurationSeconds": 900})
     submit(cluster, 1)
     await cluster.pass_time(1)
     submit(cluster, 2)
     await cluster.pass_time(60)
     assert starts(cluster, "job-2") is None
-    cluster.jobs.finish(cluster.kube_job("job-1-1"))
+    cluster.jobs.finish("job-1-1")
     await cluster.pass_time(5)
     assert cluster.state("job-2")[0] == "Starting"

@@ -40,7 +40,7 @@ def active(cluster: Cluster) -> list[str]:
 
 def finish_all(cluster: Cluster) -> None:
     for name in active(cluster):
-        cluster.jobs.finish(cluster.kube_job(f"{name}-1"))
+        cluster.jobs.finish(f"{name}-1")
 
 
 def by_share(jobs: list[str]) -> dict[str, int]:
@@ -81,7 +81,7 @@ async def test_capacity_is_divided_by_weights_at_once_and_over_time(cluster: Clu
 @in_cluster()
 async def test_usage_survives_a_restart_without_any_job_left(cluster: Cluster) -> None:
     share_fairly(cluster, cpu="1")
-    process = await cluster.start_operator()
+    await cluster.start_operator()
     submit(cluster, "red", 1)
     await cluster.pass_time(120)
     finish_all(cluster)
@@ -90,8 +90,7 @@ async def test_usage_survives_a_restart_without_any_job_left(cluster: Cluster) -
     cluster.delete("BatchJob", "red-01")
     await cluster.pass_time(5)
     assert cluster.kube_jobs() == []
-    await process.stop()
-    await cluster.start_operator()
+    await cluster.restart_operator(orderly=True)
     submit(cluster, "red", 2)
     await cluster.pass_time(1)
     submit(cluster, "blue", 1)
@@ -108,15 +107,13 @@ async def test_usage_survives_a_restart_without_any_job_left(cluster: Cluster) -
 @in_cluster()
 async def test_a_restarted_operator_goes_on_as_the_last_one_would(cluster: Cluster, kill: bool) -> None:
     share_fairly(cluster, cpu="7", shares=WEIGHTS)
-    process = await cluster.start_operator()
+    await cluster.start_operator()
     for share in ("red", "blue", "green"):
         submit(cluster, share, *range(40))
     for round_ in range(6):
         await cluster.pass_time(17)
         if round_ in (1, 4):
-            await (process.kill() if kill else process.stop())
-            await cluster.pass_time(20)  # the lease runs out
-            process = await cluster.start_operator()
+            await cluster.restart_operator(orderly=not kill, after=20)
         assert by_share(active(cluster)) == {"red": 1, "blue": 2, "green": 4}
         finish_all(cluster)
 
@@ -142,7 +139,7 @@ async def test_a_share_is_needed_by_one_kind_of_queue_and_refused_by_the_other(c
 @in_cluster()
 async def test_a_queue_may_admit_listed_shares_only(cluster: Cluster) -> None:
     share_fairly(cluster, shares=WEIGHTS, shareAdmission="Listed")
-    process = await cluster.start_operator()
+    await cluster.start_operator()
     for name, share in (("listed", "red"), ("begins", "green"), ("fresh", "a1b2")):
         cluster.submit(name, shareIdentifier=share)
     await cluster.pass_time(2)
@@ -154,8 +151,7 @@ async def test_a_queue_may_admit_listed_shares_only(cluster: Cluster) -> None:
     )
     assert cluster.condition("BatchJob", "fresh", "Stalled")[0] == "True"
     assert "a1b2" not in shares(cluster)
-    await process.kill()
-    await cluster.start_operator()
+    await cluster.restart_operator()
     await cluster.pass_time(2)
     assert cluster.state("fresh") == ("Pending", "ShareNotAdmitted")
     policy = {"shares": [*WEIGHTS, {"shareIdentifier": "a1b2"}], "shareAdmission": "Listed"}
@@ -187,12 +183,12 @@ async def test_an_array_whose_share_is_no_longer_admitted_gets_no_further_places
     await cluster.start_operator()
     cluster.submit("array", shareIdentifier="fresh", array={"size": 3})
     await cluster.pass_time(2)
-    assert cluster.jobs.indexed.active("media", "array-1") == [0]
+    assert cluster.jobs.indexed.active("array-1") == [0]
     policy = {"type": "FairShare", "fairShare": {"shareAdmission": "Listed"}}
     cluster.put("JobQueue", "urgent", schedulingPolicy=policy)
     cluster.add_node("more")
     await cluster.pass_time(5)
-    assert cluster.jobs.indexed.active("media", "array-1") == [0]
+    assert cluster.jobs.indexed.active("array-1") == [0]
     assert "admits listed shares only" in cluster.status("array")["message"]
 
 

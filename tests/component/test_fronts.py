@@ -3,11 +3,13 @@
 from typing import Any
 
 from batchyard.kube.resources import JOBQUEUES
-from fakes.cluster import NAMESPACE, Cluster, Process, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.process import Process
+from objects.specs import overrides_asking
 
 
 def status(cluster: Cluster, queue: str = "urgent") -> dict[str, Any]:
-    found: dict[str, Any] = cluster.get("JobQueue", queue)["status"]
+    found: dict[str, Any] = cluster.queue_status(queue)
     return found
 
 
@@ -26,8 +28,7 @@ def written(process: Process) -> int:
 
 async def fill(cluster: Cluster, waiting: int = 3) -> Process:
     """One place, taken by `first`, and jobs behind that."""
-    cluster.furnish(cpu="1")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="1")
     cluster.submit("first")
     await cluster.pass_time(5)
     for number in range(waiting):
@@ -45,7 +46,7 @@ async def test_a_queue_names_the_jobs_that_go_next_and_since_when_they_do(cluste
     before = status(cluster)["front"]
     await cluster.pass_time(600)
     assert status(cluster)["front"] == before
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(5)
     assert head(cluster) == ("job-01", "InsufficientCapacity")
     assert front(cluster)[-1] == "job-10"
@@ -70,7 +71,7 @@ async def test_a_queue_is_blocked_after_a_while_in_which_nothing_of_it_could_sta
     assert blocked["reason"] == "InsufficientCapacity"
     assert blocked["message"] == status(cluster)["head"]["message"]
     assert blocked["since"] <= status(cluster)["head"]["since"]
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(5)
     assert "blocked" not in status(cluster)
     cluster.put("JobQueue", "urgent", state="Disabled")
@@ -80,9 +81,8 @@ async def test_a_queue_is_blocked_after_a_while_in_which_nothing_of_it_could_sta
 
 @in_cluster()
 async def test_a_misfit_at_the_head_blocks_nobody(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
-    cluster.submit("huge", containerOverrides=[{"name": "main", "resources": {"requests": {"cpu": "64"}}}])
+    await cluster.set_up(cpu="1")
+    cluster.submit("huge", containerOverrides=overrides_asking(64))
     await cluster.pass_time(5)
     cluster.submit("first")
     cluster.submit("second")
@@ -103,17 +103,15 @@ async def test_a_queue_of_lower_priority_is_blocked_by_a_higher_one(cluster: Clu
 
 @in_cluster()
 async def test_times_outlive_the_operator(cluster: Cluster) -> None:
-    process = await fill(cluster)
+    await fill(cluster)
     await cluster.pass_time(60)
     before = status(cluster)
-    await process.kill()
-    await cluster.pass_time(30)
-    again = await cluster.start_operator()
+    again = await cluster.restart_operator(after=30)
     await cluster.pass_time(60)
     assert status(cluster) == before
     assert written(again) == 0
     await again.stop()
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     last = await cluster.start_operator()
     await cluster.pass_time(5)
     assert "blocked" not in status(cluster)
@@ -130,24 +128,21 @@ async def test_what_was_placed_by_an_operator_that_could_not_write_it_down_count
     await cluster.pass_time(60)
     before = status(cluster)["blocked"]
     process.api.lose_next("patch", JOBQUEUES, after_effect=False, times=99)
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(5)
     assert "job-00-1" in cluster.kube_jobs()
-    await process.kill()
-    await cluster.pass_time(30)
-    await cluster.start_operator()
+    await cluster.restart_operator(after=30)
     await cluster.pass_time(60)
     assert status(cluster)["blocked"]["since"] > before["since"]
 
 
 @in_cluster()
 async def test_an_array_is_counted_once_and_by_what_its_indexes_do(cluster: Cluster) -> None:
-    cluster.furnish(cpu="2")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="2")
     cluster.submit("array", array={"size": 100})
     await cluster.pass_time(5)
     cluster.submit("later")
-    cluster.jobs.indexed.start(NAMESPACE, "array-1", 0, 1)
+    cluster.jobs.indexed.start("array-1", 0, 1)
     await cluster.pass_time(5)
     assert {state: number for state, number in status(cluster)["jobs"].items() if number} == {
         "running": 1,
@@ -157,7 +152,7 @@ async def test_an_array_is_counted_once_and_by_what_its_indexes_do(cluster: Clus
     assert head(cluster) == ("array", "InsufficientCapacity"), "the rest of it goes next"
     before = written(process)
     for index in range(40):
-        cluster.jobs.indexed.finish(NAMESPACE, "array-1", index)
+        cluster.jobs.indexed.finish("array-1", index)
         await cluster.pass_time(2.5)
     assert written(process) - before <= 8, "not with every index"
 

@@ -14,9 +14,10 @@ import pytest
 from batchyard.api import names
 from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import JOBS, NAMESPACES, NODES, PODS, Resource
-from component.test_web import readings
-from fakes.cluster import NAMESPACE, RESOURCES, Cluster, Process, in_cluster
+from batchyard.kube.resources import JOBS, NAMESPACES, NODES, OWN, PODS, Resource
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
+from fakes.process import Process
 from objects.odd import KINDS, NAMES, Odd
 from objects.texts import texts
 
@@ -88,7 +89,7 @@ class Storm:
             self.cluster.store.delete(resource, name, namespace)
 
     def _own(self, kind: str) -> None:
-        resource = RESOURCES[kind]
+        resource = OWN[kind]
         name = self.random.choice(NAMES[kind])
         if kind == "BatchJob" and self.random.random() < 0.7:
             name = f"odd-{self.random.randrange(60)}"
@@ -166,7 +167,7 @@ async def goes_on(cluster: Cluster, name: str) -> None:
     cluster.submit(name, **GOOD)
     await cluster.pass_time(3)
     assert cluster.state(name) == ("Starting", "CreatingPod")
-    cluster.jobs.finish(cluster.kube_job(f"{name}-1"))
+    cluster.jobs.finish(f"{name}-1")
     await cluster.pass_time(3)
     assert cluster.state(name) == ("Succeeded", "Completed")
     cluster.delete("BatchJob", name)
@@ -174,7 +175,7 @@ async def goes_on(cluster: Cluster, name: str) -> None:
 
 def figures(process: Process) -> dict[str, float]:
     """Passes, and errors contained by stage."""
-    seen = readings(process)
+    seen = process.readings()
     errors = {labels: value for (name, labels), value in seen.items() if name == "batchyard_contained_errors_total"}
     return {"passes": seen["batchyard_pass_seconds_count", ""], **errors}
 
@@ -200,13 +201,12 @@ async def test_no_object_ends_a_pass_or_holds_up_others(cluster: Cluster) -> Non
             await cluster.pass_time(0.05)
         await goes_on(cluster, f"good-{first}")
         assert process.stopped == []
-    odd = [text for kind in RESOURCES.values() for text in words(cluster, kind) if not text.isprintable()]
+    odd = [text for kind in OWN.values() for text in words(cluster, kind) if not text.isprintable()]
     assert odd == []
     found = figures(process)
     print(f"{sum(storm.done.values())} objects {dict(storm.done)}: {found}")
     assert found.keys() <= {"passes", "reading"}  # of Jobs and pods whose labels somebody has made up
-    await process.kill()
-    second = await cluster.start_operator()
+    second = await cluster.restart_operator()
     await cluster.pass_time(20)
     await goes_on(cluster, "good-again")
     assert second.stopped == []

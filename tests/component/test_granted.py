@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from batchyard.kube.resources import EVENTS, JOBS, NAMESPACES
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
+from objects.specs import asking_container, overrides_asking
 
 RETRY = {"attempts": 5, "backoff": {"initialSeconds": 10, "maxSeconds": 10, "jitter": 0}}
-CONTAINER = {"image": "busybox", "resources": {"requests": {"cpu": "1"}}}
-OTHER = {"image": "other", "resources": {"requests": {"cpu": "1"}}}
+CONTAINER = asking_container()
+OTHER = asking_container(1, "other")
 THREE_NODES = {"numNodes": 3, "nodeRanges": [{"targetNodes": "0:", "container": CONTAINER}]}
 
 restarted = pytest.mark.parametrize("restart", [False, True])
@@ -31,8 +33,7 @@ async def take_away(cluster: Cluster, what: str, *, restart: bool) -> None:
         cluster.delete(*{"queue": ("JobQueue", "urgent"), "definition": ("JobDefinition", "transcode")}[what])
     await cluster.pass_time(2)
     if restart:
-        await cluster.processes[-1].stop()
-        await cluster.start_operator()
+        await cluster.restart_operator(orderly=True)
         await cluster.pass_time(20)
 
 
@@ -63,11 +64,11 @@ async def test_a_running_job_keeps_its_retry_strategy(cluster: Cluster, what: st
     await furnish(cluster, retryStrategy=RETRY)
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(5)
     await take_away(cluster, what, restart=restart)
     assert cluster.state() == ("Running", "ContainerRunning")
-    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(5)
     assert "attempt 1 of 5 failed" in cluster.status()["message"]
     await cluster.pass_time(20)
@@ -84,7 +85,7 @@ async def test_a_run_keeps_its_startup_grace(cluster: Cluster, what: str, restar
     await furnish(cluster, startupGraceSeconds=600)
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.wait(cluster.kube_job("job-1"), "ErrImagePull", "registry answered 503")
+    cluster.jobs.wait("job-1", "ErrImagePull", "registry answered 503")
     await take_away(cluster, what, restart=restart)
     await cluster.pass_time(500)
     assert cluster.state() == ("Starting", "ErrImagePull")
@@ -99,17 +100,17 @@ async def test_an_array_keeps_its_retry_strategy(cluster: Cluster, what: str, sa
     await furnish(cluster, retryStrategy=RETRY)
     cluster.submit(array={"size": 2})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.start(NAMESPACE, "job-1", 0, 1)
+    cluster.jobs.indexed.start("job-1", 0, 1)
     await take_away(cluster, what, restart=restart)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, exit_code=1)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 1)
+    cluster.jobs.indexed.finish("job-1", 0, exit_code=1)
+    cluster.jobs.indexed.finish("job-1", 1)
     await cluster.pass_time(60)
     status = cluster.status()
     assert (status["array"]["succeeded"], status["array"]["failed"]) == (1, 0)
     assert f"1 wait: {says} does not exist" in status["message"]
     await give_back(cluster, what, retryStrategy=RETRY)
     again = next(name for name in cluster.kube_jobs() if name != "job-1")
-    cluster.jobs.finish(cluster.kube_job(again))
+    cluster.jobs.finish(again)
     await cluster.pass_time(5)
     assert cluster.state() == ("Succeeded", "Completed")
 
@@ -121,7 +122,7 @@ async def test_the_nodes_of_a_run_start_although_its_queue_is_gone(cluster: Clus
     cluster.submit()
     await cluster.pass_time(2)
     await take_away(cluster, "queue", restart=restart)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(10)
     assert cluster.kube_jobs() == ["job-1", "job-1-n1", "job-1-n2"]
 
@@ -136,7 +137,7 @@ async def test_a_main_node_waits_no_longer_than_the_grace_for_nodes_that_cannot_
     cluster.submit()
     await cluster.pass_time(2)
     await take_away(cluster, "definition", restart=restart)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(30)
     assert cluster.state() == ("Running", "ContainerRunning")
     assert (
@@ -158,8 +159,7 @@ async def replaced(cluster: Cluster, *, restart: bool, **definition: Any) -> Non
     cluster.define(**definition)
     await cluster.pass_time(3)
     if restart:
-        await cluster.processes[-1].stop()
-        await cluster.start_operator()
+        await cluster.restart_operator(orderly=True)
     await cluster.pass_time(60)
 
 
@@ -174,7 +174,7 @@ async def test_no_attempt_runs_another_program(cluster: Cluster, restart: bool) 
     await furnish(cluster, retryStrategy=RETRY)
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(5)
     await replaced(cluster, restart=restart, container=OTHER, retryStrategy=RETRY)
     assert cluster.state() == ("Failed", "DefinitionReplaced")
@@ -193,7 +193,7 @@ async def test_the_same_program_goes_on_whatever_its_number(cluster: Cluster, re
     cluster.submit()
     await cluster.pass_time(1)
     assert cluster.status()["jobDefinition"] == "transcode:2"
-    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(5)
     await replaced(cluster, restart=restart, retryStrategy=RETRY)
     assert cluster.state() == ("Starting", "CreatingPod")
@@ -207,13 +207,13 @@ async def test_a_job_that_has_not_run_takes_the_definition_made_anew_and_says_so
     cluster: Cluster, restart: bool
 ) -> None:
     await furnish(cluster)
-    cluster.submit("first", containerOverrides=[{"name": "main", "resources": {"requests": {"cpu": "8"}}}])
+    cluster.submit("first", containerOverrides=overrides_asking(8))
     await cluster.pass_time(1)
     cluster.submit()
     await cluster.pass_time(2)
     assert cluster.state()[0] == "Runnable"
     await replaced(cluster, restart=restart, container=OTHER)
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(3)
     assert images(cluster) == {"busybox", "other"}
     told = [event["message"] for event in cluster.store.objects(EVENTS) if event["reason"] == "DefinitionReplaced"]
@@ -229,15 +229,15 @@ async def test_no_index_runs_another_program(cluster: Cluster, restart: bool) ->
     await furnish(cluster, retryStrategy=RETRY)
     cluster.submit(array={"size": 3, "maxConcurrency": 2})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.start(NAMESPACE, "job-1", 0, 1)
+    cluster.jobs.indexed.start("job-1", 0, 1)
     await replaced(cluster, restart=restart, container=OTHER, retryStrategy=RETRY)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 0, exit_code=1)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 1)
+    cluster.jobs.indexed.finish("job-1", 0, exit_code=1)
+    cluster.jobs.indexed.finish("job-1", 1)
     await cluster.pass_time(30)
-    cluster.jobs.indexed.finish(NAMESPACE, "job-1", 2)
+    cluster.jobs.indexed.finish("job-1", 2)
     await cluster.pass_time(30)
     assert cluster.state() == ("Failed", "IndexesFailed")
-    failure = cluster.status()["array"]["firstFailures"][0]
+    failure = cluster.array_status()["firstFailures"][0]
     assert (failure["index"], failure["attempt"], failure["reason"]) == (0, 1, "DefinitionReplaced")
     assert images(cluster) == {"busybox"}
 
@@ -265,7 +265,7 @@ async def test_no_run_of_a_multi_node_job_runs_another_program(cluster: Cluster,
     await cluster.pass_time(2)
     other = {"numNodes": 3, "nodeRanges": [{"targetNodes": "0:", "container": OTHER}]}
     await replaced(cluster, restart=restart, container=None, multiNode=other, retryStrategy=RETRY)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(10)
     assert cluster.state() == ("Failed", "DefinitionReplaced")
     assert images(cluster) <= {"busybox"}

@@ -10,7 +10,9 @@ from batchyard.kube.resources import JOBS as JOBS_RESOURCE
 from batchyard.runtime.loop.alarms import Alarms
 from batchyard.runtime.state.awaitingdefinition import AwaitingDefinition
 from batchyard.runtime.state.counts import Counts
-from fakes.cluster import NAMESPACE, Cluster, Process, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
+from fakes.process import Process
 from objects.api import manifest
 from unit.samples import make_job
 
@@ -57,8 +59,7 @@ def job(name: str, **spec: Any) -> dict[str, Any]:
 @in_cluster()
 async def test_thousands_of_jobs_with_names_of_their_own_leave_nothing_behind(cluster: Cluster) -> None:
     """They name queues, definitions, shares and other jobs that nobody knows, wait, fail and go."""
-    cluster.furnish(cpu="1")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="1")
     await cluster.pass_time(10)
     before = total(process)
     cache, names = process.operator.cache, random.Random(1)  # noqa: S311 - has to be repeatable
@@ -93,8 +94,7 @@ async def test_thousands_of_jobs_with_names_of_their_own_leave_nothing_behind(cl
 
 @in_cluster()
 async def test_queues_definitions_and_environments_that_come_and_go_leave_nothing_behind(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="4")
     await cluster.pass_time(10)
     before = total(process)
     for number in range(60):
@@ -107,7 +107,7 @@ async def test_queues_definitions_and_environments_that_come_and_go_leave_nothin
         cluster.submit(name, jobQueue=f"queue-{number}", jobDefinition=f"def-{number}", shareIdentifier=f"s{number}")
         await cluster.pass_time(3)
         if f"{name}-1" in cluster.kube_jobs():
-            cluster.jobs.finish(cluster.kube_job(f"{name}-1"), number % 2)
+            cluster.jobs.finish(f"{name}-1", number % 2)
             await cluster.pass_time(3)
         cluster.delete("BatchJob", name)
         cluster.delete("JobDefinition", f"def-{number}")

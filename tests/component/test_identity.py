@@ -11,8 +11,10 @@ from batchyard.core.definition.revisions import digest
 from batchyard.kube.errors import AlreadyExists
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, JOBS, NAMESPACES, PODS, SECRETS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
 from objects.api import manifest
+from objects.specs import asking_container
 
 HUGE = {"containers": [{"name": "a", "image": "b", "resources": {"requests": {"cpu": "1000"}}}]}
 COMPLETE = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T01:00:00Z"}
@@ -124,8 +126,7 @@ async def test_a_job_of_another_namespace_is_not_of_a_job_whose_uid_it_names(clu
 
 @in_cluster()
 async def test_a_mark_copied_to_another_job_is_of_no_use(cluster: Cluster) -> None:
-    cluster.furnish(cpu="8", request="4")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="8", request="4")
     cluster.submit("own")
     await cluster.pass_time(1)
     for name in ("own-2", "own-3", "x"):
@@ -137,8 +138,7 @@ async def test_a_mark_copied_to_another_job_is_of_no_use(cluster: Cluster) -> No
 
 @in_cluster()
 async def test_a_crafted_job_in_the_way_of_a_run_is_named(cluster: Cluster) -> None:
-    cluster.furnish(request="4")
-    await cluster.start_operator()
+    await cluster.set_up(request="4")
     own = cluster.submit("own", suspend=True)
     await cluster.pass_time(1)
     cluster.store.create(JOBS, crafted(own, "own-1"), NAMESPACE)
@@ -146,23 +146,21 @@ async def test_a_crafted_job_in_the_way_of_a_run_is_named(cluster: Cluster) -> N
     await cluster.pass_time(5)
     assert cluster.state("own") == ("Runnable", "CreateFailed")
     assert "a Kubernetes Job own-1 that does not belong to this BatchJob exists" in cluster.status("own")["message"]
-    cluster.store.delete(JOBS, "own-1", NAMESPACE)
+    cluster.delete_kube_job("own-1")
     await cluster.pass_time(60)
     assert cluster.state("own") == ("Starting", "CreatingPod")
 
 
 @in_cluster()
 async def test_an_operator_believes_what_the_one_before_it_made(cluster: Cluster) -> None:
-    cluster.furnish()
-    first = await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
-    await first.kill()
-    await cluster.start_operator()
+    cluster.jobs.start("job-1")
+    await cluster.restart_operator()
     await cluster.pass_time(30)
     assert cluster.state() == ("Running", "ContainerRunning")
-    cluster.jobs.finish(cluster.kube_job("job-1"))
+    cluster.jobs.finish("job-1")
     await cluster.pass_time(5)
     assert cluster.state() == ("Succeeded", "Completed")
     assert cluster.kube_jobs() == ["job-1"]
@@ -172,11 +170,10 @@ async def test_an_operator_believes_what_the_one_before_it_made(cluster: Cluster
 @in_cluster()
 async def test_runs_from_before_the_key_are_taken_over(cluster: Cluster, lost: str) -> None:
     """After the upgrade of an operator without marks, and after the loss of the key."""
-    cluster.furnish()
-    first = await cluster.start_operator()
+    first = await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(5)
     await first.stop()
     if lost == "marks":
@@ -189,22 +186,20 @@ async def test_runs_from_before_the_key_are_taken_over(cluster: Cluster, lost: s
     await cluster.pass_time(20)
     assert cluster.state() == ("Running", "ContainerRunning")
     assert cluster.get("ComputeEnvironment", "on-prem")["status"]["used"]["cpu"] == "1"
-    cluster.jobs.finish(cluster.kube_job("job-1"))
+    cluster.jobs.finish("job-1")
     await cluster.pass_time(5)
     assert cluster.state() == ("Succeeded", "Completed")
 
 
 @in_cluster()
 async def test_the_run_of_a_deleted_job_is_charged_to_its_end_also_by_the_next_operator(cluster: Cluster) -> None:
-    cluster.furnish(request="4")
-    first = await cluster.start_operator()
+    await cluster.set_up(request="4")
     cluster.submit("own")
     await cluster.pass_time(1)
     job = cluster.kube_job("own-1")
     cluster.store.update(JOBS, {**job, "metadata": {**job["metadata"], "finalizers": ["example.com/slow"]}})
     cluster.delete("BatchJob", "own")
-    await first.kill()
-    await cluster.start_operator()
+    await cluster.restart_operator()
     cluster.submit("honest")
     await cluster.pass_time(30)
     assert cluster.state("honest")[0] == "Runnable"
@@ -216,8 +211,7 @@ async def test_the_run_of_a_deleted_job_is_charged_to_its_end_also_by_the_next_o
 
 @in_cluster()
 async def test_labels_changed_on_a_running_job_change_nothing(cluster: Cluster) -> None:
-    cluster.furnish(request="4")
-    await cluster.start_operator()
+    await cluster.set_up(request="4")
     cluster.submit("own")
     await cluster.pass_time(1)
     job = cluster.kube_job("own-1")
@@ -226,7 +220,7 @@ async def test_labels_changed_on_a_running_job_change_nothing(cluster: Cluster) 
     cluster.store.update(JOBS, job)
     await cluster.pass_time(5)
     assert cluster.get("ComputeEnvironment", "on-prem")["status"]["used"]["cpu"] == "4"
-    cluster.jobs.finish(cluster.kube_job("own-1"))
+    cluster.jobs.finish("own-1")
     await cluster.pass_time(5)
     assert cluster.state("own") == ("Succeeded", "Completed")
 
@@ -237,11 +231,10 @@ async def test_labels_changed_on_a_running_job_change_nothing(cluster: Cluster) 
 async def test_a_job_that_lost_its_labels_is_not_run_twice_at_the_same_time(
     cluster: Cluster, restart: bool, pods_too: bool
 ) -> None:
-    cluster.furnish()
-    first = await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(1)
     job = cluster.kube_job("job-1")
     del job["metadata"]["labels"][names.JOB_UID]
@@ -251,8 +244,7 @@ async def test_a_job_that_lost_its_labels_is_not_run_twice_at_the_same_time(
         del pod["metadata"]["labels"][names.JOB_UID]
         cluster.store.update(PODS, pod)
     if restart:
-        await first.stop()
-        await cluster.start_operator()
+        await cluster.restart_operator(orderly=True)
     await cluster.pass_time(60)
     assert cluster.kube_jobs() == ["job-1"]
     assert cluster.status()["state"] == "Runnable"
@@ -266,8 +258,7 @@ async def test_a_job_that_lost_its_labels_is_not_run_twice_at_the_same_time(
 @pytest.mark.parametrize("early", [False, True])
 @in_cluster()
 async def test_a_decoy_pod_is_not_read_as_that_of_a_run(cluster: Cluster, early: bool) -> None:
-    cluster.furnish()
-    first = await cluster.start_operator()
+    first = await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
     job = cluster.kube_job("job-1")
@@ -309,9 +300,8 @@ async def test_a_pod_of_another_namespace_is_of_no_job_here(cluster: Cluster) ->
 @in_cluster()
 async def test_a_revision_of_somebody_else_is_none(cluster: Cluster, owner: Object, restart: bool) -> None:
     """A StatefulSet gives its labels to its own; others may outlive a definition of the same name."""
-    cluster.furnish()
-    process = await cluster.start_operator()
-    content = {"container": {"image": "evil", "resources": {"requests": {"cpu": "1"}}}}
+    await cluster.set_up()
+    content = {"container": asking_container(1, "evil")}
     for number in (1, 2):
         labels = {names.DEFINITION: "transcode", names.REVISION: str(number), names.SPEC_HASH: digest(content)}
         name = f"transcode-{number}" if owner is DELETED_DEFINITION else f"x-{number}"
@@ -320,8 +310,7 @@ async def test_a_revision_of_somebody_else_is_none(cluster: Cluster, owner: Obje
         with suppress(AlreadyExists):
             cluster.store.create(CONTROLLER_REVISIONS, revision, NAMESPACE)
     if restart:
-        await process.stop()
-        await cluster.start_operator()
+        await cluster.restart_operator(orderly=True)
     await cluster.pass_time(1)
     cluster.submit()
     await cluster.pass_time(2)
@@ -347,11 +336,10 @@ async def test_without_the_key_nothing_is_decided(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_decoy_pods_do_not_keep_an_array_from_giving_places_back(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4")
     uid = cluster.submit("arr", array={"size": 20})["metadata"]["uid"]
     await cluster.pass_time(2)
-    cluster.jobs.indexed.start(NAMESPACE, "arr-1", 0, 1, 2, 3)
+    cluster.jobs.indexed.start("arr-1", 0, 1, 2, 3)
     labels = {names.JOB: "arr", names.JOB_UID: uid, names.ARRAY: "true", "batch.kubernetes.io/job-name": "none"}
     for name, more in (("one", {names.COMPLETION_INDEX: "0"}), ("two", {}), ("three", {names.COMPLETION_INDEX: "x"})):
         metadata = {"name": name, "namespace": NAMESPACE, "labels": {**labels, **more}}
@@ -359,7 +347,7 @@ async def test_decoy_pods_do_not_keep_an_array_from_giving_places_back(cluster: 
     cluster.put("ComputeEnvironment", "on-prem", maxVcpus=2)
     await cluster.pass_time(2)
     for index in (0, 1):
-        cluster.jobs.indexed.hesitate(NAMESPACE, "arr-1", index)
+        cluster.jobs.indexed.hesitate("arr-1", index)
         await cluster.pass_time(3)
-    assert cluster.kube_job("arr-1")["spec"]["parallelism"] == 2
+    assert cluster.parallelism("arr-1") == 2
     assert cluster.jobs.indexed.deleted == 0

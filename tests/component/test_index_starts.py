@@ -7,7 +7,9 @@ from collections import Counter
 from batchyard.api import names
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, PODS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
+from objects.specs import overrides_asking
 
 CAPACITY = 5
 LATENCY = 0.3
@@ -48,15 +50,15 @@ class Node:
                 self.bound[name, index] += 1
                 self._ends[uid] = now + self._rng.uniform(0.5, 6)
                 if index:
-                    jobs.indexed.start(NAMESPACE, name, int(index))
+                    jobs.indexed.start(name, int(index))
                 else:
-                    jobs.start(jobs.job(NAMESPACE, name))
+                    jobs.start(name)
         elif now >= self._ends[uid]:
             if index:
                 failed = int(index) % 2
-                jobs.indexed.finish(NAMESPACE, name, int(index), exit_code=failed)
+                jobs.indexed.finish(name, int(index), exit_code=failed)
             else:
-                jobs.finish(jobs.job(NAMESPACE, name))
+                jobs.finish(name)
 
 
 @in_cluster()
@@ -74,14 +76,14 @@ async def test_each_index_starts_once_in_a_narrow_queue(cluster: Cluster) -> Non
         cluster.submit(f"job-{number}", jobQueue=rng.choice(["urgent", "low"]))
         await node.work(rng.uniform(0, 3))
         if number % 3 == 2:
-            await cluster.processes[-1].kill()
+            await cluster.process.kill()
             (await cluster.start_operator()).api.latency = LATENCY
     await node.work(60)
     states = {name: cluster.state(name)[0] for name in [f"array-{number}" for number in range(2)]}
     assert set(states.values()) == {"Succeeded"}, states
     assert {each: count for each, count in node.bound.items() if count > 1} == {}
     assert cluster.jobs.indexed.restarted == 0
-    assert all("restarts" not in cluster.status(name)["array"] for name in states)
+    assert all("restarts" not in cluster.array_status(name) for name in states)
     assert node.most <= CAPACITY
 
 
@@ -95,16 +97,16 @@ async def test_an_index_stopped_by_a_lowering_that_came_late_is_counted(cluster:
     indexed = cluster.jobs.indexed
     cluster.submit("array", array={"size": 12}, jobQueue="low")
     await cluster.pass_time(3)
-    indexed.start(NAMESPACE, "array-1", 0, 1, 2, 3)
+    indexed.start("array-1", 0, 1, 2, 3)
     await cluster.pass_time(3)
-    cluster.submit("front", containerOverrides=[{"name": "main", "resources": {"requests": {"cpu": "4"}}}])
+    cluster.submit("front", containerOverrides=overrides_asking(4))
     await cluster.pass_time(3)
     indexed.lag, cluster.api.latency = 0.1, 1.1
-    indexed.finish(NAMESPACE, "array-1", 0, 1, 2, 3)
+    indexed.finish("array-1", 0, 1, 2, 3)
     await cluster.pass_time(0.6)
     cluster.store.delete(BATCHJOBS, "front", NAMESPACE)
     await cluster.pass_time(0.6)
-    indexed.start(NAMESPACE, "array-1", *indexed.active(NAMESPACE, "array-1"))
+    indexed.start("array-1", *indexed.active("array-1"))
     await cluster.pass_time(20)
     assert indexed.restarted == 4
-    assert cluster.status("array")["array"]["restarts"] == 4
+    assert cluster.array_status("array")["restarts"] == 4

@@ -24,8 +24,8 @@ async def test_an_object_of_any_kind_is_taken_in_and_says_how_it_is(cluster: Clu
 
 
 @each_kind
-@in_cluster(sweep_seconds=60)
-async def test_the_sweep_finds_what_came_of_any_kind_and_what_went(cluster: Cluster, kind: str) -> None:
+@in_cluster(resync_seconds=60)
+async def test_the_resync_finds_what_came_of_any_kind_and_what_went(cluster: Cluster, kind: str) -> None:
     process = await cluster.start_operator()
     process.deafen()
     uid = cluster.put(kind, "it")["metadata"]["uid"]

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
 
 KIB = 1024
 
@@ -14,8 +15,7 @@ def parameters(kib: int) -> dict[str, str]:
 
 @in_cluster()
 async def test_a_large_job_is_refused_and_takes_no_room(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.submit("large", parameters=parameters(1024), suspend=True)
     cluster.submit("sound")
     await cluster.pass_time(2)
@@ -30,8 +30,7 @@ async def test_a_large_job_is_refused_and_takes_no_room(cluster: Cluster) -> Non
 
 @in_cluster()
 async def test_what_can_be_added_to_a_job_that_runs_does_not_make_it_too_large(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit("array", parameters=parameters(112), array={"size": 3})
     await cluster.pass_time(2)
     assert cluster.state("array") == ("Pending", "IndexesRunning")
@@ -43,8 +42,7 @@ async def test_what_can_be_added_to_a_job_that_runs_does_not_make_it_too_large(c
 
 @in_cluster()
 async def test_a_large_definition_is_refused(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     env: list[Any] = [{"name": f"V{number}", "value": "x" * 10 * KIB} for number in range(30)]
     cluster.put("JobDefinition", "large", container={"image": "busybox", "env": env})
     cluster.submit("of-it", jobDefinition="large")

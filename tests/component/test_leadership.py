@@ -6,7 +6,8 @@ from batchyard.kube.errors import ApiError, Gone
 from batchyard.kube.resources import BATCHJOBS, JOBQUEUES, JOBS, LEASES, NAMESPACES, Resource
 from batchyard.runtime.loop.actions import CreateRun
 from batchyard.runtime.process.operator import NotLeadingError
-from fakes.cluster import DOWN, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.process import DOWN
 
 LEASE_SECONDS = 15
 
@@ -18,7 +19,7 @@ async def test_only_the_leader_writes(cluster: Cluster) -> None:
     cluster.furnish()
     cluster.submit()
     await cluster.pass_time(60)
-    cluster.jobs.finish(cluster.kube_job("job-1"))
+    cluster.jobs.finish("job-1")
     await cluster.pass_time(60)
     assert cluster.state() == ("Succeeded", "Completed")
     assert standby.api.writes == []
@@ -138,13 +139,11 @@ async def test_handlers_and_feeds_write_nothing(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_stopping_ends_every_task_even_in_the_middle_of_work(cluster: Cluster) -> None:
-    process = await cluster.start_operator()
+    await cluster.start_operator()
     cluster.furnish()
     for number in range(20):
         cluster.submit(f"job-{number}")
-        await process.stop()
-        await cluster.pass_time(20)
-        process = await cluster.start_operator()
+        await cluster.restart_operator(orderly=True, after=20)
     await cluster.pass_time(5)
     assert len(cluster.kube_jobs()) == 4
 
@@ -156,8 +155,7 @@ async def test_a_new_leader_reads_everything_however_long_that_takes(
     cluster: Cluster, resource: Resource, error: ApiError
 ) -> None:
     """An API server that is overloaded, or being replaced, when the lease is taken over."""
-    cluster.furnish()
-    first = await cluster.start_operator()
+    first = await cluster.set_up()
     standby = await cluster.start_operator()
     cluster.submit()
     await cluster.pass_time(5)
@@ -170,6 +168,6 @@ async def test_a_new_leader_reads_everything_however_long_that_takes(
     await cluster.pass_time(120)
     assert standby.operator.ready() == ""
     assert standby.stopped == []
-    cluster.jobs.finish(cluster.kube_job("job-1"))
+    cluster.jobs.finish("job-1")
     await cluster.pass_time(5)
     assert cluster.state() == ("Succeeded", "Completed")

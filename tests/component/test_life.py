@@ -5,22 +5,21 @@ from typing import Any
 import pytest
 
 from batchyard.kube.resources import BATCHJOBS, JOBS, PODS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
 
 RETRIES: dict[str, Any] = {"attempts": 2, "backoff": {"initialSeconds": 10, "jitter": 0}}
 
 
 @in_cluster()
 async def test_from_submission_to_success(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
     assert cluster.state() == ("Starting", "CreatingPod")
-    cluster.jobs.start(cluster.kube_job("job-1"), "node-1")
+    cluster.jobs.start("job-1", "node-1")
     await cluster.pass_time(10)
     assert cluster.state() == ("Running", "ContainerRunning")
-    cluster.jobs.finish(cluster.kube_job("job-1"))
+    cluster.jobs.finish("job-1")
     await cluster.pass_time(2)
     status = cluster.status()
     attempt = status["attempts"][0]
@@ -37,16 +36,15 @@ async def test_from_submission_to_success(cluster: Cluster) -> None:
 )
 @in_cluster()
 async def test_a_failure_is_retried_and_then_final(cluster: Cluster, code: int, reason: str, shown: str) -> None:
-    cluster.furnish(retryStrategy=RETRIES)
-    await cluster.start_operator()
+    await cluster.set_up(retryStrategy=RETRIES)
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.finish(cluster.kube_job("job-1"), code, reason)
+    cluster.jobs.finish("job-1", code, reason)
     await cluster.pass_time(5)
     assert cluster.state() == ("Runnable", "RetryBackoff")
     assert cluster.kube_jobs() == ["job-1"]
     await cluster.pass_time(8)
-    cluster.jobs.finish(cluster.kube_job("job-2"), code, reason)
+    cluster.jobs.finish("job-2", code, reason)
     await cluster.pass_time(5)
     assert cluster.state() == ("Failed", shown)
     assert [(each["attempt"], each["exitCode"]) for each in cluster.status()["attempts"]] == [(1, code), (2, code)]
@@ -55,15 +53,14 @@ async def test_a_failure_is_retried_and_then_final(cluster: Cluster, code: int, 
 
 @in_cluster()
 async def test_an_interruption_costs_no_attempt(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"), "spot-1")
+    cluster.jobs.start("job-1", "spot-1")
     await cluster.pass_time(1)
-    cluster.jobs.disrupt(cluster.kube_job("job-1"), "TerminationByKubelet", "node shutdown")
+    cluster.jobs.disrupt("job-1", "TerminationByKubelet", "node shutdown")
     await cluster.pass_time(2)
-    cluster.jobs.finish(cluster.kube_job("job-2"))
+    cluster.jobs.finish("job-2")
     await cluster.pass_time(2)
     status = cluster.status()
     assert cluster.state() == ("Succeeded", "Completed")
@@ -77,8 +74,7 @@ async def test_an_interruption_costs_no_attempt(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_a_timeout_is_final(cluster: Cluster) -> None:
-    cluster.furnish(retryStrategy=RETRIES, timeout={"attemptDurationSeconds": 60})
-    await cluster.start_operator()
+    await cluster.set_up(retryStrategy=RETRIES, timeout={"attemptDurationSeconds": 60})
     cluster.submit()
     await cluster.pass_time(1)
     job = cluster.kube_job("job-1")
@@ -95,12 +91,11 @@ async def test_a_timeout_is_final(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_an_image_that_cannot_be_pulled_frees_its_place_in_time(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1", startupGraceSeconds=60)
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1", startupGraceSeconds=60)
     cluster.submit()
     await cluster.pass_time(1)
     cluster.submit("next")
-    cluster.jobs.wait(cluster.kube_job("job-1"), "ImagePullBackOff", "Back-off pulling image")
+    cluster.jobs.wait("job-1", "ImagePullBackOff", "Back-off pulling image")
     await cluster.pass_time(50)
     assert cluster.state() == ("Starting", "ImagePullBackOff")
     assert cluster.state("next") == ("Runnable", "InsufficientCapacity")
@@ -111,21 +106,19 @@ async def test_an_image_that_cannot_be_pulled_frees_its_place_in_time(cluster: C
 
 @in_cluster()
 async def test_a_job_deleted_while_it_waits_is_gone(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     for name in ("first", "second", "third"):
         cluster.submit(name)
         await cluster.pass_time(1)
     cluster.delete("BatchJob", "second")
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == ["first-1", "third-1"]
 
 
 @in_cluster(graceful=True)
 async def test_a_job_deleted_while_it_runs_gives_its_place_on(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     cluster.submit("first")
     await cluster.pass_time(1)
     first = cluster.kube_job("first-1")
@@ -140,14 +133,13 @@ async def test_a_job_deleted_while_it_runs_gives_its_place_on(cluster: Cluster) 
 
 @in_cluster(graceful=True)
 async def test_a_run_deleted_by_hand_is_repeated_only_when_its_pod_is_gone(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
     job = cluster.kube_job("job-1")
     cluster.jobs.start(job)
     await cluster.pass_time(1)
-    cluster.store.delete(JOBS, "job-1", NAMESPACE)
+    cluster.delete_kube_job("job-1")
     await cluster.pass_time(60)
     assert cluster.kube_jobs() == []
     assert cluster.state() == ("Runnable", "JobDeleted")
@@ -158,19 +150,17 @@ async def test_a_run_deleted_by_hand_is_repeated_only_when_its_pod_is_gone(clust
 
 @in_cluster()
 async def test_a_finished_job_goes_when_its_time_is_over(cluster: Cluster) -> None:
-    cluster.furnish()
-    first = await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit("short", ttlSecondsAfterFinished=60)
     cluster.submit("long", ttlSecondsAfterFinished=600)
     cluster.submit("kept")
     await cluster.pass_time(1)
     for name in cluster.kube_jobs():
-        cluster.jobs.finish(cluster.kube_job(name))
+        cluster.jobs.finish(name)
     await cluster.pass_time(50)
     assert len(cluster.store.objects(BATCHJOBS)) == 3
     await cluster.pass_time(15)
-    await first.stop()
-    await cluster.start_operator()
+    await cluster.restart_operator(orderly=True)
     await cluster.pass_time(600)
     assert [job["metadata"]["name"] for job in cluster.store.objects(BATCHJOBS)] == ["kept"]
     assert cluster.kube_jobs() == ["kept-1"]
@@ -179,14 +169,13 @@ async def test_a_finished_job_goes_when_its_time_is_over(cluster: Cluster) -> No
 @pytest.mark.parametrize("orderly", [True, False])
 @in_cluster()
 async def test_work_goes_on_while_the_operator_is_away(cluster: Cluster, orderly: bool) -> None:
-    cluster.furnish(cpu="2", retryStrategy=RETRIES)
-    first = await cluster.start_operator()
+    first = await cluster.set_up(cpu="2", retryStrategy=RETRIES)
     for number in range(4):
         cluster.submit(f"job-{number}")
     await cluster.pass_time(1)
     await (first.stop() if orderly else first.kill())
-    cluster.jobs.finish(cluster.kube_job("job-0-1"))
-    cluster.jobs.finish(cluster.kube_job("job-1-1"), 1)
+    cluster.jobs.finish("job-0-1")
+    cluster.jobs.finish("job-1-1", 1)
     cluster.delete("BatchJob", "job-2")
     await cluster.start_operator()
     await cluster.pass_time(30)
@@ -202,22 +191,21 @@ async def test_a_clock_that_is_wrong_by_an_hour_stops_nothing(cluster: Cluster, 
     await cluster.start_operator(skew=skew)
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(1)
-    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(15)
-    cluster.jobs.finish(cluster.kube_job("job-2"))
+    cluster.jobs.finish("job-2")
     await cluster.pass_time(5)
     assert cluster.state() == ("Succeeded", "Completed")
 
 
 @in_cluster()
 async def test_a_clock_set_back_delays_no_retry_for_long(cluster: Cluster) -> None:
-    cluster.furnish(retryStrategy=RETRIES)
-    process = await cluster.start_operator()
+    process = await cluster.set_up(retryStrategy=RETRIES)
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(1)
     process.skew = -3600.0
     await cluster.pass_time(60)
@@ -226,8 +214,7 @@ async def test_a_clock_set_back_delays_no_retry_for_long(cluster: Cluster) -> No
 
 @in_cluster()
 async def test_a_job_submitted_anew_waits_for_the_run_of_the_one_before(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
     job = cluster.kube_job("job-1")
@@ -247,17 +234,17 @@ async def test_a_job_submitted_anew_waits_for_the_run_of_the_one_before(cluster:
 
 @in_cluster()
 async def test_a_run_is_stopped_only_once_its_end_is_stored(cluster: Cluster) -> None:
-    cluster.furnish(retryStrategy={"attempts": 2, "backoff": {"initialSeconds": 5}}, startupGraceSeconds=10)
-    process = await cluster.start_operator()
+    process = await cluster.set_up(
+        retryStrategy={"attempts": 2, "backoff": {"initialSeconds": 5}}, startupGraceSeconds=10
+    )
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.wait(cluster.kube_job("job-1"), "ImagePullBackOff", "Back-off pulling image")
+    cluster.jobs.wait("job-1", "ImagePullBackOff", "Back-off pulling image")
     await cluster.pass_time(5)
     process.api.lose_next("patch", BATCHJOBS, after_effect=False, times=1000)
     await cluster.pass_time(60)
     assert cluster.kube_jobs() == ["job-1"], "whoever finds it gone would count it as deleted by somebody"
-    await process.kill()
-    await cluster.start_operator()
+    await cluster.restart_operator()
     await cluster.pass_time(60)
     assert cluster.status()["attempts"][0]["reason"] == "CannotStartContainer"
     assert cluster.kube_jobs() == ["job-2"]

@@ -6,7 +6,7 @@ import pytest
 
 from batchyard.api import names
 from batchyard.kube.resources import JOBS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
 
 SHARED = {"type": "FairShare", "fairShare": {"shares": [{"shareIdentifier": "red", "maxRunningJobs": 1}]}}
 
@@ -32,7 +32,7 @@ def active(cluster: Cluster) -> list[str]:
 
 
 def parallelism(cluster: Cluster, name: str) -> int:
-    found: int = cluster.kube_job(name)["spec"]["parallelism"]
+    found: int = cluster.parallelism(name)
     return found
 
 
@@ -52,7 +52,7 @@ async def test_a_queue_runs_no_more_than_its_limit_and_keeps_nobody_out(cluster:
         "raise the limit"
     )
     assert cluster.state("job-3") == ("Runnable", "WaitingInQueue")
-    cluster.jobs.finish(cluster.kube_job("job-0-1"))
+    cluster.jobs.finish("job-0-1")
     await cluster.pass_time(2)
     assert active(cluster) == ["elsewhere-1", "job-1-1", "job-2-1"]
 
@@ -68,7 +68,7 @@ async def test_a_changed_limit_counts_at_once_and_what_runs_goes_on(cluster: Clu
     await cluster.pass_time(5)
     assert active(cluster) == ["job-0-1", "job-1-1", "job-2-1"]
     for name in ("job-0-1", "job-1-1"):
-        cluster.jobs.finish(cluster.kube_job(name))
+        cluster.jobs.finish(name)
     await cluster.pass_time(2)
     assert active(cluster) == ["job-2-1"]
     limited(cluster, limits={"maxRunningJobs": 2})
@@ -105,7 +105,7 @@ async def test_each_index_of_an_array_counts(cluster: Cluster) -> None:
     await cluster.pass_time(5)
     assert parallelism(cluster, "job-1") == 2
     assert "8 wait: queue urgent is at its limit: 3 of its jobs run" in cluster.status()["message"]
-    cluster.jobs.finish(cluster.kube_job("single-1"))
+    cluster.jobs.finish("single-1")
     await cluster.pass_time(1)
     assert parallelism(cluster, "job-1") == 3
 
@@ -120,11 +120,11 @@ async def test_an_array_gives_places_back_when_the_limit_is_lowered(cluster: Clu
     await cluster.pass_time(2)
     assert parallelism(cluster, "job-1") == 4
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "job-1", 0, 1, 2, 3)
+    indexed.start("job-1", 0, 1, 2, 3)
     for index, left in ((1, 3), (2, 2), (0, 2)):
-        indexed.hesitate(NAMESPACE, "job-1", index)
+        indexed.hesitate("job-1", index)
         await cluster.pass_time(2)
-        assert len(indexed.active(NAMESPACE, "job-1")) == left
+        assert len(indexed.active("job-1")) == left
     assert indexed.deleted == 0
 
 
@@ -137,14 +137,14 @@ async def test_an_array_that_holds_all_places_of_its_queue_lets_other_shares_in(
     cluster.submit("red", shareIdentifier="red", array={"size": 10})
     await cluster.pass_time(30)
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "red-1", 0, 1)
+    indexed.start("red-1", 0, 1)
     cluster.submit("blue", shareIdentifier="blue")
     await cluster.pass_time(3)
     assert cluster.state("blue") == ("Runnable", "QueueLimitReached")
-    indexed.hesitate(NAMESPACE, "red-1", 0)
+    indexed.hesitate("red-1", 0)
     await cluster.pass_time(2)
     assert "blue-1" in active(cluster)
-    assert indexed.active(NAMESPACE, "red-1") == [1]
+    assert indexed.active("red-1") == [1]
 
 
 @pytest.mark.parametrize("kill", [False, True])
@@ -162,6 +162,6 @@ async def test_a_restarted_operator_counts_what_exists(cluster: Cluster, kill: b
     labels = [job["metadata"]["labels"][names.JOB] for job in cluster.store.objects(JOBS)]
     assert sorted(labels) == ["array", "first"]
     assert cluster.state("late") == ("Runnable", "QueueLimitReached")
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(2)
     assert "late-1" in active(cluster)

@@ -1,7 +1,8 @@
 """A node that is not heard from any more, while its object and the pods on it stay."""
 
 from batchyard.kube.resources import NODES, PODS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
 
 FORCE = "kubectl delete pod job-1-00001 -n media --force"
 
@@ -21,21 +22,21 @@ async def on_a_lost_node(cluster: Cluster) -> None:
     await cluster.start_operator()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"), "node-1")
+    cluster.jobs.start("job-1", "node-1")
     await cluster.pass_time(10)
     lose(cluster, "node-1")
     await cluster.pass_time(300)
-    pod = cluster.jobs.pod(cluster.kube_job("job-1"))
+    pod = cluster.jobs.pod("job-1")
     condition = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager", "message": "tainted"}
     pod["status"]["conditions"] = [{**condition, "lastTransitionTime": cluster.store.timestamp()}]
     cluster.store.update(PODS, pod, status=True)
-    cluster.store.delete(PODS, pod["metadata"]["name"], NAMESPACE)
+    cluster.delete_pod(pod)
     await cluster.pass_time(30)
 
 
 def force(cluster: Cluster) -> None:
     """What a forced deletion does to a pod that is being deleted: it waits for its finalizer only."""
-    pod = cluster.jobs.pod(cluster.kube_job("job-1"))
+    pod = cluster.jobs.pod("job-1")
     pod["metadata"]["deletionGracePeriodSeconds"] = 0
     cluster.store.update(PODS, pod)
 
@@ -55,7 +56,7 @@ async def test_the_job_says_that_its_node_is_lost_since_when_and_what_to_do(clus
 @in_cluster(graceful=True)
 async def test_it_runs_again_once_the_control_plane_has_deleted_the_pod(cluster: Cluster) -> None:
     await on_a_lost_node(cluster)
-    cluster.jobs.disrupt(cluster.kube_job("job-1"), "DeletionByPodGC")
+    cluster.jobs.disrupt("job-1", "DeletionByPodGC")
     await cluster.pass_time(5)
     assert cluster.status()["attempts"][0]["reason"] == "Interrupted"
     assert cluster.kube_jobs() == ["job-1", "job-2"]
@@ -68,7 +69,7 @@ async def test_it_runs_again_once_somebody_has_deleted_the_pod_by_force(cluster:
     await cluster.pass_time(5)
     assert cluster.status()["attempts"][0]["reason"] == "Interrupted"
     assert "deletionTimestamp" in cluster.kube_job("job-1")["metadata"]
-    cluster.jobs.terminate(cluster.kube_job("job-1"))  # with its Job deleted, the controller lets go of the pod
+    cluster.jobs.terminate("job-1")  # with its Job deleted, the controller lets go of the pod
     await cluster.pass_time(5)
     assert cluster.kube_jobs() == ["job-2"]
     assert cluster.status()["attempts"][1]["attempt"] == 1
@@ -82,7 +83,7 @@ async def test_a_termination_says_the_same(cluster: Cluster) -> None:
     assert cluster.state() == ("Running", "Stopping")
     assert "node node-1 has not been heard from" in cluster.status()["message"]
     assert FORCE in cluster.status()["message"]
-    cluster.jobs.terminate(cluster.kube_job("job-1"))
+    cluster.jobs.terminate("job-1")
     await cluster.pass_time(5)
     assert cluster.state() == ("Failed", "Terminated")
 
@@ -94,11 +95,11 @@ async def array_on_a_lost_node(cluster: Cluster) -> str:
     await cluster.start_operator()
     cluster.submit("arr", array={"size": 3})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.start(NAMESPACE, "arr-1", 0, 1, 2)
+    cluster.jobs.indexed.start("arr-1", 0, 1, 2)
     await cluster.pass_time(10)
     lose(cluster, "node-1")
     await cluster.pass_time(300)
-    name = str(cluster.jobs.indexed.pod(NAMESPACE, "arr-1", 1)["metadata"]["name"])
+    name = str(cluster.jobs.indexed.pod("arr-1", 1)["metadata"]["name"])
     cluster.store.delete(PODS, name, NAMESPACE)
     await cluster.pass_time(30)
     return name

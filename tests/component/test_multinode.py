@@ -7,14 +7,16 @@ import pytest
 from batchyard.api import names
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS, SERVICES
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
+from objects.specs import asking_container
 
 RETRIES: dict[str, Any] = {"attempts": 2, "backoff": {"initialSeconds": 1}}
 
 
 def furnish(cluster: Cluster, *, cpu: str = "4", nodes: int = 3, main: int = 0, **definition: Any) -> None:
     cluster.furnish(cpu=cpu)
-    container = {"image": "mpi", "resources": {"requests": {"cpu": "1"}}}
+    container = asking_container(1, "mpi")
     ranges = [{"targetNodes": "0:", "container": container}]
     multi_node = {"numNodes": nodes, "mainNode": main, "nodeRanges": ranges}
     cluster.put("JobDefinition", "transcode", container=None, multiNode=multi_node, **definition)
@@ -38,7 +40,7 @@ async def start_all(cluster: Cluster, run: int = 1) -> dict[int, Object]:
 
 
 def used(cluster: Cluster) -> dict[str, int]:
-    return {name: amount for name, amount in cluster.processes[-1].operator.cache.used["on-prem"].items() if amount}
+    return {name: amount for name, amount in cluster.process.operator.cache.used["on-prem"].items() if amount}
 
 
 @pytest.mark.parametrize("main", [0, 1])
@@ -50,7 +52,7 @@ async def test_the_main_node_first_then_the_others_and_its_end_is_the_jobs(clust
     await cluster.pass_time(1)
     assert list(jobs_by_node(cluster)) == [main]
     assert used(cluster) == {"cpu": 3000, "pods": 3}
-    cluster.jobs.schedule(cluster.kube_job("job-1"))
+    cluster.jobs.schedule("job-1")
     await cluster.pass_time(1)
     assert cluster.kube_jobs() == ["job-1"]
     nodes = await start_all(cluster)
@@ -75,7 +77,7 @@ async def test_the_main_node_first_then_the_others_and_its_end_is_the_jobs(clust
 @in_cluster()
 async def test_all_or_nothing(cluster: Cluster) -> None:
     furnish(cluster, cpu="3")
-    cluster.put("JobDefinition", "single", container={"image": "a", "resources": {"requests": {"cpu": "1"}}})
+    cluster.put("JobDefinition", "single", container=asking_container(1, "a"))
     await cluster.start_operator()
     cluster.submit("first", jobDefinition="single")
     await cluster.pass_time(1)
@@ -86,7 +88,7 @@ async def test_all_or_nothing(cluster: Cluster) -> None:
     assert cluster.kube_jobs() == ["first-1"]
     assert cluster.state("gang") == ("Runnable", "InsufficientCapacity")
     assert "waits for 3 vCPU, 3 pods to become free" in cluster.status("gang")["message"]
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(1)
     # The place of the nodes that do not exist yet is taken: the job behind does not get it.
     assert cluster.kube_jobs() == ["first-1", "gang-1"]
@@ -198,9 +200,9 @@ async def test_a_node_that_cannot_start_fails_the_attempt(cluster: Cluster) -> N
     await cluster.start_operator()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(1)
-    cluster.jobs.wait(cluster.kube_job("job-1-n2"), "ImagePullBackOff", "no such image")
+    cluster.jobs.wait("job-1-n2", "ImagePullBackOff", "no such image")
     await cluster.pass_time(20)
     assert cluster.state() == ("Running", "ContainerRunning")
     assert "node 2: ImagePullBackOff: no such image" in cluster.status()["message"]
@@ -217,7 +219,7 @@ async def test_a_node_whose_job_is_deleted_by_hand_comes_again(cluster: Cluster)
     cluster.submit()
     await cluster.pass_time(1)
     await start_all(cluster)
-    cluster.store.delete(JOBS, "job-1-n1", NAMESPACE)
+    cluster.delete_kube_job("job-1-n1")
     await cluster.pass_time(1)
     assert sorted(cluster.kube_jobs()) == ["job-1", "job-1-n1", "job-1-n2"]
 
@@ -230,7 +232,7 @@ async def test_a_run_deleted_by_hand_takes_the_other_nodes_along(cluster: Cluste
     await cluster.pass_time(1)
     nodes = await start_all(cluster)
     cluster.jobs.finish(nodes[1], 1)
-    cluster.store.delete(JOBS, "job-1", NAMESPACE)
+    cluster.delete_kube_job("job-1")
     await cluster.pass_time(5)
     assert cluster.kube_jobs() == ["job-2"]
     assert cluster.status()["attempts"][0]["reason"] == "JobDeleted"
@@ -348,13 +350,13 @@ async def test_another_operator_goes_on_where_the_first_was(cluster: Cluster, or
     cluster.submit()
     await cluster.pass_time(1)
     await (first.stop() if orderly else first.kill())
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     second = await cluster.start_operator()
     await cluster.pass_time(20)
     assert sorted(cluster.kube_jobs()) == ["job-1", "job-1-n1", "job-1-n2"]
     assert used(cluster) == {"cpu": 3000, "pods": 3}
     await (second.stop() if orderly else second.kill())
-    cluster.jobs.finish(cluster.kube_job("job-1"))
+    cluster.jobs.finish("job-1")
     await cluster.start_operator()
     await cluster.pass_time(20)
     assert cluster.state() == ("Succeeded", "Completed")

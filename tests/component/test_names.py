@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchyard.kube.resources import JOBS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
 
 SEQUENTIAL: dict[str, Any] = {"dependsOn": [{"type": "Sequential"}]}
 RETRIES = {"attempts": 3, "backoff": {"initialSeconds": 1, "jitter": 0}}
@@ -39,19 +39,18 @@ async def go_on(cluster: Cluster) -> None:
 async def test_a_job_that_is_named_like_a_part_of_an_array_is_none(
     cluster: Cluster, other: str, *, first: bool
 ) -> None:
-    cluster.furnish(cpu="8", retryStrategy=RETRIES)
-    await cluster.start_operator()
+    await cluster.set_up(cpu="8", retryStrategy=RETRIES)
     if first:
         cluster.submit(other)
         await cluster.pass_time(2)
     cluster.submit("sweep", array={"size": 3}, **SEQUENTIAL)
     await cluster.pass_time(2)
-    cluster.jobs.finish(cluster.kube_job("sweep-1-i0"), 1)
+    cluster.jobs.finish("sweep-1-i0", 1)
     await cluster.pass_time(3)
     cluster.submit(other)
     await go_on(cluster)
     assert cluster.state(other) == cluster.state("sweep") == ("Succeeded", "Completed")
-    assert cluster.status("sweep")["array"]["retries"] == 1
+    assert cluster.array_status("sweep")["retries"] == 1
     assert len(cluster.status(other)["attempts"]) == 1
 
 
@@ -72,8 +71,8 @@ async def test_an_index_that_runs_under_its_old_name_is_not_started_again(
     await cluster.start_operator()
     await cluster.pass_time(60)
     assert cluster.kube_jobs() == ["sweep-i0-1"]
-    assert cluster.status("sweep")["array"]["activeIndexes"] == "0"
-    cluster.jobs.finish(cluster.kube_job("sweep-i0-1"), 1)
+    assert cluster.array_status("sweep")["activeIndexes"] == "0"
+    cluster.jobs.finish("sweep-i0-1", 1)
     await cluster.pass_time(5)
     assert cluster.kube_jobs() == ["sweep-2-i0", "sweep-i0-1"]
     await go_on(cluster)
@@ -100,18 +99,17 @@ async def test_an_array_that_is_terminated_takes_indexes_under_old_names_along(
 
 @in_cluster()
 async def test_a_retry_whose_creation_had_no_answer_is_known_when_the_array_is_cancelled(cluster: Cluster) -> None:
-    cluster.furnish(cpu="8", retryStrategy=RETRIES)
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="8", retryStrategy=RETRIES)
     cluster.submit("sweep", array={"size": 2})
     await cluster.pass_time(2)
     process.api.lose_next("create", JOBS)
-    cluster.jobs.indexed.finish(NAMESPACE, "sweep-1", 0, exit_code=1)
-    cluster.jobs.indexed.finish(NAMESPACE, "sweep-1", 1)
+    cluster.jobs.indexed.finish("sweep-1", 0, exit_code=1)
+    cluster.jobs.indexed.finish("sweep-1", 1)
     await cluster.pass_time(7)
     cluster.submit("sweep", array={"size": 2}, stop={"mode": "Cancel"})
     await cluster.pass_time(5)
     assert cluster.kube_jobs() == ["sweep-1", "sweep-2-i0"]
-    cluster.jobs.finish(cluster.kube_job("sweep-2-i0"))
+    cluster.jobs.finish("sweep-2-i0")
     await cluster.pass_time(5)
     assert cluster.state("sweep") == ("Succeeded", "Completed")
 
@@ -127,6 +125,6 @@ async def test_the_longest_names_are_taken_by_the_api_server(cluster: Cluster) -
     cluster.submit(f"{longest}b", array={"size": 100_000, "maxConcurrency": 2}, **SEQUENTIAL)
     cluster.submit(f"{longest}c", jobDefinition="together")
     await cluster.pass_time(2)
-    cluster.jobs.start(cluster.kube_job(f"{longest}c-1"))
+    cluster.jobs.start(f"{longest}c-1")
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == [f"{longest}{end}" for end in ("a-1", "b-1-i0", "c-1", "c-1-n1")]

@@ -6,7 +6,9 @@ import pytest
 
 from batchyard.kube.errors import ApiError, Forbidden, TooManyRequests, Unavailable, from_status
 from batchyard.kube.resources import EVENTS, JOBS, PODS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
+from objects.specs import overrides_asking
 
 
 async def furnish(cluster: Cluster, *, cpu: str = "2", minimum: int = 0, **definition: Any) -> None:
@@ -21,7 +23,7 @@ async def run(cluster: Cluster, *names: str, queue: str = "low") -> None:
     for name in names:
         cluster.submit(name, jobQueue=queue)
         await cluster.pass_time(1)
-        cluster.jobs.start(cluster.kube_job(f"{name}-1"))
+        cluster.jobs.start(f"{name}-1")
         await cluster.pass_time(1)
 
 
@@ -48,7 +50,7 @@ async def test_what_started_last_goes_back_to_its_queue_at_no_cost(cluster: Clus
     assert warnings(cluster, "new")["Preempted"] == (
         f"it makes room for BatchJob {NAMESPACE}/now of queue urgent, which has a higher priority"
     )
-    cluster.jobs.finish(cluster.kube_job("now-1"))
+    cluster.jobs.finish("now-1")
     await cluster.pass_time(3)
     assert cluster.state("new") == ("Starting", "CreatingPod")
     assert cluster.status("new")["attempts"][-1]["attempt"] == 1
@@ -61,20 +63,20 @@ async def test_an_array_shrinks_and_its_indexes_lose_nothing(cluster: Cluster) -
     await run(cluster, "single")
     cluster.submit("array", jobQueue="low", array={"size": 10})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.start(NAMESPACE, "array-1", 0, 1, 2)
-    cluster.submit("now", containerOverrides=[{"name": "main", "resources": {"requests": {"cpu": "2"}}}])
+    cluster.jobs.indexed.start("array-1", 0, 1, 2)
+    cluster.submit("now", containerOverrides=overrides_asking(2))
     await cluster.pass_time(3)
     assert cluster.state("now") == ("Starting", "CreatingPod")
-    assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == [0]
-    assert cluster.status("array")["array"]["failed"] == 0
+    assert cluster.jobs.indexed.active("array-1") == [0]
+    assert cluster.array_status("array")["failed"] == 0
     assert cluster.status("array")["interruptions"] == 0
-    assert cluster.status("array")["array"]["restarts"] == 2
+    assert cluster.array_status("array")["restarts"] == 2
     assert cluster.state("single") == ("Running", "ContainerRunning")
     assert evicted(cluster) == []
     assert "Preempted" in warnings(cluster, "array")
-    cluster.jobs.finish(cluster.kube_job("now-1"))
+    cluster.jobs.finish("now-1")
     await cluster.pass_time(3)
-    assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == [0, 1, 2]
+    assert cluster.jobs.indexed.active("array-1") == [0, 1, 2]
 
 
 @in_cluster()
@@ -82,17 +84,17 @@ async def test_after_an_array_has_shrunk_its_indexes_can_still_be_terminated(clu
     await furnish(cluster, cpu="3")
     cluster.submit("array", jobQueue="low", array={"size": 10})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.start(NAMESPACE, "array-1", 1, 2)
+    cluster.jobs.indexed.start("array-1", 1, 2)
     await cluster.pass_time(2)
-    cluster.jobs.indexed.start(NAMESPACE, "array-1", 0)
+    cluster.jobs.indexed.start("array-1", 0)
     cluster.submit("now")
     await cluster.pass_time(3)
-    assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == [1, 2]
+    assert cluster.jobs.indexed.active("array-1") == [1, 2]
     stops = [{"indexes": "2", "reason": "bad input"}]
     cluster.submit("array", jobQueue="low", array={"size": 10}, stopIndexes=stops)
     await cluster.pass_time(3)
-    assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == [0, 1]
-    assert cluster.status("array")["array"]["failedIndexes"] == "2"
+    assert cluster.jobs.indexed.active("array-1") == [0, 1]
+    assert cluster.array_status("array")["failedIndexes"] == "2"
 
 
 @in_cluster()
@@ -100,22 +102,22 @@ async def test_a_minimum_of_time_protects_singles_and_arrays(cluster: Cluster) -
     await furnish(cluster, cpu="3", minimum=60)
     cluster.submit("array", jobQueue="low", array={"size": 10, "maxConcurrency": 2})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.start(NAMESPACE, "array-1", 0, 1)
+    cluster.jobs.indexed.start("array-1", 0, 1)
     await cluster.pass_time(15)
     await run(cluster, "single")
     await cluster.pass_time(5)
     cluster.submit("now")
     await cluster.pass_time(20)
     assert cluster.state("now") == ("Runnable", "InsufficientCapacity")
-    assert len(cluster.jobs.indexed.active(NAMESPACE, "array-1")) == 2
-    cluster.jobs.indexed.finish(NAMESPACE, "array-1", 0)
+    assert len(cluster.jobs.indexed.active("array-1")) == 2
+    cluster.jobs.indexed.finish("array-1", 0)
     cluster.submit("later")
     await cluster.pass_time(15)  # what the first index gave back
     assert cluster.state("now") == ("Starting", "CreatingPod")
     assert cluster.state("later") == ("Runnable", "InsufficientCapacity")
     await cluster.pass_time(15)
     assert cluster.state("later") == ("Starting", "CreatingPod")
-    assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == []
+    assert cluster.jobs.indexed.active("array-1") == []
     assert cluster.state("single") == ("Running", "ContainerRunning")
 
 
@@ -152,8 +154,7 @@ async def test_what_takes_its_time_to_stop_is_waited_for_also_by_the_next_operat
     assert cluster.state("now") == ("Runnable", "InsufficientCapacity")
     assert cluster.status("now")["message"].endswith("; work of lower priority makes room for it")
     assert len(evicted(cluster)) == 1
-    await cluster.processes[-1].kill()
-    await cluster.start_operator()
+    await cluster.restart_operator()
     await cluster.pass_time(30)
     assert evicted(cluster) == []
     job = cluster.kube_job("new-1")

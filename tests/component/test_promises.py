@@ -7,7 +7,8 @@ import pytest
 from batchyard.kube.errors import NotFound
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from objects.specs import asking_container
 
 
 def asking(cpu: int) -> list[Object]:
@@ -49,7 +50,7 @@ async def furnish(cluster: Cluster) -> None:
     cluster.put(
         "JobDefinition",
         "short",
-        container={"image": "busybox", "resources": {"requests": {"cpu": "2"}}},
+        container=asking_container(2),
         timeout={"attemptDurationSeconds": 600},
     )
     cluster.put("JobQueue", "urgent", priority=9, preemption={"policy": "LowerPriority"})
@@ -72,8 +73,7 @@ async def test_room_that_comes_bit_by_bit_goes_to_whom_it_is_made_for(cluster: C
     assert cluster.state("now") == ("Runnable", "InsufficientCapacity")
     assert "work of lower priority makes room for it" in cluster.status("now")["message"]
     if restarted:
-        await cluster.processes[-1].kill()
-        await cluster.start_operator()
+        await cluster.restart_operator()
     await kubelet.work(40)
     assert cluster.state("now") == ("Running", "ContainerRunning")
     assert [name for name in cluster.kube_jobs() if name.startswith("short")] == []
@@ -89,18 +89,18 @@ async def gather(cluster: Cluster, *, asked: int) -> None:
     await cluster.start_operator()
     cluster.submit("large", timeout={"attemptDurationSeconds": 36000}, containerOverrides=asking(4))
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("large-1"))
+    cluster.jobs.start("large-1")
     cluster.submit("array", jobQueue="low", array={"size": 1000})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
-    indexed.start(NAMESPACE, "array-1", 0, 1, 2, 3)
+    indexed.start("array-1", 0, 1, 2, 3)
     await cluster.pass_time(2)
     cluster.submit("front", containerOverrides=asking(asked))
     for number in range(8):
         cluster.submit(f"small-{number}", jobQueue="lowest", timeout={"attemptDurationSeconds": 30000})
     await cluster.pass_time(3)
     for index in range(4):
-        indexed.hesitate(NAMESPACE, "array-1", index)
+        indexed.hesitate("array-1", index)
         await cluster.pass_time(10)
     await cluster.pass_time(10)
     assert [name for name in cluster.kube_jobs() if name.startswith("small")] == []
@@ -110,7 +110,7 @@ async def gather(cluster: Cluster, *, asked: int) -> None:
 async def test_what_an_array_gives_back_goes_to_whom_it_makes_way_for(cluster: Cluster) -> None:
     await gather(cluster, asked=4)
     assert cluster.state("front") == ("Starting", "CreatingPod")
-    assert cluster.jobs.indexed.active(NAMESPACE, "array-1") == []
+    assert cluster.jobs.indexed.active("array-1") == []
     assert cluster.jobs.indexed.deleted == 0
 
 
@@ -119,12 +119,12 @@ async def test_no_array_stops_in_vain(cluster: Cluster) -> None:
     await gather(cluster, asked=8)
     assert cluster.state("front") == ("Runnable", "InsufficientCapacity")
     indexed = cluster.jobs.indexed
-    assert indexed.active(NAMESPACE, "array-1") == [4, 5, 6, 7]
-    indexed.start(NAMESPACE, "array-1", 4, 5, 6, 7)
-    cluster.jobs.finish(cluster.kube_job("large-1"))  # what it gives back now is what was lacking
+    assert indexed.active("array-1") == [4, 5, 6, 7]
+    indexed.start("array-1", 4, 5, 6, 7)
+    cluster.jobs.finish("large-1")  # what it gives back now is what was lacking
     await cluster.pass_time(3)
     for index in range(4, 8):
-        indexed.hesitate(NAMESPACE, "array-1", index)
+        indexed.hesitate("array-1", index)
         await cluster.pass_time(3)
     assert cluster.state("front") == ("Starting", "CreatingPod")
     assert indexed.deleted == 0
@@ -140,7 +140,7 @@ async def test_nothing_goes_in_vain_beside_what_is_protected(cluster: Cluster) -
     for number in range(5):
         cluster.submit(f"short-{number}", jobQueue="low", jobDefinition="short")
     await kubelet.work(2)
-    guarded = cluster.jobs.pod(cluster.kube_job("guarded-1"))["metadata"]["name"]
+    guarded = cluster.jobs.pod("guarded-1")["metadata"]["name"]
     cluster.store.guarded.add(guarded)
     cluster.submit("now", containerOverrides=asking(4))
     await kubelet.work(600)

@@ -7,7 +7,8 @@ import pytest
 from batchyard.core.admission.protection import NOTHING_PROTECTED, Protection
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, SERVICES
 from component.test_granted import THREE_NODES
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
 
 PROTECTED = Protection("batchyard-system", frozenset({NAMESPACE}))
 REFUSED = ("Failed", "NamespaceProtected")
@@ -21,8 +22,7 @@ FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 async def restart(cluster: Cluster, protection: Protection) -> None:
-    await cluster.processes[-1].stop()
-    await cluster.start_operator(protection=protection)
+    await cluster.restart_operator(orderly=True, protection=protection)
     await cluster.pass_time(5)
 
 
@@ -66,8 +66,7 @@ async def test_a_definition_there_says_that_it_is_of_no_use(cluster: Cluster) ->
 @in_cluster()
 async def test_one_that_waited_when_the_operator_was_restarted_fails(cluster: Cluster, form: str) -> None:
     definition, job = FORMS[form]
-    cluster.furnish(cpu="0", **definition)
-    await cluster.start_operator()
+    await cluster.set_up(cpu="0", **definition)
     cluster.submit(**job)
     await cluster.pass_time(5)
     assert cluster.state()[1] == "ExceedsCapacity"
@@ -77,17 +76,16 @@ async def test_one_that_waited_when_the_operator_was_restarted_fails(cluster: Cl
 
 @in_cluster()
 async def test_what_runs_goes_on_and_no_other_attempt_is_made(cluster: Cluster) -> None:
-    cluster.furnish(retryStrategy=RETRIES)
-    await cluster.start_operator()
+    await cluster.set_up(retryStrategy=RETRIES)
     for name in ("good", "bad"):
         cluster.submit(name)
     await cluster.pass_time(1)
     for name in ("good", "bad"):
-        cluster.jobs.start(cluster.kube_job(f"{name}-1"), "node-1")
+        cluster.jobs.start(f"{name}-1", "node-1")
     await restart(cluster, PROTECTED)
     assert [cluster.state(name) for name in ("good", "bad")] == [("Running", "ContainerRunning")] * 2
-    cluster.jobs.finish(cluster.kube_job("good-1"))
-    cluster.jobs.finish(cluster.kube_job("bad-1"), 1)
+    cluster.jobs.finish("good-1")
+    cluster.jobs.finish("bad-1", 1)
     await cluster.pass_time(60)
     assert cluster.state("good") == ("Succeeded", "Completed")
     assert cluster.state("bad") == REFUSED
@@ -98,18 +96,17 @@ async def test_what_runs_goes_on_and_no_other_attempt_is_made(cluster: Cluster) 
 @in_cluster()
 async def test_an_array_goes_on_in_the_places_that_it_has(cluster: Cluster) -> None:
     """The Job controller starts the next index in the place of one that ended; no place is added to these."""
-    cluster.furnish(cpu="2")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="2")
     cluster.submit(array={"size": 3})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.start(NAMESPACE, "job-1", 0, 1)
+    cluster.jobs.indexed.start("job-1", 0, 1)
     await restart(cluster, PROTECTED)
     cluster.add_node("node-2", cpu="8")
     await cluster.pass_time(60)
     assert cluster.state()[1] == "IndexesRunning"
     assert "1 wait: namespace media is protected" in cluster.status()["message"]
-    assert cluster.kube_job("job-1")["spec"]["parallelism"] == 2
+    assert cluster.parallelism("job-1") == 2
     for index in range(3):
-        cluster.jobs.indexed.finish(NAMESPACE, "job-1", index)
+        cluster.jobs.indexed.finish("job-1", index)
         await cluster.pass_time(5)
     assert cluster.state() == ("Succeeded", "Completed")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fakes.cluster import Cluster, in_cluster
+from objects.specs import asking_container
 
 Release = Callable[[], Any]
 
@@ -21,7 +22,7 @@ def held_array(cluster: Cluster) -> Release:
 
 def undefined(cluster: Cluster) -> Release:
     cluster.submit("early", jobDefinition="to-come")
-    container = {"image": "busybox", "resources": {"requests": {"cpu": "1"}}}
+    container = asking_container()
     return lambda: cluster.put("JobDefinition", "to-come", container=container)
 
 
@@ -51,8 +52,8 @@ async def line(cluster: Cluster) -> list[str]:
                 order.append(name)
             shown = cluster.kube_job(job)
             if shown["spec"].get("completionMode") == "Indexed":
-                for index in cluster.jobs.indexed.active("media", job):
-                    cluster.jobs.indexed.finish("media", job, index)
+                for index in cluster.jobs.indexed.active(job):
+                    cluster.jobs.indexed.finish(job, index)
             elif not shown["status"].get("conditions"):
                 cluster.jobs.finish(shown)
     return order
@@ -69,7 +70,7 @@ async def test_the_place_of_a_job_counts_from_its_release(
     cluster.add_node("beside", pool="beside")
     cluster.put("ComputeEnvironment", "beside", unmanaged={"nodeSelector": {"pool": "beside"}})
     cluster.put("JobQueue", "aside", computeEnvironments=["beside"])
-    process = await cluster.start_operator()
+    await cluster.start_operator()
     cluster.submit("running")
     await cluster.pass_time(5)
     release = way(cluster)
@@ -79,26 +80,24 @@ async def test_the_place_of_a_job_counts_from_its_release(
     release()
     await cluster.pass_time(5)
     if way in (after_a_held_job, after_one_that_comes_late):
-        cluster.jobs.finish(cluster.kube_job("other-1"))
+        cluster.jobs.finish("other-1")
         await cluster.pass_time(5)
     assert cluster.status("early")["queuedAt"] > cluster.get("BatchJob", "honest")["metadata"]["creationTimestamp"]
     cluster.submit("later")
     if restart:
-        await process.kill()
-        await cluster.start_operator()
+        await cluster.restart_operator()
     assert await line(cluster) == ["running", "honest", "early", "later"]
 
 
 @in_cluster()
 async def test_what_is_applied_together_in_any_order_has_its_place_from_then(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     cluster.submit("running")
     await cluster.pass_time(5)
     cluster.submit("first", jobDefinition="together")
     await cluster.pass_time(2)
     cluster.submit("second")
-    cluster.put("JobDefinition", "together", container={"image": "busybox", "resources": {"requests": {"cpu": "1"}}})
+    cluster.put("JobDefinition", "together", container=asking_container())
     await cluster.pass_time(2)
     assert await line(cluster) == ["running", "first", "second"]
 

@@ -10,10 +10,12 @@ import pytest
 
 from batchyard.core.planner.settle import settle
 from batchyard.kube.resources import CONTROLLER_REVISIONS, NAMESPACES
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
+from objects.specs import asking_container
 
 BYSTANDERS = 2000
-CONTAINER = {"image": "busybox", "resources": {"requests": {"cpu": "1"}}}
+CONTAINER = asking_container()
 TWO_NODES = {"numNodes": 2, "nodeRanges": [{"targetNodes": "0:", "container": CONTAINER}]}
 STARTED = ("Starting", "CreatingPod")
 NOT_FOUND = ("Pending", "JobDefinitionNotFound")

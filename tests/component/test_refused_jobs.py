@@ -5,7 +5,8 @@ import pytest
 from batchyard.kube.errors import ApiError, Unavailable, from_status
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS
-from fakes.cluster import Cluster, Process, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.process import Process
 from unit.kube.test_errors import BY_POLICY, BY_WEBHOOK, NOT_ASKED
 
 OFTEN = 1000
@@ -51,8 +52,7 @@ def accept(process: Process) -> None:
 async def test_a_refusal_gives_the_place_back_within_seconds(
     cluster: Cluster, error: ApiError, array: dict[str, object]
 ) -> None:
-    cluster.furnish(cpu="4", request="4")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="4", request="4")
     refuse(process, "broken", error)
     cluster.submit("broken", **array)
     await cluster.pass_time(10)
@@ -61,7 +61,7 @@ async def test_a_refusal_gives_the_place_back_within_seconds(
     cluster.submit("fine")
     await cluster.pass_time(3)
     assert cluster.state("fine") == ("Starting", "CreatingPod")
-    cluster.jobs.finish(cluster.kube_job("fine-1"))
+    cluster.jobs.finish("fine-1")
     accept(process)
     for _ in range(60):
         await cluster.pass_time(10)
@@ -72,8 +72,7 @@ async def test_a_refusal_gives_the_place_back_within_seconds(
 
 @in_cluster()
 async def test_a_refused_job_waits_ever_longer(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     process.api.fail_next("create", JOBS, REFUSALS[0], times=OFTEN)
     cluster.submit()
     await cluster.pass_time(60)
@@ -86,8 +85,7 @@ async def test_a_refused_job_waits_ever_longer(cluster: Cluster) -> None:
 @pytest.mark.parametrize("takes_effect", [True, False])
 @in_cluster()
 async def test_a_job_whose_creation_is_not_answered_runs_once(cluster: Cluster, takes_effect: bool) -> None:
-    cluster.furnish(cpu="4", request="4")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="4", request="4")
     process.api.lose_next("create", JOBS, after_effect=takes_effect, times=3)
     cluster.submit()
     await cluster.pass_time(60)
@@ -101,8 +99,7 @@ async def test_a_job_whose_creation_is_not_answered_runs_once(cluster: Cluster, 
 async def test_a_job_that_waits_for_another_try_can_be_stopped_at_once(
     cluster: Cluster, mode: str, error: ApiError
 ) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     process.api.fail_next("create", JOBS, error, times=OFTEN)
     cluster.submit()
     await cluster.pass_time(120)
@@ -114,8 +111,7 @@ async def test_a_job_that_waits_for_another_try_can_be_stopped_at_once(
 
 @in_cluster()
 async def test_a_refused_status_is_tried_again_and_harms_nobody(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     original = process.api.replace_status
 
     async def replace_status(resource: object, name: str, *rest: object, uid: str) -> Object:
@@ -141,8 +137,7 @@ async def test_a_refused_status_is_tried_again_and_harms_nobody(cluster: Cluster
 async def test_a_job_that_is_too_large_fails_and_says_what_to_shorten(
     cluster: Cluster, code: int, words: str, array: dict[str, object]
 ) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     refuse(process, "broken", answer(code, words))
     cluster.submit("broken", **array)
     await cluster.pass_time(10)

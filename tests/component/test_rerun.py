@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
 
 FAILED: dict[str, Any] = {"size": 5, "rerun": {"job": "old"}}
 
 
 def array(cluster: Cluster, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = cluster.status(name)["array"]
+    found: dict[str, Any] = cluster.array_status(name)
     return found
 
 
@@ -23,21 +23,20 @@ async def end_old(cluster: Cluster, *failing: int, size: int = 5) -> None:
     """Run an array to its end; these indexes of it fail."""
     cluster.submit("old", array={"size": size})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.finish(NAMESPACE, "old-1", *failing, exit_code=1)
-    cluster.jobs.indexed.finish(NAMESPACE, "old-1", *(set(range(size)) - set(failing)))
+    cluster.jobs.indexed.finish("old-1", *failing, exit_code=1)
+    cluster.jobs.indexed.finish("old-1", *(set(range(size)) - set(failing)))
     await cluster.pass_time(3)
 
 
 async def finish(cluster: Cluster, *names: str, exit_code: int = 0) -> None:
     for name in names:
-        cluster.jobs.finish(cluster.kube_job(name), exit_code)
+        cluster.jobs.finish(name, exit_code)
     await cluster.pass_time(3)
 
 
 @in_cluster()
 async def test_failed_indexes_run_again(cluster: Cluster) -> None:
-    cluster.furnish(cpu="8")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="8")
     await end_old(cluster, 1, 3)
     new = cluster.submit("new", array=FAILED)
     await cluster.pass_time(3)
@@ -60,11 +59,10 @@ async def test_failed_indexes_run_again(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_given_indexes_run_again_with_retries_and_ends_of_their_own(cluster: Cluster) -> None:
-    cluster.furnish(cpu="8", retryStrategy={"attempts": 2, "backoff": {"initialSeconds": 1, "jitter": 0}})
-    await cluster.start_operator()
+    await cluster.set_up(cpu="8", retryStrategy={"attempts": 2, "backoff": {"initialSeconds": 1, "jitter": 0}})
     cluster.submit("old", array={"size": 5})
     await cluster.pass_time(2)
-    cluster.jobs.indexed.finish(NAMESPACE, "old-1", *range(5))
+    cluster.jobs.indexed.finish("old-1", *range(5))
     await cluster.pass_time(3)
     chosen = {"size": 5, "rerun": {"job": "old", "indexes": "0,2-3"}}
     cluster.submit("new", array=chosen)
@@ -81,8 +79,7 @@ async def test_given_indexes_run_again_with_retries_and_ends_of_their_own(cluste
 
 @in_cluster()
 async def test_the_earlier_one_is_waited_for_and_may_then_go(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     cluster.submit("new", array=FAILED)
     await cluster.pass_time(2)
     assert cluster.state("new") == ("Pending", "DependencyNotFound")
@@ -90,16 +87,15 @@ async def test_the_earlier_one_is_waited_for_and_may_then_go(cluster: Cluster) -
     cluster.submit("old", array={"size": 5, "maxFailedIndexes": 0})
     await cluster.pass_time(2)
     assert cluster.state("new") == ("Pending", "WaitingForDependencies")
-    cluster.jobs.indexed.finish(NAMESPACE, "old-1", 0)
+    cluster.jobs.indexed.finish("old-1", 0)
     await cluster.pass_time(2)
-    cluster.jobs.indexed.finish(NAMESPACE, "old-1", 1, exit_code=1)
+    cluster.jobs.indexed.finish("old-1", 1, exit_code=1)
     await cluster.pass_time(5)
     assert cluster.state("old") == ("Failed", "TooManyFailedIndexes")
     assert jobs_of(cluster, "new") == ["new-1-i1"]
     cluster.delete("BatchJob", "old")
     await cluster.pass_time(2)
-    await cluster.processes[-1].kill()
-    await cluster.start_operator()
+    await cluster.restart_operator()
     await cluster.pass_time(20)
     for index in range(1, 5):
         await finish(cluster, f"new-1-i{index}")
@@ -121,14 +117,13 @@ async def test_the_earlier_one_is_waited_for_and_may_then_go(cluster: Cluster) -
 async def test_what_cannot_run_again_fails_with_a_sentence(
     cluster: Cluster, old: dict[str, Any], new: dict[str, Any], state: tuple[str, str], says: str
 ) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit("old", **old)
     await cluster.pass_time(2)
     if "array" in old:
-        cluster.jobs.indexed.finish(NAMESPACE, "old-1", *range(old["array"]["size"]))
+        cluster.jobs.indexed.finish("old-1", *range(old["array"]["size"]))
     else:
-        cluster.jobs.finish(cluster.kube_job("old-1"))
+        cluster.jobs.finish("old-1")
     await cluster.pass_time(3)
     cluster.submit("new", array={"size": 2, "rerun": new})
     await cluster.pass_time(2)
@@ -139,8 +134,7 @@ async def test_what_cannot_run_again_fails_with_a_sentence(
 
 @in_cluster()
 async def test_all_of_an_array_that_never_started_can_run_again(cluster: Cluster) -> None:
-    cluster.furnish(cpu="8")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="8")
     cluster.submit("old", array={"size": 2}, shareIdentifier="nobody")
     await cluster.pass_time(2)
     assert cluster.state("old") == ("Failed", "ShareIdentifierNotAllowed")
@@ -151,8 +145,7 @@ async def test_all_of_an_array_that_never_started_can_run_again(cluster: Cluster
 
 @in_cluster()
 async def test_those_that_wait_for_single_indexes_see_the_earlier_ones_too(cluster: Cluster) -> None:
-    cluster.furnish(cpu="16")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="16")
     await end_old(cluster, 1, 3)
     cluster.submit("new", array={"size": 5, "rerun": {"job": "old", "indexes": "1"}})
     cluster.submit("next", array={"size": 5}, dependsOn=[{"job": "new", "type": "NToN"}])
@@ -171,8 +164,7 @@ async def test_those_that_wait_for_single_indexes_see_the_earlier_ones_too(clust
 
 @in_cluster()
 async def test_the_rest_of_a_sequence_runs_on_where_it_broke(cluster: Cluster) -> None:
-    cluster.furnish(cpu="8")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="8")
     in_turn = [{"type": "Sequential"}]
     cluster.submit("old", array={"size": 4}, dependsOn=in_turn)
     await cluster.pass_time(2)
@@ -188,8 +180,7 @@ async def test_the_rest_of_a_sequence_runs_on_where_it_broke(cluster: Cluster) -
 
 @in_cluster()
 async def test_a_circle_is_found(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit("old", array={"size": 2, "rerun": {"job": "new"}})
     cluster.submit("new", array={"size": 2, "rerun": {"job": "old"}})
     await cluster.pass_time(3)
@@ -199,13 +190,12 @@ async def test_a_circle_is_found(cluster: Cluster) -> None:
 @in_cluster()
 async def test_a_chosen_index_that_cannot_start_says_why(cluster: Cluster) -> None:
     """There is no Indexed Job; what its pod waited for is remembered all the same when it is deleted for that."""
-    cluster.furnish(cpu="8", startupGraceSeconds=30)
-    await cluster.start_operator()
+    await cluster.set_up(cpu="8", startupGraceSeconds=30)
     await end_old(cluster, 1, 3)
     cluster.submit("new", array=FAILED)
     await cluster.pass_time(3)
-    cluster.jobs.wait(cluster.kube_job("new-1-i1"), "ImagePullBackOff", "no such image")
-    cluster.jobs.start(cluster.kube_job("new-1-i3"))
+    cluster.jobs.wait("new-1-i1", "ImagePullBackOff", "no such image")
+    cluster.jobs.start("new-1-i3")
     await cluster.pass_time(60)
     await finish(cluster, "new-1-i3")
     assert array(cluster, "new")["failedIndexes"] == "1"

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from batchyard.kube.resources import JOBQUEUES
-from fakes.cluster import RESOURCES, Cluster, in_cluster
+from batchyard.kube.resources import JOBQUEUES, OWN
+from fakes.cluster import Cluster, in_cluster
 from fakes.watches import handlers
+from objects.specs import overrides_asking
 
 
 @in_cluster(resync_seconds=60)
 async def test_a_job_deleted_unseen_is_forgotten_and_its_place_given_on(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="1")
     cluster.submit("waits-for-ever", jobQueue="elsewhere")
-    cluster.submit("queued", containerOverrides=[{"name": "main", "resources": {"requests": {"cpu": "64"}}}])
+    cluster.submit("queued", containerOverrides=overrides_asking(64))
     await cluster.pass_time(1)
     process.deafen()
     cluster.delete("BatchJob", "queued")
@@ -39,8 +39,7 @@ async def test_everything_added_unseen_is_taken_in(cluster: Cluster) -> None:
 
 @in_cluster(resync_seconds=60)
 async def test_a_job_replaced_unseen_is_another_job(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
     process.deafen()
@@ -67,8 +66,7 @@ async def test_what_jobs_refer_to_is_missed_when_it_is_gone(
     cluster: Cluster, kind: str, name: str, state: tuple[str, str]
 ) -> None:
     cluster.put("ConsumableResource", "licence")
-    cluster.furnish(consumableResources=[{"name": "licence"}])
-    process = await cluster.start_operator()
+    process = await cluster.set_up(consumableResources=[{"name": "licence"}])
     process.deafen()
     cluster.delete(kind, name)
     await cluster.pass_time(70)
@@ -79,8 +77,7 @@ async def test_what_jobs_refer_to_is_missed_when_it_is_gone(
 
 @in_cluster(resync_seconds=60)
 async def test_a_change_of_spec_that_nobody_saw_counts(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     process.deafen()
     cluster.put("JobQueue", "urgent", state="Disabled")
     await cluster.pass_time(70)
@@ -105,8 +102,7 @@ async def test_a_resync_that_fails_is_tried_again(cluster: Cluster) -> None:
 
 @in_cluster(resync_seconds=60)
 async def test_a_resync_writes_nothing_by_itself(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(5)
     before = [write for write in process.api.writes if write[1].plural != "leases"]
@@ -119,7 +115,7 @@ async def test_a_resync_writes_nothing_by_itself(cluster: Cluster) -> None:
 async def test_an_object_made_anew_is_not_forgotten_with_the_one_before(cluster: Cluster, kind: str) -> None:
     """Kopf has a worker for each uid: the deletion of the old object may come after the new one."""
     process = await cluster.start_operator()
-    handler = handlers()[RESOURCES[kind].plural]
+    handler = handlers()[OWN[kind].plural]
     memo = SimpleNamespace(cache=process.operator.cache)
     old = cluster.put(kind, "it")
     await cluster.pass_time(1)

@@ -49,7 +49,7 @@ async def test_the_first_rule_that_matches_decides(
     await cluster.start_operator()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.finish(cluster.kube_job("job-1"), code, reason)
+    cluster.jobs.finish("job-1", code, reason)
     await cluster.pass_time(3)
     assert cluster.state() == state
     await cluster.pass_time(30)
@@ -66,7 +66,7 @@ async def test_memory_grows_with_each_kill_up_to_the_maximum(cluster: Cluster) -
     for run, amount in ((1, "1Gi"), (2, "2Gi"), (3, "3Gi")):
         assert memory_of(cluster, f"job-{run}") == amount
         assert operator.operator.cache.used["on-prem"]["memory"] == int(amount[0]) * 2**30
-        cluster.jobs.finish(cluster.kube_job(f"job-{run}"), 137, "OOMKilled")
+        cluster.jobs.finish(f"job-{run}", 137, "OOMKilled")
         await cluster.pass_time(3)
         said.append(cluster.status()["message"].partition(" s with ")[2])
         await cluster.pass_time(50)
@@ -75,7 +75,7 @@ async def test_memory_grows_with_each_kill_up_to_the_maximum(cluster: Cluster) -
         "3Gi of memory instead of 2Gi",
         "the same memory (maxMemory is 3Gi)",
     ]
-    cluster.jobs.finish(cluster.kube_job("job-4"))
+    cluster.jobs.finish("job-4")
     await cluster.pass_time(3)
     assert cluster.state() == ("Succeeded", "Completed")
     assert [(each["memory"], each.get("outOfMemory")) for each in cluster.status()["attempts"]] == [
@@ -93,11 +93,11 @@ async def test_other_failures_and_interruptions_keep_the_memory_that_it_has(clus
     await cluster.start_operator()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.finish(cluster.kube_job("job-1"), 137, "OOMKilled")
+    cluster.jobs.finish("job-1", 137, "OOMKilled")
     await cluster.pass_time(15)
-    cluster.jobs.disrupt(cluster.kube_job("job-2"))
+    cluster.jobs.disrupt("job-2")
     await cluster.pass_time(5)
-    cluster.jobs.finish(cluster.kube_job("job-3"), 137)
+    cluster.jobs.finish("job-3", 137)
     await cluster.pass_time(30)
     assert [memory_of(cluster, f"job-{run}") for run in (1, 2, 3, 4)] == ["1Gi", "2Gi", "2Gi", "2Gi"]
     assert [each["attempt"] for each in cluster.status()["attempts"]] == [1, 2, 2, 3]
@@ -112,7 +112,7 @@ async def test_a_restarted_operator_comes_to_the_same_amount(cluster: Cluster, m
     await cluster.pass_time(1)
     if moment == "before the kill is seen":
         await first.kill()
-    cluster.jobs.finish(cluster.kube_job("job-1"), 137, "OOMKilled")
+    cluster.jobs.finish("job-1", 137, "OOMKilled")
     await cluster.pass_time(5)
     if moment == "while it waits":
         await first.kill()
@@ -122,7 +122,7 @@ async def test_a_restarted_operator_comes_to_the_same_amount(cluster: Cluster, m
     await cluster.start_operator()
     await cluster.pass_time(60)
     assert memory_of(cluster, "job-2") == "1536Mi"
-    cluster.jobs.finish(cluster.kube_job("job-2"), 137, "OOMKilled")
+    cluster.jobs.finish("job-2", 137, "OOMKilled")
     await cluster.pass_time(60)
     assert memory_of(cluster, "job-3") == "2304Mi"
     assert [each["memory"] for each in cluster.status()["attempts"]] == ["1Gi", "1536Mi", "2304Mi"]
@@ -134,7 +134,7 @@ async def test_a_job_grown_beyond_every_node_says_so_and_starts_once_there_is_on
     await cluster.start_operator()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.finish(cluster.kube_job("job-1"), 137, "OOMKilled")
+    cluster.jobs.finish("job-1", 137, "OOMKilled")
     await cluster.pass_time(15)
     assert cluster.state() == ("Runnable", "ExceedsCapacity")
     assert "needs 1 vCPU, 20 GiB memory" in cluster.status()["message"]
@@ -147,14 +147,13 @@ async def test_a_job_grown_beyond_every_node_says_so_and_starts_once_there_is_on
 
 @in_cluster()
 async def test_jobs_that_failed_together_do_not_come_back_together(cluster: Cluster) -> None:
-    cluster.furnish(cpu="20", retryStrategy={"attempts": 2})
-    await cluster.start_operator()
+    await cluster.set_up(cpu="20", retryStrategy={"attempts": 2})
     jobs = [f"job-{number}" for number in range(20)]
     for name in jobs:
         cluster.submit(name)
     await cluster.pass_time(1)
     for name in jobs:
-        cluster.jobs.finish(cluster.kube_job(f"{name}-1"), 1)
+        cluster.jobs.finish(f"{name}-1", 1)
     await cluster.pass_time(3)
     due = {name: cluster.status(name)["notBefore"] for name in jobs}
     await cluster.pass_time(30)

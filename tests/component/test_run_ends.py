@@ -6,7 +6,9 @@ import pytest
 
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import PODS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
+from objects.specs import asking_container
 
 MAIN = {"name": "main", "image": "busybox", "resources": {"requests": {"cpu": "1"}}}
 PROXY = {"name": "proxy", "image": "envoy"}
@@ -15,8 +17,7 @@ WITH_NATIVE_SIDECAR = {"spec": {"initContainers": [{**PROXY, "restartPolicy": "A
 
 
 async def started(cluster: Cluster, **fields: Any) -> Object:
-    cluster.furnish(**fields)
-    await cluster.start_operator()
+    await cluster.set_up(**fields)
     cluster.submit()
     await cluster.pass_time(1)
     job = cluster.kube_job("job-1")
@@ -50,7 +51,7 @@ async def take_away(cluster: Cluster, how: str, name: str) -> None:
     if how == "evicted":
         await cluster.api.evict(PODS, pod["metadata"]["name"], NAMESPACE, uid=pod["metadata"]["uid"])
     else:
-        cluster.store.delete(PODS, pod["metadata"]["name"], NAMESPACE)
+        cluster.delete_pod(pod)
 
 
 @pytest.mark.parametrize("exit_code", [0, 3, 143])
@@ -76,7 +77,7 @@ async def test_a_job_that_had_ended_before_its_pod_was_deleted_has_succeeded(clu
     job = await started(cluster)
     cluster.jobs.finish(job, 0)
     await cluster.pass_time(1)
-    cluster.store.delete(PODS, cluster.jobs.pod(job)["metadata"]["name"], NAMESPACE)
+    cluster.delete_pod(cluster.jobs.pod(job))
     await cluster.pass_time(5)
     assert cluster.state() == ("Succeeded", "Completed")
 
@@ -85,8 +86,7 @@ async def test_a_job_that_had_ended_before_its_pod_was_deleted_has_succeeded(clu
 def test_a_pod_that_goes_before_it_ran_costs_no_attempt(how: str) -> None:
     @in_cluster()
     async def run(cluster: Cluster) -> None:
-        cluster.furnish()
-        await cluster.start_operator()
+        await cluster.set_up()
         cluster.submit()
         await cluster.pass_time(1)
         await take_away(cluster, how, "job-1")
@@ -127,13 +127,13 @@ def test_a_termination_is_one_whatever_the_program_answers(exit_code: int) -> No
 @in_cluster()
 async def test_the_main_nodes_eviction_repeats_a_multi_node_job_although_it_ends_with_0(cluster: Cluster) -> None:
     cluster.furnish()
-    container = {"image": "busybox", "resources": {"requests": {"cpu": "1"}}}
+    container = asking_container()
     node_range = {"targetNodes": "0:", "container": container}
     cluster.define(container=None, multiNode={"numNodes": 2, "mainNode": 0, "nodeRanges": [node_range]})
     await cluster.start_operator()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(10)
     cluster.jobs.code_on_sigterm = 0
     await take_away(cluster, "evicted", "job-1")
@@ -165,8 +165,7 @@ async def test_a_native_sidecar_that_is_started_again_ends_no_run(cluster: Clust
 
 @in_cluster()
 async def test_a_native_sidecar_that_never_comes_up_ends_the_attempt_after_the_grace_time(cluster: Cluster) -> None:
-    cluster.furnish(container=None, template=WITH_NATIVE_SIDECAR, startupGraceSeconds=30)
-    await cluster.start_operator()
+    await cluster.set_up(container=None, template=WITH_NATIVE_SIDECAR, startupGraceSeconds=30)
     cluster.submit()
     await cluster.pass_time(1)
     job = cluster.kube_job("job-1")

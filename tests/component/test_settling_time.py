@@ -38,7 +38,7 @@ async def test_all_jobs_are_settled_before_any_is_placed(cluster: Cluster) -> No
     await cluster.pass_time(3)
     assert cluster.kube_jobs() == ["job-10-1", "job-11-1"]
     assert {cluster.state(f"job-{number}")[0] for number in range(12, 30)} == {"Runnable"}
-    cluster.jobs.finish(cluster.kube_job("job-10-1"))
+    cluster.jobs.finish("job-10-1")
     await cluster.pass_time(3)
     assert cluster.state("job-10")[0] == "Succeeded"
     assert cluster.state("job-12")[0] == "Starting"
@@ -47,8 +47,7 @@ async def test_all_jobs_are_settled_before_any_is_placed(cluster: Cluster) -> No
 @pytest.mark.usefixtures("hurried")
 @in_cluster()
 async def test_jobs_that_take_long_to_be_read_do_not_hold_the_others_up_for_ever(cluster: Cluster) -> None:
-    cluster.furnish(cpu="100")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="100")
     await cluster.pass_time(1)
     cluster.submit("first")
     for number in range(60):

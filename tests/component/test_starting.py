@@ -6,7 +6,9 @@ import pytest
 
 from batchyard.kube.protocol import ALL, Object, Selection
 from batchyard.kube.resources import EVENTS
-from fakes.cluster import NAMESPACE, Cluster, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
+from objects.specs import asking_container
 
 NOT_MOUNTED = 'MountVolume.SetUp failed for volume "keys" : secret "not-there" not found'
 NO_SANDBOX = "Failed to create pod sandbox: container init was OOM-killed (memory limit too low?)"
@@ -28,8 +30,7 @@ def tell(cluster: Cluster, pod: Object, reason: str, message: str, kind: str = "
 
 
 async def bound(cluster: Cluster, **definition: Any) -> Object:
-    cluster.furnish(**{"startupGraceSeconds": 60, **definition})
-    await cluster.start_operator()
+    await cluster.set_up(**{"startupGraceSeconds": 60, **definition})
     cluster.submit()
     await cluster.pass_time(1)
     job = cluster.kube_job("job-1")
@@ -82,8 +83,7 @@ async def test_a_restarted_operator_knows_the_grace_time_and_the_words(cluster: 
     pod = await bound(cluster)
     tell(cluster, pod, "FailedMount", NOT_MOUNTED)
     await cluster.pass_time(30)
-    await cluster.processes[-1].kill()
-    await cluster.start_operator()
+    await cluster.restart_operator()
     await cluster.pass_time(40)
     assert cluster.state() == ("Failed", "CannotStartContainer")
     assert NOT_MOUNTED in cluster.status()["message"]
@@ -99,7 +99,7 @@ async def test_what_has_healed_is_forgotten(cluster: Cluster) -> None:
     tell(cluster, pod, "Pulling", "Pulling image", "Normal")
     await cluster.pass_time(300)
     assert cluster.state() == ("Starting", "StartingContainer")
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(1)
     assert cluster.state() == ("Running", "ContainerRunning")
 
@@ -134,17 +134,16 @@ async def test_a_pod_that_takes_long_without_trouble_is_left_alone_and_asked_abo
 async def test_many_pods_that_take_long_are_asked_about_at_once_and_the_stuck_ones_a_few_at_a_time(
     cluster: Cluster,
 ) -> None:
-    cluster.furnish(cpu="100", request="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="100", request="1")
     names = [f"slow-{number}" for number in range(40)]
     stuck = [f"stuck-{number}" for number in range(30)]
     for name in names + stuck:
         cluster.submit(name)
     await cluster.pass_time(2)
     for name in names + stuck:
-        cluster.jobs.schedule(cluster.kube_job(f"{name}-1"))
+        cluster.jobs.schedule(f"{name}-1")
     for name in stuck:
-        tell(cluster, cluster.jobs.pod(cluster.kube_job(f"{name}-1")), "FailedMount", NOT_MOUNTED)
+        tell(cluster, cluster.jobs.pod(f"{name}-1"), "FailedMount", NOT_MOUNTED)
     asked = count_readings_of_events(cluster)
     await cluster.pass_time(8)
     assert len(asked) <= 1 + 2 * 10
@@ -156,8 +155,7 @@ async def test_many_pods_that_take_long_are_asked_about_at_once_and_the_stuck_on
 
 @in_cluster()
 async def test_the_grace_time_counts_from_when_a_node_was_found(cluster: Cluster) -> None:
-    cluster.furnish(startupGraceSeconds=300)
-    await cluster.start_operator()
+    await cluster.set_up(startupGraceSeconds=300)
     cluster.submit()
     await cluster.pass_time(1)
     job = cluster.kube_job("job-1")
@@ -175,13 +173,13 @@ async def test_another_node_of_a_multi_node_job_that_cannot_mount_says_so_and_en
     cluster: Cluster,
 ) -> None:
     cluster.furnish()
-    container = {"image": "mpi", "resources": {"requests": {"cpu": "1"}}}
+    container = asking_container(1, "mpi")
     multi_node = {"numNodes": 2, "mainNode": 0, "nodeRanges": [{"targetNodes": "0:", "container": container}]}
     cluster.define(container=None, multiNode=multi_node, startupGraceSeconds=60)
     await cluster.start_operator()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(1)
     other = cluster.kube_job("job-1-n1")
     cluster.jobs.schedule(other)

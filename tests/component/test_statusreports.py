@@ -7,28 +7,27 @@ from fakes.cluster import Cluster, in_cluster
 
 
 def counts(cluster: Cluster, queue: str = "urgent") -> dict[str, int]:
-    jobs = cluster.get("JobQueue", queue)["status"]["jobs"]
+    jobs = cluster.queue_status(queue)["jobs"]
     return {state: number for state, number in jobs.items() if number}
 
 
 @in_cluster()
 async def test_a_queue_counts_its_jobs_and_an_environment_what_they_use(cluster: Cluster) -> None:
-    cluster.furnish(cpu="2")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="2")
     for number in range(3):
         cluster.submit(f"job-{number}")
     cluster.submit("lost", jobDefinition="elsewhere")
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-0-1"))
+    cluster.jobs.start("job-0-1")
     await cluster.pass_time(5)
     assert counts(cluster) == {"pending": 1, "runnable": 1, "starting": 1, "running": 1}
     status = cluster.get("ComputeEnvironment", "on-prem")["status"]
     assert (status["nodes"], status["jobs"]) == (1, 2)
     assert (status["capacity"]["cpu"], status["used"]["cpu"], status["free"]["cpu"]) == ("2", "2", "0")
     for name in ("job-0-1", "job-1-1"):
-        cluster.jobs.finish(cluster.kube_job(name))
+        cluster.jobs.finish(name)
     await cluster.pass_time(5)
-    cluster.jobs.finish(cluster.kube_job("job-2-1"))
+    cluster.jobs.finish("job-2-1")
     cluster.delete("BatchJob", "lost")
     await cluster.pass_time(5)
     assert counts(cluster) == {}
@@ -96,8 +95,7 @@ async def test_capacity_lost_under_running_jobs_starts_no_more(cluster: Cluster)
 
 @in_cluster()
 async def test_nothing_is_written_while_nothing_changes(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     await cluster.pass_time(5)
     before = len(process.writes(JOBQUEUES, COMPUTEENVIRONMENTS))
     await cluster.pass_time(600)
@@ -106,8 +104,7 @@ async def test_nothing_is_written_while_nothing_changes(cluster: Cluster) -> Non
 
 @in_cluster()
 async def test_a_status_that_seems_not_to_be_written_is_written_again(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     await cluster.pass_time(5)
     for verb in ("patch", "update"):
         process.api.lose_next(verb, COMPUTEENVIRONMENTS)

@@ -6,7 +6,9 @@ import pytest
 
 from batchyard.kube.errors import Forbidden
 from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
-from fakes.cluster import NAMESPACE, Cluster, Process, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.kubejobs import NAMESPACE
+from fakes.process import Process
 
 RETRIES: dict[str, Any] = {"attempts": 3, "backoff": {"initialSeconds": 10, "jitter": 0}}
 MODES = pytest.mark.parametrize(
@@ -24,11 +26,10 @@ def stop(cluster: Cluster, mode: str, name: str = "job") -> None:
 
 
 async def running(cluster: Cluster, **definition: Any) -> Process:
-    cluster.furnish(**definition)
-    process = await cluster.start_operator()
+    process = await cluster.set_up(**definition)
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(5)
     assert cluster.state() == ("Running", "ContainerRunning")
     return process
@@ -46,8 +47,7 @@ def observed(cluster: Cluster, name: str = "job") -> bool:
 @MODES
 @in_cluster()
 async def test_a_queued_job_ends_at_once(cluster: Cluster, mode: str, reason: str, word: str) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     for name in ("first", "job", "third"):
         cluster.submit(name)
         await cluster.pass_time(1)
@@ -59,7 +59,7 @@ async def test_a_queued_job_ends_at_once(cluster: Cluster, mode: str, reason: st
     assert "queuePosition" not in status
     assert observed(cluster)
     assert cluster.condition("BatchJob", "job", "Failed") == ("True", reason, f"{word}: wrong input")
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == ["first-1", "third-1"]
     assert cluster.store.objects(EVENTS) == []
@@ -86,7 +86,7 @@ async def test_a_job_that_waits_for_its_next_attempt_ends_at_once(
     cluster: Cluster, mode: str, reason: str, word: str
 ) -> None:
     await running(cluster, retryStrategy=RETRIES)
-    cluster.jobs.finish(cluster.kube_job("job-1"), 7)
+    cluster.jobs.finish("job-1", 7)
     await cluster.pass_time(2)
     stop(cluster, mode)
     await cluster.pass_time(60)
@@ -98,8 +98,7 @@ async def test_a_job_that_waits_for_its_next_attempt_ends_at_once(
 
 @in_cluster()
 async def test_a_job_may_be_submitted_held_and_is_released(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     cluster.submit(suspend=True)
     await cluster.pass_time(1)
     cluster.submit("later")
@@ -112,14 +111,14 @@ async def test_a_job_may_be_submitted_held_and_is_released(cluster: Cluster) -> 
     await cluster.pass_time(1)
     assert (cluster.state(), cluster.status()["queuePosition"]) == (("Runnable", "WaitingInQueue"), 2)
     assert observed(cluster)
-    cluster.jobs.finish(cluster.kube_job("later-1"))
+    cluster.jobs.finish("later-1")
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == ["last-1", "later-1"], "its place counts from its release"
 
 
 @in_cluster()
 async def test_a_held_job_stays_held_whatever_happens_around_it(cluster: Cluster) -> None:
-    first = await cluster.start_operator()
+    await cluster.start_operator()
     cluster.submit(suspend=True)
     await cluster.pass_time(2)
     assert cluster.state() == ("Pending", "Suspended")
@@ -127,8 +126,7 @@ async def test_a_held_job_stays_held_whatever_happens_around_it(cluster: Cluster
     cluster.furnish()
     await cluster.pass_time(2)
     assert cluster.state() == ("Runnable", "Suspended")
-    await first.kill()
-    await cluster.start_operator()
+    await cluster.restart_operator()
     await cluster.pass_time(3600)
     assert (cluster.state(), cluster.kube_jobs()) == (("Runnable", "Suspended"), [])
     ask(cluster, suspend=False)
@@ -143,7 +141,7 @@ async def test_a_hold_between_two_attempts_holds_the_next(cluster: Cluster) -> N
     await cluster.pass_time(2)
     assert cluster.state() == ("Running", "ContainerRunning")
     assert "spec.suspend holds only what has not started" in cluster.status()["message"]
-    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(600)
     assert (cluster.state(), cluster.kube_jobs()) == (("Runnable", "Suspended"), ["job-1"])
     ask(cluster, suspend=False)
@@ -190,7 +188,7 @@ async def test_cancel_lets_a_run_go_on_and_is_the_end_of_attempts(cluster: Clust
     await cluster.pass_time(5)
     assert cluster.state() == ("Running", "ContainerRunning")
     assert "Cancel ends only what has not started" in cluster.status()["message"]
-    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(60)
     assert cluster.state() == ("Failed", "Cancelled")
     assert cluster.kube_jobs() == ["job-1"]
@@ -201,7 +199,7 @@ async def test_a_cancelled_run_may_succeed(cluster: Cluster) -> None:
     await running(cluster)
     stop(cluster, "Cancel")
     await cluster.pass_time(5)
-    cluster.jobs.finish(cluster.kube_job("job-1"))
+    cluster.jobs.finish("job-1")
     await cluster.pass_time(5)
     assert cluster.state() == ("Succeeded", "Completed")
 
@@ -214,7 +212,7 @@ async def test_cancel_can_be_raised_to_terminate(cluster: Cluster) -> None:
     stop(cluster, "Terminate")
     await cluster.pass_time(2)
     assert cluster.state() == ("Running", "Stopping")
-    cluster.jobs.terminate(cluster.kube_job("job-1"))
+    cluster.jobs.terminate("job-1")
     await cluster.pass_time(2)
     assert cluster.state() == ("Failed", "Terminated")
 
@@ -223,7 +221,7 @@ async def test_cancel_can_be_raised_to_terminate(cluster: Cluster) -> None:
 @in_cluster()
 async def test_a_job_that_has_ended_stays_as_it_is(cluster: Cluster, wish: dict[str, Any]) -> None:
     process = await running(cluster)
-    cluster.jobs.finish(cluster.kube_job("job-1"))
+    cluster.jobs.finish("job-1")
     await cluster.pass_time(5)
     before, writes = cluster.get("BatchJob", "job"), len(process.writes(BATCHJOBS, JOBS))
     ask(cluster, **wish)
@@ -245,26 +243,25 @@ async def test_a_job_that_has_ended_stays_as_it_is(cluster: Cluster, wish: dict[
 @pytest.mark.parametrize("orderly", [True, False])
 @in_cluster(graceful=True)
 async def test_what_was_asked_while_the_operator_was_away_counts(cluster: Cluster, orderly: bool) -> None:
-    cluster.furnish(cpu="2")
-    first = await cluster.start_operator()
+    first = await cluster.set_up(cpu="2")
     for name in ("run", "ended", "waits", "held"):
         cluster.submit(name)
         await cluster.pass_time(1)
     for name in ("run-1", "ended-1"):
-        cluster.jobs.start(cluster.kube_job(name))
+        cluster.jobs.start(name)
     await cluster.pass_time(2)
     await (first.stop() if orderly else first.kill())
     for name in ("run", "ended", "waits"):
         stop(cluster, "Terminate", name)
     ask(cluster, "held", suspend=True)
-    cluster.jobs.finish(cluster.kube_job("ended-1"))
+    cluster.jobs.finish("ended-1")
     await cluster.start_operator()
     await cluster.pass_time(40)
     assert cluster.state("ended") == ("Succeeded", "Completed")
     assert cluster.state("waits") == ("Failed", "Terminated")
     assert cluster.state("held") == ("Runnable", "Suspended")
     assert cluster.state("run") == ("Running", "Stopping")
-    cluster.jobs.terminate(cluster.kube_job("run-1"))
+    cluster.jobs.terminate("run-1")
     await cluster.pass_time(2)
     assert cluster.state("run") == ("Failed", "Terminated")
     assert cluster.kube_jobs() == ["ended-1"]
@@ -281,7 +278,7 @@ async def test_an_operator_that_dies_while_it_terminates_is_followed_by_one_that
         first.api.cut_at_write(1, takes_effect=True)
     await cluster.pass_time(2)
     await first.kill()
-    cluster.jobs.terminate(cluster.kube_job("job-1"))
+    cluster.jobs.terminate("job-1")
     await cluster.start_operator()
     await cluster.pass_time(40)
     assert cluster.state() == ("Failed", "Terminated")
@@ -294,8 +291,7 @@ async def test_an_operator_that_dies_while_it_terminates_is_followed_by_one_that
 async def test_a_stop_that_races_with_the_creation_of_the_run(
     cluster: Cluster, mode: str, reason: str, word: str, exists: bool
 ) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     process.api.lose_next("create", JOBS, after_effect=exists)
     cluster.submit()
     await cluster.pass_time(0.1)
@@ -305,20 +301,19 @@ async def test_a_stop_that_races_with_the_creation_of_the_run(
     if not exists:
         assert (cluster.state(), cluster.kube_jobs()) == (("Failed", reason), [])
     elif mode == "Cancel":
-        cluster.jobs.finish(cluster.kube_job("job-1"))
+        cluster.jobs.finish("job-1")
         await cluster.pass_time(5)
         assert cluster.state() == ("Succeeded", "Completed")
     else:
         assert cluster.state() == ("Starting", "Stopping")
-        cluster.jobs.terminate(cluster.kube_job("job-1"))
+        cluster.jobs.terminate("job-1")
         await cluster.pass_time(5)
         assert (cluster.state(), cluster.kube_jobs()) == (("Failed", reason), [])
 
 
 @in_cluster()
 async def test_a_stop_of_a_job_whose_run_is_not_taken_ends_it(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     process.api.fail_next("create", JOBS, Forbidden(403, "Forbidden", "exceeded quota"), times=100)
     cluster.submit()
     await cluster.pass_time(5)
@@ -330,16 +325,15 @@ async def test_a_stop_of_a_job_whose_run_is_not_taken_ends_it(cluster: Cluster) 
 
 @in_cluster(graceful=True)
 async def test_an_image_that_cannot_be_pulled_does_not_keep_a_job_from_being_terminated(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.wait(cluster.kube_job("job-1"), "ImagePullBackOff", "no such image")
+    cluster.jobs.wait("job-1", "ImagePullBackOff", "no such image")
     await cluster.pass_time(1)
     stop(cluster, "Terminate")
     await cluster.pass_time(1)
     assert cluster.state() == ("Starting", "Stopping")
-    cluster.jobs.terminate(cluster.kube_job("job-1"))
+    cluster.jobs.terminate("job-1")
     await cluster.pass_time(1)
     assert cluster.state() == ("Failed", "Terminated")
     assert "exitCode" not in cluster.status()["attempts"][0]

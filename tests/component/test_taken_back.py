@@ -7,14 +7,16 @@ import pytest
 from batchyard.kube.errors import Forbidden
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS
-from fakes.cluster import Cluster, Process, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.process import Process
+from objects.specs import asking_container
 
 QUOTA = "exceeded quota: tight, requested: cpu=4, used: cpu=0, limited: cpu=1"
 NO_NODE = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector"
 THREE_NODES: dict[str, Any] = {
     "numNodes": 3,
     "nodeRanges": [
-        {"targetNodes": "0:", "container": {"image": "b", "resources": {"requests": {"cpu": "1"}}}},
+        {"targetNodes": "0:", "container": asking_container(1, "b")},
     ],
 }
 
@@ -22,8 +24,7 @@ THREE_NODES: dict[str, Any] = {
 @pytest.mark.parametrize("restarted", [False, True])
 @in_cluster()
 async def test_a_refused_pod_gives_the_place_back_with_the_api_servers_words(cluster: Cluster, restarted: bool) -> None:
-    cluster.furnish(cpu="4", request="4")
-    process = await cluster.start_operator()
+    await cluster.set_up(cpu="4", request="4")
     cluster.jobs.refuse_pods(QUOTA, "quota")
     cluster.submit("quota")
     await cluster.pass_time(2)
@@ -31,8 +32,7 @@ async def test_a_refused_pod_gives_the_place_back_with_the_api_servers_words(clu
     assert cluster.status("quota")["message"] == f"quota-1: its pod is forbidden: {QUOTA}"
     cluster.submit("other")
     if restarted:
-        await process.kill()
-        await cluster.start_operator()
+        await cluster.restart_operator()
         await cluster.pass_time(25)
     await cluster.pass_time(6)
     assert cluster.state("other") == ("Starting", "CreatingPod")
@@ -41,9 +41,9 @@ async def test_a_refused_pod_gives_the_place_back_with_the_api_servers_words(clu
     assert QUOTA in status["attempts"][0]["message"]
     assert status.get("interruptions", 0) == 0
     cluster.jobs.allow_pods()
-    cluster.jobs.finish(cluster.kube_job("other-1"))
+    cluster.jobs.finish("other-1")
     await cluster.pass_time(20)
-    cluster.jobs.finish(cluster.kube_job("quota-2"))
+    cluster.jobs.finish("quota-2")
     await cluster.pass_time(2)
     assert cluster.state("quota") == ("Succeeded", "Completed")
     assert [each["attempt"] for each in cluster.status("quota")["attempts"]] == [1, 1]
@@ -51,15 +51,13 @@ async def test_a_refused_pod_gives_the_place_back_with_the_api_servers_words(clu
 
 @in_cluster()
 async def test_tries_grow_ever_rarer_also_over_restarts(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4", request="4")
-    process = await cluster.start_operator()
+    await cluster.set_up(cpu="4", request="4")
     cluster.jobs.refuse_pods(QUOTA)
     cluster.submit()
     await cluster.pass_time(900)
     runs = cluster.status()["attempts"][-1]["run"]
     assert 5 <= runs <= 12
-    await process.stop()
-    await cluster.start_operator()
+    await cluster.restart_operator(orderly=True)
     await cluster.pass_time(900)
     assert cluster.status()["attempts"][-1]["run"] - runs <= 7
     assert {each["attempt"] for each in cluster.status()["attempts"]} == {1}
@@ -67,21 +65,19 @@ async def test_tries_grow_ever_rarer_also_over_restarts(cluster: Cluster) -> Non
 
 @in_cluster()
 async def test_a_pod_that_is_made_within_seconds_goes_on(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.jobs.refuse_pods(QUOTA)
     cluster.submit()
     await cluster.pass_time(3)
     cluster.jobs.allow_pods()
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(60)
     assert cluster.state() == ("Running", "ContainerRunning")
 
 
 @in_cluster()
 async def test_a_pod_that_nobody_says_anything_about_is_waited_for_as_long_as_a_start(cluster: Cluster) -> None:
-    cluster.furnish(startupGraceSeconds=60)
-    await cluster.start_operator()
+    await cluster.set_up(startupGraceSeconds=60)
     cluster.jobs.refuse_pods(QUOTA)
     cluster.jobs.silent = True
     cluster.submit()
@@ -94,8 +90,7 @@ async def test_a_pod_that_nobody_says_anything_about_is_waited_for_as_long_as_a_
 
 @in_cluster()
 async def test_a_job_that_the_job_controller_does_not_look_at_is_waited_for_and_given_up(cluster: Cluster) -> None:
-    cluster.furnish(cpu="4", request="4", startupGraceSeconds=10)
-    await cluster.start_operator()
+    await cluster.set_up(cpu="4", request="4", startupGraceSeconds=10)
     cluster.store.listeners.remove(cluster.jobs._on_change)
     cluster.submit("unseen")
     await cluster.pass_time(1)
@@ -110,12 +105,11 @@ async def test_a_job_that_the_job_controller_does_not_look_at_is_waited_for_and_
 
 @in_cluster()
 async def test_a_job_that_somebody_suspends_says_so_and_gives_its_place_back(cluster: Cluster) -> None:
-    cluster.furnish(startupGraceSeconds=60)
-    await cluster.start_operator()
+    await cluster.set_up(startupGraceSeconds=60)
     cluster.jobs.refuse_pods(QUOTA)
     cluster.submit()
     await cluster.pass_time(0.5)
-    cluster.jobs.suspend(cluster.kube_job("job-1"))
+    cluster.jobs.suspend("job-1")
     await cluster.pass_time(5)
     assert cluster.state() == ("Starting", "CreateFailed")
     assert "suspended (spec.suspend) by somebody else" in cluster.status()["message"]
@@ -131,7 +125,7 @@ async def test_a_pod_without_a_node_gives_its_place_back_after_the_environments_
     await cluster.start_operator()
     cluster.submit("picky")
     await cluster.pass_time(1)
-    cluster.jobs.unschedulable(cluster.kube_job("picky-1"), NO_NODE)
+    cluster.jobs.unschedulable("picky-1", NO_NODE)
     cluster.submit("other")
     await cluster.pass_time(90)
     assert cluster.state("picky") == ("Starting", "Unschedulable")
@@ -140,7 +134,7 @@ async def test_a_pod_without_a_node_gives_its_place_back_after_the_environments_
     status = cluster.status("picky")
     assert NO_NODE in status["message"]
     assert (status["attempts"][0]["reason"], status.get("interruptions", 0)) == ("Unschedulable", 0)
-    cluster.jobs.finish(cluster.kube_job("other-1"))
+    cluster.jobs.finish("other-1")
     await cluster.pass_time(20)
     assert cluster.kube_jobs() == ["other-1", "picky-2"]
 
@@ -164,8 +158,7 @@ async def test_a_job_that_gave_its_place_back_goes_behind_those_that_came_before
 
 @in_cluster()
 async def test_a_stop_ends_a_job_at_once_that_gave_its_place_back(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.jobs.refuse_pods(QUOTA)
     cluster.submit()
     await cluster.pass_time(100)
@@ -199,7 +192,7 @@ async def test_a_node_whose_job_is_refused_ends_the_run(cluster: Cluster) -> Non
         return await original(resource, body, namespace, dry_run=dry_run)
 
     process.api.create = create  # type: ignore[method-assign]
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(2)
     assert f"node 2: {QUOTA}" in cluster.status()["message"]
     await cluster.pass_time(6)
@@ -207,7 +200,7 @@ async def test_a_node_whose_job_is_refused_ends_the_run(cluster: Cluster) -> Non
     assert cluster.status()["attempts"][0]["reason"] == "CreateFailed"
     del process.api.create
     await cluster.pass_time(20)
-    cluster.jobs.start(cluster.kube_job("job-2"))
+    cluster.jobs.start("job-2")
     await cluster.pass_time(2)
     assert len(cluster.kube_jobs()) == 3
 
@@ -216,7 +209,7 @@ async def test_a_node_whose_job_is_refused_ends_the_run(cluster: Cluster) -> Non
 async def test_a_node_whose_pod_is_refused_ends_the_run(cluster: Cluster) -> None:
     await main_node_runs(cluster)
     cluster.jobs.refuse_pods(QUOTA)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(4)
     assert QUOTA in cluster.status()["message"]
     await cluster.pass_time(5)
@@ -228,10 +221,10 @@ async def test_a_node_whose_pod_is_refused_ends_the_run(cluster: Cluster) -> Non
 @in_cluster()
 async def test_a_node_that_finds_no_place_ends_the_run(cluster: Cluster) -> None:
     await main_node_runs(cluster)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(2)
     other = next(name for name in cluster.kube_jobs() if name.endswith("n2"))
-    cluster.jobs.unschedulable(cluster.kube_job(other), NO_NODE)
+    cluster.jobs.unschedulable(other, NO_NODE)
     await cluster.pass_time(290)
     assert cluster.status()["state"] == "Running"
     assert NO_NODE in cluster.status()["message"]

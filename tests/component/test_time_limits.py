@@ -35,7 +35,7 @@ async def test_a_job_that_cannot_start_for_too_long_is_cancelled(cluster: Cluste
     assert cluster.state("third") == ("Runnable", "InsufficientCapacity"), "its time begins now"
     assert cluster.kube_jobs() == ["first-1"]
     await cluster.pass_time(300)
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == ["first-1", "third-1"]
     assert "heldSince" not in cluster.status("third")
@@ -46,14 +46,13 @@ async def test_a_job_that_cannot_start_for_too_long_is_cancelled(cluster: Cluste
 async def test_the_time_survives_a_restart(cluster: Cluster, kill: bool) -> None:
     cluster.furnish(cpu="1")
     limit(cluster, "ExceedsCapacity", "NoNodes")
-    process = await cluster.start_operator()
+    await cluster.start_operator()
     cluster.define(request="8")
     await cluster.pass_time(1)
     cluster.submit()
     await cluster.pass_time(300)
     since = cluster.status()["heldSince"]
-    await (process.kill() if kill else process.stop())
-    await cluster.start_operator()
+    await cluster.restart_operator(orderly=not kill)
     await cluster.pass_time(280)
     assert (cluster.state(), cluster.status()["heldSince"]) == (("Runnable", "ExceedsCapacity"), since)
     await cluster.pass_time(30)
@@ -73,7 +72,7 @@ async def test_one_that_can_start_when_the_operator_comes_back_does(cluster: Clu
     await cluster.pass_time(10)
     await process.stop()
     await cluster.pass_time(700)
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.start_operator()
     await cluster.pass_time(20)
     assert cluster.kube_jobs() == ["first-1", "second-1"]
@@ -115,4 +114,4 @@ async def test_arrays_are_cancelled_as_a_whole_unless_they_have_started(cluster:
     limit(cluster, "ExceedsCapacity")
     await cluster.pass_time(620)
     assert cluster.state("late") == ("Failed", "StateTimeLimitExceeded")
-    assert cluster.status("late")["array"]["failedIndexes"] == "0-2"
+    assert cluster.array_status("late")["failedIndexes"] == "0-2"

@@ -17,9 +17,10 @@ from batchyard.core.model.definition import Resolved, Revision
 from batchyard.core.model.job import BatchJob
 from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import EVENTS, JOBS, NAMESPACES
-from fakes.cluster import RESOURCES, Cluster, in_cluster
+from batchyard.kube.resources import EVENTS, JOBS, NAMESPACES, OWN
+from fakes.cluster import Cluster, in_cluster
 from objects.api import manifest
+from objects.specs import asking_container
 
 NAMESPACES_OF = {"finance": "payroll", "media": "premiere"}
 """Each namespace with the word that the names of all its jobs begin with."""
@@ -38,7 +39,7 @@ class World:
         cluster.store.listeners.append(self._look)
 
     def put(self, kind: str, name: str, namespace: str = "", **fields: Any) -> None:
-        self.cluster.store.create(RESOURCES[kind], manifest(kind, name=name, **fields), namespace)
+        self.cluster.store.create(OWN[kind], manifest(kind, name=name, **fields), namespace)
 
     def furnish(self) -> None:
         self.cluster.add_node(cpu="4")
@@ -50,7 +51,7 @@ class World:
         self.put("JobQueue", "one", priority=2, limits={"maxRunningJobs": 1}, jobStateTimeLimits=[_AT_LIMIT])
         with suppress(ApiError):
             self.cluster.store.create(NAMESPACES, {"metadata": {"name": "finance"}})
-        container = {"image": "busybox", "resources": {"requests": {"cpu": "1"}}}
+        container = asking_container()
         for namespace in NAMESPACES_OF:
             self.put("JobDefinition", "plain", namespace, container=container)
             self.put("JobDefinition", "taking", namespace, container=container, consumableResources=[_TAKEN])
@@ -93,8 +94,8 @@ class World:
         name = job["metadata"]["name"]
         move = self.random.choice(["start", "start", "finish", "fail", "disrupt", "delete"])
         if job["spec"].get("completionMode") == "Indexed":
-            namespace, places = job["metadata"]["namespace"], range(job["spec"]["parallelism"])
-            jobs.indexed.start(namespace, name, *places) if move == "start" else None
+            places = range(job["spec"]["parallelism"])
+            jobs.indexed.start(job, *places) if move == "start" else None
         elif move == "start":
             jobs.start(job)
         elif move == "finish":
@@ -109,7 +110,7 @@ class World:
     def _look(self, change: Any) -> None:
         """Read what is written, at the moment it is."""
         resource, _, new = change
-        if new is None or resource not in {*RESOURCES.values(), EVENTS}:
+        if new is None or resource not in {*OWN.values(), EVENTS}:
             return
         namespace = new["metadata"].get("namespace", "")
         said: Object = new if resource == EVENTS else new.get("status") or {}
@@ -161,7 +162,7 @@ async def test_who_is_displaced_is_told_by_which_queue_and_not_by_whom(cluster: 
     for number in range(4):
         world.put("BatchJob", f"premiere-{number}", "media", jobQueue="low", jobDefinition="plain")
         await cluster.pass_time(1)
-        cluster.jobs.start(cluster.kube_job(f"premiere-{number}-1"))
+        cluster.jobs.start(f"premiere-{number}-1")
     for namespace, word in NAMESPACES_OF.items():
         world.put("BatchJob", f"{word}-now", namespace, jobQueue="high", jobDefinition="plain")
     await cluster.pass_time(5)
@@ -180,10 +181,9 @@ async def test_a_queue_tells_what_its_first_job_waits_for_and_the_owner_finds_it
         world.put("BatchJob", f"payroll-{number}", "finance", jobQueue="low", jobDefinition="plain")
         await cluster.pass_time(1)
     await cluster.pass_time(60)
-    status = cluster.get("JobQueue", "low")["status"]
+    status = cluster.queue_status("low")
     uids = [
-        cluster.store.get(RESOURCES["BatchJob"], f"payroll-{number}", "finance")["metadata"]["uid"]
-        for number in (4, 5, 6)
+        cluster.store.get(OWN["BatchJob"], f"payroll-{number}", "finance")["metadata"]["uid"] for number in (4, 5, 6)
     ]
     assert [each["uid"] for each in status["front"]] == uids
     assert status["head"]["uid"] == uids[0]
@@ -191,7 +191,7 @@ async def test_a_queue_tells_what_its_first_job_waits_for_and_the_owner_finds_it
     assert status["head"]["message"] == ("next in queue low; waits for 1 vCPU to become free in environment on-prem")
     before = status["front"]
     await cluster.pass_time(600)
-    assert cluster.get("JobQueue", "low")["status"]["front"] == before
+    assert cluster.queue_status("low")["front"] == before
     assert not world.leaks
 
 

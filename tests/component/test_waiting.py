@@ -7,6 +7,7 @@ import pytest
 
 from batchyard.kube.resources import NAMESPACES, NODES
 from fakes.cluster import Cluster, in_cluster
+from objects.specs import overrides_asking
 
 PARTS: dict[str, Callable[[Cluster], object]] = {
     "definition": lambda cluster: cluster.define(),
@@ -51,7 +52,7 @@ async def test_objects_may_arrive_in_any_order(cluster: Cluster, order: tuple[st
         PARTS[name](cluster)
         await cluster.pass_time(0.1)
     await cluster.pass_time(1)
-    cluster.jobs.finish(cluster.kube_job("job-1"))
+    cluster.jobs.finish("job-1")
     await cluster.pass_time(1)
     assert cluster.state() == ("Succeeded", "Completed")
 
@@ -73,15 +74,14 @@ async def test_a_namespace_is_let_in_by_its_labels(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_a_disabled_queue_starts_nothing_and_lets_run_what_runs(cluster: Cluster) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit("first")
     await cluster.pass_time(1)
     cluster.put("JobQueue", "urgent", state="Disabled")
     cluster.submit("second")
     await cluster.pass_time(2)
     assert cluster.state("second") == ("Runnable", "JobQueueDisabled")
-    cluster.jobs.finish(cluster.kube_job("first-1"))
+    cluster.jobs.finish("first-1")
     await cluster.pass_time(2)
     assert cluster.state("first") == ("Succeeded", "Completed")
     cluster.put("JobQueue", "urgent")
@@ -91,8 +91,7 @@ async def test_a_disabled_queue_starts_nothing_and_lets_run_what_runs(cluster: C
 
 @in_cluster()
 async def test_jobs_behind_others_know_their_place(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     for number in range(4):
         cluster.submit(f"job-{number}")
         await cluster.pass_time(1)
@@ -100,7 +99,7 @@ async def test_jobs_behind_others_know_their_place(cluster: Cluster) -> None:
     assert cluster.state("job-3") == ("Runnable", "WaitingInQueue")
     assert cluster.status("job-3")["queuePosition"] == 3
     assert "position 3 in queue urgent: 2 jobs are ahead" in cluster.status("job-3")["message"]
-    cluster.jobs.finish(cluster.kube_job("job-0-1"))
+    cluster.jobs.finish("job-0-1")
     await cluster.pass_time(15)
     assert cluster.state("job-1") == ("Starting", "CreatingPod")
     assert "queuePosition" not in cluster.status("job-1")
@@ -109,8 +108,7 @@ async def test_jobs_behind_others_know_their_place(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_a_misfit_says_so_at_once_and_delays_nobody(cluster: Cluster) -> None:
-    cluster.furnish(cpu="2")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="2")
     big = [{"name": "main", "resources": {"requests": {"cpu": "64"}}}]
     cluster.submit("huge", containerOverrides=big)
     cluster.submit("small")
@@ -127,8 +125,7 @@ async def test_a_misfit_says_so_at_once_and_delays_nobody(cluster: Cluster) -> N
 
 @in_cluster()
 async def test_nodes_come_and_go(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1")
     cluster.store.delete(NODES, "node-1")
     await cluster.pass_time(1)
     cluster.submit()
@@ -144,11 +141,10 @@ async def test_nodes_come_and_go(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_what_goes_before_a_large_job_that_waits_is_decided_alike_after_a_restart(cluster: Cluster) -> None:
-    cluster.furnish(cpu="2")
-    operator = await cluster.start_operator()
+    await cluster.set_up(cpu="2")
     cluster.submit("holder", timeout={"attemptDurationSeconds": 3600})
     await cluster.pass_time(2)
-    cluster.submit("large", containerOverrides=[{"name": "main", "resources": {"requests": {"cpu": "2"}}}])
+    cluster.submit("large", containerOverrides=overrides_asking(2))
     cluster.submit("long", timeout={"attemptDurationSeconds": 7200})
     cluster.submit("short", timeout={"attemptDurationSeconds": 60})
     cluster.submit("short-too", timeout={"attemptDurationSeconds": 60})
@@ -156,13 +152,12 @@ async def test_what_goes_before_a_large_job_that_waits_is_decided_alike_after_a_
     assert cluster.state("large") == ("Runnable", "InsufficientCapacity")
     assert cluster.state("long") == ("Runnable", "WaitingInQueue")
     assert cluster.state("short") == ("Starting", "CreatingPod")
-    await operator.stop()
-    await cluster.start_operator()
-    cluster.jobs.finish(cluster.kube_job("short-1"))
+    await cluster.restart_operator(orderly=True)
+    cluster.jobs.finish("short-1")
     await cluster.pass_time(2)
     assert cluster.state("short-too") == ("Starting", "CreatingPod")
     assert cluster.state("long") == ("Runnable", "WaitingInQueue")
-    cluster.jobs.finish(cluster.kube_job("holder-1"))
-    cluster.jobs.finish(cluster.kube_job("short-too-1"))
+    cluster.jobs.finish("holder-1")
+    cluster.jobs.finish("short-too-1")
     await cluster.pass_time(2)
     assert cluster.state("large") == ("Starting", "CreatingPod")

@@ -2,20 +2,14 @@
 
 import aiohttp
 import pytest
-from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from batchyard.kube.resources import JOBS
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.process.metricsaccess import MetricsAccess, Refusal
 from batchyard.runtime.process.web import WebServer
-from fakes.cluster import Cluster, Process, in_cluster
-from objects.exposition import samples
-
-
-def readings(process: Process) -> dict[tuple[str, str], float]:
-    """Every sample by name and labels, as a scraper would see them."""
-    return samples(generate_latest(process.metrics.registry).decode())
+from fakes.cluster import Cluster, in_cluster
+from fakes.process import Process
 
 
 @pytest.mark.parametrize(
@@ -76,12 +70,11 @@ async def test_metrics_are_for_those_who_have_access_and_probes_for_all() -> Non
 
 @in_cluster()
 async def test_gauges_show_the_moment(cluster: Cluster) -> None:
-    cluster.furnish(cpu="2")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="2")
     for number in range(3):
         cluster.submit(f"job-{number}")
     await cluster.pass_time(5)
-    seen = readings(process)
+    seen = process.readings()
     assert seen["batchyard_leader", ""] == 1
     assert seen["batchyard_jobs", "urgent,Starting"] == 2
     assert seen["batchyard_jobs", "urgent,Runnable"] == 1
@@ -90,10 +83,10 @@ async def test_gauges_show_the_moment(cluster: Cluster) -> None:
     assert seen["batchyard_environment_used", "on-prem,cpu"] == 2000
     assert seen["batchyard_environment_capacity", "on-prem,cpu"] == 2000
     assert seen["batchyard_job_wait_seconds_count", ""] == 2
-    cluster.jobs.finish(cluster.kube_job("job-0-1"))
-    cluster.jobs.finish(cluster.kube_job("job-1-1"), 1)
+    cluster.jobs.finish("job-0-1")
+    cluster.jobs.finish("job-1-1", 1)
     await cluster.pass_time(5)
-    seen = readings(process)
+    seen = process.readings()
     assert seen["batchyard_jobs_finished_total", "urgent,Succeeded"] == 1
     assert seen["batchyard_jobs_finished_total", "urgent,Failed"] == 1
 

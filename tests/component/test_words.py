@@ -7,9 +7,8 @@ import pytest
 
 from batchyard.kube.errors import Denied, Invalid
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import EVENTS, JOBS, NODES
-from component.test_web import readings
-from fakes.cluster import RESOURCES, Cluster, in_cluster
+from batchyard.kube.resources import EVENTS, JOBS, NODES, OWN
+from fakes.cluster import Cluster, in_cluster
 from objects.texts import texts
 
 FORGED = "Message:  all is well"
@@ -19,9 +18,7 @@ SHOWN = f"went wrong ↵ {FORGED} ↵ \ufffd[2K\ufffd ↵ {FORGED}"
 
 def written(cluster: Cluster) -> list[Object]:
     """Statuses and Events."""
-    statuses = [
-        each["status"] for kind in RESOURCES.values() for each in cluster.store.objects(kind) if "status" in each
-    ]
+    statuses = [each["status"] for kind in OWN.values() for each in cluster.store.objects(kind) if "status" in each]
     return statuses + cluster.store.objects(EVENTS)
 
 
@@ -35,10 +32,10 @@ def stop(cluster: Cluster) -> None:
 
 
 MOVES: dict[str, Callable[[Cluster], None]] = {
-    "unschedulable": lambda cluster: cluster.jobs.unschedulable(cluster.kube_job("job-1"), WORDS),
-    "waiting": lambda cluster: cluster.jobs.wait(cluster.kube_job("job-1"), "ImagePullBackOff", WORDS),
-    "disrupted": lambda cluster: cluster.jobs.disrupt(cluster.kube_job("job-1"), "EvictionByEvictionAPI", WORDS),
-    "ended": lambda cluster: cluster.jobs.finish(cluster.kube_job("job-1"), 3, message=WORDS),
+    "unschedulable": lambda cluster: cluster.jobs.unschedulable("job-1", WORDS),
+    "waiting": lambda cluster: cluster.jobs.wait("job-1", "ImagePullBackOff", WORDS),
+    "disrupted": lambda cluster: cluster.jobs.disrupt("job-1", "EvictionByEvictionAPI", WORDS),
+    "ended": lambda cluster: cluster.jobs.finish("job-1", 3, message=WORDS),
     "stopped": stop,
 }
 
@@ -46,8 +43,7 @@ MOVES: dict[str, Callable[[Cluster], None]] = {
 @pytest.mark.parametrize("move", MOVES)
 @in_cluster()
 async def test_words_about_a_pod_or_a_wish_are_on_one_line(cluster: Cluster, move: str) -> None:
-    cluster.furnish()
-    await cluster.start_operator()
+    await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(3)
     MOVES[move](cluster)
@@ -60,8 +56,7 @@ async def test_words_about_a_pod_or_a_wish_are_on_one_line(cluster: Cluster, mov
 @pytest.mark.parametrize("refusal", [Invalid(422, "Invalid", WORDS), Denied(403, "Forbidden", WORDS)])
 @in_cluster()
 async def test_the_api_servers_words_are_on_one_line(cluster: Cluster, refusal: Any) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     process.api.fail_next("create", JOBS, refusal, times=10)
     cluster.submit()
     await cluster.pass_time(3)
@@ -82,4 +77,4 @@ async def test_names_of_a_nodes_resources_are_legible_and_short_in_statuses_and_
     await cluster.pass_time(10)
     capacity = cluster.get("ComputeEnvironment", "on-prem")["status"]["capacity"]
     assert capacity.keys() == {"cpu", "memory", "pods"}
-    assert not {name for name in readings(process) if FORGED in name[1] or "yyy" in name[1]}
+    assert not {name for name in process.readings() if FORGED in name[1] or "yyy" in name[1]}

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from batchyard.kube.resources import BATCHJOBS, COMPUTEENVIRONMENTS, CONTROLLER_REVISIONS, JOBQUEUES, JOBS, PODS
-from fakes.cluster import Cluster, Process, in_cluster
+from fakes.cluster import Cluster, in_cluster
+from fakes.process import Process
 
 BUDGET = 4
 
@@ -18,13 +19,12 @@ def cost(process: Process) -> list[str]:
 
 @in_cluster()
 async def test_a_quick_job(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(0.1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(0.1)
-    cluster.jobs.finish(cluster.kube_job("job-1"))
+    cluster.jobs.finish("job-1")
     await cluster.pass_time(60)
     assert cluster.state() == ("Succeeded", "Completed")
     assert len(cost(process)) <= 3
@@ -32,8 +32,7 @@ async def test_a_quick_job(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_a_job_that_takes_its_time_at_every_step(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(0.1)
     job = cluster.kube_job("job-1")
@@ -51,13 +50,12 @@ async def test_a_job_that_takes_its_time_at_every_step(cluster: Cluster) -> None
 
 @in_cluster()
 async def test_a_job_that_fails(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(10)
-    cluster.jobs.finish(cluster.kube_job("job-1"), 1)
+    cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(60)
     assert cluster.state() == ("Failed", "NonZeroExit")
     assert len(cost(process)) <= BUDGET
@@ -65,18 +63,17 @@ async def test_a_job_that_fails(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_many_jobs_cost_no_more_each_and_their_queue_next_to_nothing(cluster: Cluster) -> None:
-    cluster.furnish(cpu="100")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="100")
     await cluster.pass_time(5)
     before = len(process.writes(JOBQUEUES, COMPUTEENVIRONMENTS, CONTROLLER_REVISIONS))
     for number in range(100):
         cluster.submit(f"job-{number}")
     await cluster.pass_time(1)
     for name in cluster.kube_jobs():
-        cluster.jobs.start(cluster.kube_job(name))
+        cluster.jobs.start(name)
     await cluster.pass_time(10)
     for name in cluster.kube_jobs():
-        cluster.jobs.finish(cluster.kube_job(name))
+        cluster.jobs.finish(name)
     await cluster.pass_time(60)
     assert {cluster.state(f"job-{number}") for number in range(100)} == {("Succeeded", "Completed")}
     assert len(cost(process)) <= BUDGET * 100
@@ -85,16 +82,14 @@ async def test_many_jobs_cost_no_more_each_and_their_queue_next_to_nothing(clust
 
 @in_cluster()
 async def test_a_job_that_has_ended_costs_nothing_more(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.submit()
     await cluster.pass_time(1)
-    cluster.jobs.finish(cluster.kube_job("job-1"))
+    cluster.jobs.finish("job-1")
     await cluster.pass_time(5)
     before = cost(process)
-    await process.stop()
-    again = await cluster.start_operator()
-    cluster.store.delete(JOBS, "job-1", "media")
+    again = await cluster.restart_operator(orderly=True)
+    cluster.delete_kube_job("job-1")
     await cluster.pass_time(3600)
     assert len(before) <= BUDGET
     assert cost(again) == []
@@ -102,20 +97,19 @@ async def test_a_job_that_has_ended_costs_nothing_more(cluster: Cluster) -> None
 
 @in_cluster(graceful=True)
 async def test_a_job_that_is_held_released_and_terminated_costs_one_write_for_each_wish(cluster: Cluster) -> None:
-    cluster.furnish()
-    process = await cluster.start_operator()
+    process = await cluster.set_up()
     cluster.submit(suspend=True)
     await cluster.pass_time(5)
     assert cost(process) == ["patch"]
     ask(cluster, suspend=False)
     await cluster.pass_time(5)
-    cluster.jobs.start(cluster.kube_job("job-1"))
+    cluster.jobs.start("job-1")
     await cluster.pass_time(5)
     before = cost(process)
     assert len(before) <= BUDGET
     ask(cluster, stop={"mode": "Terminate", "reason": "no longer needed"})
     await cluster.pass_time(5)
-    cluster.jobs.finish(cluster.kube_job("job-1"), 143)
+    cluster.jobs.finish("job-1", 143)
     await cluster.pass_time(600)
     assert cluster.state() == ("Failed", "Terminated")
     assert cost(process)[len(before) :] == ["delete", "patch", "patch"]
@@ -123,8 +117,7 @@ async def test_a_job_that_is_held_released_and_terminated_costs_one_write_for_ea
 
 @in_cluster()
 async def test_a_cancelled_job_costs_no_write_more_than_its_end(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="1")
     cluster.submit("first")
     cluster.submit()
     await cluster.pass_time(5)
@@ -142,8 +135,7 @@ def ask(cluster: Cluster, **wish: Any) -> None:
 
 @in_cluster()
 async def test_a_job_that_waits_long_is_written_seldom(cluster: Cluster) -> None:
-    cluster.furnish(cpu="1")
-    process = await cluster.start_operator()
+    process = await cluster.set_up(cpu="1")
     cluster.submit("first")
     cluster.submit("second")
     await cluster.pass_time(5)
@@ -159,7 +151,7 @@ async def test_estimates_of_the_start_cost_a_job_that_waits_long_little(
     """A queue of fifty that moves on every ten minutes, with durations that vary."""
 
     async def writes(name: str) -> tuple[int, int]:
-        process = cluster.processes[-1]
+        process = cluster.process
         before = len(process.writes(BATCHJOBS)), len(process.writes(JOBQUEUES))
         cluster.submit(f"{name}-0")
         await cluster.pass_time(2)
@@ -167,9 +159,9 @@ async def test_estimates_of_the_start_cost_a_job_that_waits_long_little(
             cluster.submit(f"{name}-{number}")
             await cluster.pass_time(1)
         for number, each in enumerate(durations):
-            cluster.jobs.start(cluster.kube_job(f"{name}-{number}-1"))
+            cluster.jobs.start(f"{name}-{number}-1")
             await cluster.pass_time(each)
-            cluster.jobs.finish(cluster.kube_job(f"{name}-{number}-1"))
+            cluster.jobs.finish(f"{name}-{number}-1")
             await cluster.pass_time(5)
         after = len(process.writes(BATCHJOBS)), len(process.writes(JOBQUEUES))
         for job in cluster.store.objects(BATCHJOBS):
@@ -179,8 +171,7 @@ async def test_estimates_of_the_start_cost_a_job_that_waits_long_little(
 
     waiting = 50
     durations = (600, 300, 800, 700, 500, 600, 850, 400, 600, 600)
-    cluster.furnish(cpu="1", timeout={"attemptDurationSeconds": 900})
-    await cluster.start_operator()
+    await cluster.set_up(cpu="1", timeout={"attemptDurationSeconds": 900})
     monkeypatch.setattr("batchyard.core.insight.queueposition.LEAST_PAUSE_SECONDS", inf)
     jobs_without, queue_without = await writes("silent")
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from localcluster.images import PYTHON, SHELL
 
 pytestmark = pytest.mark.e2e
 
-RESOURCES = {"requests": {"cpu": "50m", "memory": "32Mi"}}
+OWN = {"requests": {"cpu": "50m", "memory": "32Mi"}}
 
 # DNS learns of a pod soon after the pod has its address, not at once.
 RESOLVE = """
@@ -53,12 +53,12 @@ def multi_node(shared: Harness, name: str, nodes: int, *ranges: dict[str, Any], 
 
 
 def shell(targets: str, script: str, **container: Any) -> dict[str, Any]:
-    main = {"image": SHELL, "command": ["sh", "-c", script], "resources": RESOURCES, **container}
+    main = {"image": SHELL, "command": ["sh", "-c", script], "resources": OWN, **container}
     return {"targetNodes": targets, "container": main}
 
 
 def python(targets: str, script: str) -> dict[str, Any]:
-    main = {"image": PYTHON, "command": ["python3", "-uc", script], "resources": RESOURCES}
+    main = {"image": PYTHON, "command": ["python3", "-uc", script], "resources": OWN}
     return {"targetNodes": targets, "container": main}
 
 

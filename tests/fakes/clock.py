@@ -5,6 +5,8 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+"""What a wall clock shows when virtual time begins."""
 T = TypeVar("T")
 
 

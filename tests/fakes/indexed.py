@@ -13,6 +13,7 @@ from batchyard.core.model.indexset import IndexSet
 from batchyard.kube import errors
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS, PODS
+from fakes.kubejobs import Job, has_ended, key_of
 from fakes.store import Store
 
 TRACKING = "batch.kubernetes.io/job-tracking"
@@ -50,70 +51,73 @@ class IndexedController:
     def change(self, old: Object | None, new: Object) -> None:
         """A Job was created or changed: nothing is to be done where only its status was."""
         if self.lag is None:
-            self.sync(*_key(new))
+            self.sync(new)
         elif old is None or old["spec"] != new["spec"] or "deletionTimestamp" in new["metadata"]:
-            asyncio.get_running_loop().call_later(self.lag, self.sync, *_key(new))
+            asyncio.get_running_loop().call_later(self.lag, self.sync, new)
 
-    def _hear(self, namespace: str, name: str) -> None:
+    def _hear(self, job: Job) -> None:
         """Pods of a Job were changed."""
-        key = (namespace, name)
+        key = key_of(job)
         if self.lag is None:
-            self.sync(*key)
+            self._sync(*key)
         elif key not in self._due:
             self._due.add(key)
             asyncio.get_running_loop().call_later(BATCH_SECONDS, self._catch_up, *key)
 
     def _catch_up(self, namespace: str, name: str) -> None:
         self._due.discard((namespace, name))
-        self.sync(namespace, name)
+        self._sync(namespace, name)
 
-    def sync(self, namespace: str, name: str) -> None:
+    def sync(self, job: Job) -> None:
         """Bring pods and status in line with the spec. Of too many pods, those that do not run go, then the newest."""
+        self._sync(*key_of(job))
+
+    def _sync(self, namespace: str, name: str) -> None:
         if self._busy:
             return
         self._busy = True
         try:
-            self._sync(namespace, name)
+            self._bring_in_line(namespace, name)
         finally:
             self._busy = False
 
-    def start(self, namespace: str, name: str, *indexes: int) -> None:
+    def start(self, job: Job, *indexes: int) -> None:
         """Have the containers of these indexes run."""
         for index in indexes:
-            pod = self.pod(namespace, name, index)
+            pod = self.pod(job, index)
             state = {"running": {"startedAt": self._store.timestamp()}}
             self._set_pod(self._schedule(pod), "Running", state)
-        self._hear(namespace, name)
+        self._hear(job)
 
-    def finish(self, namespace: str, name: str, *indexes: int, exit_code: int = 0) -> None:
+    def finish(self, job: Job, *indexes: int, exit_code: int = 0) -> None:
         """End the containers of these indexes."""
         for index in indexes:
             end = {"exitCode": exit_code, "reason": "Error" if exit_code else "Completed"}
             now = self._store.timestamp()
             state = {"terminated": {**end, "startedAt": now, "finishedAt": now}}
-            self._set_pod(self.pod(namespace, name, index), "Failed" if exit_code else "Succeeded", state)
-        self._hear(namespace, name)
+            self._set_pod(self.pod(job, index), "Failed" if exit_code else "Succeeded", state)
+        self._hear(job)
 
-    def disrupt(self, namespace: str, name: str, *indexes: int, gone: bool = True) -> None:
+    def disrupt(self, job: Job, *indexes: int, gone: bool = True) -> None:
         """Take the pods of these indexes away, by an eviction (`gone`) or by the kubelet."""
         for index in indexes:
             now = self._store.timestamp()
             condition = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": ""}
-            pod = self.pod(namespace, name, index)
+            pod = self.pod(job, index)
             kept = pod["status"].get("conditions", ())
             pod["status"]["conditions"] = [*kept, {**condition, "lastTransitionTime": now}]
             state = {"terminated": {"exitCode": 143, "reason": "Error", "startedAt": now, "finishedAt": now}}
             pod = self._set_pod(pod, "Failed", state)
-            self.sync(namespace, name)
+            self.sync(job)
             if gone:
                 self._delete(pod)
 
-    def hesitate(self, namespace: str, name: str, index: int) -> None:
+    def hesitate(self, job: Job, index: int) -> None:
         """End an index's containers, and look at the Job a second later, as the real controller does."""
         self._busy = True
-        self.finish(namespace, name, index)
+        self.finish(job, index)
         self._busy = False
-        asyncio.get_running_loop().call_later(BATCH_SECONDS, self.sync, namespace, name)
+        asyncio.get_running_loop().call_later(BATCH_SECONDS, self.sync, job)
 
     def end_deleted(self, pod: Object, exit_code: int) -> None:
         """Somebody has deleted a pod: its containers are stopped, and the index counts as that ends."""
@@ -127,12 +131,12 @@ class IndexedController:
             pod = self._set_pod(pod, "Failed" if exit_code else "Succeeded", {"terminated": {**started, **end}})
         elif not _has_ended(pod):
             pod = self._set_pod(pod, "Failed", None)
-        self.sync(metadata["namespace"], metadata["labels"]["batch.kubernetes.io/job-name"])
+        self._sync(metadata["namespace"], metadata["labels"]["batch.kubernetes.io/job-name"])
         self._release(pod)
 
-    def wait(self, namespace: str, name: str, index: int, reason: str, message: str = "") -> None:
+    def wait(self, job: Job, index: int, reason: str, message: str = "") -> None:
         """Have the kubelet wait before a container can start."""
-        pod = self._schedule(self.pod(namespace, name, index))
+        pod = self._schedule(self.pod(job, index))
         self._set_pod(pod, "Pending", {"waiting": {"reason": reason, "message": message}})
 
     def _schedule(self, pod: Object) -> Object:
@@ -144,22 +148,22 @@ class IndexedController:
         pod["status"]["conditions"] = [*pod["status"].get("conditions", ()), condition]
         return self._store.update(PODS, pod, status=True)
 
-    def pod(self, namespace: str, name: str, index: int) -> Object:
+    def pod(self, job: Job, index: int) -> Object:
         """The newest pod of an index."""
-        return max(self._pods(namespace, name, index), key=lambda pod: int(pod["metadata"]["labels"]["fakes/sequence"]))
+        return max(self._pods(job, index), key=lambda pod: int(pod["metadata"]["labels"]["fakes/sequence"]))
 
-    def active(self, namespace: str, name: str) -> list[int]:
+    def active(self, job: Job) -> list[int]:
         """The indexes that have a pod which has not ended."""
-        return sorted(_index(pod) for pod in self._pods(namespace, name) if not _has_ended(pod))
+        return sorted(_index(pod) for pod in self._pods(job) if not _has_ended(pod))
 
-    def _sync(self, namespace: str, name: str) -> None:
+    def _bring_in_line(self, namespace: str, name: str) -> None:
         try:
             job = self._store.get(JOBS, name, namespace)
         except errors.NotFound:
             return
-        if any(each["type"] in ("Complete", "Failed") for each in job.get("status", {}).get("conditions", ())):
+        if has_ended(job):
             return
-        pods = self._pods(namespace, name)
+        pods = self._pods(job)
         before = job.get("status") or {}
         completed = IndexSet.of(_index(pod) for pod in pods if pod["status"].get("phase") == "Succeeded")
         completed |= IndexSet.parse(before.get("completedIndexes", ""))
@@ -235,7 +239,8 @@ class IndexedController:
         pod = self._store.create(PODS, body, namespace)
         return self._set_pod(pod, "Pending", None)
 
-    def _pods(self, namespace: str, name: str, index: int | None = None) -> list[Object]:
+    def _pods(self, job: Job, index: int | None = None) -> list[Object]:
+        namespace, name = key_of(job)
         return self._store.objects(
             PODS, namespace, lambda pod: owner_of(pod) == name and (index is None or _index(pod) == index)
         )
@@ -268,10 +273,6 @@ def owner_of(pod: Object) -> str | None:
     """The name of the Job whose pod it is."""
     name: str | None = pod["metadata"]["labels"].get("batch.kubernetes.io/job-name")
     return name
-
-
-def _key(job: Object) -> tuple[str, str]:
-    return job["metadata"]["namespace"], job["metadata"]["name"]
 
 
 def _index(pod: Object) -> int:

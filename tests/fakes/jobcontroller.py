@@ -11,6 +11,7 @@ from batchyard.kube.protocol import Object
 from batchyard.kube.resources import EVENTS, JOBS, PODS
 from fakes.copying import copied
 from fakes.indexed import IndexedController, owner_of
+from fakes.kubejobs import Job, key_of
 from fakes.store import Change, Store
 
 TRACKING = "batch.kubernetes.io/job-tracking"
@@ -34,13 +35,14 @@ class JobController:
         """What programs end with when they are asked to stop."""
         store.listeners.append(self._on_change)
 
-    def job(self, namespace: str, name: str) -> Object:
+    def job(self, job: Job) -> Object:
         """A Job as it is now."""
+        namespace, name = key_of(job)
         return self._store.get(JOBS, name, namespace)
 
-    def pod(self, job: Object) -> Object:
+    def pod(self, job: Job) -> Object:
         """The newest pod of a Job."""
-        namespace, name = _key(job)
+        namespace, name = key_of(job)
         pods = self._store.objects(PODS, namespace, lambda pod: owner_of(pod) == name)
         if not pods:
             raise errors.NotFound(404, "NotFound", f"job {name} has no pod")
@@ -55,23 +57,23 @@ class JobController:
         self.refusal = ""
         for job in self._store.objects(JOBS):
             if job["spec"].get("completionMode") == "Indexed":
-                self.indexed.sync(*_key(job))
+                self.indexed.sync(job)
             elif (job.get("status") or {}).get("active") == 0 and "deletionTimestamp" not in job["metadata"]:
                 try:
                     self.pod(job)
                 except errors.NotFound:
                     self._create_pod(job, sequence=1)
 
-    def suspend(self, job: Object) -> None:
+    def suspend(self, job: Job) -> None:
         """Suspend a Job that has no pod, as other controllers do."""
-        now = self.job(*_key(job))
+        now = self.job(job)
         self._store.update(JOBS, {**now, "spec": {**now["spec"], "suspend": True}})
         condition = _condition("Suspended", "JobSuspended", "Job suspended", self._store.timestamp())
         self._set_job(job, active=0, ready=0, startTime=None, conditions=[condition])
 
     def _refuses(self, job: Object) -> bool:
         """Refuse a pod, if that is so, and say it in an Event."""
-        namespace, name = _key(job)
+        namespace, name = key_of(job)
         if not self.refusal or not name.startswith(self.refused):
             return False
         if self.silent:
@@ -84,7 +86,7 @@ class JobController:
         self._store.create(EVENTS, {**event, "reason": "FailedCreate", "message": message, **times}, namespace)
         return True
 
-    def schedule(self, job: Object, node: str = "node-1") -> Object:
+    def schedule(self, job: Job, node: str = "node-1") -> Object:
         """Give the pod a node; its containers are being created."""
         pod = self.pod(job)
         if pod["spec"].get("nodeName") == node:
@@ -94,7 +96,7 @@ class JobController:
         pod["status"]["startTime"] = now = self._store.timestamp()
         return self._set_pod(pod, pod["status"]["phase"], None, _condition("PodScheduled", "", "", now))
 
-    def start(self, job: Object, node: str = "node-1") -> None:
+    def start(self, job: Job, node: str = "node-1") -> None:
         """Schedule the pod and let its containers run and be ready."""
         pod = self.schedule(job, node)
         now = self._store.timestamp()
@@ -102,16 +104,16 @@ class JobController:
         self._set_pod(pod, "Running", {"running": {"startedAt": now}}, _condition("Ready", "", "", now))
         self._set_job(job, active=1, ready=1)
 
-    def unschedulable(self, job: Object, message: str) -> None:
+    def unschedulable(self, job: Job, message: str) -> None:
         """Have the scheduler say that no node fits."""
         condition = _condition("PodScheduled", "Unschedulable", message, self._store.timestamp(), status="False")
         self._set_pod(self.pod(job), "Pending", None, condition)
 
-    def wait(self, job: Object, reason: str, message: str = "") -> None:
+    def wait(self, job: Job, reason: str, message: str = "") -> None:
         """Have the kubelet wait before the containers can start, as for `ImagePullBackOff`."""
         self._set_pod(self.schedule(job), "Pending", {"waiting": {"reason": reason, "message": message}})
 
-    def finish(self, job: Object, exit_code: int = 0, reason: str = "", message: str = "") -> None:
+    def finish(self, job: Job, exit_code: int = 0, reason: str = "", message: str = "") -> None:
         """End the pod's containers with an exit code, and the Job as its policy says; `message` is their last words."""
         pod = self.pod(job)
         running = ((pod.get("status") or {}).get("containerStatuses") or [{}])[0].get("state", {})
@@ -129,27 +131,27 @@ class JobController:
         else:
             self._count_failure(job, pod)
 
-    def disrupt(self, job: Object, reason: str = "DeletionByTaintManager", message: str = "") -> None:
+    def disrupt(self, job: Job, reason: str = "DeletionByTaintManager", message: str = "") -> None:
         """Take the pod away through no fault of its own, as a drained, preempted or reclaimed node does."""
         condition = _condition("DisruptionTarget", reason, message, self._store.timestamp())
         self._count_failure(job, self._set_pod(self.pod(job), "Failed", None, condition))
 
-    def exceed_deadline(self, job: Object) -> None:
+    def exceed_deadline(self, job: Job) -> None:
         """Let `activeDeadlineSeconds` pass: the pod is killed and the Job fails."""
         pod = self.pod(job)
         self._end(job, pod, "FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline")
         self._release(pod)
         self._store.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
 
-    def stop(self, job: Object) -> None:
+    def stop(self, job: Job) -> None:
         """End what still runs in the pod, as the kubelet does when the pod's time is over."""
         self._stopped(job, self.pod(job))
 
-    def terminate(self, job: Object) -> None:
+    def terminate(self, job: Job) -> None:
         """End the grace period of a pod that is being deleted (only when `graceful`)."""
         self._release(self.pod(job))
 
-    def stop_evicted(self, job: Object) -> None:
+    def stop_evicted(self, job: Job) -> None:
         """End the containers of an evicted pod, and with it the grace period (only when `graceful`)."""
         pod = self.pod(job)
         self._end_deleted(pod)
@@ -190,16 +192,15 @@ class JobController:
 
         With its Job deleted, too, nothing is counted any more.
         """
-        labels, namespace = pod["metadata"]["labels"], pod["metadata"]["namespace"]
         try:
-            job = self.job(namespace, labels["batch.kubernetes.io/job-name"])
+            job = self._job_of(pod)
         except errors.NotFound:
             return
         if "deletionTimestamp" in job["metadata"] or pod["status"]["phase"] in ("Succeeded", "Failed"):
             return
         self._stopped(job, pod)
 
-    def _stopped(self, job: Object, pod: Object) -> None:
+    def _stopped(self, job: Job, pod: Object) -> None:
         """End what runs in a pod with what programs answer to SIGTERM."""
         containers = pod["status"].get("containerStatuses", [])
         ends = [_ended(each, self.code_on_sigterm, self._store.timestamp()) for each in containers]
@@ -214,15 +215,17 @@ class JobController:
 
     def _cut_short(self, pod: Object) -> None:
         """The limit of a pod's time was lowered: the kubelet stops it as for any that is over."""
-        labels, namespace = pod["metadata"]["labels"], pod["metadata"]["namespace"]
         pod["status"]["reason"] = "DeadlineExceeded"
-        self._stopped(self.job(namespace, labels["batch.kubernetes.io/job-name"]), pod)
+        self._stopped(self._job_of(pod), pod)
+
+    def _job_of(self, pod: Object) -> Object:
+        return self._store.get(JOBS, owner_of(pod) or "", pod["metadata"]["namespace"])
 
     def _create_pod(self, job: Object, sequence: int) -> None:
         if self._refuses(job):
             self._set_job(job, active=0, ready=0, startTime=self._store.timestamp())
             return
-        namespace, name = _key(job)
+        namespace, name = key_of(job)
         template = job["spec"]["template"]
         uid = job["metadata"]["uid"]
         labels = {
@@ -244,10 +247,10 @@ class JobController:
         self._set_pod(pod, "Pending", None)
         self._set_job(job, active=1, ready=0, startTime=self._store.timestamp())
 
-    def _count_failure(self, job: Object, pod: Object) -> None:
+    def _count_failure(self, job: Job, pod: Object) -> None:
         """Apply the pod failure policy, then the back-off limit."""
+        job = self.job(job)
         action, message = _failure_policy(job, pod)
-        job = self.job(*_key(job))
         if action == "FailJob":
             self._end(job, pod, "FailureTarget", "PodFailurePolicy", message)
             return
@@ -262,7 +265,7 @@ class JobController:
         self._set_job(job, active=0, ready=0, failed=failed)
         self._create_pod(job, sequence=int(pod["metadata"]["labels"]["fakes/sequence"]) + 1)
 
-    def _end(self, job: Object, pod: Object, target: str, reason: str, message: str) -> None:
+    def _end(self, job: Job, pod: Object, target: str, reason: str, message: str) -> None:
         now = self._store.timestamp()
         succeeded = target == "SuccessCriteriaMet"
         count = "succeeded" if succeeded else "failed"
@@ -271,7 +274,7 @@ class JobController:
         self._set_job(job, active=0, ready=0, conditions=[decided], uncountedTerminatedPods=uncounted)
         self._release(pod)
         try:
-            before = self.job(*_key(job))["status"].get(count, 0)
+            before = self.job(job)["status"].get(count, 0)
         except errors.NotFound:
             return  # it was being deleted, and this was its last pod
         done = _condition("Complete" if succeeded else "Failed", reason, message, now)
@@ -280,8 +283,8 @@ class JobController:
             end["completionTime"] = now
         self._set_job(job, **end, **{count: before + 1})
 
-    def _set_job(self, job: Object, **fields: Any) -> None:
-        now = self.job(*_key(job))
+    def _set_job(self, job: Job, **fields: Any) -> None:
+        now = self.job(job)
         now["status"] = {"terminating": 0, **(now.get("status") or {}), **fields}
         self._store.update(JOBS, now, status=True)
 
@@ -306,10 +309,6 @@ class JobController:
 
 
 _COMPLETED = "Reached expected number of succeeded pods"
-
-
-def _key(job: Object) -> tuple[str, str]:
-    return job["metadata"]["namespace"], job["metadata"]["name"]
 
 
 def _limit(pod: Object) -> int | None:

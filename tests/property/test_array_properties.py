@@ -16,7 +16,7 @@ from batchyard.core.model.indexset import IndexSet
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS, PODS
 from fakes.clock import run_virtual
-from fakes.cluster import NAMESPACE, Cluster, watching
+from fakes.cluster import Cluster, watching
 
 VCPUS = 4
 SIZE = 6
@@ -102,7 +102,7 @@ class Story:
         await self.cluster.pass_time(number % 4)
 
     async def restart(self) -> None:
-        await self.cluster.processes[-1].kill()
+        await self.cluster.process.kill()
         await self.cluster.start_operator()
         await self.cluster.pass_time(20)
 
@@ -122,13 +122,13 @@ class Story:
             (job["metadata"]["name"], index)
             for job in self.cluster.store.objects(JOBS)
             if names.ARRAY in job["metadata"]["labels"] and not _ended(job)
-            for index in self.cluster.jobs.indexed.active(NAMESPACE, job["metadata"]["name"])
+            for index in self.cluster.jobs.indexed.active(job["metadata"]["name"])
         ]
 
     def start_one(self, number: int) -> None:
         if active := self.active():
             name, index = active[number % len(active)]
-            self.cluster.jobs.indexed.start(NAMESPACE, name, index)
+            self.cluster.jobs.indexed.start(name, index)
 
     def end_one(self, number: int, *, failed: bool) -> None:
         choices: list[Any] = [*self.active(), *self.live_jobs()]
@@ -136,7 +136,7 @@ class Story:
             return
         match choices[number % len(choices)]:
             case (name, index):
-                self.cluster.jobs.indexed.finish(NAMESPACE, name, index, exit_code=int(failed))
+                self.cluster.jobs.indexed.finish(name, index, exit_code=int(failed))
             case job:
                 self.cluster.jobs.finish(job, int(failed))
 
@@ -147,7 +147,7 @@ class Story:
         match choices[number % len(choices)]:
             case (name, index):
                 self.disrupted[self.cluster.kube_job(name)["metadata"]["labels"][names.JOB]] += 1
-                self.cluster.jobs.indexed.disrupt(NAMESPACE, name, index, gone=gone)
+                self.cluster.jobs.indexed.disrupt(name, index, gone=gone)
             case job:
                 self.disrupted[job["metadata"]["labels"][names.JOB]] += 1
                 self.cluster.jobs.disrupt(job)
@@ -160,7 +160,7 @@ class Story:
             if all(self.cluster.state(name)[0] in TERMINAL for name in ARRAYS):
                 break
             for name, index in self.active():
-                self.cluster.jobs.indexed.finish(NAMESPACE, name, index)
+                self.cluster.jobs.indexed.finish(name, index)
             for job in self.live_jobs():
                 self.cluster.jobs.finish(job)
         await self.cluster.pass_time(5)
@@ -177,7 +177,7 @@ class Story:
         assert (succeeded | failed, len(succeeded) + len(failed)) == (chosen, len(chosen))
         assert (status["state"] == "Succeeded") == (bool(chosen) and not failed)
         if name == "again":
-            assert chosen == IndexSet.parse(self.cluster.status("late")["array"].get("failedIndexes", ""))
+            assert chosen == IndexSet.parse(self.cluster.array_status("late").get("failedIndexes", ""))
         assert status["interruptions"] == self.disrupted[name]
         assert array["waiting"] == array["running"] == array["starting"] == 0
         for job in self.cluster.store.objects(JOBS):

@@ -22,7 +22,9 @@ from batchyard.kube.errors import Conflict, Forbidden, NotFound, TooManyRequests
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS, PODS, SERVICES, Resource
 from fakes.clock import run_virtual
-from fakes.cluster import NAMESPACE, Cluster, Process, watching
+from fakes.cluster import Cluster, watching
+from fakes.kubejobs import NAMESPACE
+from fakes.process import Process
 
 VCPUS = 3
 TOGETHER = (10, 11)

@@ -15,6 +15,7 @@ from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS
 from fakes.clock import run_virtual
 from fakes.cluster import Cluster, watching
+from objects.specs import asking_container
 
 LIMIT, LICENCES, TOKENS = 3, 4, 4
 DEFINITIONS: dict[str, list[dict[str, Any]]] = {
@@ -41,7 +42,7 @@ class Story:
         self.cluster.put("ConsumableResource", "token", type="NonReplenishable", total=TOKENS)
         retries = {"attempts": 3, "backoff": {"initialSeconds": 1, "maxSeconds": 5}}
         for name, needed in DEFINITIONS.items():
-            container = {"image": "busybox", "resources": {"requests": {"cpu": "1"}}}
+            container = asking_container()
             fields: dict[str, Any] = {"container": container, "retryStrategy": retries, "consumableResources": needed}
             self.cluster.put("JobDefinition", name, **fields)
         self.submitted = 0
@@ -85,8 +86,7 @@ class Story:
                 self.connected = False
                 cluster.api.cut_at_write(1 + choice % 5, takes_effect=choice % 2 == 0)
             case "replace":
-                await cluster.processes[-1].kill()
-                await cluster.start_operator()
+                await cluster.restart_operator()
                 await cluster.pass_time(17)
                 self.connected = True
             case "delete":  # of what ended and was counted; what could be missed is in the decision record
@@ -105,7 +105,7 @@ class Story:
 
     async def come_to_rest(self) -> None:
         """A last operator ends all that can still run; then its counts are the truth."""
-        await self.cluster.processes[-1].kill()
+        await self.cluster.process.kill()
         await self.cluster.start_operator()
         still = 0
         for _ in range(3 * self.submitted + 3):

@@ -22,8 +22,10 @@ from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.process.leader import LeaderElection
 from batchyard.runtime.process.operator import Operator
 from batchyard.runtime.state.marks import MarkKey
-from fakes.clock import run_virtual
-from fakes.cluster import NAMESPACE, START, Cluster, Connection
+from fakes.clock import START, run_virtual
+from fakes.cluster import Cluster
+from fakes.process import Connection
+from objects.specs import asking_container
 
 QUEUES: dict[str, dict[str, Any]] = {
     "urgent": {"priority": 5, "computeEnvironments": ["on-prem", "spare"]},
@@ -54,7 +56,7 @@ class Story:
         for name, spec in QUEUES.items():
             self.cluster.put("JobQueue", name, **spec)
         for name, cpu in DEFINITIONS.items():
-            container = {"image": "busybox", "resources": {"requests": {"cpu": cpu}}}
+            container = asking_container(cpu)
             strategy = {"retryStrategy": {"attempts": 2, "backoff": BACKOFF}}
             self.cluster.put("JobDefinition", name, container=container, **strategy)
         self.submitted = 0
@@ -84,8 +86,8 @@ class Story:
         if job := self._pick(which):
             if job["spec"].get("completionMode") == "Indexed":
                 name = job["metadata"]["name"]
-                for index in self.cluster.jobs.indexed.active(NAMESPACE, name)[: 1 + code]:
-                    self.cluster.jobs.indexed.finish(NAMESPACE, name, index)
+                for index in self.cluster.jobs.indexed.active(name)[: 1 + code]:
+                    self.cluster.jobs.indexed.finish(name, index)
             else:
                 self.cluster.jobs.finish(job, code % 2)
 
@@ -119,7 +121,7 @@ class Story:
             await self.cluster.pass_time(0.5)
             await self.compare()
             if cut is not None:
-                await self.cluster.processes[-1].kill()
+                await self.cluster.process.kill()
                 await self.cluster.start_operator()
                 await self.cluster.pass_time(20)
                 await self.compare()
@@ -127,7 +129,7 @@ class Story:
 
     async def compare(self) -> None:
         """Ask both. Where nothing is decided and not yet done, there is more room first, which both see at once."""
-        going_on = self.cluster.processes[-1].operator
+        going_on = self.cluster.process.operator
         if not going_on.cache.granted:
             name = f"node-{len(self.cluster.store.objects(NODES))}"
             self.cluster.add_node(name, cpu="2", pool="on-prem")

@@ -130,7 +130,7 @@ async def test_foreground_deletion_waits_for_the_pods(api: FakeApi) -> None:
     controller.start(job)
 
     await api.delete(JOBS, "videos-1", NS, propagation="Foreground")
-    assert "deletionTimestamp" in controller.job(NS, "videos-1")["metadata"]
+    assert "deletionTimestamp" in controller.job("videos-1")["metadata"]
     assert "deletionTimestamp" in controller.pod(job)["metadata"]
 
     controller.terminate(job)
@@ -181,18 +181,18 @@ def _conditions(job: Object) -> dict[str, tuple[str, str]]:
 async def test_a_job_runs_and_succeeds(api: FakeApi) -> None:
     controller = JobController(api.store)
     job = await api.create(JOBS, _job(), NS)
-    assert (controller.job(NS, "videos-1")["status"]["active"], controller.pod(job)["status"]["phase"]) == (
+    assert (controller.job("videos-1")["status"]["active"], controller.pod(job)["status"]["phase"]) == (
         1,
         "Pending",
     )
 
     controller.start(job)
-    assert controller.job(NS, "videos-1")["status"]["ready"] == 1
+    assert controller.job("videos-1")["status"]["ready"] == 1
     controller.finish(job)
 
-    status = controller.job(NS, "videos-1")["status"]
+    status = controller.job("videos-1")["status"]
     assert (status["active"], status["ready"], status["succeeded"]) == (0, 0, 1)
-    assert list(_conditions(controller.job(NS, "videos-1"))) == ["SuccessCriteriaMet", "Complete"]
+    assert list(_conditions(controller.job("videos-1"))) == ["SuccessCriteriaMet", "Complete"]
     assert [kind for kind, _ in await _events(api, "0")] == ["ADDED"] + ["MODIFIED"] * 4
     assert api.writes == [("create", JOBS, "videos-1")]
 
@@ -211,7 +211,7 @@ async def test_a_failure_in_the_job_controllers_words(api: FakeApi) -> None:
 
     pod = controller.pod(job)["metadata"]["name"]
     message = f"Container main for pod media/{pod} failed with exit code 3 matching FailJob rule at index 1"
-    assert _conditions(controller.job(NS, "videos-1")) == {
+    assert _conditions(controller.job("videos-1")) == {
         "FailureTarget": ("PodFailurePolicy", message),
         "Failed": ("PodFailurePolicy", message),
     }
@@ -223,7 +223,7 @@ async def test_a_failure_no_rule_knows(api: FakeApi) -> None:
     controller.start(job)
     controller.finish(job, exit_code=1)
 
-    assert _conditions(controller.job(NS, "videos-1"))["Failed"] == (
+    assert _conditions(controller.job("videos-1"))["Failed"] == (
         "BackoffLimitExceeded",
         "Job has reached the specified backoff limit",
     )
@@ -239,11 +239,11 @@ async def test_a_disruption_fails_or_is_ignored_as_the_policy_says(api: FakeApi)
         controller.disrupt(job)
 
     pod = controller.pod(failing)["metadata"]["name"]
-    assert _conditions(controller.job(NS, "failing"))["Failed"] == (
+    assert _conditions(controller.job("failing"))["Failed"] == (
         "PodFailurePolicy",
         f"Pod media/{pod} has condition DisruptionTarget matching FailJob rule at index 0",
     )
-    assert controller.job(NS, "ignoring")["status"]["active"] == 1
+    assert controller.job("ignoring")["status"]["active"] == 1
     assert controller.pod(ignoring)["status"]["phase"] == "Pending"
     assert len(api.store.objects(PODS)) == 3
 
@@ -265,7 +265,7 @@ async def test_a_deadline_ends_the_job_and_its_pod(api: FakeApi) -> None:
     controller.start(job)
     controller.exceed_deadline(job)
 
-    assert _conditions(controller.job(NS, "videos-1"))["Failed"][0] == "DeadlineExceeded"
+    assert _conditions(controller.job("videos-1"))["Failed"][0] == "DeadlineExceeded"
     assert not api.store.objects(PODS)
 
 

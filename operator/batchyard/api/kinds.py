@@ -1,4 +1,4 @@
-"""The registry of Batchyard's own kinds: what the CRDs, the permissions, the watches and the sweep go through.
+"""The registry of Batchyard's own kinds: what the CRDs, the permissions, the watches and the resync go through.
 
 A further kind is an entry here, beside its models, its reader and what is written of it.
 """

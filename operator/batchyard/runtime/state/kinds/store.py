@@ -1,4 +1,4 @@
-"""What the cache keeps of a kind, and the three things that watches and the sweep do with it: put, remove, compare.
+"""What the cache keeps of a kind, and the three things that watches and the resync do with it: put, remove, compare.
 
 Kinds of the whole cluster are alike in all of it, and have a store each. Definitions and BatchJobs, of which more is
 kept, bring their own three.
