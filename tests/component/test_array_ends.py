@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from batchyard.kube.resources import JOBS, PODS
+from batchyard.kube.resources import JOBS
 from fakes.cluster import Cluster, in_cluster
 from fakes.indexed import TRACKING
-from fakes.kubejobs import NAMESPACE
 
 RETRIES: dict[str, Any] = {"attempts": 2, "backoff": {"initialSeconds": 1, "maxSeconds": 1, "jitter": 0}}
 
@@ -21,8 +20,7 @@ async def running(cluster: Cluster, *indexes: int, size: int = 4, **definition: 
 
 
 async def evict(cluster: Cluster, index: int) -> None:
-    pod = cluster.jobs.indexed.pod("arr-1", index)["metadata"]
-    await cluster.api.evict(PODS, pod["name"], NAMESPACE, uid=pod["uid"])
+    await cluster.evict(cluster.jobs.indexed.pod("arr-1", index))
 
 
 def job_of_index(cluster: Cluster, index: int) -> str:

@@ -5,21 +5,12 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
+from batchyard.kube.resources import BATCHJOBS, JOBS, PODS
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
+from objects.specs import fair_share
 
 RETRIES: dict[str, Any] = {"attempts": 3, "backoff": {"initialSeconds": 10, "jitter": 0}}
-
-
-def array(cluster: Cluster, name: str = "job") -> dict[str, Any]:
-    found: dict[str, Any] = cluster.array_status(name)
-    return found
-
-
-def parallelism(cluster: Cluster, name: str = "job-1") -> int:
-    found: int = cluster.parallelism(name)
-    return found
 
 
 @in_cluster()
@@ -29,7 +20,7 @@ async def test_every_index_runs_once_in_one_job(cluster: Cluster) -> None:
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == ["job-1"]
     job = cluster.kube_job("job-1")
-    assert (job["spec"]["completions"], parallelism(cluster)) == (5, 5)
+    assert (job["spec"]["completions"], cluster.parallelism("job-1")) == (5, 5)
     indexed = cluster.jobs.indexed
     indexed.start("job-1", 0, 1, 2)
     await cluster.pass_time(5)
@@ -38,12 +29,12 @@ async def test_every_index_runs_once_in_one_job(cluster: Cluster) -> None:
     indexed.start("job-1", 3, 4)
     indexed.finish("job-1", 0, 1, 3)
     await cluster.pass_time(5)
-    shown = array(cluster)
+    shown = cluster.array_status()
     assert (shown["progress"], shown["succeededIndexes"], shown["activeIndexes"]) == ("3/5", "0-1,3", "2,4")
     indexed.finish("job-1", 2, 4)
     await cluster.pass_time(2)
     assert cluster.state() == ("Succeeded", "Completed")
-    assert array(cluster)["succeededIndexes"] == "0-4"
+    assert cluster.array_status()["succeededIndexes"] == "0-4"
     assert cluster.condition("BatchJob", "job")[0] == "True"
 
 
@@ -67,16 +58,16 @@ async def test_it_gets_what_is_free_and_more_when_that_comes(cluster: Cluster) -
     await cluster.pass_time(1)
     cluster.submit(array={"size": 10})
     await cluster.pass_time(5)
-    assert parallelism(cluster) == 3
+    assert cluster.parallelism("job-1") == 3
     assert cluster.status()["message"].endswith(
         "7 wait: next in queue urgent; waits for 1 vCPU to become free in environment on-prem"
     )
     cluster.jobs.finish("first-1")
     await cluster.pass_time(1)
-    assert parallelism(cluster) == 4
+    assert cluster.parallelism("job-1") == 4
     cluster.add_node("node-2", cpu="2")
     await cluster.pass_time(1)
-    assert parallelism(cluster) == 6
+    assert cluster.parallelism("job-1") == 6
 
 
 @in_cluster()
@@ -88,7 +79,7 @@ async def test_the_tail_frees_places_for_others(cluster: Cluster) -> None:
     indexed = cluster.jobs.indexed
     indexed.finish("job-1", 0)
     await cluster.pass_time(2)
-    assert (parallelism(cluster), indexed.active("job-1")) == (4, [1, 2, 3, 4])
+    assert (cluster.parallelism("job-1"), indexed.active("job-1")) == (4, [1, 2, 3, 4])
     assert cluster.kube_jobs() == ["job-1"]
     indexed.finish("job-1", 1)
     await cluster.pass_time(2)
@@ -101,7 +92,7 @@ async def test_no_more_run_than_max_concurrency(cluster: Cluster) -> None:
     cluster.submit(array={"size": 10, "maxConcurrency": 2})
     cluster.submit("next")
     await cluster.pass_time(2)
-    assert parallelism(cluster) == 2
+    assert cluster.parallelism("job-1") == 2
     assert "next-1" in cluster.kube_jobs()
     assert cluster.status()["message"] == "0 of 10 indexes run, 2 start, 0 succeeded, 0 failed"
 
@@ -115,7 +106,7 @@ async def test_a_failed_index_is_tried_again_by_itself(cluster: Cluster) -> None
     indexed.finish("job-1", 0, exit_code=3)
     await cluster.pass_time(5)
     assert indexed.active("job-1") == [1, 2]
-    assert (cluster.kube_jobs(), array(cluster)["failed"]) == (["job-1"], 0)
+    assert (cluster.kube_jobs(), cluster.array_status()["failed"]) == (["job-1"], 0)
     indexed.finish("job-1", 1, 2)
     indexed.finish("job-1", 3)
     await cluster.pass_time(7)
@@ -129,7 +120,7 @@ async def test_a_failed_index_is_tried_again_by_itself(cluster: Cluster) -> None
     cluster.jobs.finish(again)
     await cluster.pass_time(3)
     assert cluster.state() == ("Succeeded", "Completed")
-    assert (array(cluster)["succeededIndexes"], array(cluster)["retries"]) == ("0-3", 1)
+    assert (cluster.array_status()["succeededIndexes"], cluster.array_status()["retries"]) == ("0-3", 1)
 
 
 @in_cluster()
@@ -145,9 +136,9 @@ async def test_failures_are_counted_listed_and_final(cluster: Cluster) -> None:
     assert cluster.state() == ("Failed", "IndexesFailed")
     message = "container main ended with exit code 4"
     assert cluster.status()["message"] == f"1 of 3 indexes failed: 1; first seen: index 1: {message}"
-    failure = array(cluster)["firstFailures"][0]
+    failure = cluster.array_status()["firstFailures"][0]
     assert (failure["index"], failure["attempt"], failure["exitCode"]) == (1, 2, 4)
-    assert (array(cluster)["failedIndexes"], array(cluster)["succeededIndexes"]) == ("1", "0,2")
+    assert (cluster.array_status()["failedIndexes"], cluster.array_status()["succeededIndexes"]) == ("1", "0,2")
 
 
 @in_cluster()
@@ -160,7 +151,7 @@ async def test_exit_rules_count_for_each_index(cluster: Cluster) -> None:
     cluster.jobs.indexed.finish("job-1", 1, exit_code=4)
     await cluster.pass_time(15)
     assert cluster.kube_jobs() == ["job-1", "job-2-i1"]
-    assert array(cluster)["failedIndexes"] == "0"
+    assert cluster.array_status()["failedIndexes"] == "0"
 
 
 @in_cluster()
@@ -175,7 +166,7 @@ async def test_too_many_failures_end_it(cluster: Cluster) -> None:
     await cluster.pass_time(5)
     assert cluster.state() == ("Failed", "TooManyFailedIndexes")
     assert cluster.kube_jobs() == []
-    assert array(cluster)["failed"] == 8
+    assert cluster.array_status()["failed"] == 8
 
 
 @in_cluster()
@@ -207,9 +198,9 @@ async def test_disrupted_indexes_run_again_by_themselves_at_no_cost(cluster: Clu
     await cluster.pass_time(3)
     assert cluster.kube_jobs() == ["job-1", "job-2-i0", "job-2-i2"]
     assert cluster.kube_job("job-2-i0")["metadata"]["annotations"][names.ATTEMPT] == "1"
-    assert (cluster.status()["interruptions"], array(cluster)["retries"]) == (2, 0)
-    (event,) = cluster.store.objects(EVENTS)
-    assert (event["reason"], event["message"].split(";")[0]) == ("Interrupted", "indexes were interrupted")
+    assert (cluster.status()["interruptions"], cluster.array_status()["retries"]) == (2, 0)
+    [event] = cluster.events()
+    assert (event.reason, event.message.split(";")[0]) == ("Interrupted", "indexes were interrupted")
     indexed.finish("job-1", 1)
     cluster.jobs.finish("job-2-i0")
     cluster.jobs.disrupt("job-2-i2")
@@ -217,7 +208,7 @@ async def test_disrupted_indexes_run_again_by_themselves_at_no_cost(cluster: Clu
     cluster.jobs.finish("job-3-i2")
     await cluster.pass_time(3)
     assert cluster.state() == ("Succeeded", "Completed")
-    assert (cluster.status()["interruptions"], array(cluster)["retries"]) == (3, 0)
+    assert (cluster.status()["interruptions"], cluster.array_status()["retries"]) == (3, 0)
 
 
 @pytest.mark.parametrize("most", [0, 1])
@@ -233,11 +224,11 @@ async def test_an_index_that_is_interrupted_too_often_fails(cluster: Cluster, mo
         cluster.jobs.disrupt("job-2-i1", "EvictionByEvictionAPI")
         await cluster.start_operator()
         await cluster.pass_time(20)
-    assert array(cluster)["failedIndexes"] == "1"
+    assert cluster.array_status()["failedIndexes"] == "1"
     cluster.jobs.indexed.finish("job-1", 0, 2)
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "IndexesFailed")
-    (failure,) = array(cluster)["firstFailures"]
+    (failure,) = cluster.array_status()["firstFailures"]
     assert (failure["reason"], failure["attempt"]) == ("TooManyInterruptions", 1)
     assert failure["message"].startswith(f"interrupted {most + 1} times, more than the {most} allowed; last: ")
     assert cluster.status()["interruptions"] == most + 1
@@ -274,7 +265,7 @@ async def test_a_deleted_kubernetes_job_is_made_up_for_index_by_index(cluster: C
         cluster.jobs.finish(name)
     await cluster.pass_time(3)
     assert cluster.state() == ("Succeeded", "Completed")
-    assert array(cluster)["retries"] == 0
+    assert cluster.array_status()["retries"] == 0
 
 
 @in_cluster()
@@ -302,7 +293,7 @@ async def test_terminated_it_ends_with_all_of_its_pods(cluster: Cluster) -> None
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "Terminated")
     assert cluster.status()["message"] == "terminated: wrong input"
-    assert (array(cluster)["succeededIndexes"], array(cluster)["failedIndexes"]) == ("0", "1-3")
+    assert (cluster.array_status()["succeededIndexes"], cluster.array_status()["failedIndexes"]) == ("0", "1-3")
     assert cluster.kube_jobs() == []
     cluster.submit("next")
     await cluster.pass_time(1)
@@ -319,7 +310,7 @@ async def test_one_that_waits_is_cancelled_or_held_as_any_job(cluster: Cluster) 
     await cluster.pass_time(2)
     assert cluster.state("held") == ("Pending", "Suspended")
     assert cluster.state("cancelled") == ("Failed", "Cancelled")
-    assert array(cluster, "cancelled")["failedIndexes"] == "0-1"
+    assert cluster.array_status("cancelled")["failedIndexes"] == "0-1"
 
 
 @pytest.mark.parametrize("moment", [0.5, 2.5, 14.0])
@@ -380,8 +371,7 @@ async def test_it_can_ask_for_nothing_that_does_not_go_with_it(cluster: Cluster)
 @in_cluster()
 async def test_it_gives_places_back_to_a_queue_of_higher_priority(cluster: Cluster) -> None:
     cluster.furnish(cpu="4")
-    cluster.put("JobQueue", "patient", priority=0, computeEnvironments=["on-prem"])
-    cluster.put("JobQueue", "urgent", priority=10, computeEnvironments=["on-prem"])
+    cluster.put_queues(patient=0, urgent=10)
     await cluster.start_operator()
     cluster.submit("large", jobQueue="patient", array={"size": 20})
     await cluster.pass_time(2)
@@ -394,7 +384,7 @@ async def test_it_gives_places_back_to_a_queue_of_higher_priority(cluster: Clust
     assert indexed.active("large-1") == [0, 1, 2, 3]
     indexed.hesitate("large-1", 1)
     await cluster.pass_time(2)
-    assert (parallelism(cluster, "large-1"), indexed.active("large-1")) == (3, [0, 2, 3])
+    assert (cluster.parallelism("large-1"), indexed.active("large-1")) == (3, [0, 2, 3])
     assert cluster.kube_jobs() == ["first-1", "large-1"]
     indexed.hesitate("large-1", 2)
     await cluster.pass_time(2)
@@ -402,15 +392,14 @@ async def test_it_gives_places_back_to_a_queue_of_higher_priority(cluster: Clust
     for name in ("first-1", "second-1"):
         cluster.jobs.finish(name)
     await cluster.pass_time(2)
-    assert parallelism(cluster, "large-1") == 4
+    assert cluster.parallelism("large-1") == 4
     assert indexed.deleted == 0
 
 
 @in_cluster()
 async def test_shares_get_their_places_from_an_array_that_has_them_all(cluster: Cluster) -> None:
     cluster.furnish(cpu="4")
-    fair = {"type": "FairShare", "fairShare": {}}
-    cluster.put("JobQueue", "fair", computeEnvironments=["on-prem"], schedulingPolicy=fair)
+    cluster.put("JobQueue", "fair", **fair_share())
     await cluster.start_operator()
     cluster.submit("red", jobQueue="fair", shareIdentifier="red", array={"size": 40})
     await cluster.pass_time(2)
@@ -421,7 +410,7 @@ async def test_shares_get_their_places_from_an_array_that_has_them_all(cluster: 
     for index in range(4):
         indexed.hesitate("red-1", index)
         await cluster.pass_time(2)
-    assert (parallelism(cluster, "red-1"), parallelism(cluster, "blue-1")) == (2, 2)
+    assert (cluster.parallelism("red-1"), cluster.parallelism("blue-1")) == (2, 2)
     assert indexed.deleted == 0
 
 
@@ -441,7 +430,7 @@ async def test_a_cancelled_one_ends_with_the_indexes_that_run(cluster: Cluster) 
     indexed.hesitate("job-1", 1)
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "Cancelled")
-    assert (array(cluster)["succeededIndexes"], array(cluster)["failedIndexes"]) == ("0-1", "2-5")
+    assert (cluster.array_status()["succeededIndexes"], cluster.array_status()["failedIndexes"]) == ("0-1", "2-5")
     assert indexed.deleted == 0
 
 
@@ -456,11 +445,11 @@ async def test_a_held_one_pauses_and_goes_on(cluster: Cluster) -> None:
     await cluster.pass_time(2)
     indexed.hesitate("job-1", 0)
     await cluster.pass_time(20)
-    assert (parallelism(cluster), indexed.active("job-1")) == (0, [])
+    assert (cluster.parallelism("job-1"), indexed.active("job-1")) == (0, [])
     assert cluster.status()["message"].endswith("2 wait: held by spec.suspend; set it to false to let them start")
     cluster.submit(array={"size": 3}, suspend=False)
     await cluster.pass_time(2)
-    assert (parallelism(cluster), indexed.active("job-1")) == (1, [1])
+    assert (cluster.parallelism("job-1"), indexed.active("job-1")) == (1, [1])
 
 
 @pytest.mark.parametrize("kind", ["JobQueue", "ComputeEnvironment"])
@@ -494,7 +483,7 @@ async def test_it_shrinks_with_its_environment(cluster: Cluster) -> None:
         indexed.hesitate("job-1", index)
         await cluster.pass_time(3)
         indexed.start("job-1", *[each for each in indexed.active("job-1") if each > 3])
-    assert parallelism(cluster) == 2
+    assert cluster.parallelism("job-1") == 2
     assert indexed.deleted == 0
 
 
@@ -512,15 +501,15 @@ async def test_single_indexes_are_terminated_and_the_others_go_on(cluster: Clust
     terminate(cluster, "1,3,9")
     await cluster.pass_time(3)
     assert indexed.active("job-1") == [0, 2]
-    assert array(cluster)["firstFailures"][0]["message"] == "terminated: bad input"
+    assert cluster.array_status()["firstFailures"][0]["message"] == "terminated: bad input"
     indexed.finish("job-1", 0, 2)
     await cluster.pass_time(3)
     assert indexed.active("job-1") == [4, 5]
     indexed.finish("job-1", 4, 5)
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "IndexesFailed")
-    assert (array(cluster)["succeededIndexes"], array(cluster)["failedIndexes"]) == ("0,2,4-5", "1,3")
-    assert {each["reason"] for each in array(cluster)["firstFailures"]} == {"Terminated"}
+    assert (cluster.array_status()["succeededIndexes"], cluster.array_status()["failedIndexes"]) == ("0,2,4-5", "1,3")
+    assert {each["reason"] for each in cluster.array_status()["firstFailures"]} == {"Terminated"}
     assert cluster.kube_jobs() == ["job-1"]
 
 
@@ -535,7 +524,7 @@ async def test_indexes_that_were_terminated_do_not_count_as_failed_too_often(clu
     await cluster.pass_time(10)
     await cluster.restart_operator()
     await cluster.pass_time(20)
-    assert (cluster.state()[0], array(cluster)["failed"]) == ("Pending", 3)
+    assert (cluster.state()[0], cluster.array_status()["failed"]) == ("Pending", 3)
     cluster.jobs.indexed.finish("job-1", 3, 4, exit_code=1)
     await cluster.pass_time(5)
     assert cluster.state() == ("Failed", "TooManyFailedIndexes")
@@ -559,7 +548,7 @@ async def test_an_index_that_is_tried_again_is_terminated_across_a_dead_operator
     cluster.jobs.finish("job-2-i4")
     await cluster.pass_time(3)
     assert cluster.state() == ("Failed", "IndexesFailed")
-    assert array(cluster)["failedIndexes"] == "2"
+    assert cluster.array_status()["failedIndexes"] == "2"
 
 
 @in_cluster()
@@ -576,4 +565,4 @@ async def test_an_index_that_waits_for_another_is_terminated_before_it_starts(cl
     assert [name for name in cluster.kube_jobs() if name.startswith("second")] == ["second-1-i5"]
     cluster.jobs.finish("second-1-i5")
     await cluster.pass_time(3)
-    assert array(cluster, "second")["failedIndexes"] == "0-4"
+    assert cluster.array_status("second")["failedIndexes"] == "0-4"

@@ -3,14 +3,9 @@
 from typing import Any
 
 from batchyard.kube.resources import JOBS, PODS
-from component.test_taken_back import NO_NODE, QUOTA
 from fakes.cluster import Cluster, in_cluster
+from objects.answers import NO_NODE, QUOTA
 from objects.specs import asking_container
-
-
-def parallelism(cluster: Cluster, name: str = "array-1") -> int:
-    found: int = cluster.parallelism(name)
-    return found
 
 
 def find_no_node(cluster: Cluster, *indexes: int) -> None:
@@ -32,13 +27,13 @@ async def test_an_array_without_pods_gives_all_its_places_back(cluster: Cluster)
     cluster.submit("other", jobDefinition="large")
     await cluster.pass_time(6)
     assert cluster.state("other") == ("Starting", "CreatingPod")
-    assert parallelism(cluster) == 0
+    assert cluster.parallelism("array-1") == 0
     assert QUOTA in cluster.status("array")["message"]
     cluster.jobs.finish("other-1")
     await cluster.pass_time(120)
     cluster.jobs.allow_pods()
     await cluster.pass_time(200)
-    assert parallelism(cluster) == 4
+    assert cluster.parallelism("array-1") == 4
     assert cluster.jobs.indexed.active("array-1") == [0, 1, 2, 3]
     cluster.jobs.indexed.finish("array-1", 0, 1, 2, 3)
     await cluster.pass_time(5)
@@ -63,7 +58,7 @@ async def test_an_array_keeps_the_places_whose_pods_were_made(cluster: Cluster) 
     await cluster.pass_time(1)
     cluster.jobs.indexed.start("array-1", 0, 1)
     await cluster.pass_time(11)
-    assert parallelism(cluster) == 2
+    assert cluster.parallelism("array-1") == 2
     assert QUOTA in cluster.status("array")["message"]
     assert cluster.jobs.indexed.active("array-1") == [0, 1]
 
@@ -79,9 +74,9 @@ async def test_indexes_that_find_no_node_give_their_places_back(cluster: Cluster
     find_no_node(cluster, 1, 2, 3)
     await cluster.pass_time(20)
     assert NO_NODE in cluster.status("array")["message"]
-    assert parallelism(cluster) == 4
+    assert cluster.parallelism("array-1") == 4
     await cluster.pass_time(42)
-    assert parallelism(cluster) == 1
+    assert cluster.parallelism("array-1") == 1
     assert cluster.jobs.indexed.active("array-1") == [0]
     assert NO_NODE in cluster.status("array")["message"]
     assert cluster.status("array").get("interruptions", 0) == 0

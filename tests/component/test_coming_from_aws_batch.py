@@ -10,15 +10,7 @@ from batchyard.objects.times import parse_time
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
 from objects.api import manifest
-
-
-def pod_spec(cluster: Cluster, kube_job: str = "job-1") -> dict[str, Any]:
-    spec: dict[str, Any] = cluster.kube_job(kube_job)["spec"]["template"]["spec"]
-    return spec
-
-
-def fair_queue(cluster: Cluster, **settings: Any) -> None:
-    cluster.put("JobQueue", "urgent", schedulingPolicy={"type": "FairShare", "fairShare": settings})
+from objects.specs import fair_share
 
 
 @in_cluster()
@@ -27,7 +19,7 @@ async def test_parameters_reach_command_and_args_and_none_may_be_missing(cluster
     await cluster.set_up(container=container, parameters={"codec": "h264", "input": "a.mov"})
     cluster.submit(parameters={"input": "b.mov"})
     await cluster.pass_time(1)
-    [started] = pod_spec(cluster)["containers"]
+    [started] = cluster.pod_spec()["containers"]
     assert (started["command"], started["args"]) == (["encode", "--codec=h264"], ["b.mov", "h264"])
     cluster.put("JobDefinition", "transcode", container=container, parameters={"codec": "h264"})
     cluster.submit("without")
@@ -48,7 +40,7 @@ async def test_overrides_name_their_container_and_merge_with_it(cluster: Cluster
     more = {"name": "log", "image": "log:2", "resources": {"requests": {"memory": "2Gi"}}}
     cluster.submit(containerOverrides=[{"name": "main", **changes}, more])
     await cluster.pass_time(1)
-    main, log = pod_spec(cluster)["containers"]
+    main, log = cluster.pod_spec()["containers"]
     own = {each["name"]: each["value"] for each in main["env"] if not each["name"].startswith("AWS_BATCH")}
     assert (main["command"], own) == (["walk"], {"A": "1", "B": "3", "C": "4"})
     assert (main["image"], log["image"], log["command"]) == ("main:1", "log:2", ["run", "log"])
@@ -143,7 +135,7 @@ def nodes(number: int, ranges: int = 1) -> dict[str, Any]:
 
 def shares(number: int, weight: float = 1) -> dict[str, Any]:
     entries = [{"shareIdentifier": f"share{each:03}", "weightFactor": weight} for each in range(number)]
-    return {"schedulingPolicy": {"type": "FairShare", "fairShare": {"shares": entries}}}
+    return fair_share(shares=entries)
 
 
 def rules(number: int) -> dict[str, Any]:
@@ -181,7 +173,7 @@ async def test_limits(
 @in_cluster()
 async def test_a_job_that_waits_for_another_does_not_make_its_share_active(cluster: Cluster) -> None:
     cluster.furnish(cpu="4")
-    fair_queue(cluster, computeReservation=50)
+    cluster.put("JobQueue", "urgent", **fair_share(computeReservation=50))
     await cluster.start_operator()
     cluster.submit("waits", shareIdentifier="blue", dependsOn=[{"job": "never"}])
     for number in range(4):
@@ -201,7 +193,7 @@ async def test_any_number_of_shares_may_be_active_and_the_status_lists_500(clust
     cluster.furnish(cpu="110")
     for number in range(2, 6):
         cluster.add_node(f"node-{number}", cpu="110")
-    fair_queue(cluster)
+    cluster.put("JobQueue", "urgent", **fair_share())
     await cluster.start_operator()
     for number in range(510):
         cluster.submit(f"job-{number}", shareIdentifier=f"share{number}")

@@ -7,7 +7,6 @@ import pytest
 from batchyard.api import names
 from batchyard.kube.resources import JOBS
 from fakes.cluster import Cluster, in_cluster
-from objects.specs import asking_container
 
 RETRIES = {"attempts": 3, "backoff": {"initialSeconds": 1, "jitter": 0}}
 
@@ -17,7 +16,7 @@ def furnish(cluster: Cluster, total: int, quantity: int = 1, *, used_up: bool = 
     resource(cluster, total, used_up=used_up)
     needed = [{"name": "licence", "quantity": quantity}]
     cluster.furnish(cpu="8", consumableResources=needed, **definition)
-    cluster.put("JobDefinition", "plain", container=asking_container())
+    cluster.define("plain")
 
 
 def resource(cluster: Cluster, total: int, *, used_up: bool = False) -> None:
@@ -209,7 +208,7 @@ async def test_counts_survive_restarts_and_deleted_jobs(cluster: Cluster, used_u
     end(cluster, "job-0-1")
     await cluster.pass_time(5)
     cluster.delete("BatchJob", "job-0")
-    await (process.kill() if kill else process.stop())
+    await process.end(orderly=not kill)
     cluster.delete("BatchJob", "job-1")
     for number in range(3, 7):
         cluster.submit(f"job-{number}")

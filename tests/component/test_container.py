@@ -1,13 +1,11 @@
 """What reaches the program: parameters and variables, as the kubelet hands them over."""
 
-from typing import Any
-
 import pytest
 
 from batchyard.api import names
-from batchyard.kube.resources import EVENTS
 from fakes.cluster import Cluster, in_cluster
 from fakes.expansion import variables_of, words_of
+from objects.specs import multi_node
 
 PARAMETERS = {
     "a": "p$$w0rd$$",
@@ -27,11 +25,6 @@ SHOW = {
 SEEN = ["show", "urgent", *list(PARAMETERS.values())[:-1], "[]"]
 
 
-def container(cluster: Cluster, kube_job: str) -> dict[str, Any]:
-    [found] = cluster.kube_job(kube_job)["spec"]["template"]["spec"]["containers"]
-    return dict(found)
-
-
 @in_cluster()
 async def test_parameters_arrive_as_they_are_in_every_run(cluster: Cluster) -> None:
     await cluster.set_up(container=SHOW, parameters=dict.fromkeys(PARAMETERS, "of the definition"))
@@ -42,20 +35,17 @@ async def test_parameters_arrive_as_they_are_in_every_run(cluster: Cluster) -> N
     cluster.jobs.finish("single-1", 1)
     await cluster.pass_time(5)
     for kube_job in ("single-1", "single-2", "array-1"):
-        assert words_of(container(cluster, kube_job)) == SEEN
-        assert variables_of(container(cluster, kube_job))["PRICE"] == "1$2"
+        assert words_of(cluster.container(kube_job)) == SEEN
+        assert variables_of(cluster.container(kube_job))["PRICE"] == "1$2"
 
 
 @in_cluster()
 async def test_parameters_arrive_as_they_are_on_every_node(cluster: Cluster) -> None:
-    node_ranges = [{"targetNodes": "0:", "container": SHOW}]
-    await cluster.set_up(container=None, multiNode={"numNodes": 2, "nodeRanges": node_ranges})
-    cluster.submit(parameters=PARAMETERS)
-    await cluster.pass_time(1)
-    cluster.jobs.start("job-1")
+    await cluster.set_up(**multi_node(2, SHOW))
+    await cluster.submit_and_start(parameters=PARAMETERS)
     await cluster.pass_time(2)
     for kube_job in ("job-1", "job-1-n1"):
-        assert words_of(container(cluster, kube_job)) == SEEN
+        assert words_of(cluster.container(kube_job)) == SEEN
 
 
 @in_cluster()
@@ -69,10 +59,10 @@ async def test_variables_of_the_job_arrive_as_they_are_and_can_be_referred_to(cl
     given = [{"name": "BUCKET", "value": "pa$$word"}, {"name": "PLACE", "value": "$(BUCKET)"}]
     job = cluster.submit(containerOverrides=[{"env": given}])
     await cluster.pass_time(1)
-    variables = variables_of(container(cluster, "job-1"))
+    variables = variables_of(cluster.container("job-1"))
     assert variables["URL"] == "s3://pa$$word/urgent"
     assert variables["ID"] == job["metadata"]["uid"]
-    assert words_of(container(cluster, "job-1")) == ["upload", "pa$$word", "$(BUCKET)"]
+    assert words_of(cluster.container("job-1")) == ["upload", "pa$$word", "$(BUCKET)"]
 
 
 @in_cluster()
@@ -80,7 +70,7 @@ async def test_a_command_of_the_job_may_refer_to_variables_and_parameters(cluste
     await cluster.set_up(container=SHOW, parameters={"a": "$(PRICE)"})
     cluster.submit(containerOverrides=[{"command": ["echo", "$(PRICE)", "Ref::a", "$$5"], "args": []}])
     await cluster.pass_time(1)
-    assert words_of(container(cluster, "job-1")) == ["echo", "1$2", "$(PRICE)", "$5"]
+    assert words_of(cluster.container("job-1")) == ["echo", "1$2", "$(PRICE)", "$5"]
 
 
 TINY = {"limits": {"memory": "2048"}, "requests": {"cpu": "1"}}
@@ -95,7 +85,7 @@ async def test_memory_in_bytes_is_doubted_and_the_job_runs(cluster: Cluster) -> 
     assert cluster.condition("JobDefinition", "transcode", "Doubtful") == ("True", "DoubtfulMemory", doubt)
     assert cluster.condition("JobDefinition", "transcode")[0] == "True"
     assert cluster.state() == ("Starting", "CreatingPod")
-    assert events(cluster) == []
+    assert cluster.events() == []
     cluster.define()
     await cluster.pass_time(2)
     assert cluster.condition("JobDefinition", "transcode", "Doubtful")[0] == ""
@@ -108,13 +98,8 @@ async def test_memory_in_bytes_that_a_job_asks_for_is_an_event(cluster: Cluster)
     cluster.submit("fine", containerOverrides=[{"resources": {"limits": {"memory": "400M"}}}])
     await cluster.pass_time(2)
     doubt = "resources.limits.memory of container main is 400m, which is 0.4 bytes: did you mean 400M?"
-    assert events(cluster) == [("job", "DoubtfulMemory", doubt)]
+    assert cluster.events() == [("job", "DoubtfulMemory", doubt)]
     assert cluster.state() == cluster.state("fine") == ("Starting", "CreatingPod")
-
-
-def events(cluster: Cluster) -> list[tuple[str, str, str]]:
-    found = cluster.store.objects(EVENTS)
-    return [(each["involvedObject"]["name"], each["reason"], each["message"]) for each in found]
 
 
 @pytest.mark.parametrize("field", ["containers", "initContainers"])
@@ -152,4 +137,4 @@ async def test_a_job_that_had_its_revision_before_variables_were_refused_goes_on
     await cluster.pass_time(20)
     cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(5)
-    assert variables_of(container(cluster, "job-2"))["AWS_BATCH_JOB_ID"] == job["metadata"]["uid"]
+    assert variables_of(cluster.container("job-2"))["AWS_BATCH_JOB_ID"] == job["metadata"]["uid"]

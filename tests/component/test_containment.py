@@ -8,32 +8,19 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.definition.template import Templates
-from batchyard.core.model.definition import Resolved, Revision
-from batchyard.core.model.job import BatchJob
 from batchyard.core.planner import schedule
 from batchyard.objects.kinds import jobqueue as queue_manifest
 from batchyard.objects.kinds.jobqueue import read_queue
 from batchyard.objects.meta import Object
 from batchyard.runtime.controllers import statusreports
 from batchyard.runtime.state import catalogue
-from component.alive import still_works
 from fakes.cluster import Cluster, in_cluster
+from fakes.poison import poison
 from fakes.process import Process
+from fakes.scenarios import still_works
 
 WORD: Any = "1"
 """Stands where a number belongs."""
-
-
-def poison(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
-    """Have the jobs whose names say so come to something that no boundary lets through."""
-    resolve = Templates.resolve
-
-    def resolved(self: Templates, job: BatchJob, revision: Revision) -> Resolved:
-        result = resolve(self, job, revision)
-        return replace(result, **fields) if job.key[1].startswith("poison") else result
-
-    monkeypatch.setattr(Templates, "resolve", resolved)
 
 
 def contained(process: Process, stage: str) -> float:
@@ -98,9 +85,7 @@ async def test_a_job_that_spoils_backfill_is_found(cluster: Cluster, monkeypatch
     """A large job waits for room, and smaller ones might go before it."""
     poison(monkeypatch, timeout_seconds=WORD)
     process = await cluster.set_up(cpu="4", timeout={"attemptDurationSeconds": 3600})
-    cluster.submit("running", containerOverrides=[{"resources": {"requests": {"cpu": "2"}}}])
-    await cluster.pass_time(1)
-    cluster.jobs.start("running-1")
+    await cluster.submit_and_start("running", containerOverrides=[{"resources": {"requests": {"cpu": "2"}}}])
     cluster.submit("large", containerOverrides=[{"resources": {"requests": {"cpu": "4"}}}])
     await cluster.pass_time(1)
     cluster.submit("poison")

@@ -6,7 +6,7 @@ from batchyard.kube.errors import ApiError, BadRequest, Forbidden, Unavailable, 
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS
 from fakes.cluster import Cluster, in_cluster
-from unit.kube.test_errors import BY_WEBHOOK, NOT_ASKED
+from objects.answers import BY_WEBHOOK, NOT_ASKED
 
 IMAGES = ("busybox:1", "busybox:2", "busybox:3", "busybox:4", "busybox:5")
 
@@ -23,7 +23,7 @@ async def define(cluster: Cluster, image: str, **fields: object) -> None:
 
 
 def image_of(cluster: Cluster, job: str) -> str:
-    return str(cluster.kube_job(job)["spec"]["template"]["spec"]["containers"][0]["image"])
+    return str(cluster.container(job)["image"])
 
 
 @in_cluster()

@@ -121,7 +121,7 @@ async def half_done(cluster: Cluster) -> Process:
     return process
 
 
-async def restart(cluster: Cluster, process: Process) -> None:
+async def restart(cluster: Cluster) -> None:
     await cluster.restart_operator()
     await cluster.pass_time(60)  # the lease of the one before has to run out
 
@@ -135,12 +135,12 @@ async def then_it_runs(cluster: Cluster) -> None:
 
 @in_cluster()
 async def test_one_deleted_after_its_end_counts_though_the_operator_dies_right_after(cluster: Cluster) -> None:
-    process = await half_done(cluster)
+    await half_done(cluster)
     assert ended(cluster, "analyse") == []
     cluster.delete("BatchJob", "fetch")
     await cluster.pass_time(1)
     assert ended(cluster, "analyse") == ["fetch"]
-    await restart(cluster, process)
+    await restart(cluster)
     await then_it_runs(cluster)
 
 
@@ -151,7 +151,7 @@ async def test_one_deleted_while_no_operator_runs_counts_once_its_end_was_writte
     assert ended(cluster, "analyse") == ["fetch"]
     await process.kill()
     cluster.delete("BatchJob", "fetch")
-    await restart(cluster, process)
+    await restart(cluster)
     await then_it_runs(cluster)
 
 
@@ -160,13 +160,13 @@ async def test_one_that_ended_while_no_operator_ran_counts(cluster: Cluster) -> 
     process = await half_done(cluster)
     await process.kill()
     cluster.jobs.finish("index-1")
-    await restart(cluster, process)
+    await restart(cluster)
     assert cluster.state("analyse") == STARTED
 
 
 @in_cluster()
 async def test_one_that_removes_itself_counts(cluster: Cluster) -> None:
-    process = await cluster.set_up()
+    await cluster.set_up()
     cluster.submit("fetch", ttlSecondsAfterFinished=0)
     submit(cluster, "index")
     submit(cluster, "analyse", "fetch", "index")
@@ -175,7 +175,7 @@ async def test_one_that_removes_itself_counts(cluster: Cluster) -> None:
     await cluster.pass_time(2)
     with pytest.raises(NotFound):
         cluster.get("BatchJob", "fetch")
-    await restart(cluster, process)
+    await restart(cluster)
     await then_it_runs(cluster)
 
 
@@ -264,7 +264,7 @@ async def test_a_circle_whose_other_jobs_had_no_time_to_fail_is_found_again(clus
     submit(cluster, "c", a="Finished")
     await cluster.pass_time(2)
     assert sorted(cluster.state(name)[0] for name in "abc") != ["Failed"] * 3
-    await restart(cluster, process)
+    await restart(cluster)
     assert {cluster.state(name) for name in "abc"} == {("Failed", "DependencyCycle")}
 
 

@@ -18,15 +18,11 @@ def starts(cluster: Cluster, name: str) -> float | None:
 
 async def learn(cluster: Cluster, *, seconds: float = 600) -> None:
     """Let a job of the definition run, so that it is known how long that takes; ends where the next one starts."""
-    cluster.submit("earlier")
-    await cluster.pass_time(1)
-    cluster.jobs.start("earlier-1")
+    await cluster.submit_and_start("earlier")
     await cluster.pass_time(seconds)
     cluster.jobs.finish("earlier-1")
     await cluster.pass_time(2)
-    cluster.submit("first")
-    await cluster.pass_time(1)
-    cluster.jobs.start("first-1")
+    await cluster.submit_and_start("first")
 
 
 def submit(cluster: Cluster, *numbers: int, **fields: Any) -> None:
@@ -92,8 +88,7 @@ async def test_an_estimate_that_is_known_no_more_is_taken_back(cluster: Cluster)
     await cluster.pass_time(1200)
     assert starts(cluster, "job-1") is None, "the run takes longer than any before"
     submit(cluster, 2)
-    job = cluster.get("BatchJob", "job-2")
-    cluster.store.update(BATCHJOBS, {**job, "spec": {**job["spec"], "suspend": True}})
+    cluster.change("job-2", suspend=True)
     await cluster.pass_time(60)
     assert starts(cluster, "job-2") is None
 

@@ -8,14 +8,14 @@ from batchyard.api import names
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBQUEUES, JOBS
 from fakes.cluster import Cluster, in_cluster
+from objects.specs import fair_share
 
 
 def share_fairly(cluster: Cluster, *, cpu: str = "4", **settings: Any) -> None:
     """One environment of some vCPUs, and a fair-share queue for it."""
     cluster.add_node(cpu=cpu)
     cluster.put("ComputeEnvironment", "on-prem")
-    policy = {"type": "FairShare", "fairShare": settings}
-    cluster.put("JobQueue", "urgent", schedulingPolicy=policy)
+    cluster.put("JobQueue", "urgent", **fair_share(**settings))
     cluster.define()
 
 
@@ -27,20 +27,6 @@ def submit(cluster: Cluster, share: str, *numbers: int, **fields: Any) -> None:
 def shares(cluster: Cluster) -> dict[str, dict[str, Any]]:
     status = cluster.get("JobQueue", "urgent").get("status") or {}
     return {each["shareIdentifier"]: each for each in (status.get("fairShare") or {}).get("shares") or ()}
-
-
-def active(cluster: Cluster) -> list[str]:
-    """Names of the BatchJobs that run, sorted."""
-    return sorted(
-        job["metadata"]["labels"][names.JOB]
-        for job in cluster.store.objects(JOBS)
-        if not any(each["type"] == "Complete" for each in (job.get("status") or {}).get("conditions") or ())
-    )
-
-
-def finish_all(cluster: Cluster) -> None:
-    for name in active(cluster):
-        cluster.jobs.finish(f"{name}-1")
 
 
 def by_share(jobs: list[str]) -> dict[str, int]:
@@ -66,11 +52,11 @@ async def test_capacity_is_divided_by_weights_at_once_and_over_time(cluster: Clu
     started: dict[str, int] = {}
     for _ in range(10):
         await cluster.pass_time(20)
-        running = by_share(active(cluster))
+        running = by_share(cluster.active_jobs())
         assert running == {"red": 1, "blue": 2, "green": 4}
         for share, number in running.items():
             started[share] = started.get(share, 0) + number
-        finish_all(cluster)
+        cluster.finish_all()
     assert started == {"red": 10, "blue": 20, "green": 40}
     await cluster.pass_time(40)
     counted = shares(cluster)
@@ -84,7 +70,7 @@ async def test_usage_survives_a_restart_without_any_job_left(cluster: Cluster) -
     await cluster.start_operator()
     submit(cluster, "red", 1)
     await cluster.pass_time(120)
-    finish_all(cluster)
+    cluster.finish_all()
     await cluster.pass_time(60)
     before = shares(cluster)["red"]
     cluster.delete("BatchJob", "red-01")
@@ -96,9 +82,9 @@ async def test_usage_survives_a_restart_without_any_job_left(cluster: Cluster) -
     submit(cluster, "blue", 1)
     submit(cluster, "red", 3)
     await cluster.pass_time(1)
-    finish_all(cluster)
+    cluster.finish_all()
     await cluster.pass_time(2)
-    assert active(cluster) == ["blue-01"], "red has used more"
+    assert cluster.active_jobs() == ["blue-01-1"], "red has used more"
     await cluster.pass_time(40)
     assert shares(cluster)["red"]["usedVcpuSeconds"] < before["usedVcpuSeconds"]
 
@@ -114,8 +100,8 @@ async def test_a_restarted_operator_goes_on_as_the_last_one_would(cluster: Clust
         await cluster.pass_time(17)
         if round_ in (1, 4):
             await cluster.restart_operator(orderly=not kill, after=20)
-        assert by_share(active(cluster)) == {"red": 1, "blue": 2, "green": 4}
-        finish_all(cluster)
+        assert by_share(cluster.active_jobs()) == {"red": 1, "blue": 2, "green": 4}
+        cluster.finish_all()
 
 
 @in_cluster()
@@ -155,7 +141,7 @@ async def test_a_queue_may_admit_listed_shares_only(cluster: Cluster) -> None:
     await cluster.pass_time(2)
     assert cluster.state("fresh") == ("Pending", "ShareNotAdmitted")
     policy = {"shares": [*WEIGHTS, {"shareIdentifier": "a1b2"}], "shareAdmission": "Listed"}
-    cluster.put("JobQueue", "urgent", schedulingPolicy={"type": "FairShare", "fairShare": policy})
+    cluster.put("JobQueue", "urgent", **fair_share(**policy))
     await cluster.pass_time(20)
     assert cluster.state("fresh") == ("Starting", "CreatingPod")
 
@@ -184,8 +170,7 @@ async def test_an_array_whose_share_is_no_longer_admitted_gets_no_further_places
     cluster.submit("array", shareIdentifier="fresh", array={"size": 3})
     await cluster.pass_time(2)
     assert cluster.jobs.indexed.active("array-1") == [0]
-    policy = {"type": "FairShare", "fairShare": {"shareAdmission": "Listed"}}
-    cluster.put("JobQueue", "urgent", schedulingPolicy=policy)
+    cluster.put("JobQueue", "urgent", **fair_share(shareAdmission="Listed"))
     cluster.add_node("more")
     await cluster.pass_time(5)
     assert cluster.jobs.indexed.active("array-1") == [0]
@@ -210,12 +195,12 @@ async def test_places_are_those_in_the_share_and_follow_priorities(cluster: Clus
     assert cluster.state("red-09") == ("Runnable", "InsufficientCapacity")
     assert cluster.state("red-01") == ("Runnable", "WaitingInQueue")
     assert [cluster.status(f"red-0{number}")["queuePosition"] for number in (9, 1, 2, 3)] == [1, 2, 3, 4]
-    finish_all(cluster)
+    cluster.finish_all()
     await cluster.pass_time(2)
-    assert active(cluster) == ["blue-01"]
-    finish_all(cluster)
+    assert cluster.active_jobs() == ["blue-01-1"]
+    cluster.finish_all()
     await cluster.pass_time(2)
-    assert active(cluster) == ["red-09"]
+    assert cluster.active_jobs() == ["red-09-1"]
 
 
 @in_cluster()
@@ -225,13 +210,13 @@ async def test_new_weights_count_at_once(cluster: Cluster) -> None:
     for share in ("red", "blue"):
         submit(cluster, share, *range(20))
     await cluster.pass_time(5)
-    assert by_share(active(cluster)) == {"red": 2, "blue": 2}
-    heavy = {"type": "FairShare", "fairShare": {"shares": [{"shareIdentifier": "blue", "weightFactor": 100}]}}
-    cluster.put("JobQueue", "urgent", schedulingPolicy=heavy)
+    assert by_share(cluster.active_jobs()) == {"red": 2, "blue": 2}
+    heavy = fair_share(shares=[{"shareIdentifier": "blue", "weightFactor": 100}])
+    cluster.put("JobQueue", "urgent", **heavy)
     await cluster.pass_time(1)
-    finish_all(cluster)
+    cluster.finish_all()
     await cluster.pass_time(2)
-    assert by_share(active(cluster)) == {"red": 4}
+    assert by_share(cluster.active_jobs()) == {"red": 4}
 
 
 @in_cluster()
@@ -240,11 +225,11 @@ async def test_a_reservation_leaves_room_for_a_newcomer(cluster: Cluster) -> Non
     await cluster.start_operator()
     submit(cluster, "red", *range(4))
     await cluster.pass_time(3)
-    assert by_share(active(cluster)) == {"red": 2}
+    assert by_share(cluster.active_jobs()) == {"red": 2}
     assert cluster.state("red-02") == ("Runnable", "ReservedForOtherShares")
     submit(cluster, "blue", 0)
     await cluster.pass_time(3)
-    assert by_share(active(cluster)) == {"red": 2, "blue": 1}
+    assert by_share(cluster.active_jobs()) == {"red": 2, "blue": 1}
 
 
 @in_cluster()
@@ -256,7 +241,7 @@ async def test_counts_are_written_seldom_and_not_at_all_while_nothing_happens(cl
     before = len(process.writes(JOBQUEUES))
     await cluster.pass_time(300)
     assert 9 <= len(process.writes(JOBQUEUES)) - before <= 11
-    finish_all(cluster)
+    cluster.finish_all()
     await cluster.pass_time(60)
     before = len(process.writes(JOBQUEUES))
     await cluster.pass_time(500)
@@ -279,7 +264,7 @@ async def test_a_count_that_cannot_be_read_stops_nobody(cluster: Cluster, broken
     assert shares(cluster) == {}
     submit(cluster, "red", 1)
     await cluster.pass_time(40)
-    assert active(cluster) == ["red-01"]
+    assert cluster.active_jobs() == ["red-01-1"]
     assert shares(cluster)["red"]["vcpus"] == 1
 
 

@@ -1,25 +1,18 @@
 """What queues say of the jobs that wait in them: who goes next, since when, why not, and how seldom that is written."""
 
-from typing import Any
-
 from batchyard.kube.resources import JOBQUEUES
 from fakes.cluster import Cluster, in_cluster
 from fakes.process import Process
 from objects.specs import overrides_asking
 
 
-def status(cluster: Cluster, queue: str = "urgent") -> dict[str, Any]:
-    found: dict[str, Any] = cluster.queue_status(queue)
-    return found
-
-
 def head(cluster: Cluster, queue: str = "urgent") -> tuple[str, str]:
-    shown = status(cluster, queue).get("head") or {}
+    shown = cluster.queue_status(queue).get("head") or {}
     return shown.get("name", ""), shown.get("reason", "")
 
 
 def front(cluster: Cluster) -> list[str]:
-    return [each["name"] for each in status(cluster).get("front") or ()]
+    return [each["name"] for each in cluster.queue_status().get("front") or ()]
 
 
 def written(process: Process) -> int:
@@ -41,16 +34,16 @@ async def fill(cluster: Cluster, waiting: int = 3) -> Process:
 async def test_a_queue_names_the_jobs_that_go_next_and_since_when_they_do(cluster: Cluster) -> None:
     await fill(cluster, waiting=12)
     assert head(cluster) == ("job-00", "InsufficientCapacity")
-    assert status(cluster)["head"]["message"] == cluster.status("job-00")["message"]
+    assert cluster.queue_status()["head"]["message"] == cluster.status("job-00")["message"]
     assert front(cluster) == [f"job-{number:02}" for number in range(10)]
-    before = status(cluster)["front"]
+    before = cluster.queue_status()["front"]
     await cluster.pass_time(600)
-    assert status(cluster)["front"] == before
+    assert cluster.queue_status()["front"] == before
     cluster.jobs.finish("first-1")
     await cluster.pass_time(5)
     assert head(cluster) == ("job-01", "InsufficientCapacity")
     assert front(cluster)[-1] == "job-10"
-    assert status(cluster)["head"]["since"] > before[0]["since"]
+    assert cluster.queue_status()["head"]["since"] > before[0]["since"]
 
 
 @in_cluster()
@@ -59,24 +52,24 @@ async def test_an_empty_queue_says_nothing_of_it(cluster: Cluster) -> None:
     assert head(cluster) == ("job-00", "InsufficientCapacity")
     cluster.delete("BatchJob", "job-00")
     await cluster.pass_time(60)
-    assert not {"head", "front", "blocked"} & status(cluster).keys()
+    assert not {"head", "front", "blocked"} & cluster.queue_status().keys()
 
 
 @in_cluster()
 async def test_a_queue_is_blocked_after_a_while_in_which_nothing_of_it_could_start(cluster: Cluster) -> None:
     await fill(cluster)
-    assert "blocked" not in status(cluster)
+    assert "blocked" not in cluster.queue_status()
     await cluster.pass_time(60)
-    blocked = status(cluster)["blocked"]
+    blocked = cluster.queue_status()["blocked"]
     assert blocked["reason"] == "InsufficientCapacity"
-    assert blocked["message"] == status(cluster)["head"]["message"]
-    assert blocked["since"] <= status(cluster)["head"]["since"]
+    assert blocked["message"] == cluster.queue_status()["head"]["message"]
+    assert blocked["since"] <= cluster.queue_status()["head"]["since"]
     cluster.jobs.finish("first-1")
     await cluster.pass_time(5)
-    assert "blocked" not in status(cluster)
+    assert "blocked" not in cluster.queue_status()
     cluster.put("JobQueue", "urgent", state="Disabled")
     await cluster.pass_time(60)
-    assert status(cluster)["blocked"]["reason"] == "JobQueueDisabled"
+    assert cluster.queue_status()["blocked"]["reason"] == "JobQueueDisabled"
 
 
 @in_cluster()
@@ -88,7 +81,7 @@ async def test_a_misfit_at_the_head_blocks_nobody(cluster: Cluster) -> None:
     cluster.submit("second")
     await cluster.pass_time(60)
     assert head(cluster) == ("huge", "ExceedsCapacity")
-    assert status(cluster)["blocked"]["reason"] == "InsufficientCapacity", "that is why the others wait"
+    assert cluster.queue_status()["blocked"]["reason"] == "InsufficientCapacity", "that is why the others wait"
 
 
 @in_cluster()
@@ -98,42 +91,42 @@ async def test_a_queue_of_lower_priority_is_blocked_by_a_higher_one(cluster: Clu
     cluster.submit("low", jobQueue="patient")
     await cluster.pass_time(60)
     assert head(cluster, "patient") == ("low", "WaitingForHigherPriority")
-    assert status(cluster, "patient")["blocked"]["reason"] == "WaitingForHigherPriority"
+    assert cluster.queue_status("patient")["blocked"]["reason"] == "WaitingForHigherPriority"
 
 
 @in_cluster()
 async def test_times_outlive_the_operator(cluster: Cluster) -> None:
     await fill(cluster)
     await cluster.pass_time(60)
-    before = status(cluster)
+    before = cluster.queue_status()
     again = await cluster.restart_operator(after=30)
     await cluster.pass_time(60)
-    assert status(cluster) == before
+    assert cluster.queue_status() == before
     assert written(again) == 0
     await again.stop()
     cluster.jobs.finish("first-1")
     last = await cluster.start_operator()
     await cluster.pass_time(5)
-    assert "blocked" not in status(cluster)
+    assert "blocked" not in cluster.queue_status()
     await last.kill()
     await cluster.pass_time(30)
     await cluster.start_operator()
     await cluster.pass_time(60)
-    assert status(cluster)["blocked"]["since"] > before["blocked"]["since"]
+    assert cluster.queue_status()["blocked"]["since"] > before["blocked"]["since"]
 
 
 @in_cluster()
 async def test_what_was_placed_by_an_operator_that_could_not_write_it_down_counts(cluster: Cluster) -> None:
     process = await fill(cluster)
     await cluster.pass_time(60)
-    before = status(cluster)["blocked"]
+    before = cluster.queue_status()["blocked"]
     process.api.lose_next("patch", JOBQUEUES, after_effect=False, times=99)
     cluster.jobs.finish("first-1")
     await cluster.pass_time(5)
     assert "job-00-1" in cluster.kube_jobs()
     await cluster.restart_operator(after=30)
     await cluster.pass_time(60)
-    assert status(cluster)["blocked"]["since"] > before["since"]
+    assert cluster.queue_status()["blocked"]["since"] > before["since"]
 
 
 @in_cluster()
@@ -144,7 +137,7 @@ async def test_an_array_is_counted_once_and_by_what_its_indexes_do(cluster: Clus
     cluster.submit("later")
     cluster.jobs.indexed.start("array-1", 0, 1)
     await cluster.pass_time(5)
-    assert {state: number for state, number in status(cluster)["jobs"].items() if number} == {
+    assert {state: number for state, number in cluster.queue_status()["jobs"].items() if number} == {
         "running": 1,
         "runnable": 1,
     }
@@ -166,9 +159,9 @@ async def test_heads_of_shares_are_listed_and_written_no_oftener_than_shares_are
         for number in range(3):
             cluster.submit(f"{share}-{number}", jobQueue="sharing", shareIdentifier=share)
     await cluster.pass_time(60)
-    shown = status(cluster, "sharing")["front"]
+    shown = cluster.queue_status("sharing")["front"]
     assert {each["shareIdentifier"]: each["name"] for each in shown} == {"red": "red-1", "blue": "blue-1"}
-    assert status(cluster, "sharing")["head"]["name"] == shown[0]["name"]
+    assert cluster.queue_status("sharing")["head"]["name"] == shown[0]["name"]
     before = written(process)
     await cluster.pass_time(600)
     assert written(process) - before <= 600 / 30 + 1

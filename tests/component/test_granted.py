@@ -7,28 +7,21 @@ from typing import Any
 
 import pytest
 
-from batchyard.kube.resources import EVENTS, JOBS, NAMESPACES
+from batchyard.kube.resources import JOBS
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
-from objects.specs import asking_container, overrides_asking
+from objects.specs import asking_container, multi_node, overrides_asking
 
 RETRY = {"attempts": 5, "backoff": {"initialSeconds": 10, "maxSeconds": 10, "jitter": 0}}
 CONTAINER = asking_container()
-OTHER = asking_container(1, "other")
-THREE_NODES = {"numNodes": 3, "nodeRanges": [{"targetNodes": "0:", "container": CONTAINER}]}
+OTHER = asking_container(image="other")
 
 restarted = pytest.mark.parametrize("restart", [False, True])
 
 
-def label(cluster: Cluster, team: str) -> None:
-    namespace = cluster.store.get(NAMESPACES, NAMESPACE)
-    namespace["metadata"]["labels"] = {"team": team}
-    cluster.store.update(NAMESPACES, namespace)
-
-
 async def take_away(cluster: Cluster, what: str, *, restart: bool) -> None:
     if what == "label":
-        label(cluster, "b")
+        cluster.label_namespace(team="b")
     else:
         cluster.delete(*{"queue": ("JobQueue", "urgent"), "definition": ("JobDefinition", "transcode")}[what])
     await cluster.pass_time(2)
@@ -39,7 +32,7 @@ async def take_away(cluster: Cluster, what: str, *, restart: bool) -> None:
 
 async def give_back(cluster: Cluster, what: str, **definition: Any) -> None:
     if what == "label":
-        label(cluster, "a")
+        cluster.label_namespace(team="a")
     elif what == "queue":
         cluster.put("JobQueue", "urgent")
     else:
@@ -49,7 +42,7 @@ async def give_back(cluster: Cluster, what: str, **definition: Any) -> None:
 
 async def furnish(cluster: Cluster, **definition: Any) -> None:
     cluster.furnish(cpu="8", **definition)
-    label(cluster, "a")
+    cluster.label_namespace(team="a")
     cluster.put("JobQueue", "urgent", namespaceSelector={"matchLabels": {"team": "a"}})
     await cluster.start_operator()
 
@@ -62,9 +55,7 @@ async def furnish(cluster: Cluster, **definition: Any) -> None:
 @in_cluster()
 async def test_a_running_job_keeps_its_retry_strategy(cluster: Cluster, what: str, reason: str, restart: bool) -> None:
     await furnish(cluster, retryStrategy=RETRY)
-    cluster.submit()
-    await cluster.pass_time(1)
-    cluster.jobs.start("job-1")
+    await cluster.submit_and_start()
     await cluster.pass_time(5)
     await take_away(cluster, what, restart=restart)
     assert cluster.state() == ("Running", "ContainerRunning")
@@ -118,7 +109,7 @@ async def test_an_array_keeps_its_retry_strategy(cluster: Cluster, what: str, sa
 @restarted
 @in_cluster()
 async def test_the_nodes_of_a_run_start_although_its_queue_is_gone(cluster: Cluster, restart: bool) -> None:
-    await furnish(cluster, container=None, multiNode=THREE_NODES)
+    await furnish(cluster, **multi_node(3))
     cluster.submit()
     await cluster.pass_time(2)
     await take_away(cluster, "queue", restart=restart)
@@ -132,7 +123,7 @@ async def test_the_nodes_of_a_run_start_although_its_queue_is_gone(cluster: Clus
 async def test_a_main_node_waits_no_longer_than_the_grace_for_nodes_that_cannot_be_made(
     cluster: Cluster, restart: bool
 ) -> None:
-    definition = {"container": None, "multiNode": THREE_NODES, "startupGraceSeconds": 60}
+    definition = {**multi_node(3), "startupGraceSeconds": 60}
     await furnish(cluster, **definition)
     cluster.submit()
     await cluster.pass_time(2)
@@ -216,7 +207,7 @@ async def test_a_job_that_has_not_run_takes_the_definition_made_anew_and_says_so
     cluster.jobs.finish("first-1")
     await cluster.pass_time(3)
     assert images(cluster) == {"busybox", "other"}
-    told = [event["message"] for event in cluster.store.objects(EVENTS) if event["reason"] == "DefinitionReplaced"]
+    told = [event.message for event in cluster.events(reason="DefinitionReplaced")]
     assert told == [
         "the JobDefinition was deleted and made anew before the job started; it runs revision 1 of the new one"
     ]
@@ -260,11 +251,10 @@ async def test_an_array_of_which_nothing_can_go_on_ends(cluster: Cluster) -> Non
 @restarted
 @in_cluster()
 async def test_no_run_of_a_multi_node_job_runs_another_program(cluster: Cluster, restart: bool) -> None:
-    await furnish(cluster, container=None, multiNode=THREE_NODES, retryStrategy=RETRY)
+    await furnish(cluster, **multi_node(3), retryStrategy=RETRY)
     cluster.submit()
     await cluster.pass_time(2)
-    other = {"numNodes": 3, "nodeRanges": [{"targetNodes": "0:", "container": OTHER}]}
-    await replaced(cluster, restart=restart, container=None, multiNode=other, retryStrategy=RETRY)
+    await replaced(cluster, restart=restart, **multi_node(3, OTHER), retryStrategy=RETRY)
     cluster.jobs.start("job-1")
     await cluster.pass_time(10)
     assert cluster.state() == ("Failed", "DefinitionReplaced")

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from batchyard.api.models.batchjob import JobState
-from batchyard.kube.resources import JOBS as JOBS_RESOURCE
 from batchyard.runtime.loop.alarms import Alarms
 from batchyard.runtime.state.awaitingdefinition import AwaitingDefinition
 from batchyard.runtime.state.counts import Counts
@@ -14,6 +13,7 @@ from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
 from fakes.process import Process
 from objects.api import manifest
+from objects.specs import fair_share
 from unit.samples import make_job
 
 JOBS = 2_000
@@ -86,7 +86,7 @@ async def test_thousands_of_jobs_with_names_of_their_own_leave_nothing_behind(cl
             cache.remove_batchjob((NAMESPACE, body["metadata"]["name"]), body["metadata"]["uid"])
         await cluster.pass_time(1)
     for kube_job in cluster.kube_jobs():
-        cluster.store.delete(JOBS_RESOURCE, kube_job, NAMESPACE)
+        cluster.delete_kube_job(kube_job)
     await cluster.pass_time(120)
     assert process.stopped == []
     assert total(process) <= before + SLACK
@@ -99,8 +99,8 @@ async def test_queues_definitions_and_environments_that_come_and_go_leave_nothin
     before = total(process)
     for number in range(60):
         cluster.put("ComputeEnvironment", f"env-{number}")
-        policy = {"type": "FairShare", "fairShare": {"shareDecaySeconds": 0}}
-        cluster.put("JobQueue", f"queue-{number}", computeEnvironments=[f"env-{number}"], schedulingPolicy=policy)
+        policy = fair_share(shareDecaySeconds=0)
+        cluster.put("JobQueue", f"queue-{number}", computeEnvironments=[f"env-{number}"], **policy)
         cluster.put("JobDefinition", f"def-{number}", container={"image": f"image-{number}"})
         cluster.put("ConsumableResource", f"licence-{number}", type="NonReplenishable")
         name = f"job-{number}"

@@ -10,7 +10,7 @@ from batchyard.api import names
 from batchyard.core.definition.revisions import digest
 from batchyard.kube.errors import AlreadyExists
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, JOBS, NAMESPACES, PODS, SECRETS
+from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, JOBS, PODS, SECRETS
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
 from objects.api import manifest
@@ -55,10 +55,6 @@ def crafted(owner: Object, name: str = "crafted-1", *, kind: str = "single", run
         },
         "spec": {"suspend": True, **spec, "template": {"spec": HUGE}},
     }
-
-
-def add_namespace(cluster: Cluster, name: str) -> None:
-    cluster.store.create(NAMESPACES, {"metadata": {"name": name}})
 
 
 def copied(job: Object, name: str) -> Object:
@@ -111,7 +107,7 @@ async def test_an_owner_that_does_not_exist_is_no_owner(cluster: Cluster) -> Non
 @in_cluster()
 async def test_a_job_of_another_namespace_is_not_of_a_job_whose_uid_it_names(cluster: Cluster) -> None:
     cluster.furnish(request="4")
-    add_namespace(cluster, "mallory")
+    cluster.add_namespace("mallory")
     await cluster.start_operator()
     honest = cluster.submit("honest")
     await cluster.pass_time(1)
@@ -154,9 +150,7 @@ async def test_a_crafted_job_in_the_way_of_a_run_is_named(cluster: Cluster) -> N
 @in_cluster()
 async def test_an_operator_believes_what_the_one_before_it_made(cluster: Cluster) -> None:
     await cluster.set_up()
-    cluster.submit()
-    await cluster.pass_time(1)
-    cluster.jobs.start("job-1")
+    await cluster.submit_and_start()
     await cluster.restart_operator()
     await cluster.pass_time(30)
     assert cluster.state() == ("Running", "ContainerRunning")
@@ -171,9 +165,7 @@ async def test_an_operator_believes_what_the_one_before_it_made(cluster: Cluster
 async def test_runs_from_before_the_key_are_taken_over(cluster: Cluster, lost: str) -> None:
     """After the upgrade of an operator without marks, and after the loss of the key."""
     first = await cluster.set_up()
-    cluster.submit()
-    await cluster.pass_time(1)
-    cluster.jobs.start("job-1")
+    await cluster.submit_and_start()
     await cluster.pass_time(5)
     await first.stop()
     if lost == "marks":
@@ -232,9 +224,7 @@ async def test_a_job_that_lost_its_labels_is_not_run_twice_at_the_same_time(
     cluster: Cluster, restart: bool, pods_too: bool
 ) -> None:
     await cluster.set_up()
-    cluster.submit()
-    await cluster.pass_time(1)
-    cluster.jobs.start("job-1")
+    await cluster.submit_and_start()
     await cluster.pass_time(1)
     job = cluster.kube_job("job-1")
     del job["metadata"]["labels"][names.JOB_UID]
@@ -259,10 +249,8 @@ async def test_a_job_that_lost_its_labels_is_not_run_twice_at_the_same_time(
 @in_cluster()
 async def test_a_decoy_pod_is_not_read_as_that_of_a_run(cluster: Cluster, early: bool) -> None:
     first = await cluster.set_up()
-    cluster.submit()
-    await cluster.pass_time(1)
+    await cluster.submit_and_start()
     job = cluster.kube_job("job-1")
-    cluster.jobs.start(job)
     await cluster.pass_time(1)
     real = cluster.jobs.pod(job)["metadata"]["name"]
     if early:
@@ -283,7 +271,7 @@ async def test_a_decoy_pod_is_not_read_as_that_of_a_run(cluster: Cluster, early:
 @in_cluster()
 async def test_a_pod_of_another_namespace_is_of_no_job_here(cluster: Cluster) -> None:
     cluster.furnish()
-    add_namespace(cluster, "mallory")
+    cluster.add_namespace("mallory")
     await cluster.start_operator()
     cluster.submit(suspend=True)
     own = cluster.get("BatchJob", "job")
@@ -301,7 +289,7 @@ async def test_a_pod_of_another_namespace_is_of_no_job_here(cluster: Cluster) ->
 async def test_a_revision_of_somebody_else_is_none(cluster: Cluster, owner: Object, restart: bool) -> None:
     """A StatefulSet gives its labels to its own; others may outlive a definition of the same name."""
     await cluster.set_up()
-    content = {"container": asking_container(1, "evil")}
+    content = {"container": asking_container(image="evil")}
     for number in (1, 2):
         labels = {names.DEFINITION: "transcode", names.REVISION: str(number), names.SPEC_HASH: digest(content)}
         name = f"transcode-{number}" if owner is DELETED_DEFINITION else f"x-{number}"
@@ -314,7 +302,7 @@ async def test_a_revision_of_somebody_else_is_none(cluster: Cluster, owner: Obje
     await cluster.pass_time(1)
     cluster.submit()
     await cluster.pass_time(2)
-    [container] = cluster.kube_job("job-1")["spec"]["template"]["spec"]["containers"]
+    container = cluster.container()
     assert container["image"] == "busybox"
     assert cluster.get("JobDefinition", "transcode")["status"]["latestRevision"] == 1
 

@@ -10,20 +10,8 @@ N_TO_N = {"dependsOn": [{"job": "first", "type": "NToN"}]}
 SEQUENTIAL = {"dependsOn": [{"type": "Sequential"}]}
 
 
-def array(cluster: Cluster, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = cluster.array_status(name)
-    return found
-
-
-def jobs_of(cluster: Cluster, name: str) -> list[str]:
-    return sorted(job for job in cluster.kube_jobs() if job.startswith(f"{name}-"))
-
-
 async def finish_all(cluster: Cluster, name: str, exit_code: int = 0) -> None:
-    for job in jobs_of(cluster, name):
-        conditions = cluster.kube_job(job)["status"].get("conditions", ())
-        if not any(each["type"] in ("Complete", "Failed") for each in conditions):
-            cluster.jobs.finish(job, exit_code)
+    cluster.finish_all(f"{name}-", exit_code)
     await cluster.pass_time(3)
 
 
@@ -39,15 +27,15 @@ async def test_each_index_starts_when_its_partner_has_succeeded(cluster: Cluster
     assert cluster.status("second")["message"] == "every index waits for the same index of BatchJob first"
     cluster.jobs.indexed.finish("first-1", 1)
     await cluster.pass_time(2)
-    assert jobs_of(cluster, "second") == ["second-1-i1"]
+    assert cluster.kube_jobs("second-") == ["second-1-i1"]
     assert cluster.status("second")["message"].endswith("3 wait: for the same index of BatchJob first")
     cluster.jobs.indexed.finish("first-1", 0, 2)
     cluster.jobs.indexed.finish("first-1", 3)
     await cluster.pass_time(3)
-    assert jobs_of(cluster, "second") == [f"second-1-i{index}" for index in range(4)]
+    assert cluster.kube_jobs("second-") == [f"second-1-i{index}" for index in range(4)]
     await finish_all(cluster, "second")
     assert cluster.state("second") == ("Succeeded", "Completed")
-    assert array(cluster, "second")["retries"] == 0
+    assert cluster.array_status("second")["retries"] == 0
 
 
 @in_cluster()
@@ -61,9 +49,9 @@ async def test_an_index_whose_partner_failed_never_runs(cluster: Cluster) -> Non
     await cluster.pass_time(4)
     assert cluster.state("first") == ("Failed", "IndexesFailed")
     await finish_all(cluster, "second")
-    assert jobs_of(cluster, "second") == ["second-1-i0", "second-1-i2"]
+    assert cluster.kube_jobs("second-") == ["second-1-i0", "second-1-i2"]
     assert cluster.state("second") == ("Failed", "IndexesFailed")
-    (failure,) = array(cluster, "second")["firstFailures"]
+    (failure,) = cluster.array_status("second")["firstFailures"]
     assert (failure["index"], failure["attempt"], failure["reason"]) == (1, 0, "DependencyNotMet")
     assert failure["message"] == "the same index of BatchJob first failed"
 
@@ -74,7 +62,7 @@ async def test_a_sequence_runs_one_index_at_a_time(cluster: Cluster) -> None:
     cluster.submit("steps", array={"size": 3}, **SEQUENTIAL)
     for index in range(3):
         await cluster.pass_time(2)
-        assert jobs_of(cluster, "steps") == [f"steps-1-i{before}" for before in range(index + 1)]
+        assert cluster.kube_jobs("steps-") == [f"steps-1-i{before}" for before in range(index + 1)]
         cluster.jobs.finish(f"steps-1-i{index}")
     await cluster.pass_time(3)
     assert cluster.state("steps") == ("Succeeded", "Completed")
@@ -90,8 +78,11 @@ async def test_a_sequence_ends_with_its_first_failure(cluster: Cluster) -> None:
     cluster.jobs.finish("steps-1-i1", 1)
     await cluster.pass_time(3)
     assert cluster.state("steps") == ("Failed", "IndexesFailed")
-    assert (array(cluster, "steps")["succeededIndexes"], array(cluster, "steps")["failedIndexes"]) == ("0", "1-3")
-    assert array(cluster, "steps")["firstFailures"][1]["message"] == "index 1 failed"
+    assert (cluster.array_status("steps")["succeededIndexes"], cluster.array_status("steps")["failedIndexes"]) == (
+        "0",
+        "1-3",
+    )
+    assert cluster.array_status("steps")["firstFailures"][1]["message"] == "index 1 failed"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +124,7 @@ async def test_a_partner_that_is_deleted_after_its_end_still_counts(cluster: Clu
     await cluster.pass_time(20)
     await finish_all(cluster, "second")
     assert cluster.state("second") == ("Failed", "IndexesFailed")
-    assert array(cluster, "second")["succeededIndexes"] == "0"
+    assert cluster.array_status("second")["succeededIndexes"] == "0"
 
 
 @in_cluster()
@@ -146,12 +137,12 @@ async def test_a_killed_operator_starts_no_index_twice(cluster: Cluster) -> None
     await cluster.pass_time(0.1)
     await cluster.restart_operator()
     await cluster.pass_time(30)
-    assert jobs_of(cluster, "second") == ["second-1-i0", "second-1-i1"]
+    assert cluster.kube_jobs("second-") == ["second-1-i0", "second-1-i1"]
     cluster.jobs.indexed.finish("first-1", 2, 3)
     await cluster.pass_time(3)
     await finish_all(cluster, "second")
     assert cluster.state("second") == ("Succeeded", "Completed")
-    assert jobs_of(cluster, "second") == [f"second-1-i{index}" for index in range(4)]
+    assert cluster.kube_jobs("second-") == [f"second-1-i{index}" for index in range(4)]
 
 
 @pytest.mark.parametrize("ended", [False, True])
@@ -172,7 +163,7 @@ async def test_a_partner_made_anew_with_another_size_is_noticed(cluster: Cluster
         await cluster.pass_time(5)
     await finish_all(cluster, "second")
     assert cluster.state("second") == ("Failed", "IndexesFailed")
-    assert array(cluster, "second")["succeededIndexes"] == "0"
+    assert cluster.array_status("second")["succeededIndexes"] == "0"
     assert cluster.status("second")["message"].endswith(
         "BatchJob first was made anew and has 2 indexes instead of 4: submit this array anew, too"
     )
@@ -198,7 +189,7 @@ async def test_long_lists_of_partners_are_merged_and_outlive_them_and_the_operat
     assert (last["job"], last["succeededIndexes"]) == ("odd", "4")
     await cluster.restart_operator()
     await cluster.pass_time(20)
-    assert jobs_of(cluster, "second") == ["second-1-i4"]
+    assert cluster.kube_jobs("second-") == ["second-1-i4"]
     await finish_all(cluster, "second")
     assert cluster.state("second") == ("Failed", "IndexesFailed")
-    assert array(cluster, "second")["succeededIndexes"] == "4"
+    assert cluster.array_status("second")["succeededIndexes"] == "4"

@@ -6,9 +6,8 @@ from collections import Counter
 
 from batchyard.api import names
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import BATCHJOBS, PODS
+from batchyard.kube.resources import PODS
 from fakes.cluster import Cluster, in_cluster
-from fakes.kubejobs import NAMESPACE
 from objects.specs import overrides_asking
 
 CAPACITY = 5
@@ -66,8 +65,7 @@ async def test_each_index_starts_once_in_a_narrow_queue(cluster: Cluster) -> Non
     rng = random.Random(0)  # noqa: S311
     cluster.jobs.indexed.lag = rng.uniform(0.05, 0.8)
     cluster.furnish(cpu=f"{CAPACITY}", retryStrategy={"attempts": 3, "backoff": {"initialSeconds": 1}})
-    cluster.put("JobQueue", "urgent", priority=9)
-    cluster.put("JobQueue", "low", priority=1)
+    cluster.put_queues(urgent=9, low=1)
     (await cluster.start_operator()).api.latency = LATENCY
     node = Node(cluster, rng)
     for number in range(2):
@@ -91,8 +89,7 @@ async def test_each_index_starts_once_in_a_narrow_queue(cluster: Cluster) -> Non
 async def test_an_index_stopped_by_a_lowering_that_came_late_is_counted(cluster: Cluster) -> None:
     """Whom the array makes way for is gone again before the Job controller hears of it: the pods are, too."""
     cluster.furnish(cpu="4", request="1")
-    cluster.put("JobQueue", "urgent", priority=9)
-    cluster.put("JobQueue", "low", priority=1)
+    cluster.put_queues(urgent=9, low=1)
     await cluster.start_operator()
     indexed = cluster.jobs.indexed
     cluster.submit("array", array={"size": 12}, jobQueue="low")
@@ -104,7 +101,7 @@ async def test_an_index_stopped_by_a_lowering_that_came_late_is_counted(cluster:
     indexed.lag, cluster.api.latency = 0.1, 1.1
     indexed.finish("array-1", 0, 1, 2, 3)
     await cluster.pass_time(0.6)
-    cluster.store.delete(BATCHJOBS, "front", NAMESPACE)
+    cluster.delete("BatchJob", "front")
     await cluster.pass_time(0.6)
     indexed.start("array-1", *indexed.active("array-1"))
     await cluster.pass_time(20)

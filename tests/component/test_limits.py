@@ -22,20 +22,6 @@ def furnish(cluster: Cluster, **limits: Any) -> None:
     limited(cluster, "other")
 
 
-def active(cluster: Cluster) -> list[str]:
-    """Kubernetes Jobs that have not ended."""
-    return sorted(
-        job["metadata"]["name"]
-        for job in cluster.store.objects(JOBS)
-        if not (job.get("status") or {}).get("conditions")
-    )
-
-
-def parallelism(cluster: Cluster, name: str) -> int:
-    found: int = cluster.parallelism(name)
-    return found
-
-
 @in_cluster()
 async def test_a_queue_runs_no_more_than_its_limit_and_keeps_nobody_out(cluster: Cluster) -> None:
     furnish(cluster, maxRunningJobs=2)
@@ -45,7 +31,7 @@ async def test_a_queue_runs_no_more_than_its_limit_and_keeps_nobody_out(cluster:
         await cluster.pass_time(1)
     cluster.submit("elsewhere", jobQueue="other")
     await cluster.pass_time(2)
-    assert active(cluster) == ["elsewhere-1", "job-0-1", "job-1-1"]
+    assert cluster.active_jobs() == ["elsewhere-1", "job-0-1", "job-1-1"]
     assert cluster.state("job-2") == ("Runnable", "QueueLimitReached")
     assert cluster.status("job-2")["message"] == (
         "queue urgent is at its limit: 2 of its jobs run, and spec.limits.maxRunningJobs is 2; wait until fewer do, or "
@@ -54,7 +40,7 @@ async def test_a_queue_runs_no_more_than_its_limit_and_keeps_nobody_out(cluster:
     assert cluster.state("job-3") == ("Runnable", "WaitingInQueue")
     cluster.jobs.finish("job-0-1")
     await cluster.pass_time(2)
-    assert active(cluster) == ["elsewhere-1", "job-1-1", "job-2-1"]
+    assert cluster.active_jobs() == ["elsewhere-1", "job-1-1", "job-2-1"]
 
 
 @in_cluster()
@@ -66,17 +52,17 @@ async def test_a_changed_limit_counts_at_once_and_what_runs_goes_on(cluster: Clu
     await cluster.pass_time(1)
     limited(cluster, limits={"maxRunningJobs": 1})
     await cluster.pass_time(5)
-    assert active(cluster) == ["job-0-1", "job-1-1", "job-2-1"]
+    assert cluster.active_jobs() == ["job-0-1", "job-1-1", "job-2-1"]
     for name in ("job-0-1", "job-1-1"):
         cluster.jobs.finish(name)
     await cluster.pass_time(2)
-    assert active(cluster) == ["job-2-1"]
+    assert cluster.active_jobs() == ["job-2-1"]
     limited(cluster, limits={"maxRunningJobs": 2})
     await cluster.pass_time(1)
-    assert active(cluster) == ["job-2-1", "job-3-1"]
+    assert cluster.active_jobs() == ["job-2-1", "job-3-1"]
     limited(cluster)
     await cluster.pass_time(1)
-    assert active(cluster) == ["job-2-1", "job-3-1", "job-4-1", "job-5-1"]
+    assert cluster.active_jobs() == ["job-2-1", "job-3-1", "job-4-1", "job-5-1"]
 
 
 @in_cluster()
@@ -89,7 +75,7 @@ async def test_shares_have_limits_of_their_own(cluster: Cluster) -> None:
         for number in range(3):
             cluster.submit(f"{share}-{number}", shareIdentifier=share)
     await cluster.pass_time(2)
-    assert active(cluster) == ["blue-0-1", "blue-1-1", "red-0-1"]
+    assert cluster.active_jobs() == ["blue-0-1", "blue-1-1", "red-0-1"]
     assert cluster.state("red-1") == ("Runnable", "ShareLimitReached")
     assert "share red of queue urgent is at its limit: 1 of its jobs runs" in cluster.status("red-1")["message"]
     assert cluster.state("blue-2") == ("Runnable", "ShareLimitReached")
@@ -103,11 +89,11 @@ async def test_each_index_of_an_array_counts(cluster: Cluster) -> None:
     await cluster.pass_time(1)
     cluster.submit(array={"size": 10})
     await cluster.pass_time(5)
-    assert parallelism(cluster, "job-1") == 2
+    assert cluster.parallelism("job-1") == 2
     assert "8 wait: queue urgent is at its limit: 3 of its jobs run" in cluster.status()["message"]
     cluster.jobs.finish("single-1")
     await cluster.pass_time(1)
-    assert parallelism(cluster, "job-1") == 3
+    assert cluster.parallelism("job-1") == 3
 
 
 @in_cluster()
@@ -118,7 +104,7 @@ async def test_an_array_gives_places_back_when_the_limit_is_lowered(cluster: Clu
     await cluster.pass_time(1)
     limited(cluster, limits={"maxRunningJobs": 2})
     await cluster.pass_time(2)
-    assert parallelism(cluster, "job-1") == 4
+    assert cluster.parallelism("job-1") == 4
     indexed = cluster.jobs.indexed
     indexed.start("job-1", 0, 1, 2, 3)
     for index, left in ((1, 3), (2, 2), (0, 2)):
@@ -143,7 +129,7 @@ async def test_an_array_that_holds_all_places_of_its_queue_lets_other_shares_in(
     assert cluster.state("blue") == ("Runnable", "QueueLimitReached")
     indexed.hesitate("red-1", 0)
     await cluster.pass_time(2)
-    assert "blue-1" in active(cluster)
+    assert "blue-1" in cluster.active_jobs()
     assert indexed.active("red-1") == [1]
 
 
@@ -155,7 +141,7 @@ async def test_a_restarted_operator_counts_what_exists(cluster: Cluster, kill: b
     cluster.submit("first")
     cluster.submit("array", array={"size": 5, "maxConcurrency": 2})
     await cluster.pass_time(2)
-    await (process.kill() if kill else process.stop())
+    await process.end(orderly=not kill)
     cluster.submit("late")
     await cluster.start_operator()
     await cluster.pass_time(30)
@@ -164,4 +150,4 @@ async def test_a_restarted_operator_counts_what_exists(cluster: Cluster, kill: b
     assert cluster.state("late") == ("Runnable", "QueueLimitReached")
     cluster.jobs.finish("first-1")
     await cluster.pass_time(2)
-    assert "late-1" in active(cluster)
+    assert "late-1" in cluster.active_jobs()

@@ -99,10 +99,10 @@ async def array_on_a_lost_node(cluster: Cluster) -> str:
     await cluster.pass_time(10)
     lose(cluster, "node-1")
     await cluster.pass_time(300)
-    name = str(cluster.jobs.indexed.pod("arr-1", 1)["metadata"]["name"])
-    cluster.store.delete(PODS, name, NAMESPACE)
+    pod = cluster.jobs.indexed.pod("arr-1", 1)
+    cluster.delete_pod(pod)
     await cluster.pass_time(30)
-    return name
+    return str(pod["metadata"]["name"])
 
 
 @in_cluster(graceful=True)

@@ -6,20 +6,17 @@ import pytest
 
 from batchyard.api import names
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import BATCHJOBS, JOBS, SERVICES
+from batchyard.kube.resources import JOBS, SERVICES
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
-from objects.specs import asking_container
+from objects.specs import asking_container, multi_node
 
 RETRIES: dict[str, Any] = {"attempts": 2, "backoff": {"initialSeconds": 1}}
 
 
 def furnish(cluster: Cluster, *, cpu: str = "4", nodes: int = 3, main: int = 0, **definition: Any) -> None:
     cluster.furnish(cpu=cpu)
-    container = asking_container(1, "mpi")
-    ranges = [{"targetNodes": "0:", "container": container}]
-    multi_node = {"numNodes": nodes, "mainNode": main, "nodeRanges": ranges}
-    cluster.put("JobDefinition", "transcode", container=None, multiNode=multi_node, **definition)
+    cluster.define(**multi_node(nodes, asking_container(image="mpi"), mainNode=main), **definition)
 
 
 def jobs_by_node(cluster: Cluster, run: int = 1) -> dict[int, Object]:
@@ -77,7 +74,7 @@ async def test_the_main_node_first_then_the_others_and_its_end_is_the_jobs(clust
 @in_cluster()
 async def test_all_or_nothing(cluster: Cluster) -> None:
     furnish(cluster, cpu="3")
-    cluster.put("JobDefinition", "single", container=asking_container(1, "a"))
+    cluster.put("JobDefinition", "single", container=asking_container(image="a"))
     await cluster.start_operator()
     cluster.submit("first", jobDefinition="single")
     await cluster.pass_time(1)
@@ -198,9 +195,7 @@ async def test_the_loss_of_any_node_repeats_the_whole_at_no_cost(cluster: Cluste
 async def test_a_node_that_cannot_start_fails_the_attempt(cluster: Cluster) -> None:
     furnish(cluster, startupGraceSeconds=30)
     await cluster.start_operator()
-    cluster.submit()
-    await cluster.pass_time(1)
-    cluster.jobs.start("job-1")
+    await cluster.submit_and_start()
     await cluster.pass_time(1)
     cluster.jobs.wait("job-1-n2", "ImagePullBackOff", "no such image")
     await cluster.pass_time(20)
@@ -256,9 +251,7 @@ async def test_termination_ends_all_nodes_and_says_so_when_they_have_ended(clust
     cluster.submit()
     await cluster.pass_time(1)
     nodes = await start_all(cluster)
-    job = cluster.get("BatchJob", "job")
-    job["spec"]["stop"] = {"mode": "Terminate", "reason": "wrong input"}
-    cluster.store.update(BATCHJOBS, job)
+    cluster.change(stop={"mode": "Terminate", "reason": "wrong input"})
     await cluster.pass_time(2)
     cluster.jobs.terminate(nodes[0])
     await cluster.pass_time(10)
@@ -311,7 +304,7 @@ async def test_a_deleted_job_leaves_nothing(cluster: Cluster) -> None:
 @in_cluster()
 async def test_a_node_that_the_api_server_refuses_is_found_out_before_any_runs(cluster: Cluster) -> None:
     furnish(cluster)
-    containers = [{"image": image, "resources": {"requests": {"cpu": "1"}}} for image in ("good", "BAD")]
+    containers = [asking_container(image=image) for image in ("good", "BAD")]
     ranges = [{"targetNodes": f"{index}", "container": each} for index, each in enumerate(containers)]
     cluster.put("JobDefinition", "transcode", container=None, multiNode={"numNodes": 2, "nodeRanges": ranges})
 
@@ -349,13 +342,13 @@ async def test_another_operator_goes_on_where_the_first_was(cluster: Cluster, or
     first = await cluster.start_operator()
     cluster.submit()
     await cluster.pass_time(1)
-    await (first.stop() if orderly else first.kill())
+    await first.end(orderly=orderly)
     cluster.jobs.start("job-1")
     second = await cluster.start_operator()
     await cluster.pass_time(20)
     assert sorted(cluster.kube_jobs()) == ["job-1", "job-1-n1", "job-1-n2"]
     assert used(cluster) == {"cpu": 3000, "pods": 3}
-    await (second.stop() if orderly else second.kill())
+    await second.end(orderly=orderly)
     cluster.jobs.finish("job-1")
     await cluster.start_operator()
     await cluster.pass_time(20)

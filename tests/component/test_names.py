@@ -8,6 +8,7 @@ import pytest
 
 from batchyard.kube.resources import JOBS
 from fakes.cluster import Cluster, in_cluster
+from objects.specs import multi_node
 
 SEQUENTIAL: dict[str, Any] = {"dependsOn": [{"type": "Sequential"}]}
 RETRIES = {"attempts": 3, "backoff": {"initialSeconds": 1, "jitter": 0}}
@@ -26,10 +27,7 @@ def older_operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def go_on(cluster: Cluster) -> None:
     """Let every Kubernetes Job that has not ended succeed, until there is none."""
     for _ in range(10):
-        for name in cluster.kube_jobs():
-            job = cluster.kube_job(name)
-            if not any(each["type"] in ("Complete", "Failed") for each in job["status"].get("conditions", ())):
-                cluster.jobs.finish(job)
+        cluster.finish_all()
         await cluster.pass_time(3)
 
 
@@ -117,9 +115,8 @@ async def test_a_retry_whose_creation_had_no_answer_is_known_when_the_array_is_c
 @in_cluster()
 async def test_the_longest_names_are_taken_by_the_api_server(cluster: Cluster) -> None:
     longest = "j" * 51
-    ranges = [{"targetNodes": "0:", "container": {"image": "mpi", "resources": {"limits": {"cpu": "1"}}}}]
     cluster.furnish(cpu="8", retryStrategy=RETRIES)
-    cluster.put("JobDefinition", "together", container=None, multiNode={"numNodes": 2, "nodeRanges": ranges})
+    cluster.define("together", **multi_node(2, {"image": "mpi", "resources": {"limits": {"cpu": "1"}}}))
     await cluster.start_operator()
     cluster.submit(f"{longest}a", array={"size": 100_000, "maxConcurrency": 2})
     cluster.submit(f"{longest}b", array={"size": 100_000, "maxConcurrency": 2}, **SEQUENTIAL)

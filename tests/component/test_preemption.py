@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from batchyard.kube.errors import ApiError, Forbidden, TooManyRequests, Unavailable, from_status
-from batchyard.kube.resources import EVENTS, JOBS, PODS
+from batchyard.kube.resources import JOBS, PODS
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
 from objects.specs import overrides_asking
@@ -27,15 +27,6 @@ async def run(cluster: Cluster, *names: str, queue: str = "low") -> None:
         await cluster.pass_time(1)
 
 
-def evicted(cluster: Cluster) -> list[str]:
-    return [name.removesuffix("/eviction") for _, kind, name in cluster.api.writes if kind == PODS]
-
-
-def warnings(cluster: Cluster, name: str) -> dict[str, str]:
-    found = cluster.store.objects(EVENTS, NAMESPACE)
-    return {event["reason"]: event["message"] for event in found if event["involvedObject"]["name"] == name}
-
-
 @in_cluster()
 async def test_what_started_last_goes_back_to_its_queue_at_no_cost(cluster: Cluster) -> None:
     await furnish(cluster)
@@ -47,14 +38,13 @@ async def test_what_started_last_goes_back_to_its_queue_at_no_cost(cluster: Clus
     assert cluster.state("new")[0] == "Runnable"
     assert cluster.status("new")["interruptions"] == 1
     assert cluster.status("new")["attempts"][0]["reason"] == "Interrupted"
-    assert warnings(cluster, "new")["Preempted"] == (
-        f"it makes room for BatchJob {NAMESPACE}/now of queue urgent, which has a higher priority"
-    )
+    [told] = cluster.events("new", "Preempted")
+    assert told.message == "it makes room for BatchJob media/now of queue urgent, which has a higher priority"
     cluster.jobs.finish("now-1")
     await cluster.pass_time(3)
     assert cluster.state("new") == ("Starting", "CreatingPod")
     assert cluster.status("new")["attempts"][-1]["attempt"] == 1
-    assert len(evicted(cluster)) == 1
+    assert len(cluster.process.evicted()) == 1
 
 
 @in_cluster()
@@ -72,8 +62,8 @@ async def test_an_array_shrinks_and_its_indexes_lose_nothing(cluster: Cluster) -
     assert cluster.status("array")["interruptions"] == 0
     assert cluster.array_status("array")["restarts"] == 2
     assert cluster.state("single") == ("Running", "ContainerRunning")
-    assert evicted(cluster) == []
-    assert "Preempted" in warnings(cluster, "array")
+    assert cluster.process.evicted() == []
+    assert cluster.events("array", "Preempted")
     cluster.jobs.finish("now-1")
     await cluster.pass_time(3)
     assert cluster.jobs.indexed.active("array-1") == [0, 1, 2]
@@ -153,10 +143,10 @@ async def test_what_takes_its_time_to_stop_is_waited_for_also_by_the_next_operat
     await cluster.pass_time(15)
     assert cluster.state("now") == ("Runnable", "InsufficientCapacity")
     assert cluster.status("now")["message"].endswith("; work of lower priority makes room for it")
-    assert len(evicted(cluster)) == 1
+    assert len(cluster.process.evicted()) == 1
     await cluster.restart_operator()
     await cluster.pass_time(30)
-    assert evicted(cluster) == []
+    assert cluster.process.evicted() == []
     job = cluster.kube_job("new-1")
     cluster.jobs.disrupt(job, "EvictionByEvictionAPI")
     await cluster.pass_time(3)
@@ -176,5 +166,5 @@ async def test_nobody_is_displaced_by_equals_or_without_leave(cluster: Cluster, 
     cluster.submit("now")
     await cluster.pass_time(5)
     assert cluster.state("now") == ("Runnable", "InsufficientCapacity")
-    assert evicted(cluster) == []
+    assert cluster.process.evicted() == []
     assert len(cluster.store.objects(JOBS, NAMESPACE)) == 2

@@ -8,11 +8,7 @@ from batchyard.kube.errors import NotFound
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS
 from fakes.cluster import Cluster, in_cluster
-from objects.specs import asking_container
-
-
-def asking(cpu: int) -> list[Object]:
-    return [{"name": "main", "resources": {"requests": {"cpu": str(cpu)}}}]
+from objects.specs import overrides_asking
 
 
 class Kubelet:
@@ -47,12 +43,7 @@ class Kubelet:
 
 async def furnish(cluster: Cluster) -> None:
     cluster.furnish(cpu="4", timeout={"attemptDurationSeconds": 3600})
-    cluster.put(
-        "JobDefinition",
-        "short",
-        container=asking_container(2),
-        timeout={"attemptDurationSeconds": 600},
-    )
+    cluster.define("short", request="2", timeout={"attemptDurationSeconds": 600})
     cluster.put("JobQueue", "urgent", priority=9, preemption={"policy": "LowerPriority"})
     cluster.put("JobQueue", "low", priority=1)
     await cluster.start_operator()
@@ -64,11 +55,11 @@ async def test_room_that_comes_bit_by_bit_goes_to_whom_it_is_made_for(cluster: C
     await furnish(cluster)
     kubelet = Kubelet(cluster)
     for name in ("one", "two"):
-        cluster.submit(name, jobQueue="low", containerOverrides=asking(2))
+        cluster.submit(name, jobQueue="low", containerOverrides=overrides_asking(2))
         await kubelet.work(2)
     for number in range(5):
         cluster.submit(f"short-{number}", jobQueue="low", jobDefinition="short")
-    cluster.submit("now", containerOverrides=asking(4))
+    cluster.submit("now", containerOverrides=overrides_asking(4))
     await kubelet.work(5)
     assert cluster.state("now") == ("Runnable", "InsufficientCapacity")
     assert "work of lower priority makes room for it" in cluster.status("now")["message"]
@@ -83,19 +74,16 @@ async def test_room_that_comes_bit_by_bit_goes_to_whom_it_is_made_for(cluster: C
 async def gather(cluster: Cluster, *, asked: int) -> None:
     """An array with half of the room, whose indexes end one by one, and a large job that waits before small ones."""
     cluster.furnish(cpu="8", request="1")
-    cluster.put("JobQueue", "urgent", priority=9)
-    cluster.put("JobQueue", "low", priority=5)
-    cluster.put("JobQueue", "lowest", priority=1)
+    cluster.put_queues(urgent=9, low=5, lowest=1)
     await cluster.start_operator()
-    cluster.submit("large", timeout={"attemptDurationSeconds": 36000}, containerOverrides=asking(4))
-    await cluster.pass_time(1)
-    cluster.jobs.start("large-1")
+    limit = {"attemptDurationSeconds": 36000}
+    await cluster.submit_and_start("large", timeout=limit, containerOverrides=overrides_asking(4))
     cluster.submit("array", jobQueue="low", array={"size": 1000})
     await cluster.pass_time(2)
     indexed = cluster.jobs.indexed
     indexed.start("array-1", 0, 1, 2, 3)
     await cluster.pass_time(2)
-    cluster.submit("front", containerOverrides=asking(asked))
+    cluster.submit("front", containerOverrides=overrides_asking(asked))
     for number in range(8):
         cluster.submit(f"small-{number}", jobQueue="lowest", timeout={"attemptDurationSeconds": 30000})
     await cluster.pass_time(3)
@@ -135,14 +123,14 @@ async def test_nothing_goes_in_vain_beside_what_is_protected(cluster: Cluster) -
     """One of two is guarded for good: the other is not displaced again and again."""
     await furnish(cluster)
     kubelet = Kubelet(cluster)
-    cluster.submit("guarded", jobQueue="low", containerOverrides=asking(2))
+    cluster.submit("guarded", jobQueue="low", containerOverrides=overrides_asking(2))
     await kubelet.work(2)
     for number in range(5):
         cluster.submit(f"short-{number}", jobQueue="low", jobDefinition="short")
     await kubelet.work(2)
     guarded = cluster.jobs.pod("guarded-1")["metadata"]["name"]
     cluster.store.guarded.add(guarded)
-    cluster.submit("now", containerOverrides=asking(4))
+    cluster.submit("now", containerOverrides=overrides_asking(4))
     await kubelet.work(600)
     assert cluster.state("now") == ("Runnable", "InsufficientCapacity")
     assert cluster.state("guarded")[0] == "Running"

@@ -6,9 +6,9 @@ import pytest
 
 from batchyard.core.admission.protection import NOTHING_PROTECTED, Protection
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, SERVICES
-from component.test_granted import THREE_NODES
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
+from objects.specs import multi_node
 
 PROTECTED = Protection("batchyard-system", frozenset({NAMESPACE}))
 REFUSED = ("Failed", "NamespaceProtected")
@@ -16,7 +16,7 @@ RETRIES: dict[str, Any] = {"attempts": 3, "backoff": {"initialSeconds": 10, "jit
 FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "single": ({}, {}),
     "array": ({}, {"array": {"size": 3}}),
-    "multi-node": ({"container": None, "multiNode": THREE_NODES}, {}),
+    "multi-node": (multi_node(3), {}),
 }
 """Definition and job of each form."""
 

@@ -97,7 +97,7 @@ async def test_what_is_applied_together_in_any_order_has_its_place_from_then(clu
     cluster.submit("first", jobDefinition="together")
     await cluster.pass_time(2)
     cluster.submit("second")
-    cluster.put("JobDefinition", "together", container=asking_container())
+    cluster.define("together")
     await cluster.pass_time(2)
     assert await line(cluster) == ["running", "first", "second"]
 
@@ -107,7 +107,7 @@ async def test_what_is_applied_together_in_any_order_has_its_place_from_then(clu
 async def test_an_array_that_waits_says_why_also_after_a_restart(cluster: Cluster, kill: bool) -> None:
     cluster.furnish(cpu="1")
     cluster.put("JobQueue", "urgent", jobStateTimeLimits=[{"reason": "InsufficientCapacity", "maxTimeSeconds": 600}])
-    process = await cluster.start_operator()
+    await cluster.start_operator()
     for name in ("first", "head", "behind"):
         cluster.submit(name, **({} if name == "first" else {"array": {"size": 2}}))
         await cluster.pass_time(1)
@@ -115,8 +115,7 @@ async def test_an_array_that_waits_says_why_also_after_a_restart(cluster: Cluste
     before = {name: cluster.status(name) for name in ("head", "behind")}
     assert before["head"]["message"].startswith("next in queue urgent; waits for 1 vCPU")
     assert before["behind"]["message"].startswith("position 2 in queue urgent")
-    await (process.kill() if kill else process.stop())
-    await cluster.start_operator()
+    await cluster.restart_operator(orderly=not kill)
     await cluster.pass_time(30)
     for name, status in before.items():
         assert cluster.status(name)["message"] == status["message"]

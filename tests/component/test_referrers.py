@@ -12,11 +12,9 @@ from batchyard.core.planner.settle import settle
 from batchyard.kube.resources import CONTROLLER_REVISIONS, NAMESPACES
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
-from objects.specs import asking_container
+from objects.specs import asking_container, multi_node
 
 BYSTANDERS = 2000
-CONTAINER = asking_container()
-TWO_NODES = {"numNodes": 2, "nodeRanges": [{"targetNodes": "0:", "container": CONTAINER}]}
 STARTED = ("Starting", "CreatingPod")
 NOT_FOUND = ("Pending", "JobDefinitionNotFound")
 
@@ -53,7 +51,7 @@ def furnish(cluster: Cluster) -> None:
     cluster.put("ComputeEnvironment", "closed", state="Disabled")
     cluster.put("JobQueue", "urgent")
     cluster.put("JobQueue", "idle", computeEnvironments=["closed"])
-    cluster.put("JobDefinition", "encode", container=CONTAINER)
+    cluster.define("encode")
     submit_bystanders(cluster)
 
 
@@ -66,8 +64,8 @@ def submit_all_forms(cluster: Cluster) -> None:
 
 
 def define_all(cluster: Cluster) -> None:
-    cluster.put("JobDefinition", "transcode", container=CONTAINER)
-    cluster.put("JobDefinition", "mpi", container=None, multiNode=TWO_NODES)
+    cluster.define()
+    cluster.define("mpi", **multi_node(2))
 
 
 def assert_all_moved(cluster: Cluster) -> None:
@@ -103,7 +101,7 @@ async def test_a_change_of_a_definition_costs_the_jobs_without_a_revision(
     await cluster.pass_time(60)
     assert cluster.state() == ("Pending", "RevisionNotFound")
     looked_at.clear()
-    cluster.put("JobDefinition", "encode", container={**CONTAINER, "image": "another"})
+    cluster.put("JobDefinition", "encode", container=asking_container(image="another"))
     await cluster.pass_time(5)
     assert cluster.state() == STARTED
     assert looked_at["job"] <= 5
@@ -114,7 +112,7 @@ async def test_a_change_of_a_definition_costs_the_jobs_without_a_revision(
 @in_cluster()
 async def test_jobs_see_their_revision_or_their_definition_go(cluster: Cluster, looked_at: Counter[str]) -> None:
     furnish(cluster)
-    cluster.put("JobDefinition", "transcode", container=CONTAINER)
+    cluster.define()
     cluster.submit("job", jobQueue="idle")
     await cluster.start_operator()
     await cluster.pass_time(60)
@@ -126,7 +124,7 @@ async def test_jobs_see_their_revision_or_their_definition_go(cluster: Cluster, 
     cluster.delete("JobDefinition", "transcode")
     await cluster.pass_time(1)
     assert cluster.state() == NOT_FOUND
-    cluster.put("JobDefinition", "transcode", container=CONTAINER)
+    cluster.define()
     await cluster.pass_time(1)
     assert cluster.state()[0] == "Runnable"
     assert looked_at.keys() == {"job"}

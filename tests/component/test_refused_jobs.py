@@ -7,7 +7,7 @@ from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS
 from fakes.cluster import Cluster, in_cluster
 from fakes.process import Process
-from unit.kube.test_errors import BY_POLICY, BY_WEBHOOK, NOT_ASKED
+from objects.answers import BY_POLICY, BY_WEBHOOK, NOT_ASKED
 
 OFTEN = 1000
 TOO_LARGE = [(413, "Request entity too large: limit is 3145728"), (500, "etcdserver: request is too large")]

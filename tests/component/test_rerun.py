@@ -10,15 +10,6 @@ from fakes.cluster import Cluster, in_cluster
 FAILED: dict[str, Any] = {"size": 5, "rerun": {"job": "old"}}
 
 
-def array(cluster: Cluster, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = cluster.array_status(name)
-    return found
-
-
-def jobs_of(cluster: Cluster, name: str) -> list[str]:
-    return sorted(job for job in cluster.kube_jobs() if job.startswith(f"{name}-"))
-
-
 async def end_old(cluster: Cluster, *failing: int, size: int = 5) -> None:
     """Run an array to its end; these indexes of it fail."""
     cluster.submit("old", array={"size": size})
@@ -40,9 +31,9 @@ async def test_failed_indexes_run_again(cluster: Cluster) -> None:
     await end_old(cluster, 1, 3)
     new = cluster.submit("new", array=FAILED)
     await cluster.pass_time(3)
-    assert jobs_of(cluster, "new") == ["new-1-i1", "new-1-i3"]
+    assert cluster.kube_jobs("new-") == ["new-1-i1", "new-1-i3"]
     assert cluster.status("new")["message"] == "0 of 2 chosen indexes run, 2 start, 0 succeeded, 0 failed"
-    shown = array(cluster, "new")
+    shown = cluster.array_status("new")
     assert (shown["size"], shown["chosenIndexes"], shown["succeededBeforeIndexes"]) == (5, "1,3", "0,2,4")
     pod = cluster.kube_job("new-1-i3")["spec"]["template"]
     env = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
@@ -50,11 +41,11 @@ async def test_failed_indexes_run_again(cluster: Cluster) -> None:
     assert env["AWS_BATCH_JOB_ID"] == f"{new['metadata']['uid']}:$(AWS_BATCH_JOB_ARRAY_INDEX)"
     assert pod["metadata"]["annotations"][names.COMPLETION_INDEX] == "3"
     await finish(cluster, "new-1-i1")
-    assert array(cluster, "new")["progress"] == "1/2"
+    assert cluster.array_status("new")["progress"] == "1/2"
     await finish(cluster, "new-1-i3")
     assert cluster.state("new") == ("Succeeded", "Completed")
     assert cluster.status("new")["message"] == "all 2 chosen indexes succeeded"
-    assert "failedIndexes" not in array(cluster, "new")
+    assert "failedIndexes" not in cluster.array_status("new")
 
 
 @in_cluster()
@@ -70,11 +61,14 @@ async def test_given_indexes_run_again_with_retries_and_ends_of_their_own(cluste
     cluster.submit("new", array=chosen, stopIndexes=[{"indexes": "3-4", "reason": "bad input"}])
     await finish(cluster, "new-1-i0")
     await finish(cluster, "new-1-i2", exit_code=1)
-    assert jobs_of(cluster, "new") == ["new-1-i0", "new-1-i2", "new-2-i2"]
+    assert cluster.kube_jobs("new-") == ["new-1-i0", "new-1-i2", "new-2-i2"]
     await finish(cluster, "new-2-i2", exit_code=1)
     assert cluster.state("new") == ("Failed", "IndexesFailed")
     assert cluster.status("new")["message"].startswith("2 of 3 chosen indexes failed: 2-3; first seen: index 3: ")
-    assert (array(cluster, "new")["succeededIndexes"], array(cluster, "new")["failedIndexes"]) == ("0", "2-3")
+    assert (cluster.array_status("new")["succeededIndexes"], cluster.array_status("new")["failedIndexes"]) == (
+        "0",
+        "2-3",
+    )
 
 
 @in_cluster()
@@ -92,7 +86,7 @@ async def test_the_earlier_one_is_waited_for_and_may_then_go(cluster: Cluster) -
     cluster.jobs.indexed.finish("old-1", 1, exit_code=1)
     await cluster.pass_time(5)
     assert cluster.state("old") == ("Failed", "TooManyFailedIndexes")
-    assert jobs_of(cluster, "new") == ["new-1-i1"]
+    assert cluster.kube_jobs("new-") == ["new-1-i1"]
     cluster.delete("BatchJob", "old")
     await cluster.pass_time(2)
     await cluster.restart_operator()
@@ -100,7 +94,7 @@ async def test_the_earlier_one_is_waited_for_and_may_then_go(cluster: Cluster) -
     for index in range(1, 5):
         await finish(cluster, f"new-1-i{index}")
     assert cluster.state("new") == ("Succeeded", "Completed")
-    assert (array(cluster, "new")["succeededIndexes"], array(cluster, "new")["progress"]) == ("1-4", "4/4")
+    assert (cluster.array_status("new")["succeededIndexes"], cluster.array_status("new")["progress"]) == ("1-4", "4/4")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +123,7 @@ async def test_what_cannot_run_again_fails_with_a_sentence(
     await cluster.pass_time(2)
     assert cluster.state("new") == state
     assert says in cluster.status("new")["message"]
-    assert (array(cluster, "new")["failed"] == 0) == (state[1] == "NothingToRerun")
+    assert (cluster.array_status("new")["failed"] == 0) == (state[1] == "NothingToRerun")
 
 
 @in_cluster()
@@ -140,7 +134,7 @@ async def test_all_of_an_array_that_never_started_can_run_again(cluster: Cluster
     assert cluster.state("old") == ("Failed", "ShareIdentifierNotAllowed")
     cluster.submit("new", array={"size": 2, "rerun": {"job": "old"}})
     await cluster.pass_time(3)
-    assert jobs_of(cluster, "new") == ["new-1-i0", "new-1-i1"]
+    assert cluster.kube_jobs("new-") == ["new-1-i0", "new-1-i1"]
 
 
 @in_cluster()
@@ -150,16 +144,16 @@ async def test_those_that_wait_for_single_indexes_see_the_earlier_ones_too(clust
     cluster.submit("new", array={"size": 5, "rerun": {"job": "old", "indexes": "1"}})
     cluster.submit("next", array={"size": 5}, dependsOn=[{"job": "new", "type": "NToN"}])
     await cluster.pass_time(3)
-    assert jobs_of(cluster, "next") == [f"next-1-i{index}" for index in (0, 2, 4)]
-    assert array(cluster, "next")["failedIndexes"] == "3"
+    assert cluster.kube_jobs("next-") == [f"next-1-i{index}" for index in (0, 2, 4)]
+    assert cluster.array_status("next")["failedIndexes"] == "3"
     await finish(cluster, "new-1-i1")
     assert cluster.state("new") == ("Succeeded", "Completed")
-    assert "next-1-i1" in jobs_of(cluster, "next")
+    assert "next-1-i1" in cluster.kube_jobs("next-")
     cluster.submit("late", array={"size": 5}, dependsOn=[{"job": "new", "type": "NToN"}])
     cluster.submit("newer", array={"size": 5, "rerun": {"job": "new"}})
     await cluster.pass_time(3)
-    assert jobs_of(cluster, "late") == [f"late-1-i{index}" for index in (0, 1, 2, 4)]
-    assert jobs_of(cluster, "newer") == ["newer-1-i3"]
+    assert cluster.kube_jobs("late-") == [f"late-1-i{index}" for index in (0, 1, 2, 4)]
+    assert cluster.kube_jobs("newer-") == ["newer-1-i3"]
 
 
 @in_cluster()
@@ -173,7 +167,7 @@ async def test_the_rest_of_a_sequence_runs_on_where_it_broke(cluster: Cluster) -
     cluster.submit("new", array={"size": 4, "rerun": {"job": "old"}}, dependsOn=in_turn)
     for index in (1, 2, 3):
         await cluster.pass_time(2)
-        assert jobs_of(cluster, "new") == [f"new-1-i{each}" for each in range(1, index + 1)]
+        assert cluster.kube_jobs("new-") == [f"new-1-i{each}" for each in range(1, index + 1)]
         await finish(cluster, f"new-1-i{index}")
     assert cluster.state("new") == ("Succeeded", "Completed")
 
@@ -198,5 +192,5 @@ async def test_a_chosen_index_that_cannot_start_says_why(cluster: Cluster) -> No
     cluster.jobs.start("new-1-i3")
     await cluster.pass_time(60)
     await finish(cluster, "new-1-i3")
-    assert array(cluster, "new")["failedIndexes"] == "1"
-    assert array(cluster, "new")["firstFailures"][0]["reason"] == "CannotStartContainer"
+    assert cluster.array_status("new")["failedIndexes"] == "1"
+    assert cluster.array_status("new")["firstFailures"][0]["reason"] == "CannotStartContainer"

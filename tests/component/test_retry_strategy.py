@@ -11,8 +11,7 @@ BACKOFF = {"initialSeconds": 10, "jitter": 0}
 
 
 def memory_of(cluster: Cluster, kube_job: str) -> str:
-    (container,) = cluster.kube_job(kube_job)["spec"]["template"]["spec"]["containers"]
-    resources = container["resources"]
+    resources = cluster.container(kube_job)["resources"]
     assert resources["requests"]["memory"] == resources["limits"]["memory"]
     return str(resources["limits"]["memory"])
 

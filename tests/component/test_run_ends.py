@@ -7,8 +7,7 @@ import pytest
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import PODS
 from fakes.cluster import Cluster, in_cluster
-from fakes.kubejobs import NAMESPACE
-from objects.specs import asking_container
+from objects.specs import multi_node
 
 MAIN = {"name": "main", "image": "busybox", "resources": {"requests": {"cpu": "1"}}}
 PROXY = {"name": "proxy", "image": "envoy"}
@@ -18,10 +17,8 @@ WITH_NATIVE_SIDECAR = {"spec": {"initContainers": [{**PROXY, "restartPolicy": "A
 
 async def started(cluster: Cluster, **fields: Any) -> Object:
     await cluster.set_up(**fields)
-    cluster.submit()
-    await cluster.pass_time(1)
+    await cluster.submit_and_start()
     job = cluster.kube_job("job-1")
-    cluster.jobs.start(job)
     await cluster.pass_time(10)
     return job
 
@@ -49,7 +46,7 @@ def ended(cluster: Cluster, exit_code: int) -> Object:
 async def take_away(cluster: Cluster, how: str, name: str) -> None:
     pod = next(pod for pod in cluster.pods() if pod["metadata"]["name"].startswith(f"{name}-"))
     if how == "evicted":
-        await cluster.api.evict(PODS, pod["metadata"]["name"], NAMESPACE, uid=pod["metadata"]["uid"])
+        await cluster.evict(pod)
     else:
         cluster.delete_pod(pod)
 
@@ -127,13 +124,9 @@ def test_a_termination_is_one_whatever_the_program_answers(exit_code: int) -> No
 @in_cluster()
 async def test_the_main_nodes_eviction_repeats_a_multi_node_job_although_it_ends_with_0(cluster: Cluster) -> None:
     cluster.furnish()
-    container = asking_container()
-    node_range = {"targetNodes": "0:", "container": container}
-    cluster.define(container=None, multiNode={"numNodes": 2, "mainNode": 0, "nodeRanges": [node_range]})
+    cluster.define(**multi_node(2, mainNode=0))
     await cluster.start_operator()
-    cluster.submit()
-    await cluster.pass_time(1)
-    cluster.jobs.start("job-1")
+    await cluster.submit_and_start()
     await cluster.pass_time(10)
     cluster.jobs.code_on_sigterm = 0
     await take_away(cluster, "evicted", "job-1")

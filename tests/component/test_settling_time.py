@@ -3,8 +3,8 @@
 import pytest
 
 from batchyard.runtime.loop.settlingtime import LONGEST_SECONDS, SettlingTime
-from component.test_containment import poison
 from fakes.cluster import Cluster, in_cluster
+from fakes.poison import poison
 
 PER_PASS = 3
 

@@ -8,7 +8,7 @@ from batchyard.kube.protocol import ALL, Object, Selection
 from batchyard.kube.resources import EVENTS
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
-from objects.specs import asking_container
+from objects.specs import asking_container, multi_node
 
 NOT_MOUNTED = 'MountVolume.SetUp failed for volume "keys" : secret "not-there" not found'
 NO_SANDBOX = "Failed to create pod sandbox: container init was OOM-killed (memory limit too low?)"
@@ -173,13 +173,9 @@ async def test_another_node_of_a_multi_node_job_that_cannot_mount_says_so_and_en
     cluster: Cluster,
 ) -> None:
     cluster.furnish()
-    container = asking_container(1, "mpi")
-    multi_node = {"numNodes": 2, "mainNode": 0, "nodeRanges": [{"targetNodes": "0:", "container": container}]}
-    cluster.define(container=None, multiNode=multi_node, startupGraceSeconds=60)
+    cluster.define(**multi_node(2, asking_container(image="mpi"), mainNode=0), startupGraceSeconds=60)
     await cluster.start_operator()
-    cluster.submit()
-    await cluster.pass_time(1)
-    cluster.jobs.start("job-1")
+    await cluster.submit_and_start()
     await cluster.pass_time(1)
     other = cluster.kube_job("job-1-n1")
     cluster.jobs.schedule(other)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from batchyard.kube.errors import Forbidden
-from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, PODS
+from batchyard.kube.resources import BATCHJOBS, JOBS, PODS
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
 from fakes.process import Process
@@ -16,20 +16,13 @@ MODES = pytest.mark.parametrize(
 )
 
 
-def ask(cluster: Cluster, name: str = "job", **wish: Any) -> None:
-    job = cluster.get("BatchJob", name)
-    cluster.store.update(BATCHJOBS, {**job, "spec": {**job["spec"], **wish}})
-
-
 def stop(cluster: Cluster, mode: str, name: str = "job") -> None:
-    ask(cluster, name, stop={"mode": mode, "reason": "wrong input"})
+    cluster.change(name, stop={"mode": mode, "reason": "wrong input"})
 
 
 async def running(cluster: Cluster, **definition: Any) -> Process:
     process = await cluster.set_up(**definition)
-    cluster.submit()
-    await cluster.pass_time(1)
-    cluster.jobs.start("job-1")
+    await cluster.submit_and_start()
     await cluster.pass_time(5)
     assert cluster.state() == ("Running", "ContainerRunning")
     return process
@@ -62,7 +55,7 @@ async def test_a_queued_job_ends_at_once(cluster: Cluster, mode: str, reason: st
     cluster.jobs.finish("first-1")
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == ["first-1", "third-1"]
-    assert cluster.store.objects(EVENTS) == []
+    assert cluster.events() == []
 
 
 @MODES
@@ -107,7 +100,7 @@ async def test_a_job_may_be_submitted_held_and_is_released(cluster: Cluster) -> 
     assert cluster.kube_jobs() == ["later-1"], "a held job holds nobody up"
     cluster.submit("last")
     await cluster.pass_time(10)
-    ask(cluster, suspend=False)
+    cluster.change(suspend=False)
     await cluster.pass_time(1)
     assert (cluster.state(), cluster.status()["queuePosition"]) == (("Runnable", "WaitingInQueue"), 2)
     assert observed(cluster)
@@ -129,7 +122,7 @@ async def test_a_held_job_stays_held_whatever_happens_around_it(cluster: Cluster
     await cluster.restart_operator()
     await cluster.pass_time(3600)
     assert (cluster.state(), cluster.kube_jobs()) == (("Runnable", "Suspended"), [])
-    ask(cluster, suspend=False)
+    cluster.change(suspend=False)
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == ["job-1"]
 
@@ -137,14 +130,14 @@ async def test_a_held_job_stays_held_whatever_happens_around_it(cluster: Cluster
 @in_cluster()
 async def test_a_hold_between_two_attempts_holds_the_next(cluster: Cluster) -> None:
     await running(cluster, retryStrategy=RETRIES)
-    ask(cluster, suspend=True)
+    cluster.change(suspend=True)
     await cluster.pass_time(2)
     assert cluster.state() == ("Running", "ContainerRunning")
     assert "spec.suspend holds only what has not started" in cluster.status()["message"]
     cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(600)
     assert (cluster.state(), cluster.kube_jobs()) == (("Runnable", "Suspended"), ["job-1"])
-    ask(cluster, suspend=False)
+    cluster.change(suspend=False)
     await cluster.pass_time(2)
     assert cluster.state() == ("Starting", "CreatingPod")
     assert cluster.kube_jobs() == ["job-1", "job-2"]
@@ -178,7 +171,7 @@ async def test_a_running_job_is_terminated_once_its_container_has_ended(cluster:
     assert (attempt["reason"], attempt["exitCode"]) == ("Terminated", 143)
     assert attempt["stoppedAt"] == status["stoppedAt"]
     assert cluster.kube_jobs() == ["next-1"]
-    assert cluster.store.objects(EVENTS) == []
+    assert cluster.events() == []
 
 
 @in_cluster()
@@ -224,7 +217,7 @@ async def test_a_job_that_has_ended_stays_as_it_is(cluster: Cluster, wish: dict[
     cluster.jobs.finish("job-1")
     await cluster.pass_time(5)
     before, writes = cluster.get("BatchJob", "job"), len(process.writes(BATCHJOBS, JOBS))
-    ask(cluster, **wish)
+    cluster.change(**wish)
     await cluster.pass_time(60)
     after = cluster.status()
     assert observed(cluster)
@@ -250,10 +243,10 @@ async def test_what_was_asked_while_the_operator_was_away_counts(cluster: Cluste
     for name in ("run-1", "ended-1"):
         cluster.jobs.start(name)
     await cluster.pass_time(2)
-    await (first.stop() if orderly else first.kill())
+    await first.end(orderly=orderly)
     for name in ("run", "ended", "waits"):
         stop(cluster, "Terminate", name)
-    ask(cluster, "held", suspend=True)
+    cluster.change("held", suspend=True)
     cluster.jobs.finish("ended-1")
     await cluster.start_operator()
     await cluster.pass_time(40)

@@ -9,16 +9,8 @@ from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS
 from fakes.cluster import Cluster, in_cluster
 from fakes.process import Process
-from objects.specs import asking_container
-
-QUOTA = "exceeded quota: tight, requested: cpu=4, used: cpu=0, limited: cpu=1"
-NO_NODE = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector"
-THREE_NODES: dict[str, Any] = {
-    "numNodes": 3,
-    "nodeRanges": [
-        {"targetNodes": "0:", "container": asking_container(1, "b")},
-    ],
-}
+from objects.answers import NO_NODE, QUOTA
+from objects.specs import multi_node
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -174,7 +166,7 @@ async def test_a_stop_ends_a_job_at_once_that_gave_its_place_back(cluster: Clust
 
 async def main_node_runs(cluster: Cluster) -> Process:
     cluster.furnish(cpu="8")
-    cluster.put("JobDefinition", "transcode", container=None, multiNode=THREE_NODES)
+    cluster.define(**multi_node(3))
     process = await cluster.start_operator()
     cluster.submit()
     await cluster.pass_time(2)

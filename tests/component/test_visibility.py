@@ -166,7 +166,7 @@ async def test_who_is_displaced_is_told_by_which_queue_and_not_by_whom(cluster: 
     for namespace, word in NAMESPACES_OF.items():
         world.put("BatchJob", f"{word}-now", namespace, jobQueue="high", jobDefinition="plain")
     await cluster.pass_time(5)
-    told = {each["message"] for each in cluster.store.objects(EVENTS) if each["reason"] == "Preempted"}
+    told = {event.message for event in cluster.events(reason="Preempted")}
     assert told == {
         "it makes room for a job of another namespace of queue high, which has a higher priority",
         "it makes room for BatchJob media/premiere-now of queue high, which has a higher priority",

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from batchyard.kube.resources import NAMESPACES, NODES
+from batchyard.kube.resources import NODES
 from fakes.cluster import Cluster, in_cluster
 from objects.specs import overrides_asking
 
@@ -65,9 +65,7 @@ async def test_a_namespace_is_let_in_by_its_labels(cluster: Cluster) -> None:
     cluster.submit()
     await cluster.pass_time(2)
     assert cluster.state() == ("Pending", "NamespaceNotAllowed")
-    namespace = cluster.store.get(NAMESPACES, "media")
-    namespace["metadata"]["labels"] = {"team": "video"}
-    cluster.store.update(NAMESPACES, namespace)
+    cluster.label_namespace(team="video")
     await cluster.pass_time(2)
     assert cluster.state() == ("Starting", "CreatingPod")
 

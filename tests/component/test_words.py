@@ -61,7 +61,7 @@ async def test_the_api_servers_words_are_on_one_line(cluster: Cluster, refusal: 
     cluster.submit()
     await cluster.pass_time(3)
     assert SHOWN in said(cluster)
-    assert cluster.store.objects(EVENTS)
+    assert cluster.events()
     assert all(text.isprintable() for each in written(cluster) for text in texts(each))
 
 

@@ -1,7 +1,6 @@
 """What a job costs the API server: counted, not promised."""
 
 from math import inf
-from typing import Any
 
 import pytest
 
@@ -51,9 +50,7 @@ async def test_a_job_that_takes_its_time_at_every_step(cluster: Cluster) -> None
 @in_cluster()
 async def test_a_job_that_fails(cluster: Cluster) -> None:
     process = await cluster.set_up()
-    cluster.submit()
-    await cluster.pass_time(1)
-    cluster.jobs.start("job-1")
+    await cluster.submit_and_start()
     await cluster.pass_time(10)
     cluster.jobs.finish("job-1", 1)
     await cluster.pass_time(60)
@@ -101,13 +98,13 @@ async def test_a_job_that_is_held_released_and_terminated_costs_one_write_for_ea
     cluster.submit(suspend=True)
     await cluster.pass_time(5)
     assert cost(process) == ["patch"]
-    ask(cluster, suspend=False)
+    cluster.change(suspend=False)
     await cluster.pass_time(5)
     cluster.jobs.start("job-1")
     await cluster.pass_time(5)
     before = cost(process)
     assert len(before) <= BUDGET
-    ask(cluster, stop={"mode": "Terminate", "reason": "no longer needed"})
+    cluster.change(stop={"mode": "Terminate", "reason": "no longer needed"})
     await cluster.pass_time(5)
     cluster.jobs.finish("job-1", 143)
     await cluster.pass_time(600)
@@ -122,15 +119,10 @@ async def test_a_cancelled_job_costs_no_write_more_than_its_end(cluster: Cluster
     cluster.submit()
     await cluster.pass_time(5)
     before = len(cost(process))
-    ask(cluster, stop={"mode": "Cancel", "reason": "no longer needed"})
+    cluster.change(stop={"mode": "Cancel", "reason": "no longer needed"})
     await cluster.pass_time(60)
     assert cluster.state() == ("Failed", "Cancelled")
     assert len(cost(process)) == before + 1
-
-
-def ask(cluster: Cluster, **wish: Any) -> None:
-    job = cluster.get("BatchJob", "job")
-    cluster.store.update(BATCHJOBS, {**job, "spec": {**job["spec"], **wish}})
 
 
 @in_cluster()

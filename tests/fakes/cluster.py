@@ -15,7 +15,7 @@ from typing import Any
 from batchyard.core.admission.protection import NOTHING_PROTECTED, Protection
 from batchyard.core.insight.visibility import Visibility
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import Resource
+from batchyard.kube.resources import PODS, Resource
 from fakes.clock import START, run_virtual
 from fakes.contents import Contents
 from fakes.jobcontroller import JobController
@@ -73,12 +73,29 @@ class Cluster(Contents):
         self.furnish(cpu=cpu, request=request, **definition)
         return await self.start_operator()
 
+    async def submit_and_start(self, *names: str, **spec: Any) -> None:
+        """Submit jobs, `job` if none is named, and let the containers of each run as soon as it has a pod."""
+        for name in names or ("job",):
+            self.submit(name, **spec)
+            await self.pass_time(1)
+            self.jobs.start(f"{name}-1")
+
+    def finish_all(self, prefix: str = "", exit_code: int = 0) -> None:
+        """End every Kubernetes Job that has not ended, or those whose names begin so."""
+        for name in self.active_jobs(prefix):
+            self.jobs.finish(name, exit_code)
+
+    async def evict(self, pod: Object) -> None:
+        """Evict a pod as others do: by the API, which asks for its disruption."""
+        metadata = pod["metadata"]
+        await self.api.evict(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"])
+
     async def restart_operator(self, *, orderly: bool = False, after: float = 0.0, **options: Any) -> Process:
         """Kill the current operator, or stop it in order, and start another some seconds later.
 
         Only after an orderly stop the other acts at once: else the lease has to run out first.
         """
-        await (self.process.stop() if orderly else self.process.kill())
+        await self.process.end(orderly=orderly)
         await self.pass_time(after)
         return await self.start_operator(**options)
 

@@ -83,6 +83,11 @@ class Contents:
         self.put("JobQueue", "urgent")
         self.define(request=request, **definition)
 
+    def put_queues(self, **priorities: int) -> None:
+        """Queues of these names and priorities, on one environment."""
+        for name, priority in priorities.items():
+            self.put("JobQueue", name, priority=priority)
+
     def define(self, name: str = "transcode", *, request: str = "1", **fields: Any) -> None:
         """A definition of one container that asks for so many vCPUs, where nothing else is said."""
         self.put("JobDefinition", name, **{"container": asking_container(request), **fields})
@@ -113,9 +118,9 @@ class Contents:
         """Names of the Kubernetes Jobs, or of those whose names begin so; sorted."""
         return [name for job in self.store.objects(JOBS) if (name := job["metadata"]["name"]).startswith(prefix)]
 
-    def active_jobs(self) -> list[str]:
-        """Names of the Kubernetes Jobs that have not ended, sorted."""
-        return [job["metadata"]["name"] for job in self.store.objects(JOBS) if not has_ended(job)]
+    def active_jobs(self, prefix: str = "") -> list[str]:
+        """Names of those that have not ended."""
+        return [name for name in self.kube_jobs(prefix) if not has_ended(self.kube_job(name))]
 
     def parallelism(self, kube_job: str) -> int:
         found: int = self.kube_job(kube_job)["spec"]["parallelism"]

@@ -122,6 +122,10 @@ class Process:
         await self.operator.stop()
         await self._end_watches()
 
+    async def end(self, *, orderly: bool) -> None:
+        """Stop, or be killed."""
+        await (self.stop() if orderly else self.kill())
+
     def deafen(self) -> None:
         """From now on nothing is heard of Batchyard's own kinds, as when their watches die unnoticed."""
         self._watches.cancel()

@@ -1,4 +1,6 @@
-"""Pieces of specs that many tests write: containers that ask for vCPUs, overrides that do, and multi-node jobs."""
+"""Pieces of specs that many tests write."""
+
+from typing import Any
 
 from objects.api import Json
 
@@ -18,7 +20,12 @@ def overrides_asking(cpu: int | str) -> list[Json]:
     return [{"name": "main", "resources": asking(cpu)}]
 
 
+def fair_share(**settings: Any) -> Json:
+    """What makes a queue one of fair shares."""
+    return {"schedulingPolicy": {"type": "FairShare", "fairShare": settings}}
+
+
 def multi_node(nodes: int, container: Json | None = None, **fields: int) -> Json:
-    """A multi-node job of so many nodes that are all alike."""
+    """What makes a definition one of so many nodes, all alike."""
     ranges = [{"targetNodes": "0:", "container": container or asking_container()}]
-    return {"numNodes": nodes, "nodeRanges": ranges, **fields}
+    return {"container": None, "multiNode": {"numNodes": nodes, "nodeRanges": ranges, **fields}}

@@ -17,6 +17,7 @@ from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS, PODS
 from fakes.clock import run_virtual
 from fakes.cluster import Cluster, watching
+from fakes.kubejobs import has_ended
 
 VCPUS = 4
 SIZE = 6
@@ -34,8 +35,7 @@ class Story:
         self.cluster = Cluster()
         retry = {"attempts": ATTEMPTS, "backoff": {"initialSeconds": 1, "maxSeconds": 2}}
         self.cluster.furnish(cpu=str(VCPUS), retryStrategy=retry)
-        self.cluster.put("JobQueue", "patient", priority=0, computeEnvironments=["on-prem"])
-        self.cluster.put("JobQueue", "urgent", priority=5, computeEnvironments=["on-prem"])
+        self.cluster.put_queues(patient=0, urgent=5)
         self.finals: dict[str, str] = {}
         self.others = 0
         self.disrupted: Counter[str] = Counter()
@@ -102,8 +102,7 @@ class Story:
         await self.cluster.pass_time(number % 4)
 
     async def restart(self) -> None:
-        await self.cluster.process.kill()
-        await self.cluster.start_operator()
+        await self.cluster.restart_operator()
         await self.cluster.pass_time(20)
 
     def live_jobs(self) -> list[Object]:
@@ -112,7 +111,7 @@ class Story:
             job
             for job in self.cluster.store.objects(JOBS)
             if names.ARRAY not in job["metadata"]["labels"]
-            and not _ended(job)
+            and not has_ended(job)
             and "deletionTimestamp" not in job["metadata"]
         ]
 
@@ -121,7 +120,7 @@ class Story:
         return [
             (job["metadata"]["name"], index)
             for job in self.cluster.store.objects(JOBS)
-            if names.ARRAY in job["metadata"]["labels"] and not _ended(job)
+            if names.ARRAY in job["metadata"]["labels"] and not has_ended(job)
             for index in self.cluster.jobs.indexed.active(job["metadata"]["name"])
         ]
 
@@ -184,11 +183,6 @@ class Story:
             labels, annotations = job["metadata"]["labels"], job["metadata"]["annotations"]
             if labels[names.JOB] == name:
                 assert int(annotations[names.ATTEMPT]) <= ATTEMPTS
-
-
-def _ended(job: Object) -> bool:
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return any(each["type"] in ("Complete", "Failed") for each in conditions)
 
 
 KINDS = ("end", "end", "end", "start", "other", "crash", "kill", "lose", "disrupt")

@@ -23,8 +23,8 @@ from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS, PODS, SERVICES, Resource
 from fakes.clock import run_virtual
 from fakes.cluster import Cluster, watching
-from fakes.kubejobs import NAMESPACE
 from fakes.process import Process
+from objects.specs import multi_node
 
 VCPUS = 3
 TOGETHER = (10, 11)
@@ -95,8 +95,7 @@ class Story:
             "startupGraceSeconds": 5,
         }
         self.cluster.furnish(cpu=str(VCPUS), container=container, **policy)
-        multi_node = {"numNodes": NODES, "nodeRanges": [{"targetNodes": "0:", "container": container}]}
-        self.cluster.put("JobDefinition", "together", container=None, multiNode=multi_node, **policy)
+        self.cluster.define("together", **multi_node(NODES, container), **policy)
         self.processes: list[Process] = []
         self.failed_runs: defaultdict[str, set[str]] = defaultdict(set)
         """Names of the runs that did fail, by uid of their job."""
@@ -245,7 +244,7 @@ class Story:
             if is_main(job):
                 self.deleted_runs[owner_of(job)].add(run_of(job))
             self.deleted_jobs.add(job["metadata"]["name"])
-            self.cluster.store.delete(JOBS, job["metadata"]["name"], NAMESPACE)
+            self.cluster.delete_kube_job(job["metadata"]["name"])
 
     async def delete_job(self, number: int) -> None:
         try:
@@ -347,7 +346,7 @@ class Story:
         owners = {job["metadata"]["uid"] for job in self.cluster.store.objects(BATCHJOBS)}
         for job in self.cluster.store.objects(JOBS):
             if owner_of(job) not in owners and "deletionTimestamp" not in job["metadata"]:
-                self.cluster.store.delete(JOBS, job["metadata"]["name"], NAMESPACE)
+                self.cluster.delete_kube_job(job["metadata"]["name"])
 
     def _unended(self) -> list[Object]:
         jobs = self.cluster.store.objects(BATCHJOBS)

@@ -15,6 +15,7 @@ from batchyard.kube.protocol import Object
 from batchyard.kube.resources import BATCHJOBS, JOBS
 from fakes.clock import run_virtual
 from fakes.cluster import Cluster, watching
+from fakes.kubejobs import has_ended
 from objects.specs import asking_container
 
 LIMIT, LICENCES, TOKENS = 3, 4, 4
@@ -25,10 +26,6 @@ DEFINITIONS: dict[str, list[dict[str, Any]]] = {
     "both": [{"name": "licence"}, {"name": "token", "quantity": 2}],
 }
 DOWN = Unavailable(0, "Timeout", "the API server fell silent")
-
-
-def ended(job: Object) -> bool:
-    return bool((job.get("status") or {}).get("conditions"))
 
 
 class Story:
@@ -56,7 +53,7 @@ class Story:
         if old is not None or new is None:
             return
         self.tokens += self._needs(new, "token")
-        live = [job for job in self.cluster.store.objects(JOBS) if not ended(job)]
+        live = [job for job in self.cluster.store.objects(JOBS) if not has_ended(job)]
         if len(live) > LIMIT:
             self.broken.append("more run than the queue may have")
         if sum(self._needs(job, "licence") for job in live) > LICENCES:
@@ -71,7 +68,7 @@ class Story:
 
     async def act(self, verb: str, choice: int) -> None:
         cluster = self.cluster
-        live = [job for job in cluster.store.objects(JOBS) if not ended(job)]
+        live = [job for job in cluster.store.objects(JOBS) if not has_ended(job)]
         match verb:
             case "submit":
                 self.submitted += 1
@@ -105,12 +102,11 @@ class Story:
 
     async def come_to_rest(self) -> None:
         """A last operator ends all that can still run; then its counts are the truth."""
-        await self.cluster.process.kill()
-        await self.cluster.start_operator()
+        await self.cluster.restart_operator()
         still = 0
         for _ in range(3 * self.submitted + 3):
             await self.cluster.pass_time(20)
-            left = [job for job in self.cluster.store.objects(JOBS) if not ended(job)]
+            left = [job for job in self.cluster.store.objects(JOBS) if not has_ended(job)]
             for job in left:
                 self.cluster.jobs.finish(job)
             still = 0 if left else still + 1

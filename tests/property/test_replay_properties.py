@@ -121,8 +121,7 @@ class Story:
             await self.cluster.pass_time(0.5)
             await self.compare()
             if cut is not None:
-                await self.cluster.process.kill()
-                await self.cluster.start_operator()
+                await self.cluster.restart_operator()
                 await self.cluster.pass_time(20)
                 await self.compare()
             await self.cluster.pass_time(pause)

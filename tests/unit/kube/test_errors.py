@@ -6,12 +6,10 @@ import pytest
 
 from batchyard.kube import errors
 from batchyard.kube.errors import from_status
+from objects.answers import BY_POLICY, BY_WEBHOOK, NOT_ASKED
 
 NAMED = {"causes": [{"field": "spec.template", "message": "Required value"}]}
 OF_POLICY = {"causes": [{"message": "ValidatingAdmissionPolicy 'freeze' with binding 'freeze' denied request: no"}]}
-BY_WEBHOOK = 'admission webhook "validate.example.org" denied the request: no label team'
-BY_POLICY = "jobs.batch \"job-1\" is forbidden: ValidatingAdmissionPolicy 'f' with binding 'g' denied request: freeze"
-NOT_ASKED = 'Internal error occurred: failed calling webhook "mutate.example.org": connection refused'
 
 
 @pytest.mark.parametrize(
