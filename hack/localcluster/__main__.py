@@ -7,8 +7,8 @@ from pathlib import Path
 
 from .cluster import DEFAULT_NAME, build, cluster_names, connect, down, up
 from .errors import LocalClusterError
-from .example_image import example_image
-from .operator_image import operator_image
+from .images.example import example_image
+from .images.operator import operator_image
 from .processes import is_running
 from .state import load_state
 

@@ -1,7 +1,6 @@
 """What the rest of the project sees of a local cluster: ``up``, ``down`` and the Cluster they hand out.
 
-Used by the demo, the tests and the benchmarks alike. ``up`` takes the cluster E2E_KUBECONFIG names, else kind
-where Docker answers, else processes on this machine.
+``up`` takes the cluster E2E_KUBECONFIG names, else kind where Docker answers, else processes on this machine.
 """
 
 import fcntl
@@ -16,12 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from . import kind, local, realnode
-from .build import ALL, ensure_binaries
+from . import kind, local
 from .errors import LocalClusterError
 from .images import base_images
+from .nodes import realnode
+from .nodes.simulated import NODE_LABEL, node_manifests
 from .paths import clusters_root
-from .simulated import NODE_LABEL, node_manifests
+from .programs.build import ALL, ensure_binaries
 from .state import ClusterState, cluster_dir, load_state, new_state
 
 Backend = Literal["existing", "kind", "local"]

@@ -1,7 +1,4 @@
-"""Runs a program to its end and turns its failure into one clear sentence.
-
-For ``images``, ``rootfs`` and ``network``.
-"""
+"""Runs a program to its end and turns its failure into one clear sentence."""
 
 import subprocess
 from collections.abc import Sequence

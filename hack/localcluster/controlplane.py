@@ -1,7 +1,7 @@
 """Starts the control plane of a local cluster: etcd, API server, controller manager, scheduler and kwok.
 
 kwokctl writes certificates and starts the processes; this module tells it ports, flags and Stages, and
-records what it started. Called by ``local``.
+records what it started.
 """
 
 import base64
@@ -17,12 +17,12 @@ from typing import Any
 
 import yaml
 
-from .build import KUBERNETES_VERSION
 from .errors import LocalClusterError
+from .nodes.simulated import NODE_ANNOTATION, stages
 from .paths import clusters_root
 from .ports import free_ports
 from .processes import log_tail, marked_environment, record_process, start_process, start_time
-from .simulated import NODE_ANNOTATION, stages
+from .programs.build import KUBERNETES_VERSION
 from .state import API_SERVICE_ADDRESS, LOOPBACK, ClusterState
 
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller")

@@ -1,6 +1,6 @@
 """Carries TCP connections from the real node's network to the API server on loopback.
 
-Started by ``controlplane`` as a process of its own: ``forward.py LISTEN_ADDRESS PORT``. The API server can
+Runs as a process of its own: ``forward.py LISTEN_ADDRESS PORT``. The API server can
 listen on one address only, and loopback is the one its own controllers and people use.
 """
 

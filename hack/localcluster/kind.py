@@ -1,4 +1,4 @@
-"""Runs the cluster with kind where Docker answers; called by ``cluster`` instead of the local processes.
+"""Runs the cluster with kind where Docker answers.
 
 kind's node is a real node and carries the same label as the one this tool would run itself.
 """

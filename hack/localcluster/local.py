@@ -1,6 +1,6 @@
 """The life of a cluster made of processes on this machine: started, found healthy, cleaned away.
 
-Called by ``cluster``. Everything is undone from the state on disk, so what a crash left behind is cleaned the
+Everything is undone from the state on disk, so what a crash left behind is cleaned the
 same way as a running cluster is stopped.
 """
 
@@ -9,8 +9,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from . import controlplane, network, realnode
+from . import controlplane
 from .errors import LocalClusterError
+from .nodes import network, realnode
 from .processes import is_running, marked_processes, stop_processes
 from .state import ClusterState, cluster_dir, load_state, new_state
 

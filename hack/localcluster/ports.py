@@ -1,4 +1,4 @@
-"""Chooses free TCP ports for a control plane; called by ``controlplane``.
+"""Chooses free TCP ports for a control plane.
 
 Ports are drawn below the range the kernel hands out for outgoing connections, so that none is taken between
 the choice and its use; callers choose and start under one lock.

@@ -1,7 +1,7 @@
 """Starts and ends the processes of a cluster so that none is lost and no stranger is ever killed.
 
-Used by ``controlplane`` and the real node's modules. Two ways lead to a process: the pid with its start time
-in the state, and a mark in its environment, which also finds one started just before a crash could record it.
+Two ways lead to a process: the pid with its start time in the state, and a mark in its environment, which also finds
+one started just before a crash could record it.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """What is known about one local cluster, kept on disk so that any later command can find or clean it.
 
-The record is written before anything it describes is relied on: ``local``, ``controlplane`` and ``realnode``
-save it after every process they start, so a run that died half-way is cleaned by the next ``up`` or ``down``.
+The record is written before anything it describes is relied on, and after every process that is started, so a run that
+died half-way is cleaned by the next ``up`` or ``down``.
 """
 
 import dataclasses

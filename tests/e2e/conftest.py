@@ -21,8 +21,8 @@ from e2e.operatorprocess import OperatorProcess
 from e2e.sidebyside import group_of
 from e2e.tenants import Tenant, editor, roles_of_the_chart
 from localcluster import Cluster, LocalClusterError
-from localcluster.build import ensure_binaries
 from localcluster.cluster import choose_backend, connect
+from localcluster.programs.build import ensure_binaries
 
 REPOSITORY = Path(__file__).parents[2]
 CLUSTER = os.environ.get("E2E_CLUSTER", "batchyard-test")

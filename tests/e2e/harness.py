@@ -14,7 +14,7 @@ from batchyard.api.kinds import KINDS
 from e2e.clusterapi import BATCHJOBS, JOBS, PODS, ApiRefusedError, ClusterApi, Json, path_of, until
 from localcluster import Cluster, LocalClusterError
 from localcluster.images import SHELL
-from localcluster.simulated import NODE_LABEL, TAINT
+from localcluster.nodes.simulated import NODE_LABEL, TAINT
 
 TERMINAL = ("Succeeded", "Failed")
 WAIT_SECONDS = 90.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from e2e.clusterapi import until
 from localcluster import Cluster
-from localcluster.operator_image import OPERATOR, operator_image
-from localcluster.simulated import NODE_LABEL
+from localcluster.images.operator import OPERATOR, operator_image
+from localcluster.nodes.simulated import NODE_LABEL
 
 CHART = Path(__file__).parents[2] / "helm" / "batchyard"
 RELEASE = "batchyard"

@@ -12,7 +12,7 @@ import pytest
 import localcluster
 from localcluster import Cluster
 from localcluster.cluster import choose_backend
-from localcluster.network import host_interface
+from localcluster.nodes.network import host_interface
 from localcluster.processes import is_running, marked_processes, stop_processes
 from localcluster.state import ClusterState, load_state
 

@@ -9,7 +9,7 @@ from batchyard.api import names
 from e2e.clusterapi import EVENTS, JOBS, PODS, Json, until
 from e2e.harness import Harness, StateRecord
 from localcluster.images import SHELL
-from localcluster.simulated import TAINT
+from localcluster.nodes.simulated import TAINT
 
 pytestmark = pytest.mark.e2e
 

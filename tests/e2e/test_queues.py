@@ -7,7 +7,7 @@ import pytest
 
 from batchyard.api import names
 from e2e.harness import Harness, conditions, started_in_order
-from localcluster.simulated import TAINT
+from localcluster.nodes.simulated import TAINT
 
 pytestmark = pytest.mark.e2e
 

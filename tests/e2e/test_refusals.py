@@ -8,7 +8,7 @@ from batchyard.api import names
 from e2e.clusterapi import until
 from e2e.harness import WAIT_SECONDS, Harness
 from localcluster import LocalClusterError
-from localcluster.simulated import NODE_LABEL
+from localcluster.nodes.simulated import NODE_LABEL
 
 pytestmark = pytest.mark.e2e
 

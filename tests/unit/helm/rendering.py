@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from localcluster.build import ensure_binaries
+from localcluster.programs.build import ensure_binaries
 
 Json = dict[str, Any]
 

@@ -8,9 +8,9 @@ import pytest
 from localcluster import cluster as cluster_module
 from localcluster import kind, local
 from localcluster.__main__ import main, split_kubectl
-from localcluster.build import binaries_folder
 from localcluster.cluster import Cluster, choose_backend, connect, down, up
 from localcluster.errors import LocalClusterError
+from localcluster.programs.build import binaries_folder
 from localcluster.state import ClusterState, load_state, new_state
 
 MakeProgram = Callable[[str, str], Path]

@@ -8,8 +8,8 @@ import pytest
 
 from localcluster.controlplane import kwokctl_config
 from localcluster.errors import LocalClusterError
+from localcluster.nodes.simulated import node_manifests, stages
 from localcluster.ports import free_ports
-from localcluster.simulated import node_manifests, stages
 from localcluster.state import new_state
 
 PORTS = [20001, 20002, 20003, 20004, 20005]

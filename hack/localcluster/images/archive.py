@@ -1,4 +1,4 @@
-"""Writes and reads the image archives that ``images`` builds without a container engine.
+"""Writes and reads image archives, so that base images need no container engine.
 
 The format is the one of ``docker save``: containerd, kind, docker and buildah all load it.
 """

@@ -1,6 +1,6 @@
 """The file systems of the base images: busybox for the shell image, a small Debian for the Python image.
 
-``images`` asks for each as one layer, an uncompressed tar file.
+Each is one layer, an uncompressed tar file.
 """
 
 import io
@@ -8,8 +8,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from .commands import run
-from .packages import AptSource, download_package, program
+from ..commands import run
+from ..programs.packages import AptSource, download_package, program
 
 _PYTHON_PACKAGES = ("python3", "python3-venv", "ca-certificates")
 _NOT_NEEDED = (

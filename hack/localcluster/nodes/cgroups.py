@@ -1,15 +1,15 @@
-"""The cgroup below which all containers of a cluster's real node live; made and removed by ``nodespace``.
+"""The cgroup below which all containers of a cluster's real node live.
 
-``kubelet`` is told its name: that of the cluster's network interface, so that clusters never share one.
+It has the name of the cluster's network interface, so that clusters never share one.
 """
 
 import contextlib
 import time
 from pathlib import Path
 
-from .errors import LocalClusterError
+from ..errors import LocalClusterError
+from ..state import ClusterState
 from .network import host_interface
-from .state import ClusterState
 
 _MOUNT = Path("/sys/fs/cgroup")
 _CONTROLLERS = ("cpu", "cpuset", "memory", "pids")

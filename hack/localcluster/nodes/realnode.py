@@ -1,7 +1,7 @@
 """The real node of a local cluster: containerd, kubelet, kube-proxy and CoreDNS on this very machine.
 
-``cluster`` calls ``prepare`` before anything is started, ``start`` when the API server answers, and ``stop``
-first of all when the cluster goes down.
+``prepare`` comes before anything is started, ``start`` when the API server answers, and ``stop`` first of all when the
+cluster goes down.
 """
 
 import json
@@ -11,15 +11,15 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from ..errors import LocalClusterError
+from ..images import base_images
+from ..processes import is_running, log_tail
+from ..programs.packages import NODE_PROGRAMS, ensure_programs
+from ..state import ClusterState
 from .containerd import load_image, start_containerd
-from .errors import LocalClusterError
-from .images import base_images
 from .kubelet import NODE_NAME, start_kubelet
 from .nodespace import close_namespaces, open_namespaces
-from .packages import NODE_PROGRAMS, ensure_programs
-from .processes import is_running, log_tail
 from .service_network import health_checks, start_service_network
-from .state import ClusterState
 
 __all__ = ["load_image", "prepare", "start", "stop"]
 

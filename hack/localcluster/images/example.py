@@ -1,4 +1,4 @@
-"""Builds the image of an example and gives it to a cluster; ``python -m localcluster example-image`` calls it.
+"""Builds the image of an example.
 
 Only examples that need more than the base images have one: a folder ``image`` with a Dockerfile, to be built on any
 Debian. Here it is built on the local Python image, with packages from the archive that this machine uses.
@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import LocalClusterError
-from .images import PYTHON, build_from_dockerfile
+from ..errors import LocalClusterError
+from .base import PYTHON, build_from_dockerfile
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 Progress = Callable[[str], None]
 
 

@@ -1,15 +1,12 @@
-"""The kubelet of the real node, and the kubeconfig that all Kubernetes programs on the node use.
-
-Called by ``realnode``; ``service_network`` reuses the kubeconfig.
-"""
+"""The kubelet of the real node, and the kubeconfig that all Kubernetes programs on the node use."""
 
 import json
 from pathlib import Path
 
+from ..state import ClusterState
 from .cgroups import cgroup_name
 from .containerd import SOCKET
 from .nodespace import node_dir, start_inside
-from .state import ClusterState
 
 NODE_NAME = "real"
 NODE_LABEL = "batchyard.dev/node=real"

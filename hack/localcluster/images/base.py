@@ -1,7 +1,7 @@
 """Builds the container images of the local cluster, because nothing can be relied on to pull them.
 
-``base_images`` gives the sandbox, shell and Python images to ``realnode``; ``build_from_dockerfile`` builds
-an image on top of them, the operator's for one. Each is an archive in the cache, named by its content key.
+There is one for the sandbox, one with a shell and one with Python; ``build_from_dockerfile`` builds others on top of
+them. Each is an archive in the cache, named by its content key.
 """
 
 import fcntl
@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..commands import run
+from ..paths import cache_root
+from ..programs.packages import apt_source, ensure_programs, program, release
 from .archive import ImageConfig, file_digest, write_archive
-from .commands import run
-from .packages import apt_source, ensure_programs, program, release
-from .paths import cache_root
 from .rootfs import write_python_layer, write_shell_layer
 
 PAUSE = "localhost/batchyard/pause:1"

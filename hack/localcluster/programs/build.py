@@ -1,7 +1,7 @@
 """Builds every binary of the local cluster from the pinned Go module in gomod/.
 
-``ensure_binaries`` is called by ``cluster.up`` and by ``localcluster build``. The folder it returns is named
-by a hash of the module files and build flags, so a new pin builds anew and an old one is reused at once.
+The folder they are in is named by a hash of the module files and build flags, so a new pin builds anew and an old one
+is reused at once.
 """
 
 import fcntl
@@ -14,9 +14,9 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import LocalClusterError
+from ..errors import LocalClusterError
+from ..paths import cache_root
 from .golang import find_go
-from .paths import cache_root
 
 MODULE = Path(__file__).parent / "gomod"
 

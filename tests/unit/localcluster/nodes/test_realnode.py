@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from localcluster import containerd, kubelet, network, nodespace, service_network
-from localcluster.cgroups import cgroup_name
 from localcluster.errors import LocalClusterError
 from localcluster.images import PAUSE
+from localcluster.nodes import containerd, kubelet, network, nodespace, service_network
+from localcluster.nodes.cgroups import cgroup_name
 from localcluster.state import ClusterState
 
 

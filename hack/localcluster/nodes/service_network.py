@@ -1,13 +1,10 @@
-"""Services and names on the real node: kube-proxy and CoreDNS, both as plain processes.
-
-Called by ``realnode`` once the kubelet runs.
-"""
+"""Services and names on the real node: kube-proxy and CoreDNS, both as plain processes."""
 
 from pathlib import Path
 
+from ..state import ClusterState
 from .kubelet import NODE_NAME, node_kubeconfig
 from .nodespace import node_dir, start_inside
-from .state import ClusterState
 
 PROXY_HEALTH_PORT = 10256
 DNS_READY_PORT = 8181

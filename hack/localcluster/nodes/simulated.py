@@ -1,7 +1,6 @@
 """Simulated nodes: kwok plays the kubelet for them, after the Stages in stages/.
 
-``stages`` is read by ``controlplane``, ``node_manifests`` by ``cluster``. Pods reach such a node only if they
-tolerate its taint, so that nothing real is ever "run" there by accident.
+Pods reach such a node only if they tolerate its taint, so that nothing real is ever "run" there by accident.
 """
 
 from collections.abc import Mapping
@@ -10,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from .build import KUBERNETES_VERSION
-from .state import LOOPBACK
+from ..programs.build import KUBERNETES_VERSION
+from ..state import LOOPBACK
 
 NODE_LABEL = "batchyard.dev/node"
 TAINT = "batchyard.dev/simulated"

@@ -1,19 +1,16 @@
-"""containerd on the real node: its configuration, its start, and loading images into it.
-
-``realnode`` starts it before the kubelet; ``cluster`` loads further image archives through ``load_image``.
-"""
+"""containerd on the real node: its configuration, its start, and loading images into it."""
 
 import json
 import subprocess
 import time
 from pathlib import Path
 
-from .errors import LocalClusterError
-from .images import PAUSE
+from ..errors import LocalClusterError
+from ..images import PAUSE
+from ..processes import is_running, log_tail
+from ..programs.packages import CNI_PLUGINS, program
+from ..state import DNS_ADDRESS, ClusterState
 from .nodespace import inside, node_dir, start_inside
-from .packages import CNI_PLUGINS, program
-from .processes import is_running, log_tail
-from .state import DNS_ADDRESS, ClusterState
 
 # In the node's own /run, hence the same for every cluster.
 SOCKET = "/run/containerd/containerd.sock"

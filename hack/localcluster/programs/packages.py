@@ -1,7 +1,7 @@
 """Makes sure that the programs of the real node and of the image builder are on this machine.
 
-``realnode`` and ``images`` call ``ensure_programs`` before they need one. Debian packages are installed with
-apt where that is possible, and named exactly where it is not. ``images`` also asks here for apt's own mirror.
+Debian packages are installed with apt where that is possible, and named exactly where it is not. What images are made
+of comes from apt's own mirror, too.
 """
 
 import fcntl
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import LocalClusterError
-from .paths import cache_root
+from ..errors import LocalClusterError
+from ..paths import cache_root
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 

@@ -1,4 +1,4 @@
-"""The namespaces that hold everything of a cluster's real node; ``realnode`` opens and closes them.
+"""The namespaces that hold everything of a cluster's real node.
 
 One process, ``node``, is process 1 of namespaces of its own: processes, mounts, network. Whatever the node
 starts lives there: when that one process is killed, the kernel ends all containers and drops all mounts and
@@ -10,12 +10,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import LocalClusterError
+from ..processes import is_running, log_tail, start_process, stop_process
+from ..programs.packages import program
+from ..state import ClusterState, StartedProcess
 from .cgroups import create_cgroup, remove_cgroup
-from .errors import LocalClusterError
 from .network import attach
-from .packages import program
-from .processes import is_running, log_tail, start_process, stop_process
-from .state import ClusterState, StartedProcess
 
 NODE = "node"
 _START_SECONDS = 10.0

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 import lean_packages
-from localcluster import operator_image
-from localcluster.archive import ImageConfig, write_archive
 from localcluster.errors import LocalClusterError
-from localcluster.images import PYTHON
+from localcluster.images import PYTHON, operator
+from localcluster.images.archive import ImageConfig, write_archive
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def _image(folder: Path, *names: str) -> Path:
@@ -33,12 +32,12 @@ def _pins(lock: str) -> set[str]:
 @pytest.mark.parametrize("path", ["./usr/bin/python3.11", "usr/local/bin/python3.13"])
 def test_python_version_of_an_image_is_read_from_its_files(tmp_path: Path, path: str) -> None:
     image = _image(tmp_path, "./usr/bin/python3", "./usr/bin/perl5.36", path)
-    assert operator_image.python_version(image) == path.rpartition("python")[2]
+    assert operator.python_version(image) == path.rpartition("python")[2]
 
 
 def test_image_without_python_is_named(tmp_path: Path) -> None:
     with pytest.raises(LocalClusterError, match=r"image\.tar holds no Python"):
-        operator_image.python_version(_image(tmp_path, "bin/sh"))
+        operator.python_version(_image(tmp_path, "bin/sh"))
 
 
 def test_image_has_the_versions_that_are_tested() -> None:
@@ -49,10 +48,10 @@ def test_image_has_the_versions_that_are_tested() -> None:
 
 def test_every_file_of_the_dockerfile_is_in_the_build_context(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(operator_image, "base_images", lambda _: {PYTHON: tmp_path / "base.tar"})
-    monkeypatch.setattr(operator_image, "_ensure_packages", lambda *_: None)
-    monkeypatch.setattr(operator_image, "build_from_dockerfile", lambda context, *_: context)
-    context = operator_image.operator_image(lambda _: None)
+    monkeypatch.setattr(operator, "base_images", lambda _: {PYTHON: tmp_path / "base.tar"})
+    monkeypatch.setattr(operator, "_ensure_packages", lambda *_: None)
+    monkeypatch.setattr(operator, "build_from_dockerfile", lambda context, *_: context)
+    context = operator.operator_image(lambda _: None)
     for sources in re.findall(r"^COPY (?!--from)(.*) \S+$", (context / "Dockerfile").read_text(), re.MULTILINE):
         for source in sources.split():
             assert (context / source).exists() or source == "package[s]/"

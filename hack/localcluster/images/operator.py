@@ -1,4 +1,4 @@
-"""Builds the operator's image for the local cluster; ``python -m localcluster image`` and the chart's test call it.
+"""Builds the operator's image for the local cluster.
 
 The packages it needs are installed beforehand, for the Python of the local base image, so that the build itself needs
 neither a network nor Docker. They stay in the cache until the lock or the base image changes.
@@ -14,13 +14,13 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from .commands import run
-from .errors import LocalClusterError
-from .images import PYTHON, base_images, build_from_dockerfile
-from .paths import cache_root
+from ..commands import run
+from ..errors import LocalClusterError
+from ..paths import cache_root
+from .base import PYTHON, base_images, build_from_dockerfile
 
 OPERATOR = "localhost/batchyard/operator:dev"
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 _LOCK = "requirements-runtime.lock"
 _PARTS = ("Dockerfile", _LOCK, "hack/lean_packages.py", "operator/batchyard")

@@ -1,8 +1,7 @@
 """The network between this machine and a cluster's real node: one pair of virtual interfaces.
 
-``local`` creates it before the control plane, which must know its addresses, and removes it last. In between
-``nodespace`` attaches the node's end to a network namespace of its own; that is why two clusters may use the
-same pod and Service addresses.
+It is there before the control plane, which must know its addresses, and is removed last. In between the node's end is
+in a network namespace of its own; that is why two clusters may use the same pod and Service addresses.
 """
 
 import fcntl
@@ -12,11 +11,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .commands import run
-from .errors import LocalClusterError
-from .packages import program
-from .paths import cache_root
-from .state import DNS_ADDRESS, POD_CIDR, ClusterState, cluster_dir
+from ..commands import run
+from ..errors import LocalClusterError
+from ..paths import cache_root
+from ..programs.packages import program
+from ..state import DNS_ADDRESS, POD_CIDR, ClusterState, cluster_dir
 
 # Each cluster takes one /30 of it: one address for this machine, one for the node.
 ADDRESS_POOL = ipaddress.IPv4Network("10.213.0.0/16")
