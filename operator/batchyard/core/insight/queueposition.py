@@ -107,7 +107,7 @@ def renewals(
 ) -> dict[Key, Status]:
     """Statuses of the waiting jobs whose shown position or estimate is out of date, at most `limit`, front first.
 
-    `reported_at` says when those that were told an estimate were.
+    `reported_at` says when the estimate of a job was last reported.
     """
     found: dict[Key, Status] = {}
     for queue in backlog.names():

@@ -71,7 +71,7 @@ def to_runnable(
     estimated_start: float | None = None,
     waiting_since: WaitingSince | None = None,
 ) -> Status:
-    """Nothing of it runs, and it waits for a slot: what is not told of that does not hold any more."""
+    """Nothing of it runs, and it waits for a slot. What is said of its wait here replaces all that was said before."""
     return status._replace(
         state=JobState.RUNNABLE,
         reason=reason,
