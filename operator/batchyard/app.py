@@ -23,6 +23,7 @@ from batchyard.kube.credentials import CredentialsError
 from batchyard.kube.errors import ApiError
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.process import logs, settings
+from batchyard.runtime.process.acting import Rules
 from batchyard.runtime.process.certificate import Certificate, CertificateError
 from batchyard.runtime.process.leader import LeaderElection
 from batchyard.runtime.process.metricsaccess import MetricsAccess
@@ -68,11 +69,13 @@ async def run(options: settings.Settings) -> str:
         LeaderElection(election_api, options.namespace, options.lease, options.identity),
         metrics,
         MarkKey(api, options.namespace, secret_name(options.lease), secrets.token_bytes),
+        Rules(
+            visibility=options.show_names,
+            protection=Protection(options.namespace, frozenset(options.protected_namespaces)),
+            resync_seconds=options.resync_seconds,
+        ),
         clock=time.time,
         monotonic=time.monotonic,
-        resync_seconds=options.resync_seconds,
-        visibility=options.show_names,
-        protection=Protection(options.namespace, frozenset(options.protected_namespaces)),
         stopped=stopped,
     )
     access_api = None

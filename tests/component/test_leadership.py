@@ -5,7 +5,7 @@ import pytest
 from batchyard.kube.errors import ApiError, Gone
 from batchyard.kube.resources import BATCHJOBS, JOBQUEUES, JOBS, LEASES, NAMESPACES, Resource
 from batchyard.runtime.loop.actions import CreateRun
-from batchyard.runtime.process.operator import NotLeadingError
+from batchyard.runtime.process.acting import NotLeadingError
 from fakes.cluster import Cluster, in_cluster
 from fakes.process import DOWN
 
@@ -111,7 +111,7 @@ async def test_a_write_that_comes_up_after_the_deadline_is_refused(cluster: Clus
     leader.election._leading_until = 0.0
     before = list(leader.api.writes)
     with pytest.raises(NotLeadingError):
-        await leader.operator._perform(CreateRun(("media", "job")))
+        await leader.operator.acting.perform(CreateRun(("media", "job")))
     assert leader.api.writes == before
 
 

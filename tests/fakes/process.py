@@ -13,6 +13,7 @@ from batchyard.core.insight.visibility import Visibility
 from batchyard.kube.errors import ApiError, Unavailable
 from batchyard.kube.resources import LEASES, PODS, Resource
 from batchyard.runtime.metrics import Metrics
+from batchyard.runtime.process.acting import Rules
 from batchyard.runtime.process.leader import LeaderElection
 from batchyard.runtime.process.operator import Operator
 from batchyard.runtime.state.marks import MarkKey
@@ -99,11 +100,9 @@ class Process:
             self.election,
             self.metrics,
             MarkKey(self.api, "batchyard-system", "operator-marks", lambda count: b"k" * count),
+            Rules(visibility=visibility, protection=protection, resync_seconds=resync_seconds),
             clock=lambda: START + loop.time() + self.skew,
             monotonic=loop.time,
-            resync_seconds=resync_seconds,
-            visibility=visibility,
-            protection=protection,
             stopped=self.stopped.append,
         )
         self._watches = asyncio.create_task(follow_all(self.api, self.operator.cache))

@@ -14,11 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard.api import names
-from batchyard.core.admission.protection import NOTHING_PROTECTED
-from batchyard.core.insight.visibility import Visibility
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS
 from batchyard.runtime.metrics import Metrics
+from batchyard.runtime.process.acting import Rules
 from batchyard.runtime.process.leader import LeaderElection
 from batchyard.runtime.process.operator import Operator
 from batchyard.runtime.state.marks import MarkKey
@@ -135,8 +134,8 @@ class Story:
             going_on.cache.catalogue.put_node(self.cluster.store.get(NODES, name))
         # Both decide at the same moment: while the one was made, the other may have written what it had decided before.
         beginning = await self.begun()
-        going_on._loop.run_pass()
-        beginning._loop.run_pass()
+        going_on.acting.loop.run_pass()
+        beginning.acting.loop.run_pass()
         assert self.wanted(going_on) == self.wanted(beginning)
 
     async def begun(self) -> Operator:
@@ -149,16 +148,14 @@ class Story:
             election,
             Metrics(),
             MarkKey(api, "batchyard-system", "operator-marks", bytes),
+            Rules(),
             clock=lambda: START + loop.time(),
             monotonic=loop.time,
-            resync_seconds=300.0,
-            visibility=Visibility.ALL,
-            protection=NOTHING_PROTECTED,
             stopped=lambda _: None,
         )
         cache, catalogue = operator.cache, operator.cache.catalogue
         await operator._mark_key.load(cache.marks)
-        await operator._resync.prime()
+        await operator.acting.resync.prime()
         for node in store.objects(NODES):
             catalogue.put_node(node)
         for namespace in store.objects(NAMESPACES):

@@ -29,7 +29,7 @@ def test_every_kind_has_its_terms() -> None:
 @in_cluster()
 async def test_every_kind_is_performed_by_the_running_operator(cluster: Cluster) -> None:
     process = await cluster.start_operator()
-    assert process.operator._performers.kinds == kinds() - ENTERED_BY_THE_LOOP
+    assert process.operator.acting.performers.kinds == kinds() - ENTERED_BY_THE_LOOP
 
 
 def test_a_kind_has_one_performer() -> None:
