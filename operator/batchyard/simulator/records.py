@@ -140,11 +140,11 @@ class Records:
         self.backlog.add(job, resolved.priority, status.queued_since)
         return True
 
-    def renew_places(self, now: int) -> None:
+    def renew_positions(self, now: int) -> None:
         """Tell those who are not first any more, as others came back before them: time limits are not for them now."""
         if any(queue.time_limits for queue in self.queues.values()):
-            told = renewals(self.jobs, self.statuses, self.backlog, limit=len(self.backlog), now=now)
-            self.statuses.update(told)
+            renewed = renewals(self.jobs, self.statuses, self.backlog, limit=len(self.backlog), now=now)
+            self.statuses.update(renewed)
 
     def next_of_age(self, queue: Queue, environments: Collection[str], now: int) -> float:
         """When the next run in these environments has run for as long as the queue does not displace it."""

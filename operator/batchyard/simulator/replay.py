@@ -98,7 +98,7 @@ class Replay:
         self._look_at = inf
         if not self._records.backlog:
             return
-        # `fresh` has jobs told of their places behind others, which nobody would read.
+        # `fresh` would have jobs told their positions behind others, which nobody reads here.
         placed = place(self._records.snapshot, (), now)
         for placement in placed.placements:
             self._start(placement, now)
@@ -176,7 +176,7 @@ class Replay:
             else:
                 self._end(key, now)
         if returned:
-            self._records.renew_places(now)
+            self._records.renew_positions(now)
 
     def _end(self, key: Key, now: int) -> None:
         self._stop(key, now)

@@ -76,9 +76,9 @@ def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
     snapshot, found, now = this_pass.snapshot, this_pass.placements, this_pass.now
     result = Placed(placements=list(found.values()), preemptions=this_pass.preemptions, reclaims=this_pass.reclaims)
     positions = _Positions(snapshot, result.placements)
-    for key, told in this_pass.holds:
+    for key, found_hold in this_pass.holds:
         status = snapshot.statuses[key]
-        hold = _with_room_to_come(told) if key in this_pass.served else told
+        hold = _with_room_to_come(found_hold) if key in this_pass.served else found_hold
         if key not in found or key in snapshot.demands:
             result.holds.append((key, hold))
         if arraystatus.has_started(status):

@@ -51,7 +51,7 @@ def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], no
         "dependencies": [_render_dependency(each) for each in status.dependencies] or None,
         "attempts": [_render_attempt(attempt) for attempt in _kept(status.attempts)],
         "array": render_array(status.array) if status.array is not None else None,
-        "conditions": render_conditions(_verdict(status), job.generation, previous, now),
+        "conditions": render_conditions(_ready_state(status), job.generation, previous, now),
     }
     return presentable(_without_blanks(fields))
 
@@ -119,7 +119,7 @@ def _state_of_array(status: Mapping[str, Any]) -> JobState:
     return JobState.RUNNABLE if "queuePosition" in status else JobState.PENDING
 
 
-def _verdict(status: Status) -> ReadyState:
+def _ready_state(status: Status) -> ReadyState:
     failed = status.state is JobState.FAILED
     return ReadyState(
         ready=status.state is JobState.SUCCEEDED,

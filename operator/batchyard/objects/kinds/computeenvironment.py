@@ -70,12 +70,12 @@ def render_environment_status(
         "used": to_resource_list({name: used.get(name, 0) for name in {*capacity, *used}}),
         "free": to_resource_list(free),
         "jobs": jobs,
-        "conditions": render_conditions(_verdict(environment, nodes), environment.generation, previous, now),
+        "conditions": render_conditions(_ready_state(environment, nodes), environment.generation, previous, now),
     }
     return presentable(status)
 
 
-def _verdict(environment: Environment, nodes: int) -> ReadyState:
+def _ready_state(environment: Environment, nodes: int) -> ReadyState:
     if environment.refusal:
         return ReadyState(False, "InvalidSpec", environment.refusal, stalled=True)
     if not environment.enabled:

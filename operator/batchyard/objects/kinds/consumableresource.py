@@ -36,7 +36,7 @@ def render_consumable_status(
         "inUse": in_use,
         "available": available,
         **({} if consumption is None else {"consumption": consumption}),
-        "conditions": render_conditions(_verdict(consumable, count), consumable.generation, previous, now),
+        "conditions": render_conditions(_ready_state(consumable, count), consumable.generation, previous, now),
     }
     return presentable(status)
 
@@ -55,7 +55,7 @@ def _render_count(count: Count) -> dict[str, Any]:
     return {"consumed": count.consumed, "countedUntil": format_time(count.until), **runs}
 
 
-def _verdict(consumable: Consumable, count: Count | None) -> ReadyState:
+def _ready_state(consumable: Consumable, count: Count | None) -> ReadyState:
     if consumable.refusal:
         return ReadyState(False, "InvalidSpec", consumable.refusal, stalled=True)
     if not consumable.total:

@@ -65,11 +65,11 @@ def render_definition_status(
     `unrecorded` is why it does not take the revision of the present spec, `protected` why no job runs in its namespace.
     """
     latest = latest_active(revisions, definition.inactive)
-    verdict = _verdict(definition, revisions, latest, rejection, unrecorded)
+    state = _ready_state(definition, revisions, latest, rejection, unrecorded)
     if protected:
-        verdict = ReadyState(False, Reason.NAMESPACE_PROTECTED, protected, stalled=True)
+        state = ReadyState(False, Reason.NAMESPACE_PROTECTED, protected, stalled=True)
     if doubts := "" if definition.refusal or protected else doubts_about_definition(definition.spec):
-        verdict = replace(verdict, doubt=(DOUBTFUL_MEMORY, doubts))
+        state = replace(state, doubt=(DOUBTFUL_MEMORY, doubts))
     status = {
         "observedGeneration": definition.generation,
         "revisions": [
@@ -80,12 +80,12 @@ def render_definition_status(
             }
             for revision in sorted(revisions, key=lambda revision: revision.number, reverse=True)
         ],
-        "conditions": render_conditions(verdict, definition.generation, previous, now),
+        "conditions": render_conditions(state, definition.generation, previous, now),
     }
     return presentable({**status, "latestRevision": latest.number} if latest else status)
 
 
-def _verdict(
+def _ready_state(
     definition: Definition,
     revisions: Collection[Revision],
     latest: Revision | None,

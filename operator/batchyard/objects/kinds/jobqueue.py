@@ -94,12 +94,12 @@ def render_queue_status(
         "jobs": {state.value.lower(): counts.get(state, 0) for state in _COUNTED},
         **shares,
         **(front or {}),
-        "conditions": render_conditions(_verdict(queue, missing), queue.generation, previous, now),
+        "conditions": render_conditions(_ready_state(queue, missing), queue.generation, previous, now),
     }
     return presentable(status)
 
 
-def _verdict(queue: Queue, missing: Sequence[str]) -> ReadyState:
+def _ready_state(queue: Queue, missing: Sequence[str]) -> ReadyState:
     if queue.refusal:
         return ReadyState(False, "InvalidSpec", queue.refusal, stalled=True)
     if missing:

@@ -28,7 +28,7 @@ PREEMPTED = "Preempted"
 
 
 class PreemptionController:
-    """Tells victims to go; what it has told is kept in the cache."""
+    """Tells victims to go; which those are is kept in the cache."""
 
     def __init__(
         self,
