@@ -145,8 +145,6 @@ class Cache:
         """Record a job's status as decided, and tell those who follow."""
         job, before = self.jobs[key], self.statuses[key]
         self.statuses[key] = status
-        for observer in self.observers:
-            observer.observe_transition(job, before, status)
         if before.array != status.array:
             self._dirty |= self.waiting_for(key)
             if job.array is not None and job.array.sequential:
@@ -158,6 +156,8 @@ class Cache:
             self.referrers.leave(job)
             self.persistence.unpersisted_ends.add(key)
             self._dirty |= self.waiting_for(key)
+        for observer in self.observers:
+            observer.observe_transition(job, before, status)
 
     def grant(self, placement: Placement) -> None:
         """Assume a placement before its Kubernetes Job is written."""
