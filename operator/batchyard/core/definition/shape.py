@@ -13,6 +13,7 @@ from typing import Any
 from batchyard.api import names
 from batchyard.api.excerpt import excerpt
 from batchyard.api.models.base import LABEL_KEY, LABEL_NAME, LABEL_VALUE, QUALIFIED
+from batchyard.core.definition.nodeterms import FIELD_OPERATORS, LABEL_OPERATORS, REQUIRED, TERMS, wrong_term
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,6 +40,13 @@ class _Text:
     must_be: str
 
 
+@dataclass(slots=True, frozen=True)
+class _OneOf:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+
 _KEY = re.compile(QUALIFIED, re.ASCII)
 _OF_LABELS = f"be that {LABEL_KEY}"
 _LABEL = _Text(re.compile(LABEL_VALUE, re.ASCII), f"the value of a label: {LABEL_NAME}, or empty")
@@ -51,21 +59,50 @@ _CONTAINER = {
     "args": [str],
     "env": [{"name": str}],
     "resources": _RESOURCES,
+    "ports": [
+        {
+            "containerPort": _Between(1, 65535),
+            "hostPort": _Between(0, 65535),
+            "protocol": str,
+            "hostIP": str,
+        }
+    ],
 }
+_NODE_TERM = {
+    "matchExpressions": [
+        {
+            "key": _Text(_KEY, f"the key {LABEL_KEY}"),
+            "operator": _OneOf(LABEL_OPERATORS),
+            "values": [_LABEL],
+        }
+    ],
+    "matchFields": [{"key": str, "operator": _OneOf(FIELD_OPERATORS), "values": [str]}],
+}
+_TOLERATION = {
+    "key": str,
+    "operator": str,
+    "value": str,
+    "effect": str,
+    "tolerationSeconds": _Between(-(2**63), 2**63 - 1),
+}
+_AFFINITY, _OF_NODES, _HARD = REQUIRED
 _POD_TEMPLATE = {
     "metadata": {"labels": _LABELS, "annotations": _MapOf(str, _OF_LABELS)},
     "spec": {
         "containers": [_CONTAINER],
         "initContainers": [_CONTAINER],
         "nodeSelector": _LABELS,
-        "tolerations": [{}],
+        "nodeName": str,
+        _AFFINITY: {_OF_NODES: {_HARD: {TERMS: [_NODE_TERM]}}},
+        "hostNetwork": bool,
+        "tolerations": [_TOLERATION],
         "overhead": _AMOUNTS,
         "resources": _RESOURCES,
         "activeDeadlineSeconds": _Between(1, 2**31 - 1),
         "terminationGracePeriodSeconds": _Between(0, 2**31 - 1),
     },
 }
-_NAMES = {str: "a string", (str, int, float): "a quantity"}
+_NAMES = {str: "a string", bool: "true or false", (str, int, float): "a quantity"}
 _SHOWN = 64
 """Characters of a wrong key or value that a sentence shows."""
 _DEEPEST = 50
@@ -89,7 +126,7 @@ def misshapen(template: Any) -> str:
                 return f"{path} has no name: give it one"
             if any(not entry.get("name") for entry in container.get("env") or ()):
                 return f"{path}.env has an entry without a name: give it one"
-    return ""
+    return wrong_term(spec, "spec.template.spec")
 
 
 def _reserved(metadata: Mapping[str, Mapping[str, str]]) -> str:
@@ -155,6 +192,8 @@ def _problem_of_one(value: Any, shape: Any, path: str) -> str:
         case _Between():
             fits = isinstance(value, int) and not isinstance(value, bool) and shape.least <= value <= shape.most
             return "" if fits else f"{path} must be a whole number from {shape.least} to {shape.most}"
+        case _OneOf():
+            return "" if value in shape.words else f"{path} must be one of {', '.join(shape.words)}"
         case _:
-            fits = isinstance(value, shape) and not isinstance(value, bool)
+            fits = isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
             return "" if fits else f"{path} must be {_NAMES[shape]}"

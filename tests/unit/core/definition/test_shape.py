@@ -103,6 +103,20 @@ for _ in range(60):
             "spec.template is nested more than 50 levels deep: take out what is not of a pod",
         ),
         (
+            {"spec": {"containers": [OK], "tolerations": [{"key": 1}]}},
+            "spec.template.spec.tolerations[0].key must be a string",
+        ),
+        ({"spec": {"containers": [OK], "nodeName": ["n"]}}, "spec.template.spec.nodeName must be a string"),
+        ({"spec": {"containers": [OK], "hostNetwork": "yes"}}, "spec.template.spec.hostNetwork must be true or false"),
+        (
+            {"spec": {"containers": [OK], "initContainers": [{**OK, "ports": [{"hostPort": 65536}]}]}},
+            "spec.template.spec.initContainers[0].ports[0].hostPort must be a whole number from 0 to 65535",
+        ),
+        (
+            {"spec": {"containers": [{**OK, "ports": [{"containerPort": "80"}]}]}},
+            "spec.template.spec.containers[0].ports[0].containerPort must be a whole number from 1 to 65535",
+        ),
+        (
             {"metadata": {"labels": ["a"]}, "spec": {"containers": [OK]}},
             "spec.template.metadata.labels must be an object",
         ),

@@ -1,0 +1,74 @@
+"""What a pod says of the nodes it can be on, as the scheduler would read it.
+
+A pass looks something up by the constraints of each job that waits. So they are immutable, tell once what they hash to,
+and pods that say nothing share one object.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from batchyard.core.model.environment import Toleration
+
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - as the scheduler writes a host port without an address; nothing listens here
+FIELD = "metadata.name"
+"""The one field of nodes that terms can speak of."""
+
+Port = tuple[str, int, str]
+"""Protocol, number and address of a port of a node; `ANY_ADDRESS` where none is said."""
+
+
+class Requirement(NamedTuple):
+    """A condition on one label, or on the name of a node."""
+
+    key: str
+    operator: str
+    """In, NotIn, Exists, DoesNotExist, Gt or Lt; of the name In or NotIn."""
+    values: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class Term:
+    """Requirements that must all hold; a term without any holds for no node."""
+
+    labels: tuple[Requirement, ...] = ()
+    fields: tuple[Requirement, ...] = ()
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Constraints:
+    """What must be true of a node before the pod can be on it, amounts apart."""
+
+    selector: tuple[tuple[str, str], ...] = ()
+    """Labels with their values, sorted."""
+    terms: tuple[Term, ...] = ()
+    """Required node affinity: one of them must hold; empty where nothing is required."""
+    node_name: str = ""
+    """The node that the pod names itself (spec.nodeName)."""
+    ports: tuple[Port, ...] = ()
+    """Ports of the node that the pod takes, sorted."""
+    tolerations: tuple[Toleration, ...] = ()
+    """Those of the pod itself, without what an environment adds."""
+    _hash: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(self._parts()))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Constraints) and self._hash == other._hash and self._parts() == other._parts()
+
+    @property
+    def chooses(self) -> bool:
+        """Whether a node's name or labels matter."""
+        return bool(self.selector or self.terms or self.node_name)
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.selector, self.terms, self.node_name, self.ports, self.tolerations
+
+
+UNCONSTRAINED = Constraints()
+"""Of pods that say nothing."""

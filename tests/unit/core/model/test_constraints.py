@@ -1,0 +1,41 @@
+"""Constraints are looked up by what they say."""
+
+from typing import Any
+
+import pytest
+
+from batchyard.core.model.constraints import UNCONSTRAINED, Constraints, Requirement, Term
+from batchyard.core.model.environment import Toleration
+
+PARTS: dict[str, Any] = {
+    "selector": (("disk", "nvme"),),
+    "terms": (Term((Requirement("zone", "In", ("a",)),)),),
+    "node_name": "n1",
+    "ports": (("TCP", 80, "0.0.0.0"),),  # noqa: S104
+    "tolerations": (Toleration("gpu"),),
+}
+
+
+def test_what_says_the_same_is_found_under_each_other() -> None:
+    first, second = Constraints(**PARTS), Constraints(**PARTS)
+    assert first is not second
+    assert {first: "found"}[second] == "found"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_makes_a_difference(part: str) -> None:
+    less = Constraints(**{name: value for name, value in PARTS.items() if name != part})
+    assert less != Constraints(**PARTS)
+    assert Constraints(**{part: PARTS[part]}) != UNCONSTRAINED
+
+
+def test_whatever_is_no_constraints_is_not_equal() -> None:
+    assert UNCONSTRAINED != ((), (), "", (), ())
+
+
+@pytest.mark.parametrize(
+    ("part", "chooses"),
+    [("selector", True), ("terms", True), ("node_name", True), ("ports", False), ("tolerations", False)],
+)
+def test_only_names_and_labels_choose_nodes(part: str, chooses: bool) -> None:
+    assert Constraints(**{part: PARTS[part]}).chooses is chooses
