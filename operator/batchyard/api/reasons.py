@@ -38,6 +38,7 @@ class Reason(StrEnum):
     CONSUMABLE_RESOURCE_NOT_FOUND = "ConsumableResourceNotFound"
     EXCEEDS_CONSUMABLE_RESOURCE = "ExceedsConsumableResource"
     EXCEEDS_CAPACITY = "ExceedsCapacity"
+    NO_NODE_MATCHES = "NoNodeMatches"
     NO_NODES = "NoNodes"
     COMPUTE_ENVIRONMENT_NOT_FOUND = "ComputeEnvironmentNotFound"
     COMPUTE_ENVIRONMENT_DISABLED = "ComputeEnvironmentDisabled"
@@ -105,6 +106,7 @@ DOCUMENTATION: Mapping[str, str] = {
     Reason.CONSUMABLE_RESOURCE_NOT_FOUND: "A ConsumableResource that it needs does not exist (yet).",
     Reason.EXCEEDS_CONSUMABLE_RESOURCE: "It needs more of a consumable resource than there is in all.",
     Reason.EXCEEDS_CAPACITY: "No environment of the queue could hold the job even when empty. Others go past it.",
+    Reason.NO_NODE_MATCHES: "No node is one that its node selector, affinity or name allows. Others go past it.",
     Reason.NO_NODES: "No environment of the queue has a ready node.",
     Reason.COMPUTE_ENVIRONMENT_NOT_FOUND: "None of the queue's environments exists (yet).",
     Reason.COMPUTE_ENVIRONMENT_DISABLED: "All of the queue's environments are disabled.",
