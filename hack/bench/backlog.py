@@ -4,7 +4,7 @@ Called by the planner's benchmark. `Operator` does with the planner's answers wh
 reads nothing and writes nothing, so what is measured is the planner.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 from batchyard.core.model.definition import Definition, Resolved, Revision
 from batchyard.core.model.environment import Environment, Node
@@ -18,9 +18,10 @@ from batchyard.core.planner.results import Placed, Settled
 from batchyard.core.planner.schedule import place
 from batchyard.core.planner.settle import settle
 from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.capacity.ledger import Charge, with_pods
+from batchyard.core.scheduling.capacity.pools import pool, space_of
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.fairshare.usage import Usage
-from batchyard.core.scheduling.ledger import pool, with_pods
 from batchyard.core.scheduling.snapshot import Snapshot
 
 BEGAN = 1_767_225_600.0
@@ -39,11 +40,18 @@ _KEY = (NAMESPACE, DEFINITION)
 
 
 class Operator:
-    """The records of a cluster with so many slots of one vCPU, and so many queues or shares."""
+    """The records of a cluster with so many slots of one vCPU on its nodes, and so many queues or shares."""
 
-    def __init__(self, slots: int, queues: int = 1, shares: int = 0) -> None:
+    def __init__(self, slots: int, queues: int = 1, shares: int = 0, nodes: int = 1) -> None:
         environment = Environment(POOL, POOL, 1, BEGAN, enabled=True)
-        node = Node("node", {}, {"cpu": 1000 * slots, "memory": slots * 2**30, "pods": slots})
+        each, more = divmod(slots, nodes)
+        sizes = [each + (number < more) for number in range(nodes)]
+        there = [
+            Node(f"node-{number:05}", {}, {"cpu": 1000 * size, "memory": size * 2**30, "pods": size})
+            for number, size in enumerate(sizes)
+        ]
+        pools = {POOL: pool(environment, there)}
+        self._space = space_of(pools)
         policy = FairShare() if shares else None
         made = [Queue(f"queue-{n}", f"q{n}", 1, BEGAN, n, True, (POOL,), fair_share=policy) for n in range(queues)]
         self.now = BEGAN
@@ -56,6 +64,7 @@ class Operator:
         self.backlog = Backlog()
         self.usage = {queue.name: Usage(600) for queue in made} if shares else {}
         self._shares = shares
+        self._charges: dict[Hashable, Charge] = {}
         self._snapshot = Snapshot(
             jobs=self.jobs,
             statuses=self.statuses,
@@ -64,7 +73,8 @@ class Operator:
             granted={},
             queues={queue.name: queue for queue in made},
             environments={POOL: environment},
-            pools={POOL: pool(environment, [node])},
+            pools=pools,
+            space=self._space,
             used=self.used,
             definitions={_KEY: Definition(_KEY, "d", 1, _SPEC, "digest")},
             revisions={_KEY: {1: Revision(_KEY, 1, _SPEC, "digest", BEGAN)}},
@@ -73,6 +83,7 @@ class Operator:
             dependents={},
             unpersisted_ends=(),
             usage=self.usage,
+            charges=self._charges,
         )
 
     def submit(self, count: int) -> list[Key]:
@@ -94,6 +105,8 @@ class Operator:
         for run in ended:
             self.runs[run.owner_uid] = JobRuns({1: run._replace(condition="Complete", ended_at=self.now)})
             self.used[POOL] = subtract(self.used[POOL], with_pods(run.request))
+            for node, takes in self._charges.pop(run.uid).expected:
+                self._space.change(node, takes, 1)
             if usage := self.usage.get(run.queue):
                 usage.stop(run.uid, self.now)
         return [run.owner for run in ended]
@@ -142,5 +155,9 @@ class Operator:
         self.runs[job.uid] = JobRuns({1: run})
         self.running.append(run)
         self.used[POOL] = add(self.used.get(POOL, {}), with_pods(placement.request))
+        amount = with_pods(placement.request)
+        self._charges[run.uid] = Charge(POOL, amount, job.key, run, expected=placement.nodes)
+        for node, takes in placement.nodes:
+            self._space.change(node, takes)
         if usage := self.usage.get(job.queue):
             usage.start(run.uid, job.share, POOL, vcpus_of(placement.request), self.now)

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.core.model.job import Key
-from batchyard.core.model.resources import Resources, add
+from batchyard.core.model.resources import Resources, add, fits
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.capacity.ledger import Charge, with_pods
 from batchyard.core.scheduling.decisions import Hold, Placement
-from batchyard.core.scheduling.ledger import Charge, Ledger, with_pods
-from batchyard.core.scheduling.reservation import Reservation, ends_of, latest_end, reserve
+from batchyard.core.scheduling.reservation import End, Reservation, latest_end, reserve
+from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, by_job, decisions_of, make_job, make_node, make_pod, make_run, waiting
 
@@ -63,11 +64,13 @@ snapshots = st.builds(make, runs, queued)
 
 def promised(snapshot: Snapshot, front: Key, placements: list[Placement]) -> Reservation | None:
     """What the front can count on once these jobs have started."""
-    ends, ledger = list(ends_of(snapshot, NOW)("pool")), Ledger(snapshot.pools, snapshot.used)
+    this_pass = SchedulingPass(snapshot, NOW)
+    ends, ledger = list(this_pass.ends("pool")), this_pass.ledger
     for placement in placements:
-        ledger.charge("pool", placement.request)
-        ends.append((latest_end(snapshot.resolved[placement.key], None, NOW), with_pods(placement.request)))
-    return reserve(with_pods(snapshot.resolved[front].request), ledger.free("pool"), ends)
+        amount = with_pods(placement.request)
+        ledger.charge("pool", placement.nodes, amount)
+        ends.append(End(latest_end(snapshot.resolved[placement.key], None, NOW), placement.nodes, amount))
+    return reserve(ledger, "pool", snapshot.resolved[front].pods, ends)
 
 
 @given(snapshots)
@@ -91,17 +94,19 @@ def test_the_first_that_waits_starts_no_later_for_those_that_go_before_it(snapsh
 
 @given(snapshots)
 def test_no_more_is_given_than_there_is(snapshot: Snapshot) -> None:
-    ledger = Ledger(snapshot.pools, snapshot.used)
+    ledger = SchedulingPass(snapshot, NOW).ledger
     for placement in place(snapshot, [], NOW).placements:
-        assert ledger.fits("pool", placement.request)
-        ledger.charge("pool", placement.request)
+        for node, amount in placement.nodes:
+            assert fits(amount, ledger.space.of(node))
+        ledger.charge("pool", placement.nodes, with_pods(placement.request))
 
 
 def test_the_checks_above_can_fail() -> None:
     """There are cases in which somebody goes first, and some of them would delay the front."""
     snapshot = make([(6, 100, 0)], [(8, None), (2, 10), (1, 500)])
     assert [placement.key[1] for placement in place(snapshot, [], NOW).placements] == ["job-1"]
-    late = Placement(("media", "job-2"), "pool", {"cpu": 1000})
+    one: Resources = {"cpu": 1000, "pods": 1}
+    late = Placement(("media", "job-2"), "pool", {"cpu": 1000}, nodes=(("node-1", one),))
     before, after = (promised(snapshot, ("media", "job-0"), placements) for placements in ([], [late]))
     assert before is not None
     assert after is not None

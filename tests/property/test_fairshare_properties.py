@@ -7,7 +7,7 @@ next. A restart in between builds the usage anew, from the last count written an
 import heapq
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from batchyard.core.model.resources import vcpus_of
 from batchyard.core.model.status import Status
 from batchyard.core.planner.schedule import place
 from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.capacity.ledger import Charge
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.objects.kinds.sharecounts import read_count, render_count
 from unit.samples import NOW, make_job, make_node, make_queue, make_resolved, make_snapshot
@@ -88,7 +89,10 @@ class Replay:
     def run_pass(self) -> list[str]:
         held = sum(1000 * submission.vcpus for submission, _ in self.running.values())
         used = {"pool": {"cpu": held, "pods": len(self.running)}}
-        snapshot = replace(self.snapshot, used=used, usage={"urgent": self.usage})
+        charges: dict[Hashable, Charge] = {
+            "all": Charge("pool", used["pool"], ("media", "all"), bound={"node-1": used["pool"]})
+        }
+        snapshot = replace(self.snapshot, used=used, charges=charges, usage={"urgent": self.usage})
         names = []
         for placement in place(snapshot, [], self.now).placements:
             name, submission = placement.key[1], self.work[placement.key[1]]

@@ -1,20 +1,21 @@
 """What must hold of every placement, whatever the cluster and the queues look like."""
 
-from collections import defaultdict
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.pods.podset import POD_SLOT
 from batchyard.core.model.queue import Queue, scheduling_order
 from batchyard.core.model.resources import Resources, add, fits, subtract
 from batchyard.core.planner.results import Placed
 from batchyard.core.planner.schedule import place
 from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.capacity.ledger import Charge, with_pods
 from batchyard.core.scheduling.decisions import Placement
-from batchyard.core.scheduling.ledger import POD_SLOT, Ledger, Pool
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, make_queue, waiting
 
@@ -71,20 +72,30 @@ def placed(snapshot: Snapshot) -> dict[Key, Placement]:
     return {placement.key: placement for placement in place(snapshot, [], NOW).placements}
 
 
-def total(snapshot: Snapshot, placements: dict[Key, Placement]) -> dict[str, dict[str, int]]:
-    sums: defaultdict[str, dict[str, int]] = defaultdict(dict)
+def left(snapshot: Snapshot, placements: dict[Key, Placement]) -> tuple[dict[str, Resources], dict[str, Resources]]:
+    """What is free after the pass on each node, and under the ceilings of each environment."""
+    nodes: dict[str, Resources] = {
+        name: amount for pool in snapshot.pools.values() for name, amount in pool.members.items()
+    }
+    taken = [charge.assigned for charge in snapshot.charges.values()] + [each.nodes for each in placements.values()]
+    for node, amount in chain.from_iterable(taken):
+        nodes[node] = subtract(nodes[node], amount)
+    sums: dict[str, Resources] = {name: snapshot.used.get(name, {}) for name in snapshot.pools}
     for placement in placements.values():
-        sums[placement.environment] = add(add(sums[placement.environment], placement.request), POD_SLOT)
-    return sums
-
-
-def left(snapshot: Snapshot, placements: dict[Key, Placement]) -> dict[str, dict[str, int]]:
-    """What is free in each environment after the pass."""
-    sums = total(snapshot, placements)
-    return {
-        name: subtract(subtract(pool.capacity, snapshot.used.get(name, {})), sums[name])
+        sums[placement.environment] = add(sums[placement.environment], placement.request)
+    ceilings: dict[str, Resources] = {
+        name: {each: number - sums[name].get(each, 0) for each, number in pool.environment.ceilings.items()}
         for name, pool in snapshot.pools.items()
     }
+    return nodes, ceilings
+
+
+def room(snapshot: Snapshot, placements: dict[Key, Placement], name: str, request: Resources) -> bool:
+    """Whether any node of an environment would take the request after the pass, by its ceilings, too."""
+    nodes, ceilings = left(snapshot, placements)
+    takes = {**request, **POD_SLOT}
+    under = all(request.get(each, 0) <= max(number, 0) for each, number in ceilings[name].items())
+    return under and any(fits(takes, nodes[node]) for node in snapshot.pools[name].members)
 
 
 def candidates(snapshot: Snapshot, job: BatchJob) -> set[str]:
@@ -92,8 +103,8 @@ def candidates(snapshot: Snapshot, job: BatchJob) -> set[str]:
     queue = snapshot.queues.get(job.queue)
     if queue is None or not queue.enabled:
         return set()
-    request = snapshot.resolved[job.key].request
-    return {name for name in queue.environments if name in snapshot.pools and snapshot.pools[name].could_hold(request)}
+    pods = snapshot.resolved[job.key].pods
+    return {name for name in queue.environments if name in snapshot.pools and snapshot.pools[name].could_hold(pods)}
 
 
 def rank(queue: Queue, snapshot: Snapshot) -> int:
@@ -102,10 +113,17 @@ def rank(queue: Queue, snapshot: Snapshot) -> int:
 
 @given(snapshots)
 def test_no_more_is_granted_than_there_is(snapshot: Snapshot) -> None:
+    """Neither of a node nor under the ceilings, wherever anything is granted at all."""
     placements = placed(snapshot)
-    free_before = left(snapshot, {})
-    for name, amount in total(snapshot, placements).items():
-        assert fits(amount, free_before[name])
+    nodes, ceilings = left(snapshot, placements)
+    for placement in placements.values():
+        (node, amount) = placement.nodes[0]
+        assert len(placement.nodes) == 1
+        assert {name: each for name, each in amount.items() if name != "pods"} == {
+            name: each for name, each in placement.request.items() if each
+        }
+        assert all(nodes[node].get(name, 0) >= 0 for name in amount)
+        assert all(ceilings[placement.environment].get(name, 0) >= 0 for name in amount)
 
 
 @given(snapshots)
@@ -136,7 +154,6 @@ def test_nobody_is_overtaken_in_an_environment_that_could_be_theirs(snapshot: Sn
 def test_nothing_that_could_start_is_left_waiting(snapshot: Snapshot) -> None:
     """Whoever waits for room he could use there is none, or somebody who goes before him waits for it."""
     placements = placed(snapshot)
-    free = left(snapshot, placements)
     order = [each.name for each in scheduling_order(snapshot.queues.values())]
     claimed: set[str] = set()
     for queue in order:
@@ -144,8 +161,8 @@ def test_nothing_that_could_start_is_left_waiting(snapshot: Snapshot) -> None:
             usable = candidates(snapshot, snapshot.jobs[key])
             if key in placements or not usable:
                 continue
-            request = add(snapshot.resolved[key].request, POD_SLOT)
-            assert not any(fits(request, free[name]) for name in usable - claimed)
+            request = snapshot.resolved[key].request
+            assert not any(room(snapshot, placements, name, request) for name in usable - claimed)
             claimed |= usable
 
 
@@ -202,12 +219,13 @@ def test_saying_it_twice_says_nothing_new(snapshot: Snapshot) -> None:
     first = place(snapshot, list(snapshot.jobs), NOW)
     for placement in first.placements:
         snapshot.backlog.remove(placement.key)
-    free = Ledger(snapshot.pools, snapshot.used)
-    for placement in first.placements:
-        free.charge(placement.environment, placement.request)
-    now_used = {name: subtract(pool.capacity, free.free(name)) for name, pool in snapshot.pools.items()}
-    again = place(replace(snapshot, used=now_used, statuses={**snapshot.statuses, **first.statuses}), [], NOW + 1)
-    assert again.placements == []
+    used, charges = dict(snapshot.used), dict(snapshot.charges)
+    for each in first.placements:
+        amount = with_pods(each.request)
+        used[each.environment] = add(used.get(each.environment, {}), amount)
+        charges[each.key] = Charge(each.environment, amount, each.key, expected=each.nodes)
+    now = replace(snapshot, used=used, charges=charges, statuses={**snapshot.statuses, **first.statuses})
+    assert place(now, [], NOW + 1).placements == []
 
 
 @settings(deadline=None)  # up to as many passes as jobs, on a machine that may be busy
@@ -245,5 +263,4 @@ def test_the_checks_above_can_fail() -> None:
     fitting, misfit = snapshot.jobs.values()
     assert candidates(snapshot, fitting) == {"pool"}
     assert candidates(snapshot, misfit) == set()
-    assert isinstance(snapshot.pools["pool"], Pool)
     assert list(placed(snapshot)) == [fitting.key]

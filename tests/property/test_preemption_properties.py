@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from batchyard.core.model.resources import Resources, add
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.planner.schedule import place
-from batchyard.core.scheduling.ledger import Charge, with_pods
+from batchyard.core.scheduling.capacity.ledger import Charge, with_pods
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, by_job, make_job, make_node, make_pod, make_queue, make_run, waiting
 

@@ -21,8 +21,8 @@ from batchyard.core.model.resources import Resources, add
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.planner import schedule
 from batchyard.core.planner.containment import Stage
+from batchyard.core.scheduling.capacity.ledger import Charge, amount_of
 from batchyard.core.scheduling.decisions import Placement, Preemption
-from batchyard.core.scheduling.ledger import Charge, amount_of
 from batchyard.core.scheduling.limits import Name
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, by_job, make_job, make_node, make_pod, make_queue, make_run, waiting

@@ -1,6 +1,6 @@
 """Valid records for tests of the core and of the manifests; a test changes what it is about."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,14 @@ from batchyard.core.model.environment import Environment, Node
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.queue import Queue
-from batchyard.core.model.resources import Resources, parse_resources
+from batchyard.core.model.resources import Resources, parse_resources, subtract
 from batchyard.core.model.run import Pod, Run
+from batchyard.core.model.selectors import usable
 from batchyard.core.model.status import Attempt, Status
 from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.capacity.ledger import Charge
+from batchyard.core.scheduling.capacity.pools import Pool, pool
 from batchyard.core.scheduling.decisions import Hold, Placement
-from batchyard.core.scheduling.ledger import Pool, pool
 from batchyard.core.scheduling.placement import place_all
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
@@ -207,6 +209,25 @@ def dependents_of(jobs: Iterable[BatchJob]) -> dict[Key, set[Key]]:
     return found
 
 
+def taken(
+    used: Mapping[str, Resources], nodes: Iterable[Node], environments: Iterable[Environment]
+) -> dict[Hashable, Charge]:
+    """What is used of environments, as charges of others: as much on each node as it has, the rest on the last."""
+    found: dict[Hashable, Charge] = {}
+    for environment in environments:
+        own = [each for each in nodes if usable(environment, each)]
+        rest: Resources = used.get(environment.name, {})
+        bound: dict[str, Resources] = {}
+        for node in own:
+            here = {name: min(amount, node.allocatable.get(name, 0)) for name, amount in rest.items()}
+            here = dict(rest) if node is own[-1] else here
+            bound[node.name], rest = here, subtract(rest, here)
+        found["used", environment.name] = Charge(
+            environment.name, used.get(environment.name, {}), ("media", "others"), bound=bound
+        )
+    return found
+
+
 def make_snapshot(
     *,
     jobs: Iterable[BatchJob] = (),
@@ -222,7 +243,12 @@ def make_snapshot(
     """A snapshot with one node, environment, queue, definition and revision, and jobs of one uid each."""
     jobs = list(jobs)
     environments = [make_environment()] if environments is None else list(environments)
+    if nodes is None and len(environments) > 1:  # each has a node of its own
+        environments = [replace(each, node_selector={"pool": each.name}) for each in environments]
+        nodes = [make_node(f"node-{each.name}", labels={"pool": each.name}) for each in environments]
     nodes = [make_node()] if nodes is None else list(nodes)
+    if "charges" not in fields:
+        fields = {**fields, "charges": taken(fields.get("used", {}), nodes, environments)}
     defaults: dict[str, Any] = {
         "definitions": {("media", "transcode"): make_definition()},
         "revisions": {("media", "transcode"): {3: make_revision(3)}},

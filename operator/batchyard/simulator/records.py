@@ -23,9 +23,10 @@ from batchyard.core.model.resources import Resources, add, subtract, vcpus_of
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import TERMINAL, Status
 from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.capacity.ledger import Charge, with_pods
+from batchyard.core.scheduling.capacity.pools import Pool, space_of
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.fairshare.usage import Usage
-from batchyard.core.scheduling.ledger import Charge, Pool, with_pods
 from batchyard.core.scheduling.limits import Name, needs
 from batchyard.core.scheduling.snapshot import Snapshot
 
@@ -54,6 +55,7 @@ class Records:
         self._counted_at = dict.fromkeys(self._usage, -inf)
         self._consumables = {resource.name: resource for resource in consumables}
         by_name = {pool.environment.name: pool for pool in pools}
+        self._space = space_of(by_name)
         self.snapshot = Snapshot(
             jobs=self.jobs,
             statuses=self.statuses,
@@ -75,6 +77,7 @@ class Records:
             used_up=self._used_up,
             usage=self._usage,
             charges=self._charges,
+            space=self._space,
         )
 
     def submit(self, job: BatchJob, resolved: Resolved) -> None:
@@ -102,11 +105,13 @@ class Records:
             started_at=now,
         )
         pod = Pod(name, name, key, job.uid, name, now, phase="Running", ran=True, started_at=now)
-        charge = Charge(environment, with_pods(placement.request), key, run)
+        charge = Charge(environment, with_pods(placement.request), key, run, expected=placement.nodes)
         self.backlog.remove(key)
         self.running[key] = run
         self.runs[job.uid] = JobRuns({run.number: run}, pods={name: pod})
         self._charges[key] = charge
+        for node, takes in charge.expected:
+            self._space.change(node, takes)
         self._used[environment] = add(self._used.get(environment, {}), charge.amount)
         self._limit_usage.update(needs(job.queue, job.share, resolved.consumables))
         for resource, amount in resolved.consumables.items():
@@ -118,6 +123,8 @@ class Records:
     def stop(self, key: Key, now: int) -> Run:
         """Have the run of a job end, and return it; the job is still known."""
         job, charge = self.jobs[key], self._charges.pop(key)
+        for node, takes in charge.expected:
+            self._space.change(node, takes, 1)
         self._used[charge.environment] = subtract(self._used[charge.environment], charge.amount)
         self._limit_usage.subtract(needs(job.queue, job.share, self.resolved[key].consumables))
         if usage := self._usage.get(job.queue):

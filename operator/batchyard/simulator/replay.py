@@ -16,8 +16,8 @@ from batchyard.core.model.run import Run
 from batchyard.core.model.status import TERMINAL
 from batchyard.core.planner.results import Placed
 from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.capacity.pools import Pool
 from batchyard.core.scheduling.decisions import Placement
-from batchyard.core.scheduling.ledger import Pool
 from batchyard.simulator.measures import Tally
 from batchyard.simulator.records import Records
 from batchyard.simulator.results import Results

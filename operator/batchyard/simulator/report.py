@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from batchyard.core.scheduling.ledger import Pool
+from batchyard.core.scheduling.capacity.pools import Pool
 from batchyard.simulator.measures import Tally
 from batchyard.simulator.results import Results
 from batchyard.simulator.workload import EnvironmentSpec

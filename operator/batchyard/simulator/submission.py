@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from batchyard.api.models.base import ResourceList
 from batchyard.api.quantities import InvalidQuantity
 from batchyard.core.model.definition import Resolved, RetryPolicy
-from batchyard.core.model.gang import Gang, NodeGroup
+from batchyard.core.model.pods.gang import Gang, NodeGroup
 from batchyard.core.model.resources import Resources, parse_resources
 from batchyard.core.model.run import NOTHING
 

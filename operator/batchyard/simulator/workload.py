@@ -27,7 +27,7 @@ from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.environment import Environment, Node
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import parse_resources
-from batchyard.core.scheduling.ledger import Pool, pool
+from batchyard.core.scheduling.capacity.pools import Pool, pool
 from batchyard.objects.kinds.computeenvironment import ceilings
 from batchyard.objects.kinds.jobqueue import fair_share, preempts_after, queue_limits, time_limits
 from batchyard.simulator.submission import Amounts, LeftOut, Submission
@@ -72,13 +72,13 @@ class EnvironmentSpec(Model):
         limits = ceilings(self.max_vcpus, self.max_memory, self.max_gpus)
         environment = Environment(self.name, self.name, 1, 0.0, enabled=True, ceilings=limits)
         if not self.nodes:
-            return pool(environment, [Node("any", {}, {"memory": _UNLIMITED, "pods": _UNLIMITED, **limits})])
+            return pool(environment, [Node(self.name, {}, {"memory": _UNLIMITED, "pods": _UNLIMITED, **limits})])
+        shapes = (parse_resources(nodes.resources) for nodes in self.nodes for _ in range(nodes.count))
         return pool(
             environment,
             (
-                Node("any", {}, {"pods": _PODS_PER_NODE, **parse_resources(nodes.resources)})
-                for nodes in self.nodes
-                for _ in range(nodes.count)
+                Node(f"{self.name}-{number:06}", {}, {"pods": _PODS_PER_NODE, **shape})
+                for number, shape in enumerate(shapes, start=1)
             ),
         )
 

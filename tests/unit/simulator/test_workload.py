@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from batchyard.core.model.consumable import Consumable
+from batchyard.core.model.pods.podset import PodSet
 from batchyard.core.model.queue import FairShare
 from batchyard.objects.kinds.jobqueue import read_queue
 from batchyard.simulator.submission import LeftOut
@@ -67,8 +68,8 @@ def test_capacity_of_nodes_and_ceilings() -> None:
     assert (pool.nodes, pool.capacity) == (2, {"cpu": 6000, "memory": 16 * 2**30, "pods": 220})
     elastic = EnvironmentSpec(name="cloud", max_vcpus=6.5, max_gpus=2).pool()
     assert (elastic.capacity["cpu"], elastic.capacity["nvidia.com/gpu"]) == (6500, 2)
-    assert elastic.could_hold({"cpu": 6500, "memory": 2**50, "nvidia.com/gpu": 2})
-    assert not elastic.could_hold({"amd.com/gpu": 1})
+    assert elastic.could_hold((PodSet(1, {"cpu": 6500, "memory": 2**50, "nvidia.com/gpu": 2}),))
+    assert not elastic.could_hold((PodSet(1, {"amd.com/gpu": 1}),))
 
 
 def test_queues_become_the_records_of_the_planner() -> None:

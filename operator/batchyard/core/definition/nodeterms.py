@@ -6,7 +6,7 @@ A pod with terms that the API server refuses would never come to it: no node mee
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batchyard.core.model.constraints import FIELD
+from batchyard.core.model.pods.constraints import FIELD
 
 REQUIRED = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
 """Where the spec of a pod has its terms: the fields on the way."""

@@ -9,10 +9,15 @@ from typing import Any
 
 from batchyard.core.definition.commands import CONTAINER_LISTS
 from batchyard.core.definition.nodeterms import FIELD_OPERATORS, LABEL_OPERATORS, REQUIRED, TERMS
-from batchyard.core.model.constraints import ANY_ADDRESS, FIELD, UNCONSTRAINED, Constraints, Port, Requirement, Term
-from batchyard.core.model.environment import Toleration
-
-_MOST_SECONDS = 2**63
+from batchyard.core.model.pods.constraints import (
+    ANY_ADDRESS,
+    FIELD,
+    UNCONSTRAINED,
+    Constraints,
+    Port,
+    Requirement,
+    Term,
+)
 
 
 def constraints_of(spec: Mapping[str, Any]) -> Constraints:
@@ -22,7 +27,6 @@ def constraints_of(spec: Mapping[str, Any]) -> Constraints:
         terms=_terms(spec),
         node_name=_text(spec.get("nodeName")),
         ports=host_ports(spec),
-        tolerations=_tolerations(spec.get("tolerations")),
     )
     return UNCONSTRAINED if found == UNCONSTRAINED else found
 
@@ -98,25 +102,6 @@ def _requirement(value: Any, operators: Iterable[str]) -> Requirement | None:
     if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
         return None
     return Requirement(key, operator, tuple(sorted(set(values))))
-
-
-def _tolerations(value: Any) -> tuple[Toleration, ...]:
-    found = {
-        Toleration(
-            key=_text(each.get("key")),
-            operator=_text(each.get("operator")) or "Equal",
-            value=_text(each.get("value")),
-            effect=_text(each.get("effect")),
-            seconds=_whole(each.get("tolerationSeconds")),
-        )
-        for each in _objects(value)
-    }
-    return tuple(sorted(found, key=_order))
-
-
-def _order(toleration: Toleration) -> tuple[str, str, str, str, int]:
-    seconds = _MOST_SECONDS if toleration.seconds is None else toleration.seconds
-    return toleration.key, toleration.operator, toleration.value, toleration.effect, seconds
 
 
 def _objects(value: Any) -> Iterable[Mapping[str, Any]]:

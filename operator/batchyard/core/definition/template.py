@@ -15,12 +15,14 @@ from batchyard.core.definition import noderanges
 from batchyard.core.definition.commands import each_container, filled_in
 from batchyard.core.definition.errors import TemplateError
 from batchyard.core.definition.parameters import MAX_LENGTH, MissingParameterError, TooLongError, field_path
+from batchyard.core.definition.podconstraints import constraints_of
 from batchyard.core.definition.podresources import pod_request, with_checked_resources
 from batchyard.core.definition.podtemplate import of_range, overridden, pod_template
 from batchyard.core.definition.retrypolicy import retry_policy, stored_strategy
 from batchyard.core.model.definition import Resolved, Revision
-from batchyard.core.model.gang import Gang, NodeGroup
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.pods.constraints import UNCONSTRAINED
+from batchyard.core.model.pods.gang import Gang, NodeGroup
 from batchyard.core.model.resources import Resources
 
 _NOT_OF_THE_POD = frozenset(
@@ -65,6 +67,7 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         timeout_seconds=timeout.get("attemptDurationSeconds"),
         startup_grace_seconds=content.get("startupGraceSeconds", STARTUP_GRACE_SECONDS),
         gang=gang,
+        constraints=UNCONSTRAINED if gang is not None else constraints_of(template["spec"]),
         parameters=_parameters(job, revision),
         priority=_priority(job.spec, content),
         consumables={
@@ -138,7 +141,8 @@ def _gang(job: BatchJob, revision: Revision) -> Gang:
     for part in parts:
         with of_range(part.range):
             template = _pod(part.range, part.overrides, job, revision)
-            groups.append(NodeGroup(part.nodes, template, pod_request(template["spec"])))
+            spec = template["spec"]
+            groups.append(NodeGroup(part.nodes, template, pod_request(spec), constraints_of(spec)))
     return Gang(main, tuple(groups))
 
 

@@ -1,6 +1,6 @@
 """When waiting jobs can be expected to start, where it is known how long what goes before them takes.
 
-The first jobs of each queue are placed in thought, by the sums, in the order of their turns, as what runs comes to its
+The first jobs of each queue are placed in thought, node by node, in the order of their turns, as what runs comes to its
 expected end: what runs of the same revision took lately, else their timeout. Where neither is known, or a job is held
 back by something else than room, there is no estimate for it, nor for those behind it.
 """
@@ -15,11 +15,13 @@ from batchyard.core.insight.durations import Durations, revision_of
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.pods.podset import Assignment, PodSets, total_of
 from batchyard.core.model.queue import Queue
-from batchyard.core.model.resources import Resources
+from batchyard.core.model.resources import Resources, times
 from batchyard.core.model.run import Pod, Run
+from batchyard.core.scheduling.capacity.ledger import Charge, Ledger, with_pods
 from batchyard.core.scheduling.decisions import Hold
-from batchyard.core.scheduling.ledger import Charge, Ledger, amount_of, with_pods
+from batchyard.core.scheduling.departures import split
 from batchyard.core.scheduling.reservation import time_limit
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
@@ -46,7 +48,7 @@ class _Waiting:
     environments: tuple[str, ...]
     """Those that could hold it."""
     key: Key | None = None
-    request: Resources = field(default_factory=dict)
+    pods: PodSets = ()
     seconds: float = inf
     """How long it runs; of an array each index."""
     indexes: int = 0
@@ -79,20 +81,22 @@ def estimates(snapshot: Snapshot, seen: Observation, now: float) -> dict[Key, fl
     waiting = [one for queue in this_pass.queues for one in _line(this_pass, seen, queue)]
     if not waiting:
         return {}
-    course = _Course(waiting, this_pass.ledger, list(_ends(snapshot, seen, now)))
+    course = _Course(waiting, this_pass.ledger, list(_ends(this_pass.snapshot, seen, now)))
     course.run(now)
-    # Whatever would start at once, going by the sums, is held back by what is not looked at here.
+    # Whatever would start at once, going by what is free, is held back by what is not looked at here.
     return {
         key: start if start <= now + FURTHEST_SECONDS else inf for key, start in course.found.items() if now < start
     }
 
 
-_Event = tuple[float, str, tuple[tuple[str, int], ...]]
-"""When, where, and what is free again then; nothing, where it is only time to look again."""
+@dataclass(slots=True, order=True)
+class _Event:
+    """When, where, and what is free again then; nothing, where it is only time to look again."""
 
-
-def _event(at: float, environment: str, amount: Resources) -> _Event:
-    return at, environment, tuple(amount.items())
+    at: float
+    environment: str
+    nodes: Assignment = field(default=(), compare=False)
+    amount: Resources = field(default_factory=dict, compare=False)
 
 
 class _Course:
@@ -103,18 +107,19 @@ class _Course:
         self._waiting = waiting
         self._environments = _names(waiting)
         self._ledger = ledger
-        self._events = [event for event in events if event[0] < inf and event[1] in self._environments]
+        self._events = [event for event in events if event.at < inf and event.environment in self._environments]
         heapify(self._events)
 
     def run(self, at: float) -> None:
         """Go on until nobody waits any more, or nothing more is known to end."""
         self._serve(at)
         while self._waiting and self._events:
-            together = self._events[0][0] + RESOLUTION_SECONDS
-            while self._events and self._events[0][0] <= together:
-                at, name, amount = heappop(self._events)
-                if amount:
-                    self._ledger.charge(name, {each: -number for each, number in amount})
+            together = self._events[0].at + RESOLUTION_SECONDS
+            while self._events and self._events[0].at <= together:
+                event = heappop(self._events)
+                at = event.at
+                if event.amount:
+                    self._ledger.give(event.environment, event.nodes, event.amount)
             self._serve(at)
 
     def _serve(self, at: float) -> None:
@@ -139,26 +144,26 @@ class _Course:
     def _room(self, each: _Waiting, closed: set[str]) -> str | None:
         if each.key is None or each.until is not None:
             return None
-        return next((n for n in each.environments if n not in closed and self._ledger.fits(n, each.request)), None)
+        return next((n for n in each.environments if n not in closed and self._ledger.fits(n, each.pods)), None)
 
     def _starts(self, each: _Waiting, name: str, at: float) -> bool:
         """Start a job; returns whether it has got all that it asks for."""
-        slots = 1 if each.slots == 1 else max(min(self._ledger.room(name, each.request), each.slots), 1)
-        amount = amount_of(each.request, slots)
-        self._ledger.charge(name, amount)
+        slots = 1 if each.slots == 1 else max(self._ledger.room(name, each.pods[0], each.slots), 1)
+        pods = each.pods if slots == 1 else (each.pods[0].of(slots),)
+        nodes, amount = self._ledger.take(name, pods) or (), total_of(pods)
         if each.reported and each.key is not None:
             self.found[each.key] = at
         rounds = ceil(each.indexes / slots) if each.indexes else 1
-        self._happens(at + rounds * each.seconds, name, amount)
+        self._happens(_Event(at + rounds * each.seconds, name, nodes, amount))
         if slots == each.slots:
             return True
         each.environments, each.until = (name,), at + (rounds - 1) * each.seconds
-        self._happens(each.until, name, {})
+        self._happens(_Event(each.until, name))
         return False
 
-    def _happens(self, at: float, environment: str, amount: Resources) -> None:
-        if at < inf:
-            heappush(self._events, _event(at, environment, amount))
+    def _happens(self, event: _Event) -> None:
+        if event.at < inf:
+            heappush(self._events, event)
 
 
 def _names(waiting: Iterable[_Waiting]) -> set[str]:
@@ -187,7 +192,7 @@ def _line(this_pass: SchedulingPass, seen: Observation, queue: Queue) -> Iterato
             yield _Waiting(tuple(enabled))
             return
         resolved = snapshot.resolved[key]
-        candidates = [name for name in enabled if snapshot.pools[name].could_hold(resolved.request, resolved.gang)]
+        candidates = [name for name in enabled if snapshot.pools[name].could_hold(resolved.pods)]
         if candidates:
             order.charge(candidates[0], resolved.request)
             yield _waiting(snapshot, seen, queue, key, candidates, this_pass.now)
@@ -202,7 +207,7 @@ def _waiting(
     reported = queue.limits is None and not resolved.consumables
     seconds = _seconds(seen.durations, job, resolved)
     if job.array is None:
-        return _Waiting(tuple(candidates), key, with_pods(resolved.request), seconds, reported=reported)
+        return _Waiting(tuple(candidates), key, resolved.pods, seconds, reported=reported)
     demand, run = snapshot.demands[key], snapshot.arrays.get(key)
     if run is not None:
         left, rate = run.indexed.unfinished if run.indexed else 0, _rate(snapshot, seen, job, run, now)
@@ -211,7 +216,7 @@ def _waiting(
     return _Waiting(
         tuple(candidates),
         key,
-        with_pods(resolved.request),
+        resolved.pods,
         seconds,
         indexes=job.array.size,
         slots=demand.total,
@@ -234,7 +239,7 @@ def _ends(snapshot: Snapshot, seen: Observation, now: float) -> Iterator[_Event]
             pod = runs.pods.get(runs.current(run).name)
         elapsed = now - pod.started_at if pod is not None and pod.started_at is not None else 0.0
         remaining = _seconds(seen.durations, job, resolved, elapsed) - elapsed
-        yield _event(now + max(remaining, 0.0), charge.environment, charge.amount)
+        yield _Event(now + max(remaining, 0.0), charge.environment, charge.assigned, charge.amount)
 
 
 def _ends_of_array(
@@ -245,13 +250,15 @@ def _ends_of_array(
         return
     if job.key not in seen.reclaims:
         waiting = max(run.indexed.unfinished - taken, 0)
-        yield _event(now + waiting / rate, charge.environment, {})
-        yield _event(now + (waiting + taken) / rate, charge.environment, charge.amount)
+        yield _Event(now + waiting / rate, charge.environment)
+        yield _Event(now + (waiting + taken) / rate, charge.environment, charge.assigned, charge.amount)
         return
-    steps = min(taken, _MAX_STEPS)
+    steps, one = min(taken, _MAX_STEPS), with_pods(run.request)
+    nodes, _ = split(charge, charge.amount["pods"])
     for step in range(1, steps + 1):
-        share = {name: amount * step // steps - amount * (step - 1) // steps for name, amount in charge.amount.items()}
-        yield _event(now + step * taken / steps / rate, charge.environment, share)
+        first, last = taken * (step - 1) // steps, taken * step // steps
+        at = now + step * taken / steps / rate
+        yield _Event(at, charge.environment, nodes[first:last], times(one, last - first))
 
 
 def _rate(snapshot: Snapshot, seen: Observation, job: BatchJob, run: Run, now: float) -> float:

@@ -14,8 +14,8 @@ from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult, not_star
 from batchyard.core.lifecycle.startup import asks_at, gives_up_at
 from batchyard.core.lifecycle.takeback import Holdup, Patience
 from batchyard.core.model.environment import Node
-from batchyard.core.model.gang import Gang
 from batchyard.core.model.jobruns import JobRuns
+from batchyard.core.model.pods.gang import Gang
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Status
 from batchyard.core.model.timers import earliest

@@ -6,14 +6,13 @@ from typing import Any
 
 from batchyard.api.models.jobdefinition import REVISION_HISTORY_LIMIT
 from batchyard.api.models.strategy import ExitAction, OnOutOfMemory, RetryStrategy
-from batchyard.core.model.gang import Gang
 from batchyard.core.model.job import Key
+from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints
+from batchyard.core.model.pods.gang import Gang
+from batchyard.core.model.pods.podset import PodSet, PodSets
 from batchyard.core.model.resources import Resources, vcpus_of
 
 _RETRY, _GROWTH = RetryStrategy(), OnOutOfMemory()
-
-Size = tuple[tuple[str, int], ...]
-"""A request in a form that can be looked up."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -76,12 +75,21 @@ class Resolved:
     definition_uid: str = ""
     digest: str = ""
     """Of the content of the revision."""
-    size: Size = field(init=False, repr=False, compare=False)
-    """The request in a form that can be looked up."""
+    constraints: Constraints = UNCONSTRAINED
+    """What its pod says of the nodes that it can be on; of a multi-node job each group has its own."""
     _vcpus: int | None = field(init=False, repr=False, compare=False, default=None)
+    _pods: PodSets = field(init=False, repr=False, compare=False, default=())
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "size", tuple(sorted(self.request.items())))
+    @property
+    def pods(self) -> PodSets:
+        """The pods that must start at once, of an array those of one index; worked out once."""
+        if not self._pods:
+            if self.gang is None:
+                found: PodSets = (PodSet(1, self.request, self.constraints),)
+            else:
+                found = self.gang.pods
+            object.__setattr__(self, "_pods", found)
+        return self._pods
 
     @property
     def vcpus(self) -> int:

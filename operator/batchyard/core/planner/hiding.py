@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from batchyard.api import names
 from batchyard.core.model.definition import Resolved, RetryPolicy
-from batchyard.core.model.gang import Gang
 from batchyard.core.model.job import Key
-from batchyard.core.scheduling.ledger import Charge
+from batchyard.core.model.pods.gang import Gang
+from batchyard.core.scheduling.capacity.ledger import Charge
 from batchyard.core.scheduling.snapshot import Snapshot
 
 K = TypeVar("K")

@@ -1,10 +1,12 @@
 """What the two steps of a pass find out. The runtime's loop enters it into the cache."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from batchyard.core.model.array import ArrayDemand
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
+from batchyard.core.model.pods.podset import Assignment
 from batchyard.core.model.status import Status
 from batchyard.core.planner.actions import Action
 from batchyard.core.scheduling.decisions import Hold, Placement, Preemption
@@ -82,3 +84,5 @@ class Placed:
     """Arrays that are to give slots back as their indexes end."""
     preemptions: list[Preemption] = field(default_factory=list)
     """What is to be stopped, to make room."""
+    expected: dict[Hashable, Assignment] = field(default_factory=dict)
+    """Where pods are expected to run that had no node so far, by what they are charged under."""

@@ -4,6 +4,7 @@ Pure, like `settle`, whose results the caller has entered into the snapshot befo
 """
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from batchyard.core.lifecycle import single, timelimits
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.lifecycle.transitions import to_runnable
 from batchyard.core.model.job import Key
+from batchyard.core.model.resources import Resources
 from batchyard.core.model.status import Status
 from batchyard.core.planner.containment import During, Stage, staged
 from batchyard.core.planner.results import Placed
@@ -46,6 +48,8 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collect
 def _place_in_turn(this_pass: SchedulingPass, resting: Collection[Stage]) -> None:
     """Who starts now as it is his turn, and what those are told that were looked at and do not."""
     snapshot, placements = this_pass.snapshot, this_pass.placements
+    nodes: defaultdict[Key, list[tuple[str, Resources]]] = defaultdict(list)
+    """Where the slots of arrays are expected."""
     for key, decision in staged(Stage.PLACEMENT, resting, place_all(this_pass)):
         if not isinstance(decision, Placement):
             this_pass.holds.append((key, decision))
@@ -53,8 +57,11 @@ def _place_in_turn(this_pass: SchedulingPass, resting: Collection[Stage]) -> Non
             main = snapshot.runs_of(snapshot.jobs[key].uid).indexed
             before = placements[key].count if key in placements else 0
             placements[key] = replace(decision, array=granted(demand, main, before))
+            nodes[key] += decision.nodes
         else:
             placements[key] = _numbered(decision, snapshot.statuses[key])
+    for key, expected in nodes.items():
+        placements[key] = replace(placements[key], nodes=tuple(expected))
 
 
 def _place_early(this_pass: SchedulingPass, resting: Collection[Stage]) -> None:
@@ -74,7 +81,12 @@ def _numbered(placement: Placement, status: Status) -> Placement:
 def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
     """What was decided, with the statuses of those who wait."""
     snapshot, found, now = this_pass.snapshot, this_pass.placements, this_pass.now
-    result = Placed(placements=list(found.values()), preemptions=this_pass.preemptions, reclaims=this_pass.reclaims)
+    result = Placed(
+        placements=list(found.values()),
+        preemptions=this_pass.preemptions,
+        reclaims=this_pass.reclaims,
+        expected=this_pass.expected,
+    )
     positions = _Positions(snapshot, result.placements)
     for key, found_hold in this_pass.holds:
         status = snapshot.statuses[key]

@@ -10,16 +10,18 @@ Where others make room for somebody (`promises`), he may have it earlier than th
 nobody, as it may come at any moment.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 
 from batchyard.api.reasons import Reason
-from batchyard.core.model.definition import Resolved, Size
+from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
-from batchyard.core.model.resources import fits, subtract
+from batchyard.core.model.pods.podset import Assignment, PodSets, together, total_of
+from batchyard.core.model.resources import Resources, fits, subtract
+from batchyard.core.scheduling.capacity.ledger import amount_of
 from batchyard.core.scheduling.decisions import Placement
-from batchyard.core.scheduling.ledger import amount_of, with_pods
-from batchyard.core.scheduling.reservation import Reservation, latest_end, reserve
+from batchyard.core.scheduling.promises import CEILINGS, narrowed
+from batchyard.core.scheduling.reservation import End, Reservation, latest_end, reserve
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 
 _ALL = frozenset({"cpu", "memory", "pods"})
@@ -43,14 +45,14 @@ def backfill(this_pass: SchedulingPass) -> Iterator[Placement]:
         names = [name for name in queue.environments if name in gaps]
         if not names or not queue.enabled:
             continue
-        order, too_large = this_pass.order(queue), set[Size]()
+        order, too_large = this_pass.order(queue), set[PodSets]()
         for key in this_pass.behind(order):
             job = resolved[key]
-            if job.size in too_large:
+            if job.pods in too_large:
                 continue
-            roomy = [name for name in names if ledger.fits(name, job.request)]
+            roomy = [name for name in names if ledger.fits(name, job.pods)]
             if not roomy:
-                too_large.add(job.size)  # what is free only gets less
+                too_large.add(job.pods)  # what is free only gets less
                 continue
             # Where nothing can be promised, nobody goes first: seen once somebody would fit, and not looked at again.
             if closed := {name for name in roomy if not reservations.made(name)}:
@@ -63,14 +65,12 @@ def backfill(this_pass: SchedulingPass) -> Iterator[Placement]:
                     name in gaps
                     and key not in snapshot.demands
                     and limits.violation(queue, order.share, job) is None
-                    and pools[name].could_hold(job.request, job.gang)
                     and order.may_use(name, pools[name].capacity, job.request)
-                    and reservations.allow(name, key, job)
+                    and (nodes := reservations.take(name, key, job)) is not None
                 ):
-                    ledger.charge(name, job.request)
                     order.charge(name, job.request)
                     limits.charge(queue, order.share, job)
-                    yield Placement(key, name, job.request)
+                    yield Placement(key, name, job.request, nodes=nodes)
                     break
 
 
@@ -104,34 +104,75 @@ class _Reservations:
             self._made[environment] = self._reserve(environment)
         return self._made[environment]
 
-    def allow(self, environment: str, key: Key, job: Resolved) -> bool:
-        """Whether the job delays nobody there; what it takes beside the front is noted."""
+    def take(self, environment: str, key: Key, job: Resolved) -> Assignment | None:
+        """Find nodes where the job delays nobody, and charge them; what it takes beside the fronts is noted."""
         reservation, promise = self.made(environment), self._pass.promises.get(environment)
+        ledger = self._pass.ledger
         if reservation is None:
-            return False
+            return None
         if promise is not None and key in promise.to:
-            return True
-        if latest_end(job, None, self._pass.now) <= reservation.at:
-            return True
-        amount = with_pods(job.request)
-        if not fits(amount, reservation.spare):
-            return False
-        reservation.spare = subtract(reservation.spare, amount)
-        return True
+            return ledger.take(environment, job.pods)
+        end = latest_end(job, None, self._pass.now)
+        # Nodes may be in several environments: what is promised on one counts for all that goes there.
+        outlived = [each for each in self._made.values() if each is not None and each.at < end]
+        if reservation.at < end and not fits(total_of(job.pods), _beside_ceilings(reservation, job)):
+            return None
+        kept = {node for each in outlived for node in each.spare if node != CEILINGS}
+        tight = {
+            node
+            for node in kept
+            if any(
+                not fits(pods.takes, each.spare[node]) for each in outlived if node in each.spare for pods in job.pods
+            )
+        }
+        nodes = ledger.take(environment, job.pods, tight)
+        if nodes is not None and _touches(nodes, outlived):  # several pods of the job on one node
+            ledger.give(environment, nodes, total_of(job.pods))
+            nodes = ledger.take(environment, job.pods, kept)
+        if nodes is not None:
+            for each in outlived:
+                _note(each, nodes)
+            if reservation.at < end and CEILINGS in reservation.spare:
+                reservation.spare[CEILINGS] = subtract(reservation.spare[CEILINGS], total_of(job.pods))
+        return nodes
 
     def _reserve(self, environment: str) -> Reservation | None:
         ends = list(self._pass.ends(environment))
         for placement in self._placed:
             if placement.environment == environment:
                 job = self._pass.snapshot.resolved[placement.key]
-                end = inf if placement.array is not None else latest_end(job, None, self._pass.now)
-                ends.append((end, amount_of(placement.request, placement.count)))
-        front = with_pods(self._pass.snapshot.resolved[self._fronts[environment]].request)
-        by_ends = reserve(front, self._pass.ledger.free(environment), ends)
+                at = inf if placement.array is not None else latest_end(job, None, self._pass.now)
+                ends.append(End(at, placement.nodes, amount_of(placement.request, placement.count)))
+        front = self._pass.snapshot.resolved[self._fronts[environment]].pods
+        by_ends = reserve(self._pass.ledger, environment, front, ends)
         promise = self._pass.promises.get(environment)
         if promise is None:
             return by_ends
         if by_ends is None or by_ends.at >= promise.at:
-            return Reservation(promise.at, promise.spare)
-        spare = {name: min(amount, promise.spare.get(name, 0)) for name, amount in by_ends.spare.items()}
-        return Reservation(by_ends.at, spare)
+            return Reservation(promise.at, dict(promise.spare))
+        return Reservation(by_ends.at, narrowed(by_ends.spare, promise.spare))
+
+
+def _beside_ceilings(reservation: Reservation, job: Resolved) -> Resources:
+    """What the ceilings leave beside who was promised room; all that the job asks for where there are none."""
+    return {**total_of(job.pods), **reservation.spare.get(CEILINGS, {})}
+
+
+def _fits_beside(node: str, reservation: Reservation, pods: PodSets) -> bool:
+    """Whether any of the pods fits on a node beside those that it is kept for."""
+    return node not in reservation.spare or all(fits(each.takes, reservation.spare[node]) for each in pods)
+
+
+def _touches(nodes: Assignment, reservations: Iterable[Reservation]) -> bool:
+    """Whether more goes to a node than is spare there."""
+    return any(
+        node in each.spare and not fits(amount, each.spare[node])
+        for node, amount in together(nodes).items()
+        for each in reservations
+    )
+
+
+def _note(reservation: Reservation, nodes: Assignment) -> None:
+    for node, amount in together(nodes).items():
+        if node in reservation.spare:
+            reservation.spare[node] = subtract(reservation.spare[node], amount)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from batchyard.core.model.array import MAIN_RUN, ArrayGrant
 from batchyard.core.model.job import Key
 from batchyard.core.model.objectnames import index_run_name, run_name
+from batchyard.core.model.pods.podset import Assignment
 from batchyard.core.model.resources import Resources
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.limits import Name
@@ -22,6 +23,8 @@ class Placement:
     attempt: int = 1
     """The run to create, decided once: creating it again after a lost answer must mean the same run."""
     array: ArrayGrant | None = None
+    nodes: Assignment = ()
+    """Where its pods are expected to run."""
 
     @property
     def job_names(self) -> list[str]:

@@ -4,24 +4,58 @@ All of it is read off the Kubernetes Jobs and pods that exist, and of what is ju
 (`Snapshot.being_preempted`), so that an operator that was started anew knows it too.
 """
 
+from typing import NamedTuple
+
 from batchyard.core.model.job import Key
-from batchyard.core.model.resources import Resources, times
+from batchyard.core.model.pods.podset import Assignment
+from batchyard.core.model.resources import Resources, subtract, times
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling.ledger import Charge, with_pods
+from batchyard.core.scheduling.capacity.ledger import Charge, with_pods
 from batchyard.core.scheduling.snapshot import Snapshot
 
 
-def leaving(snapshot: Snapshot, charge: Charge) -> Resources:
-    """Return what of a charge is on its way out."""
+class Part(NamedTuple):
+    """A part of a charge: what it takes of nodes, and of its environment."""
+
+    assigned: Assignment
+    amount: Resources
+
+
+_NOTHING = Part((), {})
+
+
+def parted(snapshot: Snapshot, charge: Charge) -> tuple[Part, Part]:
+    """Return what of a charge is on its way out, and what stays."""
+    whole = Part(charge.assigned, charge.amount)
     if charge.run is None:
-        return {}
+        return _NOTHING, whole
     run = snapshot.runs_of(charge.run.owner_uid).current(charge.run)
     if run.indexed is None:
-        return charge.amount if is_leaving(snapshot, run) else {}
+        return (whole, _NOTHING) if is_leaving(snapshot, run) else (_NOTHING, whole)
     one = with_pods(run.request)
     staying = 0 if run.deleting else run.slots * one["pods"]
     slots = charge.amount["pods"] - staying + snapshot.being_preempted.get(name_of(run), 0)
-    return times(one, slots) if slots > 0 else {}
+    if slots <= 0:
+        return _NOTHING, whole
+    first, rest = split(charge, slots)
+    return Part(first, times(one, slots)), Part(rest, subtract(charge.amount, times(one, slots)))
+
+
+def split(charge: Charge, slots: int) -> tuple[Assignment, Assignment]:
+    """Part what an array takes of nodes into so many slots, those that it loses first, and the others.
+
+    Those that wait for a node are the first that the Job controller takes back, then those that became ready last.
+    """
+    one = with_pods(charge.run.request) if charge.run is not None else charge.amount
+    first: list[tuple[str, Resources]] = list(charge.expected[:slots])
+    rest: list[tuple[str, Resources]] = list(charge.expected[slots:])
+    for node, amount in charge.bound.items():
+        here = amount.get("pods", 0)
+        going = min(slots - len(first), here)
+        first += [(node, one)] * going
+        if going < here:
+            rest.append((node, subtract(amount, times(one, going))))
+    return tuple(first), tuple(rest)
 
 
 def is_leaving(snapshot: Snapshot, run: Run) -> bool:

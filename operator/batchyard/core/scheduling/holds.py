@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from batchyard.api.reasons import Reason
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
-from batchyard.core.model.gang import Gang
+from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints
+from batchyard.core.model.pods.gang import Gang
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, describe
+from batchyard.core.scheduling.capacity.nomatch import no_node_matches
+from batchyard.core.scheduling.capacity.pools import Pool
 from batchyard.core.scheduling.decisions import Hold
-from batchyard.core.scheduling.ledger import Pool
 from batchyard.core.scheduling.limits import LimitViolation
 
 
@@ -35,10 +37,13 @@ def misfit(queue: Queue, resolved: Resolved, enabled: list[str], pools: Mapping[
     if not any(pools[name].nodes for name in enabled):
         names = ", ".join(enabled)
         return Hold(Reason.NO_NODES, f"no usable node in {_environments(enabled)} {names} of queue {queue.name}")
+    if (nowhere := _admitted_nowhere(resolved, [pools[name] for name in enabled])) is not None:
+        nodes = {name: pools[name].index.nodes for name in enabled}
+        return Hold(Reason.NO_NODE_MATCHES, no_node_matches(queue.name, nodes, nowhere), stalled=True)
     if resolved.gang is not None:
         message = _too_many(queue, resolved.request, resolved.gang, enabled, pools)
         return Hold(Reason.EXCEEDS_CAPACITY, message, stalled=True)
-    offers = "; ".join(f"{name}: {_offer(pools[name])}" for name in enabled)
+    offers = "; ".join(f"{name}: {_offer(pools[name], resolved.constraints)}" for name in enabled)
     remedy = "lower its requests, or add larger nodes"
     if resolved.ungrown is not None:
         remedy = (
@@ -115,14 +120,27 @@ def kept_back(queue: Queue, request: Resources, candidates: list[str]) -> Hold:
     )
 
 
-def _offer(pool: Pool) -> str:
+def _admitted_nowhere(resolved: Resolved, pools: list[Pool]) -> Constraints | None:
+    """What one of the pods says of nodes, if no node of the environments is as it says."""
+    for pods in resolved.pods:
+        if not any(pool.nodes and pool.index.matching(pods.constraints) != frozenset() for pool in pools):
+            return pods.constraints
+    return None
+
+
+def _offer(pool: Pool, constraints: Constraints = UNCONSTRAINED) -> str:
     if not pool.nodes:
         return "no usable node"
-    shapes = [{name: amount for name, amount in shape.items() if name in _SHOWN} for shape in pool.shapes]
+    matching = pool.index.matching(constraints)
+    members = [pool.members[name] for name in (pool.members if matching is None else matching)]
+    if not members:
+        return "no node that the pod may be on"
+    shapes = [{name: each for name, each in amount.items() if name in _SHOWN} for amount in members]
     largest = max(shapes, key=lambda shape: (shape.get("cpu", 0), shape.get("memory", 0)))
+    which = "largest node" if matching is None else "largest node that the pod may be on"
     ceilings = pool.environment.ceilings
     limit = f", at most {describe(ceilings)} in all" if ceilings else ""
-    return f"largest node {describe(largest)}{limit}"
+    return f"{which} {describe(largest)}{limit}"
 
 
 def _total(pool: Pool) -> str:

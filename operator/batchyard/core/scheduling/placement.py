@@ -7,11 +7,12 @@ keeps nothing: it waits aside and delays nobody. Who is held back by a limit of 
 consumable resource (`limits`), closes nothing either.
 """
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from batchyard.core.model.definition import Resolved, Size
+from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
+from batchyard.core.model.pods.podset import PodSets, total_of
 from batchyard.core.model.queue import Queue
 from batchyard.core.scheduling import holds
 from batchyard.core.scheduling.arrays.grants import ArrayGrants
@@ -31,17 +32,17 @@ class _Room:
         self.ledger = this_pass.ledger
         self.grants = ArrayGrants(this_pass.snapshot.demands)
         self.closed: dict[str, Queue] = {}
-        self.refused: set[tuple[str, Size]] = set()
-        self.candidates: dict[tuple[str, Size, Hashable], list[str]] = {}
-        """Of a queue, a size and the shape of a gang, if it is one: the environments that could hold it when empty."""
-        self.held: dict[tuple[str, Size], Hold] = {}
-        """Why an ordinary job of a queue and a size does not start: the next one does not, either."""
+        self.refused: set[tuple[str, PodSets]] = set()
+        self.candidates: dict[tuple[str, PodSets], list[str]] = {}
+        """Of a queue and pods: the environments that could hold them when empty."""
+        self.held: dict[tuple[str, PodSets], Hold] = {}
+        """Why an ordinary job of a queue does not start: the next one that asks for the same does not, either."""
 
     def misfit(self, queue: Queue, key: Key, resolved: Resolved, enabled: list[str]) -> Hold | None:
         """Say why no environment could hold a job even when empty, if so."""
         if (bound := self.grants.fixed(key)) and bound not in enabled:
             return holds.bound_to(bound)
-        candidates = self._candidates(queue, resolved.size, resolved, enabled)
+        candidates = self._candidates(queue, resolved, enabled)
         if bound in candidates or (candidates and not bound):
             return None
         return self._once(queue, key, resolved, lambda: holds.misfit(queue, resolved, enabled, self.pools))
@@ -53,11 +54,11 @@ class _Room:
         return self._once(queue, key, resolved, lambda: self._placed(queue, order, key, resolved, enabled))
 
     def _once(self, queue: Queue, key: Key, resolved: Resolved, decide: Callable[[], D]) -> D | Hold:
-        """Decide on a job, unless an ordinary one of its queue and its size has been held before: then so is this."""
-        ordinary = resolved.ungrown is None and resolved.gang is None and not self.grants.fixed(key)
+        """Decide on a job, unless an ordinary one of its queue that asks for the same was held before: so is this."""
+        ordinary = resolved.ungrown is None and not self.grants.fixed(key)
         if not ordinary:
             return decide()
-        what = queue.name, resolved.size
+        what = queue.name, resolved.pods
         if (held := self.held.get(what)) is not None:
             return held
         decision = decide()
@@ -68,20 +69,21 @@ class _Room:
     def _placed(
         self, queue: Queue, order: FairShareOrder, key: Key, resolved: Resolved, enabled: list[str]
     ) -> Placement | Hold:
-        request, size = resolved.request, resolved.size
-        candidates = self._candidates(queue, size, resolved, enabled)
-        candidates = self.grants.order(key, candidates, self.closed, self.ledger, request)
+        request, pods = resolved.request, resolved.pods
+        candidates = self._candidates(queue, resolved, enabled)
+        candidates = self.grants.order(key, candidates, self.closed, self.ledger, pods)
         kept_back = False
         for name in candidates:
-            if name in self.closed or (name, size) in self.refused:
+            if name in self.closed or (name, pods) in self.refused:
                 continue
-            if not self.ledger.fits(name, request):
-                self.refused.add((name, size))
+            nodes = self.ledger.take(name, pods)
+            if nodes is None:
+                self.refused.add((name, pods))
             elif order.may_use(name, self.pools[name].capacity, request):
-                self.ledger.charge(name, request)
                 order.charge(name, request)
-                return Placement(key, name, request)
+                return Placement(key, name, request, nodes=nodes)
             else:
+                self.ledger.give(name, nodes, total_of(pods))
                 kept_back = True
         holder = next((self.closed[name] for name in candidates if name in self.closed), None)
         for name in candidates:
@@ -90,12 +92,11 @@ class _Room:
             return holds.kept_back(queue, request, candidates)
         return holds.full(queue, request, candidates, holder)
 
-    def _candidates(self, queue: Queue, size: Size, resolved: Resolved, enabled: list[str]) -> list[str]:
-        what = queue.name, size, resolved.gang.shape if resolved.gang is not None else None
+    def _candidates(self, queue: Queue, resolved: Resolved, enabled: list[str]) -> list[str]:
+        what = queue.name, resolved.pods
         found = self.candidates.get(what)
         if found is None:
-            found = [name for name in enabled if self.pools[name].could_hold(resolved.request, resolved.gang)]
-            self.candidates[what] = found
+            found = self.candidates[what] = [name for name in enabled if self.pools[name].could_hold(resolved.pods)]
         return found
 
 

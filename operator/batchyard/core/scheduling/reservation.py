@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 from operator import itemgetter
+from typing import NamedTuple
 
 from batchyard.core.model.definition import Resolved
-from batchyard.core.model.resources import Resources, add, fits, subtract
-from batchyard.core.scheduling.departures import leaving
-from batchyard.core.scheduling.ledger import Charge
+from batchyard.core.model.pods.podset import Assignment, PodSets
+from batchyard.core.model.resources import Resources, fits
+from batchyard.core.scheduling.capacity.ledger import Charge, Ledger
+from batchyard.core.scheduling.departures import parted
+from batchyard.core.scheduling.promises import spare_beside
 from batchyard.core.scheduling.snapshot import Snapshot
 
 PLACING_SECONDS = 60.0
@@ -22,16 +25,25 @@ PLACING_SECONDS = 60.0
 KUBERNETES_GRACE_SECONDS = 30
 """How long a pod that does not say so may take to stop."""
 
-End = tuple[float, Resources]
-"""The latest end of something that runs, and what is free again then."""
+
+class End(NamedTuple):
+    """The latest end of something that runs, and what is free again then."""
+
+    at: float
+    assigned: Assignment
+    """What of nodes."""
+    amount: Resources
+    """What of the environment."""
 
 
 @dataclass(slots=True)
 class Reservation:
-    """From when on a request fits at the latest, and what is free beside it then."""
+    """From when on pods fit at the latest, and where."""
 
     at: float
-    spare: Resources
+    spare: dict[str, Resources]
+    """What is free then on their nodes beside them."""
+    nodes: Assignment = ()
 
 
 def time_limit(resolved: Resolved) -> int | None:
@@ -51,14 +63,19 @@ def latest_end(resolved: Resolved, started_at: float | None, now: float) -> floa
     return max(begins + limit + grace, now)
 
 
-def reserve(request: Resources, free: Resources, ends: Iterable[End]) -> Reservation | None:
-    """Find the moment from which on the request fits; None when the known ends do not free enough."""
-    for at, amount in sorted(ends, key=itemgetter(0)):
-        if at == inf:
+def reserve(ledger: Ledger, environment: str, pods: PodSets, ends: Iterable[End]) -> Reservation | None:
+    """Find the moment from which on pods that do not fit now will; None when the known ends do not free enough."""
+    thought = ledger.fork()
+    space, bounded = thought.space, bool(ledger.left(environment))
+    for end in sorted(ends, key=itemgetter(0)):
+        if end.at == inf:
             return None
-        free = add(free, amount)
-        if fits(request, free):
-            return Reservation(at, subtract(free, request))
+        thought.give(environment, end.assigned, end.amount)
+        # What did not fit before can only do so by what is free since.
+        if bounded or any(fits(each.takes, space.of(node)) for node, _ in end.assigned for each in pods):
+            assigned = thought.take(environment, pods)
+            if assigned is not None:
+                return Reservation(end.at, spare_beside(thought, environment, assigned), assigned)
     return None
 
 
@@ -79,12 +96,11 @@ def ends_of(snapshot: Snapshot, now: float) -> Callable[[str], list[End]]:
 def _by_environment(snapshot: Snapshot, now: float) -> defaultdict[str, list[End]]:
     found: defaultdict[str, list[End]] = defaultdict(list)
     for charge in snapshot.charges.values():
-        ends, gone = found[charge.environment], leaving(snapshot, charge)
-        if gone:
-            ends.append((now, gone))
-        if gone is not charge.amount:
-            staying = subtract(charge.amount, gone) if gone else charge.amount
-            ends.append((_end_of(snapshot, charge, now), staying))
+        gone, staying = parted(snapshot, charge)
+        if gone.amount:
+            found[charge.environment].append(End(now, gone.assigned, gone.amount))
+        if staying.amount:
+            found[charge.environment].append(End(_end_of(snapshot, charge, now), staying.assigned, staying.amount))
     return found
 
 

@@ -4,13 +4,18 @@ Placement, preemption, array reclaim and backfill take it one after the other. E
 decided, charges the ledger and the limits for what it grants, and adds its own decisions.
 """
 
-from collections.abc import Iterator
+from collections import ChainMap
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import replace
+from typing import cast
 
 from batchyard.core.model.job import Key
+from batchyard.core.model.pods.podset import Assignment
 from batchyard.core.model.queue import Queue, scheduling_order
+from batchyard.core.scheduling.capacity.ledger import Charge, amount_of
+from batchyard.core.scheduling.capacity.opening import opened
 from batchyard.core.scheduling.decisions import Hold, Placement, Preemption
 from batchyard.core.scheduling.fairshare.order import FairShareOrder
-from batchyard.core.scheduling.ledger import Ledger, amount_of
 from batchyard.core.scheduling.promises import Promise
 from batchyard.core.scheduling.reservation import ends_of
 from batchyard.core.scheduling.snapshot import Snapshot
@@ -23,10 +28,10 @@ class SchedulingPass:
     """What one pass shares; the snapshot stays as it is."""
 
     def __init__(self, snapshot: Snapshot, now: float) -> None:
-        self.snapshot = snapshot
+        self.ledger, self.expected = opened(snapshot)
+        """What is free; granted placements are charged. And where pods are expected since now, by charge."""
+        self.snapshot = _with_expected(snapshot, self.expected)
         self.now = now
-        self.ledger = Ledger(snapshot.pools, snapshot.used)
-        """What is free; granted placements are charged."""
         self.limits = snapshot.limits()
         """What is left beside capacity; granted placements are charged."""
         self.queues: list[Queue] = scheduling_order(snapshot.queues.values())
@@ -43,7 +48,7 @@ class SchedulingPass:
         """What is kept for those who have room made for them, by environment."""
         self.reclaims: set[Key] = set()
         """The arrays that give way."""
-        self.ends = ends_of(snapshot, now)
+        self.ends = ends_of(self.snapshot, now)
         """The ends of what runs in an environment."""
 
     def order(self, queue: Queue) -> FairShareOrder:
@@ -62,3 +67,14 @@ class SchedulingPass:
                 yield key
             else:
                 return
+
+
+def _with_expected(snapshot: Snapshot, expected: Mapping[Hashable, Assignment]) -> Snapshot:
+    if not expected:
+        return snapshot
+    charges = {
+        item: replace(charge, expected=charge.expected + expected[item])
+        for item in expected
+        if (charge := snapshot.charges.get(item)) is not None
+    }
+    return replace(snapshot, charges=ChainMap(charges, cast("dict[Hashable, Charge]", snapshot.charges)))

@@ -16,9 +16,11 @@ from batchyard.core.model.resources import Resources
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling.backlog import Backlog
+from batchyard.core.scheduling.capacity.ledger import Charge
+from batchyard.core.scheduling.capacity.pools import Pool
+from batchyard.core.scheduling.capacity.space import Space
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.fairshare.usage import Usage
-from batchyard.core.scheduling.ledger import Charge, Pool
 from batchyard.core.scheduling.limits import Limits, Name
 
 
@@ -67,6 +69,10 @@ class Snapshot:
     """Slots that Kubernetes Jobs, by namespace and name, are just being told to give up."""
     faults: Mapping[Key, str] = field(default_factory=dict)
     """Of jobs that a pass cannot digest: what is wrong with them."""
+    homeless: Collection[Hashable] = ()
+    """Which charges have pods that are neither bound nor expected anywhere."""
+    space: Space | None = None
+    """What is free on each node; worked out from pools and charges where it is not given."""
     nodes: Mapping[str, Node] = field(default_factory=dict)
     protection: Protection = NOTHING_PROTECTED
     """Namespaces in which no job runs."""

@@ -10,9 +10,9 @@ from typing import Any
 from batchyard.api import names
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
-from batchyard.core.model.gang import Gang
 from batchyard.core.model.job import BatchJob
 from batchyard.core.model.objectnames import node_run_name, service_name
+from batchyard.core.model.pods.gang import Gang
 from batchyard.core.model.run import Run
 from batchyard.objects.kubernetes.job import add_label, build_job, rendered_request
 from batchyard.objects.ownership import owner_reference

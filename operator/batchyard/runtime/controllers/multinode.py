@@ -9,8 +9,8 @@ from batchyard.core.definition.errors import TemplateError
 from batchyard.core.lifecycle import multinode
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
-from batchyard.core.model.gang import Gang
 from batchyard.core.model.job import BatchJob
+from batchyard.core.model.pods.gang import Gang
 from batchyard.core.model.run import Pod, Refusal, Run
 from batchyard.core.planner.actions import StartNode
 from batchyard.core.scheduling.decisions import Placement

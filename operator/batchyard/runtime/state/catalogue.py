@@ -13,7 +13,7 @@ from batchyard.core.definition.template import Templates
 from batchyard.core.model.definition import Definition, Revision
 from batchyard.core.model.environment import Node
 from batchyard.core.model.job import Key
-from batchyard.core.scheduling.ledger import Pool, pool
+from batchyard.core.scheduling.capacity.pools import Pool, pool
 from batchyard.objects.kinds.computeenvironment import read_environment
 from batchyard.objects.kinds.consumableresource import read_consumable
 from batchyard.objects.kinds.jobdefinition import read_definition

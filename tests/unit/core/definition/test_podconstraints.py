@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from batchyard.core.definition.podconstraints import constraints_of, host_ports
 from batchyard.core.definition.shape import misshapen
-from batchyard.core.model.constraints import ANY_ADDRESS, UNCONSTRAINED, Constraints, Requirement, Term
-from batchyard.core.model.environment import Toleration
+from batchyard.core.model.pods.constraints import ANY_ADDRESS, UNCONSTRAINED, Constraints, Requirement, Term
 
 IN_A = {"key": "zone", "operator": "In", "values": ["b", "a", "b"]}
 NAMED = {"key": "metadata.name", "operator": "In", "values": ["n1"]}
@@ -44,7 +43,6 @@ def test_every_part_is_read() -> None:
         "nodeSelector": {"pool": "x", "disk": "nvme"},
         "nodeName": "n1",
         "containers": [{"ports": [{"hostPort": 8080, "containerPort": 80}]}],
-        "tolerations": [{"operator": "Exists"}, {"key": "gpu", "effect": "NoExecute", "tolerationSeconds": 0}],
     }
     assert constraints_of(spec) == Constraints(
         selector=(("disk", "nvme"), ("pool", "x")),
@@ -54,7 +52,6 @@ def test_every_part_is_read() -> None:
         ),
         node_name="n1",
         ports=(("TCP", 8080, ANY_ADDRESS),),
-        tolerations=(Toleration(operator="Exists"), Toleration("gpu", effect="NoExecute", seconds=0)),
     )
 
 
@@ -82,8 +79,6 @@ def test_affinity_that_is_required_without_terms_is_not_said_nothing(rule: Any) 
         required({"matchExpressions": [None]}),
         required({"matchFields": [{**NAMED, "key": "spec.unschedulable"}]}),
         required({"matchFields": [{**NAMED, "operator": "Exists"}]}),
-        {"tolerations": {"key": "x"}},
-        {"tolerations": ["x"]},
         {"containers": "x"},
         {"containers": [{"ports": [{"hostPort": True}, {"hostPort": "80"}, {"hostPort": -1}, 80]}]},
     ],
@@ -160,7 +155,6 @@ ports = objects(hostPort=[0, 80], containerPort=[80, 81], protocol=["TCP", "UDP"
 containers = st.fixed_dictionaries(
     {"name": st.just("a")}, optional={"restartPolicy": st.just("Always"), "ports": st.lists(ports, max_size=2)}
 )
-tolerations = objects(key=["gpu"], operator=["Exists"], value=[""], effect=["NoExecute"], tolerationSeconds=[0, -1])
 specs = st.fixed_dictionaries(
     {"containers": st.lists(containers, min_size=1, max_size=2)},
     optional={
@@ -168,7 +162,6 @@ specs = st.fixed_dictionaries(
         "nodeName": st.just("n1"),
         "nodeSelector": st.just({"disk": "nvme"}),
         "hostNetwork": st.booleans(),
-        "tolerations": st.lists(tolerations, max_size=2),
         "affinity": st.fixed_dictionaries(
             {"nodeAffinity": st.fixed_dictionaries({"requiredDuringSchedulingIgnoredDuringExecution": rule})}
         ),

@@ -12,16 +12,16 @@ from batchyard.core.insight.durations import Durations, revision_of
 from batchyard.core.insight.estimates import DEPTH, Observation, estimates
 from batchyard.core.model.array import ArrayDemand, ArrayShape, ArrayStatus, IndexedJob
 from batchyard.core.model.definition import Resolved
-from batchyard.core.model.gang import Gang, NodeGroup
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.pods.gang import Gang, NodeGroup
 from batchyard.core.model.queue import FairShare, QueueLimits
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Status
 from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.capacity.ledger import Charge, with_pods
 from batchyard.core.scheduling.decisions import Hold
 from batchyard.core.scheduling.fairshare.usage import Usage
-from batchyard.core.scheduling.ledger import Charge, with_pods
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, by_job, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
 

@@ -8,8 +8,8 @@ from batchyard.api.models.batchjob import JobState
 from batchyard.core.lifecycle import multinode
 from batchyard.core.lifecycle.ending.outcome import RunResult
 from batchyard.core.lifecycle.takeback import Patience
-from batchyard.core.model.gang import Gang, NodeGroup
 from batchyard.core.model.jobruns import JobRuns
+from batchyard.core.model.pods.gang import Gang, NodeGroup
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import Status
 from unit.samples import NOW, exited, failed, interrupted, make_attempt, make_pod, make_run, succeeded

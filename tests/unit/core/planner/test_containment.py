@@ -24,7 +24,7 @@ from batchyard.core.planner.containment import (
 from batchyard.core.planner.hiding import Culprit, hide
 from batchyard.core.planner.results import Placed
 from batchyard.core.planner.schedule import place
-from batchyard.core.scheduling.ledger import Charge
+from batchyard.core.scheduling.capacity.ledger import Charge
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import (
     NOW,
@@ -130,7 +130,7 @@ def test_a_queue_at_fault_is_blamed_instead_of_its_jobs() -> None:
 
 def test_an_environment_at_fault_is_blamed_instead_of_the_jobs_that_look_at_it() -> None:
     snapshot = waiting(*jobs(5), environments=[make_environment(), make_environment(name="bad")])
-    pools = {**snapshot.pools, "bad": replace(snapshot.pools["pool"], shapes=(WORD,))}
+    pools = {**snapshot.pools, "bad": replace(snapshot.pools["bad"], capacity=WORD)}
     queue = make_queue(environments=("bad", "pool"))
     found = placed(replace(snapshot, pools=pools, queues={queue.name: queue}))
     assert blamed(found) == {"ComputeEnvironment bad": Stage.PLACEMENT}

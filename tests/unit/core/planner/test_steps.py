@@ -1,6 +1,6 @@
 """The two steps of a pass: settle what happened, place what waits."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +9,13 @@ import pytest
 from batchyard.api.models.batchjob import JobState, StopMode
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key, Stop
+from batchyard.core.model.resources import Resources
 from batchyard.core.model.status import Status
 from batchyard.core.planner.actions import Expire, StopRun
 from batchyard.core.planner.results import Settled
 from batchyard.core.planner.schedule import place
 from batchyard.core.planner.settle import settle
+from batchyard.core.scheduling.capacity.ledger import Charge
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import (
@@ -159,11 +161,13 @@ def test_the_grown_amount_is_what_is_charged() -> None:
     resolved = settled(status, job=GROWING, now=NOW + 99).resolved[KEY]
     small = replace(make_job("small"), created=NOW + 1)
     snapshot = waiting(GROWING, small, request={"cpu": 1}, nodes=[make_node(memory="15Gi")])
-    snapshot = replace(snapshot, resolved={**snapshot.resolved, KEY: resolved}, used={"pool": {"memory": 8 * 2**30}})
+    taken: Resources = {"memory": 8 * 2**30}
+    others: dict[Hashable, Charge] = {"others": Charge("pool", taken, ("media", "others"), bound={"node-1": taken})}
+    snapshot = replace(snapshot, resolved={**snapshot.resolved, KEY: resolved}, charges=others)
     result = place(snapshot, [], NOW + 99)
     assert result.placements == []
     assert "waits for 2 vCPU, 8 GiB memory to become free" in result.statuses[KEY].message
-    placement = place(replace(snapshot, used={}), [], NOW + 99).placements[0]
+    placement = place(replace(snapshot, charges={}), [], NOW + 99).placements[0]
     assert (placement.key, placement.request["memory"]) == (KEY, 8 * 2**30)
 
 
@@ -275,7 +279,8 @@ def three_jobs(**fields: Any) -> Snapshot:
 def test_placing_grants_what_is_free_and_tells_the_others_why() -> None:
     snapshot = three_jobs(request={"cpu": 4000})
     result = place(snapshot, [("media", name) for name in "abc"], NOW)
-    assert result.placements == [Placement(("media", "a"), "pool", {"cpu": 4000}, run=1, attempt=1)]
+    nodes = (("node-1", {"cpu": 4000, "pods": 1}),)
+    assert result.placements == [Placement(("media", "a"), "pool", {"cpu": 4000}, run=1, attempt=1, nodes=nodes)]
     told = {key[1]: (str(status.reason), status.queue_position) for key, status in result.statuses.items()}
     assert told == {"b": ("InsufficientCapacity", 1), "c": ("WaitingInQueue", 2)}
 

@@ -7,8 +7,8 @@ from batchyard.core.model.array import ArrayDemand, ArrayShape
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.queue import FairShare, QueueLimits
 from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.capacity.ledger import Charge
 from batchyard.core.scheduling.fairshare.usage import Usage
-from batchyard.core.scheduling.ledger import Charge
 from batchyard.core.scheduling.schedulingpass import DEPTH
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
@@ -125,6 +125,8 @@ def test_only_so_many_are_looked_at() -> None:
 def test_who_fits_no_node_does_not_go_first_either() -> None:
     nodes = [make_node(name, cpu="4") for name in ("one", "two")]
     snapshot = world(LARGE, SMALL, cpus={"large": 4, "small": 1}, limits={"small": 60}, nodes=nodes)
+    spread = {"one": {"cpu": 4000, "pods": 1}, "two": {"cpu": 2000}}
+    snapshot = replace(snapshot, charges={"run": replace(snapshot.charges["run"], bound=spread)})
     assert started(snapshot) == ["small"]
     giant = replace(snapshot.resolved[SMALL.key], request={"cpu": 1000, "memory": 20 * 2**30})
     assert started(replace(snapshot, resolved={**snapshot.resolved, SMALL.key: giant})) == []

@@ -11,7 +11,7 @@ from batchyard.core.model.queue import Queue, QueueLimits
 from batchyard.core.model.resources import Resources, add
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.planner.schedule import place
-from batchyard.core.scheduling.ledger import Charge, with_pods
+from batchyard.core.scheduling.capacity.ledger import Charge, with_pods
 from batchyard.core.scheduling.preemption import AT_ONCE
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import NOW, by_job, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
@@ -196,8 +196,10 @@ def test_one_pass_takes_so_much_at_most() -> None:
 def test_environments_are_tried_in_the_order_of_the_queue() -> None:
     two = [make_environment(name="first"), make_environment(name="second")]
     high = replace(HIGH, environments=("first", "second"))
+    two = [replace(each, node_selector={"pool": each.name}) for each in two]
+    nodes = [make_node(name, cpu="8", labels={"pool": name}) for name in ("first", "second")]
     works = [Work("kept", 8, queue="high", environment="first"), Work("low", 8, environment="second")]
-    fields = {"environments": two, **with_queue(high)}
+    fields = {"environments": two, "nodes": nodes, **with_queue(high)}
     assert displaced(world(works, {"urgent": 2}, **fields)) == {"low": 1}
     works[0].queue = "low"
     assert displaced(world(works, {"urgent": 2}, **fields)) == {"kept": 1}

@@ -1,5 +1,6 @@
 """When a job that waits finds room at the latest."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -8,10 +9,15 @@ import pytest
 
 from batchyard.core.model.array import ArrayShape, IndexedJob
 from batchyard.core.model.definition import Resolved
+from batchyard.core.model.environment import Node
+from batchyard.core.model.pods.podset import PodSet
+from batchyard.core.model.resources import Resources, add
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling.ledger import Charge
-from batchyard.core.scheduling.reservation import PLACING_SECONDS, Reservation, ends_of, latest_end, reserve, time_limit
-from unit.samples import NOW, make_job, make_pod, make_resolved, make_run, make_snapshot
+from batchyard.core.scheduling.capacity.ledger import Charge, Ledger
+from batchyard.core.scheduling.capacity.pools import space_of
+from batchyard.core.scheduling.promises import CEILINGS
+from batchyard.core.scheduling.reservation import PLACING_SECONDS, End, ends_of, latest_end, reserve, time_limit
+from unit.samples import NOW, make_job, make_pod, make_pool, make_resolved, make_run, make_snapshot
 
 KEY = make_job().key
 
@@ -44,32 +50,82 @@ def test_without_a_limit_nothing_is_known() -> None:
     assert latest_end(limited(None), NOW, NOW) == inf
 
 
-def test_room_comes_with_the_end_that_makes_it_enough() -> None:
-    ends = [(NOW + 30, {"cpu": 2}), (NOW + 10, {"cpu": 1}), (NOW + 20, {"cpu": 1, "memory": 7}), (inf, {"cpu": 9})]
-    assert reserve({"cpu": 2}, {"cpu": 1}, ends) == Reservation(NOW + 10, {"cpu": 0})
-    assert reserve({"cpu": 3}, {"cpu": 1, "memory": 1}, ends) == Reservation(NOW + 20, {"cpu": 0, "memory": 8})
-    assert reserve({"cpu": 4}, {"cpu": 1}, ends) == Reservation(NOW + 30, {"cpu": 1, "memory": 7})
+def end(at: float, **on: Resources) -> End:
+    amount: dict[str, int] = {}
+    for each in on.values():
+        amount = add(amount, each)
+    return End(at, tuple(on.items()), amount)
+
+
+def ledger(free: Mapping[str, Resources], **environment: Any) -> Ledger:
+    """Nodes with this much free."""
+    nodes = [Node(name, {}, {"pods": 10, **amount}) for name, amount in free.items()]
+    pools = {"pool": make_pool(*nodes, **environment)}
+    return Ledger(pools, {}, space_of(pools))
+
+
+def reserved(
+    free: Mapping[str, Resources], ends: list[End], count: int = 1, cpu: int = 2, **environment: Any
+) -> tuple[float, dict[str, int]] | None:
+    """When, and how many vCPUs are spare then beside them, by node."""
+    found = reserve(ledger(free, **environment), "pool", (PodSet(count, {"cpu": cpu}),), ends)
+    return (found.at, {node: each["cpu"] for node, each in found.spare.items()}) if found is not None else None
+
+
+def test_room_comes_with_the_end_that_makes_it_enough_on_one_node() -> None:
+    ends = [
+        end(NOW + 30, a={"cpu": 4}),
+        end(NOW + 10, a={"cpu": 1}),
+        end(NOW + 20, b={"cpu": 2}),
+        end(inf, b={"cpu": 9}),
+    ]
+    free = {"a": {"cpu": 1}, "b": {"cpu": 1}}
+    assert reserved(free, ends, cpu=2) == (NOW + 10, {"a": 0})
+    assert reserved(free, ends, cpu=3) == (NOW + 20, {"b": 0})
+    assert reserved(free, ends, cpu=5) == (NOW + 30, {"a": 1})
+    assert reserved(free, ends, cpu=7) is None
+
+
+def test_the_pods_of_a_gang_need_room_at_the_same_time() -> None:
+    ends = [end(NOW + 10, a={"cpu": 2}), end(NOW + 20, b={"cpu": 2}), end(NOW + 30, a={"cpu": 2})]
+    free = {"a": {"cpu": 0}, "b": {"cpu": 0}}
+    assert reserved(free, ends, count=2) == (NOW + 20, {"a": 0, "b": 0})
+    assert reserved(free, ends, count=3) == (NOW + 30, {"a": 0, "b": 0})
+
+
+def test_ceilings_come_with_any_end_of_the_environment() -> None:
+    ends = [end(NOW + 10, elsewhere={"cpu": 1}), end(NOW + 20, elsewhere={"cpu": 1})]
+    thought = ledger({"a": {"cpu": 8}}, ceilings={"cpu": 3})
+    thought.charge("pool", [("elsewhere", {"cpu": 3})], {"cpu": 3})
+    found = reserve(thought, "pool", (PodSet(1, {"cpu": 2}),), ends)
+    assert found is not None
+    assert found.at == NOW + 20
+    assert found.spare[CEILINGS] == {"cpu": 0}
 
 
 def test_nothing_is_promised_on_ends_that_are_not_known() -> None:
-    assert reserve({"cpu": 4}, {"cpu": 1}, [(NOW, {"cpu": 2}), (inf, {"cpu": 9})]) is None
-    assert reserve({"cpu": 4}, {"cpu": 1}, []) is None
+    assert reserved({"a": {"cpu": 1}}, [end(inf, a={"cpu": 9})]) is None
+    assert reserved({"a": {"cpu": 1}}, []) is None
 
 
-def test_capacity_that_shrank_below_what_runs_comes_first() -> None:
-    assert reserve({"cpu": 1}, {"cpu": -2}, [(NOW, {"cpu": 2}), (NOW + 5, {"cpu": 2})]) == Reservation(
-        NOW + 5, {"cpu": 1}
-    )
+def test_more_than_a_node_has_comes_first() -> None:
+    ends = [end(NOW, a={"cpu": 2}), end(NOW + 5, a={"cpu": 2})]
+    assert reserved({"a": {"cpu": -2}}, ends, cpu=1) == (NOW + 5, {"a": 1})
+
+
+ON: Mapping[str, Resources] = {"node-1": {"cpu": 2, "pods": 1}}
 
 
 def ends(run: Run | None, resolved: Resolved | None = None, **fields: Any) -> list[tuple[float, Any]]:
+    """When, and what is free then."""
     known = {KEY: resolved or limited()}
     snapshot = make_snapshot(
         **{"jobs": [make_job()], "resolved": known, "runs": [run] if run and run.index is None else [], **fields},
-        charges={"it": Charge("pool", {"cpu": 2}, KEY, run)},
+        charges={"it": Charge("pool", {"cpu": 2}, KEY, run, bound=ON)},
     )
     assert ends_of(snapshot, NOW)("elsewhere") == []
-    return ends_of(snapshot, NOW)("pool")
+    assert [each.assigned for each in ends_of(snapshot, NOW)("pool")] == [tuple(ON.items())]
+    return [(each.at, each.amount) for each in ends_of(snapshot, NOW)("pool")]
 
 
 def test_the_clock_of_a_run_starts_with_its_pod() -> None:
@@ -106,8 +162,13 @@ def test_what_is_on_its_way_out_counts_as_gone() -> None:
     assert ends(make_run(), limited(None), being_preempted={("media", make_run().name): 1}) == gone
 
 
-def test_of_an_array_the_places_that_it_has_lost_count_as_gone() -> None:
+def test_of_an_array_the_slots_that_it_has_lost_count_as_gone() -> None:
+    one = {"cpu": 1, "pods": 1}
     run = make_run(request={"cpu": 1}, indexed=IndexedJob(100, 3), active=5)
-    charges = {"it": Charge("pool", {"cpu": 5, "pods": 5}, KEY, run)}
+    on = {"a": {"cpu": 3, "pods": 3}, "b": {"cpu": 1, "pods": 1}}
+    charges = {"it": Charge("pool", {"cpu": 5, "pods": 5}, KEY, run, bound=on, expected=(("c", one),))}
     found = ends_of(make_snapshot(runs=[run], charges=charges), NOW)("pool")
-    assert found == [(NOW, {"cpu": 2, "pods": 2}), (inf, {"cpu": 3, "pods": 3})]
+    assert found == [
+        End(NOW, (("c", one), ("a", one)), {"cpu": 2, "pods": 2}),
+        End(inf, (("a", {"cpu": 2, "pods": 2}), ("b", one)), {"cpu": 3, "pods": 3}),
+    ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.model.definition import Resolved
-from batchyard.core.model.gang import Gang, NodeGroup
+from batchyard.core.model.pods.gang import Gang, NodeGroup
 from batchyard.objects.kubernetes.job import read_request
 from batchyard.objects.kubernetes.multinode import build_main, build_node, build_service
 from unit.objects.conftest import Golden

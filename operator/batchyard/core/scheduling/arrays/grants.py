@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 
 from batchyard.core.model.array import ArrayDemand
 from batchyard.core.model.job import Key
-from batchyard.core.model.resources import Resources
-from batchyard.core.scheduling.ledger import Ledger
+from batchyard.core.model.pods.podset import PodSets
+from batchyard.core.scheduling.capacity.ledger import Ledger
 
 
 class ArrayGrants:
@@ -25,9 +25,7 @@ class ArrayGrants:
         demand = self._demands.get(key)
         return self._chosen.get(key) or (demand.environment if demand else "")
 
-    def order(
-        self, key: Key, enabled: list[str], closed: Collection[str], ledger: Ledger, request: Resources
-    ) -> list[str]:
+    def order(self, key: Key, enabled: list[str], closed: Collection[str], ledger: Ledger, pods: PodSets) -> list[str]:
         """The environments that a job may start in, best first.
 
         An array begins in the first that has room for all that it asks for, else where most of it fits now: the
@@ -38,7 +36,9 @@ class ArrayGrants:
             return enabled
         if bound := self.fixed(key):
             return [name for name in enabled if name == bound]
-        room = {name: 0 if name in closed else min(ledger.room(name, request), demand.total) for name in enabled}
+        if len(enabled) == 1:
+            return enabled
+        room = {name: 0 if name in closed else ledger.room(name, pods[0], demand.total) for name in enabled}
         return sorted(enabled, key=lambda name: -room[name])
 
     def grant(self, key: Key, environment: str) -> bool:

@@ -9,17 +9,20 @@ others keep the rest of what it needs, an array would stop in vain.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from math import inf
 
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.resources import Resources, add, fits, shortfall, vcpus_of
+from batchyard.core.model.pods.podset import Assignment, PodSet, total_of
+from batchyard.core.model.resources import Resources, shortfall, vcpus_of
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling.backlog import Entry, entry_of
+from batchyard.core.scheduling.capacity.ledger import Charge, Ledger, with_pods
+from batchyard.core.scheduling.departures import parted
 from batchyard.core.scheduling.fairshare.order import turn
-from batchyard.core.scheduling.ledger import Ledger, amount_of, with_pods
 from batchyard.core.scheduling.limits import Limits, Name, needs
-from batchyard.core.scheduling.promises import Promise, beside
+from batchyard.core.scheduling.promises import CEILINGS, Promise, less, spare_beside
 from batchyard.core.scheduling.reservation import reserve, time_limit
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
@@ -51,6 +54,7 @@ class _Arrays:
             for name in hold.environments:
                 self._fronts[name].append(key)
         self._starts: dict[tuple[Key, str], float] = {}
+        self._charges: defaultdict[str, list[Charge]] | None = None
 
     def decide(self) -> None:
         """Add to the pass which arrays give way, and what is promised to whom by that."""
@@ -60,7 +64,7 @@ class _Arrays:
             if (
                 (front is not None and self._in_time(key, front, run))
                 or _must_stop(snapshot, key)
-                or _overdrawn(snapshot, run, self._ledger)
+                or _overdrawn(snapshot, run, self._ledger, self._charges_of(run))
                 or _above_limits(snapshot, run, self._pass.limits)
                 or self._holds_what_is_lacked(key, run)
             ):
@@ -78,9 +82,21 @@ class _Arrays:
         return None
 
     def _helps(self, front: Key, run: Run) -> bool:
-        """Whether what the array gives back is what the other one lacks."""
-        lacking = shortfall(self._asks(front), self._ledger.free(run.environment))
-        return any(with_pods(run.request).get(name, 0) > 0 for name in lacking)
+        """Whether the array has, on some node or under the ceilings, of that which the other one lacks there."""
+        gives = {name for name, amount in with_pods(run.request).items() if amount > 0}
+        pods, ledger = self._snapshot.resolved[front].pods, self._ledger
+        if shortfall(total_of(pods), {**total_of(pods), **ledger.left(run.environment)}).keys() & gives:
+            return True
+        nodes = {node for charge in self._charges_of(run) for node, _ in charge.assigned}
+        return any(shortfall(each.takes, ledger.space.of(node)).keys() & gives for node in nodes for each in pods)
+
+    def _charges_of(self, run: Run) -> list[Charge]:
+        if self._charges is None:
+            self._charges = defaultdict(list)
+            for charge in self._snapshot.charges.values():
+                if charge.run is not None and charge.run.indexed is not None:
+                    self._charges[charge.run.uid].append(charge)
+        return self._charges[run.uid]
 
     def _in_time(self, key: Key, front: Key, run: Run) -> bool:
         """Whether the front can start with what arrays give back, before an index that starts now has ended."""
@@ -96,33 +112,41 @@ class _Arrays:
 
         It may never come to that, while others have the rest of what it needs: no array stops for it in vain then.
         """
-        asked, room = self._asks(front), self._ledger.free(environment)
+        thought, pods = self._ledger.fork(), self._snapshot.resolved[front].pods
         for key, run in self._snapshot.arrays.items():
-            if run.environment == environment and key != front and self._goes_before(front, key):
-                room = add(room, amount_of(run.request, run.slots))
-        if fits(asked, room):
-            self._promise(front, environment, self._now)
+            if key != front and self._goes_before(front, key):
+                for charge in self._charges_of(run):
+                    thought.give(charge.environment, *parted(self._snapshot, charge)[1])
+        nodes = thought.take(environment, pods)
+        if nodes is not None:
+            self._promise(front, environment, self._now, nodes)
             return self._now
-        reservation = reserve(asked, room, self._pass.ends(environment))
+        reservation = reserve(thought, environment, pods, self._pass.ends(environment))
         if reservation is None:
             return inf
-        self._promise(front, environment, reservation.at)
+        self._promise(front, environment, reservation.at, reservation.nodes)
         return reservation.at
 
-    def _promise(self, front: Key, environment: str, at: float) -> None:
-        """Keep all that the front needs until it has it: only what it has more than enough of is left to others."""
-        if (promise := self._promises.get(environment)) is not None:
-            kept = front in promise.to and front not in self._snapshot.demands
-            spare = promise.spare if kept else beside(self._asks(front), promise.spare)
-            self._promises[environment] = Promise(min(promise.at, at), spare, promise.to | {front})
-            return
-        room = self._ledger.free(environment)
-        for end, amount in self._pass.ends(environment):
-            room = add(room, amount) if end <= at else room
-        self._promises[environment] = Promise(at, beside(self._asks(front), room), {front})
+    def _promise(self, front: Key, environment: str, at: float, nodes: Assignment) -> None:
+        """Keep all that the front needs until it has it: only what it has more than enough of is left to others.
 
-    def _asks(self, key: Key) -> Resources:
-        return with_pods(self._snapshot.resolved[key].request)
+        Arrays give back no more than that, so what they have beside it is not there for others.
+        """
+        promise = self._promises.get(environment)
+        if promise is not None and front in promise.to and front not in self._snapshot.demands:
+            spare = promise.spare
+        else:
+            coming = self._ledger.fork()
+            for end in self._pass.ends(environment):
+                if end.at <= at:
+                    coming.give(environment, end.assigned, end.amount)
+            spare = less(spare_beside(coming, environment, nodes), nodes)
+            if CEILINGS in spare:
+                spare |= less(spare, ((CEILINGS, total_of(self._snapshot.resolved[front].pods)),))
+            if promise is not None:
+                spare |= less(promise.spare, nodes)
+        at, to = (at, {front}) if promise is None else (min(promise.at, at), promise.to | {front})
+        self._promises[environment] = Promise(at, spare, to)
 
     def _goes_before(self, front: Key, array: Key) -> bool:
         snapshot, order = self._snapshot, self._order
@@ -142,12 +166,28 @@ def _must_stop(snapshot: Snapshot, key: Key) -> bool:
     return disabled or job.start_blocked
 
 
-def _overdrawn(snapshot: Snapshot, run: Run, ledger: Ledger) -> bool:
-    """Whether the environment has shrunk below what runs in it."""
+def _overdrawn(snapshot: Snapshot, run: Run, ledger: Ledger, charges: Iterable[Charge]) -> bool:
+    """Whether the environment has shrunk below what runs in it.
+
+    Either its ceilings have, or nodes have, or have left it: their indexes go on there, but those that follow find no
+    room.
+    """
     if run.environment not in snapshot.pools:
         return False
-    free = ledger.free(run.environment)
-    return any(free.get(name, 0) < 0 for name, amount in with_pods(run.request).items() if amount)
+    left, members, takes = ledger.left(run.environment), snapshot.pools[run.environment].members, with_pods(run.request)
+    if any(left.get(name, 0) < 0 for name, amount in takes.items() if amount):
+        return True
+    outside = 0
+    for charge in charges:
+        for node, amount in charge.bound.items():
+            pods = amount.get("pods", 0)
+            outside += min(_excess(ledger.space.of(node), takes), pods) if node in members else pods
+    return outside > 0 and ledger.room(run.environment, PodSet(1, run.request), outside) < outside
+
+
+def _excess(free: Resources, takes: Resources) -> int:
+    """How many pods too many are on a node."""
+    return max(-(min(free.get(name, 0) // amount for name, amount in takes.items() if amount > 0)), 0)
 
 
 def _above_limits(snapshot: Snapshot, run: Run, limits: Limits) -> bool:

@@ -4,10 +4,10 @@ Many jobs wait with a few constraints, and a cluster has thousands of nodes. So 
 label that a pod asks for, and what was found is kept for the next job that asks the same.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from batchyard.core.model.constraints import Constraints, Term
 from batchyard.core.model.environment import Node
+from batchyard.core.model.pods.constraints import Constraints, Term
 from batchyard.core.scheduling.capacity.nodefit import admits
 
 _MOST_KEPT = 250_000
@@ -25,6 +25,11 @@ class LabelIndex:
         self._by_label: dict[str, dict[str, list[str]]] = {}
         self._answers: dict[Constraints, frozenset[str] | None] = {}
         self._kept = 0
+
+    @property
+    def nodes(self) -> Collection[Node]:
+        """The nodes."""
+        return self._nodes.values()
 
     def matching(self, constraints: Constraints) -> frozenset[str] | None:
         """The names of the nodes that admit a pod of these constraints, ports and amounts apart; None: all do."""

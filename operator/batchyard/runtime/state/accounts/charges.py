@@ -11,8 +11,8 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.resources import add, subtract
 from batchyard.core.model.run import Run
+from batchyard.core.scheduling.capacity.ledger import Charge, amount_of
 from batchyard.core.scheduling.decisions import Placement
-from batchyard.core.scheduling.ledger import Charge, amount_of
 from batchyard.runtime.state.accounts.account import Account, Occupancy
 
 

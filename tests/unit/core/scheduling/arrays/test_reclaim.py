@@ -11,9 +11,10 @@ from batchyard.core.model.array import ArrayShape, IndexedJob
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key, Stop
 from batchyard.core.model.queue import FairShare, QueueLimits
+from batchyard.core.model.resources import Resources
 from batchyard.core.planner.schedule import place
+from batchyard.core.scheduling.capacity.ledger import Charge
 from batchyard.core.scheduling.fairshare.usage import Usage
-from batchyard.core.scheduling.ledger import Charge
 from unit.samples import NOW, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
 
 ARRAY: Key = ("media", "array")
@@ -44,9 +45,18 @@ def reclaiming(
         indexed=IndexedJob(100, 4),
         active=4,
     )
-    taken = {"pool": {"cpu": 4000, "pods": 4}}
+    taken: Resources = {"cpu": 4000, "pods": 4}
+    own = Charge("pool", taken, ARRAY, run, bound={"node-1": taken})
     snapshot = waiting(
-        *others, **{"queues": QUEUES, "used": taken, "nodes": [make_node(cpu=cpu)], "arrays": {ARRAY: run}, **fields}
+        *others,
+        **{
+            "queues": QUEUES,
+            "used": {"pool": taken},
+            "nodes": [make_node(cpu=cpu)],
+            "arrays": {ARRAY: run},
+            **fields,
+            "charges": {"array": own, **fields.get("charges", {})},
+        },
     )
     jobs, resolved = {**snapshot.jobs, ARRAY: mine, **(further or {})}, {**snapshot.resolved, **(known or {})}
     return place(replace(snapshot, jobs=jobs, resolved=resolved), [], NOW).reclaims

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.model.constraints import ANY_ADDRESS, UNCONSTRAINED, Constraints, Requirement, Term
+from batchyard.core.model.pods.constraints import ANY_ADDRESS, UNCONSTRAINED, Constraints, Requirement, Term
 from batchyard.core.scheduling.capacity.nodefit import Exclusion, Part, admits, exclusion, ports_free
 from unit.samples import make_node
 

@@ -9,8 +9,8 @@ import pytest
 from batchyard.core.model.array import ArrayGrant, ArrayShape, IndexRun
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Resolved
-from batchyard.core.model.gang import Gang, NodeGroup
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.pods.gang import Gang, NodeGroup
 from batchyard.core.model.queue import FairShare
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.decisions import Placement

@@ -4,9 +4,11 @@ A part of `definition.Resolved`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints
+from batchyard.core.model.pods.podset import PodSet, PodSets
 from batchyard.core.model.resources import Resources, add
 
 
@@ -18,6 +20,8 @@ class NodeGroup:
     template: Mapping[str, Any]
     request: Resources
     """Of the pod of one node."""
+    constraints: Constraints = UNCONSTRAINED
+    """What that pod says of the nodes of the cluster that it can be on."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -33,9 +37,9 @@ class Gang:
         return sum(len(group.nodes) for group in self.groups)
 
     @property
-    def shape(self) -> tuple[tuple[int, tuple[tuple[str, int], ...]], ...]:
-        """How many nodes ask for what: gangs of the same shape fit into the same environments."""
-        return tuple((len(group.nodes), tuple(sorted(group.request.items()))) for group in self.groups)
+    def pods(self) -> PodSets:
+        """The pods of all nodes."""
+        return tuple(PodSet(len(each.nodes), each.request, each.constraints) for each in self.groups)
 
     def group(self, node: int) -> NodeGroup:
         """Return the group of a node."""
@@ -52,5 +56,5 @@ class Gang:
     def changed(self, template: Mapping[str, Any], request: Resources) -> "Gang":
         """Return the same with another pod for the main node, and the others that run the same."""
         main = self.group(self.main)
-        groups = tuple(NodeGroup(each.nodes, template, request) if each is main else each for each in self.groups)
-        return Gang(self.main, groups)
+        changed = replace(main, template=template, request=request)
+        return Gang(self.main, tuple(changed if each is main else each for each in self.groups))

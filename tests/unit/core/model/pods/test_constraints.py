@@ -4,15 +4,13 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.model.constraints import UNCONSTRAINED, Constraints, Requirement, Term
-from batchyard.core.model.environment import Toleration
+from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints, Requirement, Term
 
 PARTS: dict[str, Any] = {
     "selector": (("disk", "nvme"),),
     "terms": (Term((Requirement("zone", "In", ("a",)),)),),
     "node_name": "n1",
     "ports": (("TCP", 80, "0.0.0.0"),),  # noqa: S104
-    "tolerations": (Toleration("gpu"),),
 }
 
 
@@ -30,12 +28,12 @@ def test_each_part_makes_a_difference(part: str) -> None:
 
 
 def test_whatever_is_no_constraints_is_not_equal() -> None:
-    assert UNCONSTRAINED != ((), (), "", (), ())
+    assert UNCONSTRAINED != ((), (), "", ())
 
 
 @pytest.mark.parametrize(
     ("part", "chooses"),
-    [("selector", True), ("terms", True), ("node_name", True), ("ports", False), ("tolerations", False)],
+    [("selector", True), ("terms", True), ("node_name", True), ("ports", False)],
 )
 def test_only_names_and_labels_choose_nodes(part: str, chooses: bool) -> None:
     assert Constraints(**{part: PARTS[part]}).chooses is chooses

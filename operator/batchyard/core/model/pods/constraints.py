@@ -7,8 +7,6 @@ and pods that say nothing share one object.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from batchyard.core.model.environment import Toleration
-
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - as the scheduler writes a host port without an address; nothing listens here
 FIELD = "metadata.name"
 """The one field of nodes that terms can speak of."""
@@ -46,8 +44,6 @@ class Constraints:
     """The node that the pod names itself (spec.nodeName)."""
     ports: tuple[Port, ...] = ()
     """Ports of the node that the pod takes, sorted."""
-    tolerations: tuple[Toleration, ...] = ()
-    """Those of the pod itself, without what an environment adds."""
     _hash: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -67,7 +63,7 @@ class Constraints:
         return bool(self.selector or self.terms or self.node_name)
 
     def _parts(self) -> tuple[object, ...]:
-        return self.selector, self.terms, self.node_name, self.ports, self.tolerations
+        return self.selector, self.terms, self.node_name, self.ports
 
 
 UNCONSTRAINED = Constraints()

@@ -1,0 +1,142 @@
+"""What is free during one pass, node by node, and under the ceilings of each environment.
+
+The planner opens one `Ledger` per pass from the snapshot, charges every grant to it as it is decided, and throws
+it away: the truth of a charge is the Kubernetes Job that exists (or is being created), never this memory.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from batchyard.core.model.job import Key
+from batchyard.core.model.pods.podset import POD_SLOT, Assignment, On, PodSet, PodSets, total_of
+from batchyard.core.model.resources import Resources, fits, subtract, times
+from batchyard.core.model.run import Run
+from batchyard.core.scheduling.capacity.pools import Pool
+from batchyard.core.scheduling.capacity.space import Space, carries
+
+
+def with_pods(request: Resources) -> Resources:
+    """What a run takes, pod slots included: one, unless the request says how many."""
+    return request if request.get("pods") else {**request, **POD_SLOT}
+
+
+def amount_of(request: Resources, count: int) -> Resources:
+    """What so many slots of a request take, those for pods included."""
+    return times(with_pods(request), count)
+
+
+@dataclass(slots=True, frozen=True)
+class Charge:
+    """What one run takes of an environment, or a placement whose run does not exist yet."""
+
+    environment: str
+    amount: Resources
+    """Pod slots included; of an array that of all its slots."""
+    key: Key
+    """The job."""
+    run: Run | None = field(default=None, compare=False)
+    bound: On = field(default_factory=dict)
+    """What it takes on the nodes that its pods are bound to."""
+    expected: Assignment = ()
+    """Where pods are expected that are not bound yet, as far as that is known."""
+
+    @property
+    def assigned(self) -> Assignment:
+        """What it takes of nodes."""
+        return (*self.bound.items(), *self.expected)
+
+    @property
+    def homeless(self) -> int:
+        """How many of its pods are neither bound nor expected anywhere."""
+        settled = sum(amount.get("pods", 0) for amount in self.bound.values()) + len(self.expected)
+        return max(self.amount.get("pods", 0) - settled, 0)
+
+
+class Ledger:
+    """Free capacity during one pass. Forks are for what is thought through and not done."""
+
+    def __init__(self, pools: Mapping[str, Pool], used: Mapping[str, Resources], space: Space) -> None:
+        self.space = space
+        self._left = {
+            name: subtract(pool.environment.ceilings, _part(used.get(name, {}), pool.environment.ceilings))
+            for name, pool in pools.items()
+            if pool.environment.ceilings
+        }
+        """What is left under the ceilings of environments that have any."""
+
+    def fork(self) -> "Ledger":
+        """Return the same, to be changed apart."""
+        twin = object.__new__(Ledger)
+        twin.space = self.space.fork()
+        twin._left = dict(self._left)
+        return twin
+
+    def take(self, environment: str, pods: PodSets, without: Collection[str] = ()) -> Assignment | None:
+        """Find nodes for all of these pods, and charge them; None, and nothing charged, where there is no room."""
+        space = self.space
+        left = self._left.get(environment)
+        if left is not None and not fits(_part(total_of(pods), left), left):
+            return None
+        found: list[tuple[str, PodSet]] = []
+        for each in pods:
+            for _ in range(each.count):
+                node = space.put(environment, each, without)
+                if node is None:
+                    for other, pod in found:
+                        space.take_back(other, pod)
+                    return None
+                found.append((node, each))
+        if left is not None:
+            self._charge_ceilings(environment, total_of(pods), -1)
+        return tuple((node, each.takes) for node, each in found)
+
+    def fits(self, environment: str, pods: PodSets) -> bool:
+        """Whether there is room for all of these pods now."""
+        if any(each.constraints.ports for each in pods):
+            return self.fork().take(environment, pods) is not None
+        assigned = self.take(environment, pods)
+        if assigned is not None:
+            self.give(environment, assigned, total_of(pods))
+        return assigned is not None
+
+    def charge(self, environment: str, assigned: Iterable[tuple[str, Resources]], amount: Resources) -> None:
+        """Take what is assigned off the nodes, and the amount that this is in all off the ceilings."""
+        self._change(environment, assigned, amount, -1)
+
+    def give(self, environment: str, assigned: Iterable[tuple[str, Resources]], amount: Resources) -> None:
+        """Have it free again."""
+        self._change(environment, assigned, amount, 1)
+
+    def _change(
+        self, environment: str, assigned: Iterable[tuple[str, Resources]], amount: Resources, sign: int
+    ) -> None:
+        for node, each in assigned:
+            self.space.change(node, each, sign)
+        if environment in self._left:
+            self._charge_ceilings(environment, amount, sign)
+
+    def _charge_ceilings(self, environment: str, amount: Resources, sign: int) -> None:
+        left = self._left[environment]
+        self._left[environment] = {name: each + sign * amount.get(name, 0) for name, each in left.items()}
+
+    def room(self, environment: str, pods: PodSet, most: int) -> int:
+        """How many such pods find room now, up to `most`."""
+        if left := self._left.get(environment):
+            takes = {name: amount for name, amount in pods.takes.items() if name in left}
+            most = min(most, carries(left, takes)) if takes else most
+        return self.space.room(environment, pods, most) if most > 0 else 0
+
+    def free(self, environment: str) -> Resources:
+        """What is free in all, on nodes and under the ceilings; below zero where that shrank below what runs."""
+        total, left = self.space.total(environment), self._left.get(environment)
+        if left is None:
+            return total
+        return {**total, **{name: min(total.get(name, 0), amount) for name, amount in left.items()}}
+
+    def left(self, environment: str) -> Resources:
+        """What is left under the environment's ceilings; nothing is said of what has none."""
+        return self._left.get(environment, {})
+
+
+def _part(amount: Resources, ceilings: Resources) -> dict[str, int]:
+    return {name: number for name, number in amount.items() if name in ceilings}

@@ -1,0 +1,75 @@
+"""The ledger as a pass begins: what is bound is on its nodes, and what is not gets a node that it is expected on.
+
+The scheduler decides in the end where a pod runs. Until it has, the pod counts on the node that the planner would
+choose for it, as room that is promised must not be given away.
+"""
+
+from collections.abc import Hashable, Iterable
+
+from batchyard.core.model.pods.constraints import Port
+from batchyard.core.model.pods.podset import Assignment, PodSet
+from batchyard.core.model.resources import Resources, subtract
+from batchyard.core.scheduling.capacity.ledger import Charge, Ledger
+from batchyard.core.scheduling.capacity.pools import space_of
+from batchyard.core.scheduling.capacity.space import Space
+from batchyard.core.scheduling.snapshot import Snapshot
+
+
+def opened(snapshot: Snapshot) -> tuple[Ledger, dict[Hashable, Assignment]]:
+    """Return the ledger, and where pods that were expected nowhere are expected from now on, by their charge."""
+    if snapshot.space is None:
+        space, homeless = _space(snapshot), [item for item, each in snapshot.charges.items() if each.homeless]
+    else:
+        space, homeless = snapshot.space.fork(), list(snapshot.homeless)
+    space.with_ports(lambda: _ports(snapshot))
+    ledger, found = Ledger(snapshot.pools, snapshot.used, space), dict[Hashable, Assignment]()
+    for item in homeless:
+        charge = snapshot.charges.get(item)
+        if charge is not None and space.knows(charge.environment) and (nodes := _expected(snapshot, space, charge)):
+            found[item] = nodes
+    return ledger, found
+
+
+def _space(snapshot: Snapshot) -> Space:
+    space = space_of(snapshot.pools)
+    for charge in snapshot.charges.values():
+        for node, amount in charge.assigned:
+            space.change(node, amount)
+    return space
+
+
+def _expected(snapshot: Snapshot, space: Space, charge: Charge) -> Assignment:
+    """Nodes for the pods of a charge that have none, as far as there is room for them."""
+    found: list[tuple[str, Resources]] = []
+    for pod in _homeless(snapshot, charge):
+        for _ in range(pod.count):
+            node = space.put(charge.environment, pod)
+            if node is None:
+                break
+            found.append((node, pod.takes))
+    return tuple(found)
+
+
+def _homeless(snapshot: Snapshot, charge: Charge) -> Iterable[PodSet]:
+    resolved = snapshot.resolved.get(charge.key)
+    if resolved is not None and resolved.gang is not None and not charge.bound and not charge.expected:
+        return resolved.pods
+    rest, count = charge.amount, charge.homeless
+    for _, amount in charge.assigned:
+        rest = subtract(rest, amount)
+    # Of an array all pods are alike; those of a multi-node job count as if they were.
+    share = {name: amount // count for name, amount in rest.items() if name != "pods"}
+    constraints = resolved.constraints if resolved is not None and resolved.gang is None else None
+    return [PodSet(count, share) if constraints is None else PodSet(count, share, constraints)]
+
+
+def _ports(snapshot: Snapshot) -> dict[str, frozenset[Port]]:
+    """The ports of nodes that pods take, whoever's they are."""
+    found: dict[str, frozenset[Port]] = {}
+    for charge in snapshot.charges.values():
+        resolved = snapshot.resolved.get(charge.key)
+        ports = frozenset(port for each in (resolved.pods if resolved else ()) for port in each.constraints.ports)
+        if ports:
+            for node, _ in charge.assigned:
+                found[node] = found.get(node, frozenset()) | ports
+    return found
