@@ -134,6 +134,11 @@ class IndexedController:
         self._sync(metadata["namespace"], metadata["labels"]["batch.kubernetes.io/job-name"])
         self._release(pod)
 
+    def terminate(self, job: Job, *indexes: int) -> None:
+        """End the grace period of the pods of these indexes, also once their Job is gone."""
+        for index in indexes:
+            self._release(self.pod(job, index))
+
     def wait(self, job: Job, index: int, reason: str, message: str = "") -> None:
         """Have the kubelet wait before a container can start."""
         pod = self._schedule(self.pod(job, index))

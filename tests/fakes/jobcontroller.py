@@ -31,6 +31,8 @@ class JobController:
         self.silent = False
         """Whether no Event says so."""
         self.indexed = IndexedController(store, self._refuses)
+        self.overhead: dict[str, str] = {}
+        """What admission adds to the pods of Jobs of one pod, as the overhead of a RuntimeClass."""
         self.code_on_sigterm = 143
         """What programs end with when they are asked to stop."""
         store.listeners.append(self._on_change)
@@ -242,7 +244,8 @@ class JobController:
             "ownerReferences": [{**owner, "blockOwnerDeletion": True}],
             "finalizers": [TRACKING],
         }
-        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+        added = {"overhead": self.overhead} if self.overhead else {}
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**template["spec"], **added}}
         pod = self._store.create(PODS, body, namespace)
         self._set_pod(pod, "Pending", None)
         self._set_job(job, active=1, ready=0, startTime=self._store.timestamp())

@@ -113,6 +113,8 @@ class Pod(NamedTuple):
     job_uid: str = ""
     """Uid of the Kubernetes Job that controls it."""
     node_name: str = ""
+    request: Resources = NOTHING
+    """What it asks for as it was created, whatever admission has added included; nothing where that cannot be read."""
     phase: str = "Pending"
     bound_at: float | None = None
     """When a node was found for it."""

@@ -33,7 +33,7 @@ def parted(snapshot: Snapshot, charge: Charge) -> tuple[Part, Part]:
     if run.indexed is None:
         return (whole, _NOTHING) if is_leaving(snapshot, run) else (_NOTHING, whole)
     one = with_pods(run.request)
-    staying = 0 if run.deleting else run.slots * one["pods"]
+    staying = 0 if run.deleting or run.ended else run.slots * one["pods"]
     slots = charge.amount["pods"] - staying + snapshot.being_preempted.get(name_of(run), 0)
     if slots <= 0:
         return _NOTHING, whole
@@ -60,7 +60,7 @@ def split(charge: Charge, slots: int) -> tuple[Assignment, Assignment]:
 
 def is_leaving(snapshot: Snapshot, run: Run) -> bool:
     """Whether the run of a single or multi-node job has been told to go, or its pod has ended."""
-    if run.deleting or (snapshot.being_preempted and name_of(run) in snapshot.being_preempted):
+    if run.deleting or run.ended or (snapshot.being_preempted and name_of(run) in snapshot.being_preempted):
         return True
     pod = snapshot.runs_of(run.owner_uid).pods.get(run.name)
     return pod is not None and (bool(pod.disruption) or pod.deleting or not pod.live)

@@ -78,7 +78,7 @@ def _victim(snapshot: Snapshot, charge: Charge, now: float) -> Victim | None:
     runs = snapshot.runs_of(charge.run.owner_uid)
     run = runs.current(charge.run)
     queue = snapshot.queues.get(run.queue)
-    if queue is None or run.deleting or name_of(run) in snapshot.spared:
+    if queue is None or run.deleting or run.ended or name_of(run) in snapshot.spared:
         return None
     if run.indexed is not None:
         return _array(snapshot, charge, run, queue.priority, now)

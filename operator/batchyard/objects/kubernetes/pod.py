@@ -11,8 +11,10 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.api.names import DEFAULT_CONTAINER
+from batchyard.api.quantities import InvalidQuantity
 from batchyard.core.definition.memoryunits import doubt_about_pod
-from batchyard.core.model.run import Pod
+from batchyard.core.model.resources import Resources, pod_requests
+from batchyard.core.model.run import NOTHING, Pod
 from batchyard.core.model.timers import earliest
 from batchyard.objects.meta import Object, created_at, timestamp
 from batchyard.objects.ownership import controller
@@ -28,8 +30,8 @@ Container = Mapping[str, Any]
 """The status of one container."""
 
 
-def read_pod(obj: Object) -> Pod | None:
-    """Read a pod; None when it is not Batchyard's."""
+def read_pod(obj: Object, known: Pod | None = None) -> Pod | None:
+    """Read a pod; None when it is not Batchyard's. What `known` tells cannot change, whatever labels say."""
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     labels = metadata.get("labels") or {}
     if names.JOB_UID not in labels or "batch.kubernetes.io/job-name" not in labels:
@@ -49,7 +51,7 @@ def read_pod(obj: Object) -> Pod | None:
     starting = not started and phase not in _ENDED
     silent = not waiting and starting and _is_silent(conditions, sidecars)
     index = labels.get(names.COMPLETION_INDEX, "")
-    return Pod(
+    pod = Pod(
         name=metadata["name"],
         uid=metadata["uid"],
         owner=(metadata["namespace"], labels[names.JOB]),
@@ -58,6 +60,7 @@ def read_pod(obj: Object) -> Pod | None:
         job_uid=controlling_job(obj),
         created=created_at(obj),
         node_name=spec.get("nodeName", ""),
+        request=request_of(spec) if known is None else known.request,
         phase=phase,
         bound_at=_bound_at(obj, scheduled),
         ran=bool(started) or any(map(_start, (*before, *sidecars, *ordinary))),
@@ -87,6 +90,17 @@ def read_pod(obj: Object) -> Pod | None:
         accepted_at=timestamp(status.get("startTime")),
         deadline=_deadline(spec, status),
     )
+    if known is None:
+        return pod
+    return pod._replace(owner=known.owner, owner_uid=known.owner_uid, run=known.run, job_uid=known.job_uid)
+
+
+def request_of(spec: Mapping[str, Any]) -> Resources:
+    """What a pod asks for; nothing where that cannot be read."""
+    try:
+        return pod_requests(spec)
+    except InvalidQuantity:
+        return NOTHING
 
 
 def disruption(obj: Object) -> Mapping[str, Any]:

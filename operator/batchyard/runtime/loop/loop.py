@@ -105,6 +105,7 @@ class Loop:
     def run_pass(self) -> None:
         """Settle what happened, place what waits, and hand the consequences to the work queue."""
         now = self._clock()
+        self._cache.accounts.observe_pods()
         self._cache.changed.clear()
         self._taken = keys = self._cache.take_dirty() | self._due(now)
         with self._metrics.pass_seconds.time():

@@ -5,12 +5,12 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.planner.containment import Stage
-from batchyard.kube.informer import Informer, OnDelete
+from batchyard.kube.informer import Informer, OnDelete, OnUpsert
 from batchyard.kube.protocol import KubeApi, Selection
-from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, POD_METADATA, PODS, Resource
+from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS, Resource
 from batchyard.runtime.metrics import Metrics
+from batchyard.runtime.state import indexpods
 from batchyard.runtime.state.cache import Cache
-from batchyard.runtime.state.leaving import RUNNING, note
 
 
 def informers(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> list[Informer]:
@@ -18,14 +18,7 @@ def informers(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[
     catalogue = cache.catalogue
 
     def informer(resource: Resource, put: Callable[[Any], None], remove: OnDelete, label: str = "") -> Informer:
-        def take_in(obj: Any, _: bool) -> None:
-            try:
-                put(obj)
-            except Exception:  # the informer logs it
-                metrics.contained_errors.labels(Stage.READING.value).inc()
-                raise
-
-        return Informer(api, resource, take_in, remove, Selection(labels=label), clock=monotonic)
+        return Informer(api, resource, _counted(put, metrics), remove, Selection(labels=label), clock=monotonic)
 
     return [
         informer(NODES, catalogue.put_node, lambda _, name, __: catalogue.remove_node(name)),
@@ -51,13 +44,26 @@ def informers(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[
     ]
 
 
-def informer_of_leaving(api: KubeApi, cache: Cache, monotonic: Callable[[], float]) -> Informer:
-    """Return the one of running pods of arrays. What it shows is taken only of Jobs that are known."""
+def informer_of_index_pods(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> Informer:
+    """Return the one of the pods of Indexed Jobs. Which of them were asked to stop is taken of Jobs that are known."""
     return Informer(
         api,
-        POD_METADATA,
-        lambda pod, _: note(cache, pod),
-        lambda *_: None,
-        Selection(labels=f"{names.JOB_UID},{names.ARRAY}", fields=RUNNING),
+        PODS,
+        _counted(lambda pod: indexpods.put(cache, pod), metrics),
+        lambda namespace, name, _: indexpods.remove(cache, (namespace, name)),
+        Selection(labels=f"{names.JOB_UID},{names.ARRAY}", fields=indexpods.BOUND),
         clock=monotonic,
     )
+
+
+def _counted(put: Callable[[Any], None], metrics: Metrics) -> OnUpsert:
+    """Have what cannot be taken in counted."""
+
+    def take_in(obj: Any, _: bool) -> None:
+        try:
+            put(obj)
+        except Exception:  # the informer logs it
+            metrics.contained_errors.labels(Stage.READING.value).inc()
+            raise
+
+    return take_in

@@ -11,7 +11,7 @@ from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
 from batchyard.runtime.metrics import Metrics, gauges
 from batchyard.runtime.process.acting import Acting, Rules
-from batchyard.runtime.process.informers import informer_of_leaving, informers
+from batchyard.runtime.process.informers import informer_of_index_pods, informers
 from batchyard.runtime.process.leader import LeaderElection
 from batchyard.runtime.state.cache import Cache
 from batchyard.runtime.state.marks import MarkKey
@@ -44,8 +44,8 @@ class Operator:
         self._mark_key = mark_key
         self._monotonic = monotonic
         self._stopped = stopped
-        self._leaving = informer_of_leaving(api, self.cache, monotonic)
-        self._informers = [*informers(api, self.cache, metrics, monotonic), self._leaving]
+        self._index_pods = informer_of_index_pods(api, self.cache, metrics, monotonic)
+        self._informers = [*informers(api, self.cache, metrics, monotonic), self._index_pods]
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: asyncio.Task[None] | None = None
         self._unread = False
@@ -86,9 +86,9 @@ class Operator:
             await informer.synced.wait()
         await self._read_all()
         # Only now: a status may speak of a run that a watch has not shown yet, and such a run would count as lost.
-        await asyncio.gather(*(informer.resync() for informer in self._informers if informer is not self._leaving))
+        await asyncio.gather(*(informer.resync() for informer in self._informers if informer is not self._index_pods))
         # What this one shows is taken of Jobs that are known, and these are since the key to their marks has been read.
-        await self._leaving.resync()
+        await self._index_pods.resync()
         self.cache.accounts.reset()
         self._unread = False
         _log.info("Acting on %d BatchJobs", len(self.cache.jobs))

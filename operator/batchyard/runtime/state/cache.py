@@ -51,7 +51,9 @@ class Cache:
         self.jobs: dict[Key, BatchJob] = {}
         self.statuses: dict[Key, Status] = {}
         self.resolved: dict[Key, Resolved] = {}
-        self.runs = Runs(self.marks, self._exists)
+        self.changed = asyncio.Event()
+        """Set whenever the next pass could decide anything new."""
+        self.runs = Runs(self.marks, self._exists, self.changed.set)
         self.granted: dict[Key, Placement] = {}
         self.demands: dict[Key, ArrayDemand] = {}
         """What the arrays in the backlog ask for."""
@@ -61,8 +63,6 @@ class Cache:
         self.referrers = Referrers()
         self.faults = Faults()
         self.catalogue = Catalogue(self._catalogue_changed)
-        self.changed = asyncio.Event()
-        """Set whenever the next pass could decide anything new."""
         self.accounts = Accounts(self.runs, self.changed.set, clock)
         self.used = self.accounts.charges.used
 

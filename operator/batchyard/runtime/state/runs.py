@@ -5,7 +5,7 @@ it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from batchyard.core.model.job import Key
@@ -15,6 +15,7 @@ from batchyard.objects.kubernetes.job import read_run
 from batchyard.objects.kubernetes.pod import read_pod
 from batchyard.objects.meta import Object, key_of
 from batchyard.objects.ownership import owner_of
+from batchyard.runtime.state.livepods import LivePods, Seat
 from batchyard.runtime.state.marks import Marks
 
 
@@ -34,10 +35,10 @@ class EventReport:
 class Runs:
     """Records by job, and by the names that the API server knows them under.
 
-    `exists` tells whether a BatchJob is there, by name and uid.
+    `exists` tells whether a BatchJob is there, by name and uid. `moved` is called when what pods take may be another.
     """
 
-    def __init__(self, marks: Marks, exists: Callable[[Key, str], bool]) -> None:
+    def __init__(self, marks: Marks, exists: Callable[[Key, str], bool], moved: Callable[[], None]) -> None:
         self._marks = marks
         self._exists = exists
         self.by_job: dict[str, JobRuns] = {}
@@ -46,6 +47,14 @@ class Runs:
         """The Indexed Jobs that have not ended, by their array."""
         self.unexplained: defaultdict[str, dict[str, str]] = defaultdict(dict)
         """Uids of pods, by namespace and name, whose Events are to be read, as they do not start."""
+        self.live_indexes = LivePods(moved)
+        """The bound pods of Indexed Jobs."""
+        self._live = LivePods(moved)
+        """The pods of all other Jobs."""
+        self._by_uid: dict[str, Run] = {}
+        """All Jobs that are known, and those that are gone while pods of theirs are not."""
+        self._outlived: defaultdict[str, set[str]] = defaultdict(set)
+        """The uids of the latter, by that of their BatchJob."""
         self._jobs: dict[Key, Run] = {}
         self._versions: dict[Key, int] = {}
         """Which state of each Job was taken in: the API server counts them up."""
@@ -68,6 +77,39 @@ class Runs:
     def all(self) -> Collection[Run]:
         """Return all runs."""
         return self._jobs.values()
+
+    def jobs_of(self, run: Run) -> list[Run]:
+        """Return all Jobs of the run that one belongs to, also those that are gone while pods of theirs are not."""
+        of_job = self.of(run.owner_uid)
+        found = [of_job.mains.get(run.number) if run.index is None else of_job.indexes.get(run.name)]
+        if run.node is not None:
+            found += [each for each in of_job.children.values() if each.number == run.number]
+        outlived = (self._by_uid[uid] for uid in self._outlived.get(run.owner_uid, ()))
+        found += [each for each in outlived if (each.number, each.index) == (run.number, run.index)]
+        return [each for each in found if each is not None]
+
+    def seats_of(self, run: Run) -> Mapping[Seat, int]:
+        """Return what the pods of a Job that have not ended ask for, and where they are."""
+        pods = self._live if run.indexed is None else self.live_indexes
+        return pods.of((run.owner[0], run.uid))
+
+    def take_moved(self) -> Iterator[Run]:
+        """Return the Jobs whose pods have changed since the last call; those that were kept for their pods alone are
+        forgotten with the last of them."""
+        for namespace, uid in self._live.take_changed() | self.live_indexes.take_changed():
+            run = self._by_uid.get(uid)
+            if run is None or run.owner[0] != namespace:
+                continue
+            if uid in self._outlived.get(run.owner_uid, ()) and not self.seats_of(run):
+                self._forget(run)
+            yield run
+
+    def _forget(self, run: Run) -> None:
+        del self._by_uid[run.uid]
+        uids = self._outlived.get(run.owner_uid, set())
+        uids.discard(run.uid)
+        if not uids:
+            self._outlived.pop(run.owner_uid, None)
 
     def believes(self, obj: Object) -> bool:
         """Whether a Job was made by Batchyard, for a job that exists or is about to be cleared away."""
@@ -96,7 +138,9 @@ class Runs:
         return run, known
 
     def _keep(self, key: Key, run: Run) -> None:
-        self._jobs[key] = run
+        if run.uid in self._outlived.get(run.owner_uid, ()):
+            self._forget(run)
+        self._jobs[key] = self._by_uid[run.uid] = run
         of_job = self._entry(run.owner_uid)
         if run.main_uid:
             of_job.children[run.name] = run
@@ -125,11 +169,12 @@ class Runs:
             del self.arrays[run.owner]
 
     def remove(self, key: Key, uid: str) -> Run | None:
-        """Forget a Job that is gone; returns its record if it was known."""
+        """Forget a Job that is gone; returns its record, as ended, if it was known."""
         run = self._jobs.get(key)
         if run is None or run.uid != uid:
             return None
         del self._jobs[key], self._versions[key]
+        gone = run._replace(condition="Gone", deleting=True)
         of_job = self.by_job[run.owner_uid]
         if run.main_uid:
             of_job.children.pop(run.name, None)
@@ -139,12 +184,17 @@ class Runs:
             of_job.mains.pop(run.number, None)
             if run.indexed is not None:
                 of_job.report, of_job.leaving = NO_REPORT, frozenset()
-                self._note_array(run._replace(condition="Gone"))
+                self._note_array(gone)
         pod = of_job.pods.get(run.name)
         if pod is not None and pod.gone:
             del of_job.pods[run.name]
         self._tidy(run.owner_uid)
-        return run
+        if self.seats_of(run):
+            self._by_uid[run.uid] = gone
+            self._outlived[run.owner_uid].add(run.uid)
+        else:
+            del self._by_uid[run.uid]
+        return gone
 
     def _tidy(self, uid: str) -> None:
         if self.of(uid).empty:
@@ -169,16 +219,12 @@ class Runs:
         A pod may be shown before its Job, or outlive it: then its job must exist, by name and uid. What a known pod
         belongs to does not change with its labels.
         """
-        pod = read_pod(obj)
-        if pod is None:
-            return None
-        key = (pod.owner[0], pod.name)
+        key = key_of(obj)
         known = self._pods.get(key)
-        if known is not None and known.uid == pod.uid:
-            pod = pod._replace(owner=known.owner, owner_uid=known.owner_uid, run=known.run, job_uid=known.job_uid)
-        else:
+        if known is not None and known.uid != obj["metadata"]["uid"]:
             known = None
-        if not self._believes_pod(pod, known):
+        pod = read_pod(obj, known)
+        if pod is None or not self._believes_pod(pod, known):
             return None
         if not pod.silent:
             self._reports.pop(pod.uid, None)
@@ -207,6 +253,10 @@ class Runs:
         if known is not None and known.uid != pod.uid:
             self._reports.pop(known.uid, None)
         self._pods[key] = pod
+        if pod.live:
+            self._live.put(key, pod.job_uid, pod.node_name, pod.request)
+        else:
+            self._live.remove(key)
         self._entry(pod.owner_uid).pods[pod.run] = pod
         return pod
 
@@ -223,11 +273,13 @@ class Runs:
                     pods[run.name] = pod
                 else:
                     del self._pods[key]
+                    self._live.remove(key)
                     self._reports.pop(pod.uid, None)
 
     def remove_pod(self, key: Key) -> Pod | None:
         """Note that a pod is gone; what it told is kept as long as its Job exists."""
         pod = self._pods.pop(key, None)
+        self._live.remove(key)
         if pod is not None:
             self._reports.pop(pod.uid, None)
         if pod is None or self.of(pod.owner_uid).pods.get(pod.run) != pod:

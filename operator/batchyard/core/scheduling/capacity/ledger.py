@@ -31,10 +31,11 @@ class Charge:
 
     environment: str
     amount: Resources
-    """Pod slots included; of an array that of all its slots."""
+    """Pod slots included; of an array that of all its slots. More than what was granted, where pods ask for more."""
     key: Key
     """The job."""
     run: Run | None = field(default=None, compare=False)
+    """As it was last seen; one whose Kubernetes Job is gone while pods of it are not has ended."""
     bound: On = field(default_factory=dict)
     """What it takes on the nodes that its pods are bound to."""
     expected: Assignment = ()

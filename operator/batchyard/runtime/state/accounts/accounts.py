@@ -1,5 +1,7 @@
 """All accounts, told of each event once: a grant, its withdrawal, a run seen, a run gone, a leadership that begins.
 
+Of pods they are told before a pass, for all that happened to those of a run together: there are many such events.
+
 What it takes to tell when a run counts as living is kept here, for all of them.
 """
 
@@ -12,12 +14,14 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.decisions import Placement
+from batchyard.runtime.state.accounts import podsums
 from batchyard.runtime.state.accounts.account import Account, Occupancy
 from batchyard.runtime.state.accounts.arrayslots import ArraySlots
 from batchyard.runtime.state.accounts.charges import Charges
 from batchyard.runtime.state.accounts.consumption import Consumptions
 from batchyard.runtime.state.accounts.limitusage import LimitUsage
 from batchyard.runtime.state.accounts.shares import Shares
+from batchyard.runtime.state.livepods import Seat
 from batchyard.runtime.state.runs import Runs
 
 A = TypeVar("A", bound=Account)
@@ -62,6 +66,11 @@ class Accounts:
         for account in self._all:
             account.forget_run(run, occupancy)
 
+    def observe_pods(self) -> None:
+        """Count what has happened to the pods of runs since the last call."""
+        for run in {_item(run): run for run in self._runs.take_moved()}.values():
+            self._observe(run, run, news=False)
+
     def reset(self) -> None:
         """Begin anew, as this process begins to act."""
         for account in self._all:
@@ -88,19 +97,19 @@ class Accounts:
             account.observe_run(run, before, occupancy)
 
     def _occupancy(self, run: Run, *, news: bool) -> Occupancy:
-        item = _item(run)
-        slots = 1 if run.indexed is None else run.slots_taken
-        return Occupancy(item, slots, self._lives(run, item), news and not run.main_uid)
-
-    def _lives(self, run: Run, item: Hashable) -> bool:
-        of_job = self._runs.of(run.owner_uid)
-        own = of_job.mains.get(run.number) if run.index is None else of_job.indexes.get(run.name)
-        if own is not None and not own.ended:
-            return True
-        if run.node is None:
-            return False
-        children = (each for each in of_job.children.values() if each.number == run.number)
-        return self._starting[item] > 0 or any(not each.ended for each in children)
+        item, jobs = _item(run), self._runs.jobs_of(run)
+        seats: Counter[Seat] = Counter()
+        for each in jobs:
+            seats.update(self._runs.seats_of(each))
+        pods = seats.total()
+        return Occupancy(
+            item,
+            slots=1 if run.indexed is None else max(pods, *(each.slots_taken for each in jobs), 0),
+            living=pods > 0 or self._starting[item] > 0 or any(not each.ended for each in jobs),
+            counts=news and not run.main_uid,
+            bound=podsums.bound(run, seats),
+            excess=podsums.excess(run, seats),
+        )
 
 
 def _item(run: Run) -> Hashable:

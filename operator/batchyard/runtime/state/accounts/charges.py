@@ -1,7 +1,7 @@
 """What is taken of each environment's capacity: by grants, and by runs until nothing of them can still run.
 
-A multi-node job is charged as a whole, while any of its Kubernetes Jobs has not ended; an Indexed Job for the slots
-that it takes up as its indexes end.
+A multi-node job is charged as a whole, while any of its Kubernetes Jobs or pods has not ended; an Indexed Job for the
+slots that it takes up as its indexes end. What pods ask for beyond what was granted is charged once they are there.
 """
 
 from collections import defaultdict
@@ -41,13 +41,15 @@ class Charges(Account):
         if not occupancy.living:
             self._credit(item)
             return
-        known = self.charges.get(item)
-        if known is not None and run.indexed is None:
-            return  # it takes the same from its beginning to its end
-        charge = Charge(run.environment, amount_of(run.request, occupancy.slots), run.owner, run)
-        if charge != known:
-            self._credit(item)
-            self._charge(item, charge)
+        amount = amount_of(run.request, occupancy.slots)
+        if occupancy.excess:
+            amount = add(amount, occupancy.excess)
+        charge = Charge(run.environment, amount, run.owner, run, occupancy.bound)
+        if charge == self.charges.get(item):
+            self.charges[item] = charge  # with the run as it is now
+            return
+        self._credit(item)
+        self._charge(item, charge)
 
     def forget_run(self, run: Run, occupancy: Occupancy) -> None:
         """Credit a run unless other Jobs of it go on."""
