@@ -7,7 +7,7 @@ apply is a merge patch that creates what is missing.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from batchyard.kube import errors
@@ -41,21 +41,17 @@ class _Watcher:
         before = old is not None and self._sees(resource, old)
         after = new is not None and self._sees(resource, new)
         if after:
-            return ("MODIFIED" if before else "ADDED"), self._form(new or {})
+            return ("MODIFIED" if before else "ADDED"), copied(new or {})
         if before:
-            gone = self._form(old or {})
+            gone = copied(old or {})
             if new is not None:
                 gone["metadata"]["resourceVersion"] = new["metadata"]["resourceVersion"]
             return "DELETED", gone
         return None
 
-    def _form(self, obj: Object) -> Object:
-        """What of the object was asked for."""
-        return _partial(obj) if self.resource.metadata_only else copied(obj)
-
     def _sees(self, resource: Resource, obj: Object) -> bool:
         here = self.namespace in (None, obj["metadata"].get("namespace", ""))
-        return here and _same(resource, self.resource) and self.matches(obj)
+        return here and resource == self.resource and self.matches(obj)
 
 
 class FakeApi:
@@ -94,19 +90,19 @@ class FakeApi:
 
     def watching(self, resource: Resource) -> int:
         """How many watches of a kind are open."""
-        return sum(_same(watcher.resource, resource) for watcher in self._watchers)
+        return sum(watcher.resource == resource for watcher in self._watchers)
 
     def disconnect(self, resource: Resource, error: errors.ApiError | None = None) -> None:
         """End every open watch of a kind, by an error if one is given."""
         for watcher in self._watchers:
-            if _same(watcher.resource, resource):
+            if watcher.resource == resource:
                 watcher.queue.put_nowait(error)
 
     def bookmark(self, resource: Resource) -> None:
         """Send the current resourceVersion to every open watch of a kind."""
         event = ("BOOKMARK", {"metadata": {"resourceVersion": str(self.store.version)}})
         for watcher in self._watchers:
-            if _same(watcher.resource, resource):
+            if watcher.resource == resource:
                 watcher.queue.put_nowait(event)
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
@@ -212,7 +208,7 @@ class FakeApi:
         self, resource: Resource, selection: Selection = ALL, *, limit: int = PAGE
     ) -> AsyncGenerator[tuple[Objects, str], None]:
         """All matching objects as of the first page's moment; every page is a request that can fail."""
-        async for page in self._pages(resource, selection, limit, metadata_only=resource.metadata_only):
+        async for page in self._pages(resource, selection, limit, metadata_only=False):
             yield page
 
     async def _pages(
@@ -220,9 +216,8 @@ class FakeApi:
     ) -> AsyncGenerator[tuple[Objects, str], None]:
         failure = await self._arrive("list", resource)
         version = str(self.store.version)
-        whole = replace(resource, metadata_only=False)
         matches = matcher(selection.labels, selection.fields)
-        matching = self.store.objects(whole, selection.namespace, matches, _partial if metadata_only else copied)
+        matching = self.store.objects(resource, selection.namespace, matches, _partial if metadata_only else copied)
         size = limit or len(matching) or 1
         for start in range(0, len(matching) or 1, size):
             if start:
@@ -269,7 +264,7 @@ class FakeApi:
 
     def _publish(self, change: Change) -> None:
         for watcher in self._watchers:
-            if _same(watcher.resource, change[0]):
+            if watcher.resource == change[0]:
                 watcher.queue.put_nowait(change)
 
     async def _arrive(self, verb: str, resource: Resource) -> errors.ApiError | None:
@@ -306,8 +301,3 @@ def _merge(target: Any, patch: Any) -> Any:
 def _partial(obj: Object) -> Object:
     metadata = copied(obj["metadata"])
     return {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata}
-
-
-def _same(one: Resource, other: Resource) -> bool:
-    """Whether two resources are the same kind, whatever is asked for of its objects."""
-    return (one.group, one.plural) == (other.group, other.plural)

@@ -22,7 +22,6 @@ _PATCH_HEADERS = {
     "merge": {"Content-Type": "application/merge-patch+json"},
     "apply": {"Content-Type": "application/apply-patch+yaml"},
 }
-_METADATA_EVENTS = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 _METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 
 
@@ -171,7 +170,7 @@ class KubeClient:
         self, resource: Resource, selection: Selection = ALL, *, limit: int = PAGE
     ) -> AsyncGenerator[tuple[Objects, str], None]:
         """All selected objects, a page at a time."""
-        return self._pages(resource, selection, limit, _METADATA_ONLY if resource.metadata_only else {})
+        return self._pages(resource, selection, limit, {})
 
     async def list_metadata(self, resource: Resource, selection: Selection = ALL) -> Objects:
         """The metadata of all selected objects."""
@@ -210,9 +209,8 @@ class KubeClient:
             "timeoutSeconds": str(int(timeout)),
         }
         path = _path(resource, selection.namespace) + _query(query)
-        headers = _METADATA_EVENTS if resource.metadata_only else {}
         async with (
-            aclosing(self._transport.stream("watch", str(resource), path, headers)) as chunks,
+            aclosing(self._transport.stream("watch", str(resource), path)) as chunks,
             aclosing(watch_decode.decode(chunks)) as events,
         ):
             async for event in events:

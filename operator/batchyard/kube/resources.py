@@ -16,8 +16,6 @@ class Resource:
     version: str
     plural: str
     namespaced: bool
-    metadata_only: bool = False
-    """Whether lists and watches ask for the metadata of the objects alone."""
 
     @property
     def api_version(self) -> str:
@@ -30,7 +28,6 @@ class Resource:
 
 JOBS = Resource("batch", "v1", "jobs", namespaced=True)
 PODS = Resource("", "v1", "pods", namespaced=True)
-POD_METADATA = Resource("", "v1", "pods", namespaced=True, metadata_only=True)
 NODES = Resource("", "v1", "nodes", namespaced=False)
 NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
 SERVICES = Resource("", "v1", "services", namespaced=True)

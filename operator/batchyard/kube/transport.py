@@ -106,11 +106,9 @@ class Transport:
                 await self._sleep(pause)
         raise AssertionError("unreachable: the last try returns or raises")
 
-    async def stream(
-        self, verb: str, resource: str, path: str, headers: Mapping[str, str]
-    ) -> AsyncGenerator[bytes, None]:
+    async def stream(self, verb: str, resource: str, path: str) -> AsyncGenerator[bytes, None]:
         """Send a GET and give its body in chunks as they arrive, for as long as some do."""
-        async with self._answer(verb, resource, "GET", path, headers=headers) as response:
+        async with self._answer(verb, resource, "GET", path) as response:
             async for chunk in response.content.iter_any():
                 yield chunk
 
