@@ -108,6 +108,8 @@ class Story:
         """Names of the runs that somebody deleted, by uid of their job."""
         self.deleted_jobs: set[str] = set()
         """Names of all Kubernetes Jobs that somebody deleted."""
+        self.witnessed: defaultdict[Process, set[str]] = defaultdict(set)
+        """Uids of the pods that each process has seen together with their Jobs."""
         self.finals: dict[str, str] = {}
         self.informed = False
         """Whether the operator has had time to learn what is asked of every job."""
@@ -131,6 +133,7 @@ class Story:
             "what had succeeded was repeated"
         )
         held = {(owner_of(job), run_of(job)): names.NODE in job["metadata"]["labels"] for job in jobs if not ended(job)}
+        held |= self._outliving(jobs)
         assert sum(NODES if together else 1 for together in held.values()) <= VCPUS, "more granted than there is"
         asked = [job["spec"] for job in self.cluster.store.objects(BATCHJOBS) if job["metadata"]["uid"] == uid]
         withheld = any(spec.get("suspend") or spec.get("stop") for spec in asked)
@@ -138,6 +141,33 @@ class Story:
         assert self.fatal_runs[uid] <= self.deleted_runs[uid], "a rule that wanted no further attempt was ignored"
         kills = len(self.killed_runs[uid])
         assert MEBIBYTES <= memory_of(new) <= min(2**kills, 3) * MEBIBYTES, f"the memory after {kills} kills"
+
+    def _outliving(self, jobs: list[Object]) -> dict[tuple[str, str], bool]:
+        """Runs of which pods are left that whoever acts has seen; an operator started since may not know what they are.
+
+        With whether they are of multi-node jobs.
+        """
+        there = {job["metadata"]["uid"] for job in jobs}
+        seen = [self.witnessed[each] for each in self.processes if each.election.is_leader]
+        return {
+            (owner_of(pod), run_of(pod)): names.NODE in pod["metadata"]["labels"]
+            for pod in self.cluster.pods()
+            if live_pod(pod)
+            and pod["metadata"]["ownerReferences"][0]["uid"] not in there
+            and seen
+            and all(pod["metadata"]["uid"] in each for each in seen)
+        }
+
+    def _witness(self) -> None:
+        for process in self.processes:
+            runs = process.operator.cache.runs
+            for pod in self.cluster.pods():
+                metadata = pod["metadata"]
+                known = runs.pod((metadata["namespace"], metadata["name"]))
+                if known is not None and known.uid == metadata["uid"]:
+                    run = runs.find((metadata["namespace"], known.run))
+                    if run is not None and run.uid == known.job_uid:
+                        self.witnessed[process].add(known.uid)
 
     def on_batchjob(self, _: Object | None, new: Object | None) -> None:
         status = (new or {}).get("status") or {}
@@ -334,6 +364,7 @@ class Story:
     async def act(self, action: Action) -> None:
         verb, *arguments = action
         await getattr(self, verb)(*arguments)
+        self._witness()
         self._collect_garbage()
         for process in list(self.processes):
             if process.stopped:  # Kubernetes starts the operator's pod again
@@ -388,6 +419,8 @@ class Story:
         assert len(cache.backlog) == 0
         assert not cache.granted
         assert not any(amount for used in cache.used.values() for amount in used.values()), "capacity leaked"
+        assert not cache.accounts.charges.charges
+        assert not +cache.accounts.limit_usage.amounts, "slots of limits leaked"
         counted = sum(sum(counts.values()) for counts in cache.counts.values())
         assert counted == len(cache.jobs) == len(self.cluster.store.objects(BATCHJOBS))
 
@@ -655,6 +688,32 @@ STORIES: dict[str, list[Action]] = {
         ("finish", 0, 0),
         ("pass_time", 10.0),
         ("terminate",),
+    ],
+    "jobs are deleted, their pods take their time to end, and another waits for that": [
+        *[("submit", number) for number in range(3)],
+        ("pass_time", 1.0),
+        ("run", 0),
+        ("pass_time", 1.0),
+        ("delete_job", 0),
+        ("delete_job", 1),
+        ("submit", 3),
+        ("pass_time", 10.0),
+        ("terminate",),
+        ("pass_time", 3.0),
+    ],
+    "a multi-node job is deleted, and one of its pods takes its time to end": [
+        ("submit", 10),
+        ("pass_time", 1.0),
+        ("run", 0),
+        ("pass_time", 1.0),
+        ("run", 1),
+        ("submit", 0),
+        ("submit", 1),
+        ("pass_time", 1.0),
+        ("delete_job", 10),
+        ("pass_time", 10.0),
+        ("terminate",),
+        ("pass_time", 3.0),
     ],
     "a status seems not to have been written": [
         *[("submit", number) for number in range(4)],

@@ -42,6 +42,9 @@ from batchyard.runtime.state.preemptions import Preemptions
 from batchyard.runtime.state.referrers import Reference, Referrers
 from batchyard.runtime.state.runs import Runs
 
+_MOST_MOVED = 10_000
+"""Of how many Kubernetes Jobs it is remembered that their pods are to be counted."""
+
 
 class Cache:
     """Records by kind, the indexes that keep a pass cheap, and what has changed since the last pass."""
@@ -53,7 +56,7 @@ class Cache:
         self.resolved: dict[Key, Resolved] = {}
         self.changed = asyncio.Event()
         """Set whenever the next pass could decide anything new."""
-        self.runs = Runs(self.marks, self._exists, self.changed.set)
+        self.runs = Runs(self.marks, self._exists, self._pods_moved)
         self.granted: dict[Key, Placement] = {}
         self.demands: dict[Key, ArrayDemand] = {}
         """What the arrays in the backlog ask for."""
@@ -373,6 +376,12 @@ class Cache:
         pod = self.runs.remove_pod(key)
         if pod is not None:
             self._mark_owner(pod.owner, pod.owner_uid)
+
+    def _pods_moved(self) -> None:
+        """Have pods counted in the next pass; at once where there are no passes, as this process does not act."""
+        self.changed.set()
+        if self.runs.moved > _MOST_MOVED:
+            self.accounts.observe_pods()
 
     def _mark_owner(self, key: Key, uid: str) -> None:
         if self._exists(key, uid):

@@ -6,6 +6,7 @@ or not; whoever asks knows which Jobs to believe.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from sys import intern
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from batchyard.core.model.resources import Resources
 
 JobId = tuple[str, str]
 """Namespace and uid of a Kubernetes Job."""
+Amounts = tuple[tuple[str, int], ...]
 
 
 class Seat(NamedTuple):
@@ -21,7 +23,7 @@ class Seat(NamedTuple):
 
     node: str
     """Empty as long as the pod has none."""
-    request: tuple[tuple[str, int], ...]
+    request: Amounts
     """By resource name, sorted; empty where that is not known."""
 
 
@@ -37,7 +39,7 @@ class LivePods:
         self._pods: dict[Key, tuple[JobId, Seat]] = {}
         self._by_job: dict[JobId, Counter[Seat]] = {}
         self._changed: set[JobId] = set()
-        self._last = Seat("", ())
+        self._last: Amounts = ()
 
     def __contains__(self, key: Key) -> bool:
         return key in self._pods
@@ -48,16 +50,16 @@ class LivePods:
 
     def put(self, key: Key, job_uid: str, node: str, request: Resources) -> None:
         """Enter a pod that has not ended."""
-        seat = Seat(node, tuple(sorted(request.items())))
-        if seat == self._last:
-            seat = self._last  # pods of an array are alike: their seats are one object
-        self._last = seat
-        now = ((key[0], job_uid), seat)
+        asked = tuple(sorted(request.items()))
+        if asked != self._last:
+            self._last = asked
+        # There are many pods, and few jobs, nodes and requests: what repeats is kept once.
+        now = ((key[0], intern(job_uid)), Seat(intern(node), self._last))
         if self._pods.get(key) == now:
             return
         self._leave(key)
         self._pods[key] = now
-        self._by_job.setdefault(now[0], Counter())[seat] += 1
+        self._by_job.setdefault(now[0], Counter())[now[1]] += 1
         self._note(now[0])
 
     def remove(self, key: Key) -> None:
@@ -65,6 +67,11 @@ class LivePods:
         job = self._leave(key)
         if job is not None:
             self._note(job)
+
+    @property
+    def changed(self) -> int:
+        """Of how many Jobs the pods have changed since `take_changed` was called last."""
+        return len(self._changed)
 
     def take_changed(self) -> set[JobId]:
         """Return the Jobs whose pods have changed since the last call."""

@@ -93,6 +93,11 @@ class Runs:
         pods = self._live if run.indexed is None else self.live_indexes
         return pods.of((run.owner[0], run.uid))
 
+    @property
+    def moved(self) -> int:
+        """Of how many Jobs the pods have changed since `take_moved` was called last."""
+        return self._live.changed + self.live_indexes.changed
+
     def take_moved(self) -> Iterator[Run]:
         """Return the Jobs whose pods have changed since the last call; those that were kept for their pods alone are
         forgotten with the last of them."""

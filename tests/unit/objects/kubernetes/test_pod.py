@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
+from batchyard.core.model.run import NOTHING
 from batchyard.objects.kubernetes.pod import read_pod
 
 KILLED = {"exitCode": 137, "reason": "OOMKilled"}
@@ -51,3 +52,29 @@ def test_memory_ran_out_where_the_state_of_a_failed_container_says_so(
     found = read_pod(obj)
     assert found is not None
     assert (found.exit_code, found.reason, found.out_of_memory) == (exit_code, reason, killed)
+
+
+def asking(cpu: str, **spec: Any) -> dict[str, Any]:
+    return {**pod(), "spec": {"containers": [{"name": "main", "resources": {"requests": {"cpu": cpu}}}], **spec}}
+
+
+def test_what_a_pod_asks_for_is_read_once_with_what_admission_has_added() -> None:
+    first = read_pod(asking("1", overhead={"cpu": "250m"}))
+    assert first is not None
+    assert first.request == {"cpu": 1250}
+    again = read_pod(asking("3"), first)
+    assert again is not None
+    assert again.request == {"cpu": 1250}
+
+
+def test_what_cannot_be_read_is_not_known() -> None:
+    found = read_pod(asking("plenty"))
+    assert found is not None
+    assert found.request == NOTHING
+
+
+def test_what_a_known_pod_belongs_to_does_not_change_with_its_labels() -> None:
+    first = read_pod(pod())
+    changed = pod()
+    changed["metadata"]["labels"] |= {names.JOB: "another", names.JOB_UID: "other"}
+    assert read_pod(changed, first) == first

@@ -30,10 +30,11 @@ def bound(run: Run, seats: Seats) -> dict[str, Resources]:
 
 
 def excess(run: Run, seats: Seats) -> Resources:
-    """What the pods ask for beyond what each was granted; of a multi-node job, what all were granted together."""
-    if run.node is not None:
-        return _beyond(_total(times(dict(seat.request), count) for seat, count in seats.items()), run.request)
-    return _total(times(_beyond(dict(seat.request), run.request), count) for seat, count in seats.items())
+    """What the pods ask for beyond what was granted: of an array to each of them, else to all together."""
+    if run.indexed is not None:
+        return _total(times(_beyond(dict(seat.request), run.request), count) for seat, count in seats.items())
+    asked = _total(times(with_pods(dict(seat.request)), count) for seat, count in seats.items())
+    return _beyond(asked, with_pods(run.request))
 
 
 def _beyond(asked: Resources, granted: Resources) -> Resources:

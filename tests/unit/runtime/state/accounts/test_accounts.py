@@ -1,134 +1,14 @@
 """Accounts are told of the same events, and one more of them needs nothing but a file and an entry."""
 
-from collections.abc import Hashable
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
-from batchyard.core.model.array import ArrayGrant, ArrayShape, IndexRun
-from batchyard.core.model.consumable import Consumable
-from batchyard.core.model.definition import Resolved
-from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.pods.gang import Gang, NodeGroup
-from batchyard.core.model.queue import FairShare
-from batchyard.core.model.run import Run
-from batchyard.core.scheduling.decisions import Placement
-from batchyard.kube.protocol import Object
+from batchyard.core.model.array import ArrayGrant
 from batchyard.objects.kubernetes.indexedjob import build_index_job, build_indexed_job
 from batchyard.objects.kubernetes.job import build_job
 from batchyard.objects.kubernetes.multinode import build_main, build_node
-from batchyard.runtime.state.accounts.account import Account, Occupancy
-from batchyard.runtime.state.cache import Cache
-from batchyard.runtime.state.marks import Marks
-from unit.samples import NOW, make_environment, make_job, make_queue, make_resolved
-
-JOB = replace(make_job(shareIdentifier="red"), share="red")
-KEY = JOB.key
-MARKS = Marks(b"key", NOW)
-REQUEST = {"cpu": 2000}
-ENVIRONMENT = make_environment()
-RESOLVED = replace(make_resolved(), consumables={"licence": 1, "token": 1})
-SHAPE = ArrayShape(8)
-RETRY = IndexRun(3, 2, 2)
-GANG = Gang(0, (NodeGroup((0, 1), RESOLVED.template, REQUEST),))
-ENDED: dict[str, Any] = {
-    "conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T00:01:00Z"}]
-}
-
-
-class Slots(Account):
-    """Counts the slots that are granted and taken up, and keeps the events."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, int]] = []
-        self.granted: dict[Key, int] = {}
-        self.taken: dict[Hashable, int] = {}
-
-    def grant(self, job: BatchJob, resolved: Resolved | None, placement: Placement, count: int) -> None:
-        self.granted[job.key] = count
-        self._note("grant")
-
-    def withdraw(self, key: Key) -> None:
-        del self.granted[key]
-        self._note("withdraw")
-
-    def observe_run(self, run: Run, before: Run | None, occupancy: Occupancy) -> None:
-        self._take(occupancy)
-        self._note(f"observe {run.name}" if occupancy.counts else f"beside {run.name}")
-
-    def forget_run(self, run: Run, occupancy: Occupancy) -> None:
-        self._take(occupancy)
-        self._note(f"forget {run.name}")
-
-    def reset(self) -> None:
-        self._note("reset")
-
-    def _take(self, occupancy: Occupancy) -> None:
-        if occupancy.living:
-            self.taken[occupancy.item] = occupancy.slots
-        else:
-            self.taken.pop(occupancy.item, None)
-
-    def _note(self, event: str) -> None:
-        self.events.append((event, sum(self.granted.values()) + sum(self.taken.values())))
-
-
-class Life:
-    """A job in a cache, with a fifth account, and its Kubernetes Jobs as the API server shows them."""
-
-    def __init__(self, **spec: Any) -> None:
-        self.cache = Cache(lambda: NOW + 90, MARKS)
-        self.slots = self.cache.accounts.open(Slots())
-        catalogue = self.cache.catalogue
-        catalogue.queues["urgent"] = make_queue(fair_share=FairShare())
-        for name, replenishable in (("licence", True), ("token", False)):
-            catalogue.consumables[name] = Consumable(name, name, 1, NOW, 100, replenishable)
-        self.cache.snapshot()
-        metadata = {"namespace": KEY[0], "name": KEY[1], "uid": JOB.uid, "generation": 1}
-        self.cache.put_batchjob({"metadata": metadata, "spec": {**JOB.spec, **spec}})
-        self.cache.resolved[KEY] = RESOLVED
-        self._shown: dict[str, Object] = {}
-        self._version = 0
-
-    def grant(self, array: ArrayGrant | None = None, run: int = 1) -> None:
-        self.cache.grant(Placement(KEY, "pool", REQUEST, run, array=array))
-
-    def create(self, body: Object) -> None:
-        made = {"uid": f"uid-{body['metadata']['name']}", "creationTimestamp": "2026-01-01T00:00:00Z"}
-        signed = MARKS.sign(body)
-        self._show({**signed, "metadata": {**signed["metadata"], **made}})
-
-    def change(self, name: str, parallelism: int | None = None, **status: Any) -> None:
-        shown = self._shown[name]
-        spec = shown["spec"] if parallelism is None else {**shown["spec"], "parallelism": parallelism}
-        self._show({**shown, "spec": spec, "status": status})
-
-    def _show(self, obj: Object) -> None:
-        self._version += 1
-        shown = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self._version)}}
-        self._shown[obj["metadata"]["name"]] = shown
-        self.cache.put_run(shown)
-
-    def delete(self, name: str) -> None:
-        self.cache.remove_run((KEY[0], name), f"uid-{name}")
-
-    def run(self, name: str) -> Run:
-        run = self.cache.runs.find((KEY[0], name))
-        assert run is not None
-        return run
-
-    def assert_balanced(self, used_up: int) -> None:
-        """Nothing is held by anybody; what is used up stays so."""
-        accounts = self.cache.accounts
-        assert (self.slots.granted, self.slots.taken) == ({}, {})
-        assert (accounts.charges.used, accounts.charges.charges) == ({}, {})
-        assert accounts.limit_usage.amounts == {}
-        assert accounts.array_slots.raised == {}
-        usage = accounts.shares.usages(self.cache.catalogue)["urgent"]
-        assert (usage.in_use("red"), usage.in_environment("pool")) == (0, 0)
-        assert usage.used("red", NOW + 90) > 0
-        assert accounts.consumptions.used_up(self.cache.catalogue) == {"token": used_up}
+from batchyard.runtime.state import cache as cache_module
+from unit.runtime.state.accounts.life import ENDED, ENVIRONMENT, GANG, JOB, KEY, RESOLVED, RETRY, SHAPE, Life
+from unit.samples import NOW
 
 
 def test_a_single_job_is_told_of_from_its_grant_to_its_end() -> None:
@@ -286,3 +166,120 @@ def test_who_begins_to_act_counts_anew_what_exists() -> None:
     assert life.slots.events[-1] == ("reset", 1)
     assert figures() == before
     assert [(run.name, seen.living) for run, seen in accounts.existing()] == [("videos-1", False), ("videos-2", True)]
+
+
+ONE = {"cpu": 2000, "memory": 4 * 2**30, "pods": 1}
+TWO = {"cpu": 4000, "memory": 8 * 2**30, "pods": 2}
+NOTHING_HELD: tuple[dict[str, int], dict[str, dict[str, int]], int] = ({}, {}, 0)
+
+
+def test_a_run_holds_what_it_takes_until_its_pod_is_gone_too() -> None:
+    life = Life()
+    life.create(build_job(JOB, RESOLVED, ENVIRONMENT, 1, 1))
+    life.show_pod("videos-1")
+    assert life.held() == (ONE, {}, 1)
+    life.show_pod("videos-1", "node-1")
+    life.show_pod("videos-1", "node-1", "Running")
+    assert life.held() == (ONE, {"node-1": ONE}, 1)
+    life.lose_batchjob()
+    life.delete("videos-1")
+    assert life.held() == (ONE, {"node-1": ONE}, 1)
+    charges = life.cache.accounts.charges.charges.values()
+    assert [charge.run is not None and charge.run.ended for charge in charges] == [True]
+    life.cache.changed.clear()
+    life.lose_pod("videos-1")
+    assert life.cache.changed.is_set()
+    assert life.held() == NOTHING_HELD
+    life.assert_balanced(used_up=1)
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_has_ended_holds_nothing(phase: str) -> None:
+    life = Life()
+    life.create(build_job(JOB, RESOLVED, ENVIRONMENT, 1, 1))
+    life.show_pod("videos-1", "node-1", "Running")
+    life.change("videos-1", **ENDED)
+    assert life.held() == (ONE, {"node-1": ONE}, 1), "the watch of pods is behind"
+    life.show_pod("videos-1", "node-1", phase)
+    assert life.held() == NOTHING_HELD
+    life.delete("videos-1")
+    life.lose_pod("videos-1")
+    life.assert_balanced(used_up=1)
+
+
+def test_a_pod_may_be_shown_before_its_job() -> None:
+    life = Life()
+    life.show_pod("videos-1", "node-1")
+    assert life.held() == NOTHING_HELD
+    life.create(build_job(JOB, RESOLVED, ENVIRONMENT, 1, 1))
+    assert life.held() == (ONE, {"node-1": ONE}, 1)
+    life.delete("videos-1")
+    life.lose_pod("videos-1")
+    life.count()
+    life.assert_balanced(used_up=1)
+
+
+def test_a_job_that_comes_back_into_sight_is_counted_once() -> None:
+    """Somebody took its labels off, and put them on again."""
+    life = Life()
+    body = build_job(JOB, RESOLVED, ENVIRONMENT, 1, 1)
+    life.create(body)
+    life.show_pod("videos-1", "node-1", "Running")
+    life.delete("videos-1")
+    assert life.held() == (ONE, {"node-1": ONE}, 1)
+    life.create(body)
+    assert life.held() == (ONE, {"node-1": ONE}, 1)
+    life.lose_pod("videos-1")
+    assert life.held() == ({"cpu": 2000, "memory": 4 * 2**30, "pods": 1}, {}, 1), "its Job goes on"
+    life.delete("videos-1")
+    life.assert_balanced(used_up=1)
+
+
+def test_any_pod_of_any_node_keeps_a_multi_node_job_alive() -> None:
+    life = Life()
+    life.create(build_main(JOB, RESOLVED, GANG, ENVIRONMENT, 1, 1))
+    life.create(build_node(JOB, RESOLVED, GANG, ENVIRONMENT, life.run("videos-1"), 1, "10.0.0.7"))
+    life.show_pod("videos-1", "node-1", "Running")
+    life.show_pod("videos-1-n1", "node-2", "Running")
+    used, bound, licences = life.held()
+    assert (used, licences) == (TWO, 1), "two pods of what the template asks for"
+    assert bound == {"node-1": ONE, "node-2": ONE}
+    life.delete("videos-1-n1")
+    life.delete("videos-1")
+    life.lose_pod("videos-1")
+    assert life.held()[1:] == ({"node-2": ONE}, 1)
+    life.lose_pod("videos-1-n1")
+    assert life.held() == NOTHING_HELD
+    life.assert_balanced(used_up=1)
+
+
+def test_pods_of_an_indexed_job_hold_their_slots_when_it_is_gone() -> None:
+    life = Life(array={"size": 8})
+    life.create(build_indexed_job(JOB, RESOLVED, SHAPE, ENVIRONMENT, 3))
+    for index in range(2):
+        life.show_index_pod(index, f"node-{index}")
+    used, bound, licences = life.held()
+    assert (used["pods"], bound, licences) == (3, {"node-0": ONE, "node-1": ONE}, 3)
+    life.change("videos-1", parallelism=1, active=1)
+    assert life.held()[2] == 2, "one pod more than the status says"
+    life.lose_batchjob()
+    life.delete("videos-1")
+    life.show_index_pod(1, deletionTimestamp="2026-01-01T00:00:30Z")
+    assert life.held() == (TWO, {"node-0": ONE, "node-1": ONE}, 2)
+    life.lose_index_pod(0)
+    life.lose_index_pod(0)
+    assert life.held() == (ONE, {"node-1": ONE}, 1)
+    life.lose_index_pod(1)
+    assert life.held() == NOTHING_HELD
+    life.assert_balanced(used_up=8)
+
+
+def test_a_process_that_runs_no_passes_counts_pods_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "_MOST_MOVED", 0)
+    life = Life()
+    life.create(build_job(JOB, RESOLVED, ENVIRONMENT, 1, 1))
+    life.show_pod("videos-1", "node-1", "Running")
+    life.delete("videos-1")
+    life.lose_pod("videos-1")
+    life.assert_balanced(used_up=1)
+    assert life.cache.runs.moved == 0

@@ -72,3 +72,21 @@ def test_a_multi_node_job_is_charged_once_and_as_long_as_any_of_it_lives(charges
     observe(charges, child, living=False)
     assert charges.used == {}
     assert freed.times == 1
+
+
+def test_a_run_is_charged_anew_when_its_pod_is_bound_or_asks_for_more(charges: Charges, freed: Freed) -> None:
+    run, bound = make_run(), {"node-1": {"cpu": 1000, "pods": 1}}
+    observe(charges, run)
+    observe(charges, run, bound=bound)
+    [charge] = charges.charges.values()
+    assert (charge.bound, charge.amount) == (bound, {"cpu": 1000, "pods": 1})
+    observe(charges, run, bound=bound, excess={"cpu": 500, "gpu": 1})
+    assert charges.used == {"pool": {"cpu": 1500, "pods": 1, "gpu": 1}}
+    assert freed.times == 2
+    observe(charges, run._replace(active=1), bound=bound, excess={"cpu": 500, "gpu": 1})
+    assert freed.times == 2
+    [charge] = charges.charges.values()
+    assert charge.run is not None
+    assert charge.run.active == 1, "as it is now"
+    observe(charges, run, living=False)
+    assert (charges.used, charges.charges) == ({}, {})
