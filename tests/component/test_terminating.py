@@ -327,3 +327,18 @@ async def test_who_begins_to_act_meanwhile_counts_the_pods_of_jobs_that_are_ther
     cluster.jobs.indexed.terminate("first-1", 0, 1, 2)
     await cluster.pass_time(2)
     assert (held(cluster), bound(cluster)) == (({}, 0, 0), {})
+
+
+@in_cluster(graceful=True)
+async def test_who_starts_meanwhile_does_not_know_what_pods_without_a_job_held(cluster: Cluster) -> None:
+    furnish(cluster)
+    await cluster.start_operator()
+    await cluster.submit_and_start("first")
+    cluster.delete("BatchJob", "first")
+    await cluster.pass_time(2)
+    await cluster.restart_operator(orderly=True)
+    await cluster.pass_time(2)
+    assert (held(cluster), bound(cluster)) == (({}, 0, 0), {})
+    _gone(cluster, *cluster.pods())
+    await cluster.submit_and_start("second")
+    assert held(cluster) == (SLOT, 1, 1)
