@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from batchyard.api import names
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS, NAMESPACES, PODS
 from fakes.cluster import Cluster, in_cluster
@@ -342,3 +343,32 @@ async def test_who_starts_meanwhile_does_not_know_what_pods_without_a_job_held(c
     _gone(cluster, *cluster.pods())
     await cluster.submit_and_start("second")
     assert held(cluster) == (SLOT, 1, 1)
+
+
+@in_cluster(graceful=True)
+async def test_an_array_whose_job_is_deleted_runs_no_index_twice_at_once(cluster: Cluster) -> None:
+    await running_array(cluster)
+    cluster.put("ComputeEnvironment", "on-prem", maxVcpus=8)
+    cluster.put("JobQueue", "urgent")
+    cluster.put("ConsumableResource", "licence", type="Replenishable", total=8)
+    cluster.delete_kube_job("first-1")
+    await cluster.pass_time(60)
+    cluster.jobs.indexed.terminate("first-1", 0, 1)
+    await cluster.pass_time(60)
+    assert cluster.kube_jobs() == []
+    cluster.jobs.indexed.terminate("first-1", 2)
+    await cluster.pass_time(60)
+    assert [cluster.kube_job(name)["metadata"]["labels"][names.INDEX] for name in cluster.kube_jobs()] == list("012")
+
+
+@in_cluster(graceful=True)
+async def test_an_array_whose_job_is_deleted_is_terminated_when_its_pods_have_ended(cluster: Cluster) -> None:
+    await running_array(cluster)
+    cluster.delete_kube_job("first-1")
+    cluster.change("first", stop={"mode": "Terminate", "reason": "wrong input"})
+    await cluster.pass_time(10)
+    assert cluster.state("first")[0] == "Pending"
+    cluster.jobs.indexed.terminate("first-1", 0, 1, 2)
+    await cluster.pass_time(10)
+    assert cluster.state("first") == ("Failed", "Terminated")
+    assert (held(cluster), bound(cluster)) == (({}, 0, 0), {})

@@ -24,6 +24,8 @@ class JobRuns:
     """What was read about the pods of the Indexed Job."""
     leaving: frozenset[int] = frozenset()
     """Indexes whose pods of the Indexed Job were asked to stop as they ran."""
+    outlived: bool = False
+    """Whether the Indexed Job is gone while pods of it have not ended."""
 
     @property
     def indexed(self) -> Run | None:
@@ -45,12 +47,13 @@ class JobRuns:
         """Whether nothing of the job runs or can still run."""
         if self.empty:
             return True
-        return all(run.slots_taken == 0 for run in self.all) and not any(pod.live for pod in self.pods.values())
+        live = self.outlived or any(pod.live for pod in self.pods.values())
+        return not live and all(run.slots_taken == 0 for run in self.all)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing of the job."""
-        return not (self.mains or self.children or self.indexes or self.pods)
+        return not (self.mains or self.children or self.indexes or self.pods or self.outlived)
 
     def current(self, run: Run) -> Run:
         """The run as it is now; of a multi-node job the main node's, whose pod decides."""

@@ -113,9 +113,9 @@ def _settle_one(snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, c
         status = _obedient(job, status, idle=idle, now=now)
 
     # 4. It waits for capacity only while nothing of it runs, can still run, or is being created; an array while it
-    # asks for more.
+    # asks for more, though not beside pods of an Indexed Job that is gone: they may run the same indexes.
     if moved.demand is not None:
-        waits = status.state in _ASKING and moved.demand.total > 0
+        waits = status.state in _ASKING and moved.demand.total > 0 and not snapshot.runs_of(job.uid).outlived
     else:
         waits = status.state is JobState.RUNNABLE and idle
     waits = waits and not granted and not job.start_blocked and key not in snapshot.faults

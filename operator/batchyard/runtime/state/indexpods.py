@@ -30,7 +30,9 @@ def put(cache: Cache, pod: Object) -> None:
 
 def remove(cache: Cache, key: Key) -> None:
     """Forget a pod that has ended or is gone."""
-    cache.runs.live_indexes.remove(key)
+    outlived = cache.runs.remove_index_pod(key)
+    if outlived is not None:
+        cache.mark(outlived.owner)
 
 
 def _note_leaving(cache: Cache, pod: Object) -> None:

@@ -62,11 +62,12 @@ class LivePods:
         self._by_job.setdefault(now[0], Counter())[now[1]] += 1
         self._note(now[0])
 
-    def remove(self, key: Key) -> None:
-        """Forget a pod that has ended or is gone."""
+    def remove(self, key: Key) -> JobId | None:
+        """Forget a pod that has ended or is gone; returns its Job if it was known."""
         job = self._leave(key)
         if job is not None:
             self._note(job)
+        return job
 
     @property
     def changed(self) -> int:

@@ -110,11 +110,27 @@ class Runs:
             yield run
 
     def _forget(self, run: Run) -> None:
+        """Forget a Job that was kept for its pods alone."""
+        self._end_outlived(run)
         del self._by_uid[run.uid]
-        uids = self._outlived.get(run.owner_uid, set())
-        uids.discard(run.uid)
-        if not uids:
-            self._outlived.pop(run.owner_uid, None)
+        self._outlived[run.owner_uid].discard(run.uid)
+        if not self._outlived[run.owner_uid]:
+            del self._outlived[run.owner_uid]
+
+    def _end_outlived(self, run: Run) -> None:
+        if run.indexed is not None and run.owner_uid in self.by_job:
+            self.by_job[run.owner_uid].outlived = False
+            self._tidy(run.owner_uid)
+
+    def remove_index_pod(self, key: Key) -> Run | None:
+        """Forget a pod of an Indexed Job that has ended or is gone; returns that Job's record if the Job is gone and
+        this was the last of its pods."""
+        job = self.live_indexes.remove(key)
+        run = self._by_uid.get(job[1]) if job is not None else None
+        if run is None or run.uid not in self._outlived.get(run.owner_uid, ()) or self.seats_of(run):
+            return None
+        self._end_outlived(run)
+        return run
 
     def believes(self, obj: Object) -> bool:
         """Whether a Job was made by Batchyard, for a job that exists or is about to be cleared away."""
@@ -193,12 +209,13 @@ class Runs:
         pod = of_job.pods.get(run.name)
         if pod is not None and pod.gone:
             del of_job.pods[run.name]
-        self._tidy(run.owner_uid)
         if self.seats_of(run):
             self._by_uid[run.uid] = gone
             self._outlived[run.owner_uid].add(run.uid)
+            of_job.outlived |= run.indexed is not None
         else:
             del self._by_uid[run.uid]
+        self._tidy(run.owner_uid)
         return gone
 
     def _tidy(self, uid: str) -> None:

@@ -98,10 +98,11 @@ class Accounts:
 
     def _occupancy(self, run: Run, *, news: bool) -> Occupancy:
         item, jobs = _item(run), self._runs.jobs_of(run)
-        seats: Counter[Seat] = Counter()
-        for each in jobs:
-            seats.update(self._runs.seats_of(each))
-        pods = seats.total()
+        seats: dict[Seat, int] = {}
+        for each in jobs:  # as many as a multi-node job has nodes, for each event of one of them
+            for seat, count in self._runs.seats_of(each).items():
+                seats[seat] = seats.get(seat, 0) + count
+        pods = sum(seats.values())
         return Occupancy(
             item,
             slots=1 if run.indexed is None else max(pods, *(each.slots_taken for each in jobs), 0),
