@@ -372,3 +372,30 @@ async def test_an_array_whose_job_is_deleted_is_terminated_when_its_pods_have_en
     await cluster.pass_time(10)
     assert cluster.state("first") == ("Failed", "Terminated")
     assert (held(cluster), bound(cluster)) == (({}, 0, 0), {})
+
+
+@pytest.mark.parametrize("array", [True, False])
+@in_cluster(graceful=True)
+async def test_who_starts_meanwhile_knows_the_room_of_pods_of_a_job_that_is_there(
+    cluster: Cluster, array: bool
+) -> None:
+    await (running_array(cluster) if array else _running_single(cluster))
+    cluster.change("first", suspend=True)
+    cluster.delete_kube_job("first-1")
+    await cluster.restart_operator(orderly=True)
+    await cluster.pass_time(5)
+    assert held(cluster) == ({}, 0, 0)
+    assert cluster.process.operator.cache.runs.live.unclaimed() == {"node-1": _times(3 if array else 1)}
+    _gone(cluster, *cluster.pods())
+    await cluster.pass_time(1)
+    assert cluster.process.operator.cache.runs.live.unclaimed() == {}
+
+
+def _times(pods: int) -> dict[str, int]:
+    return {name: amount * pods for name, amount in SLOT.items()}
+
+
+async def _running_single(cluster: Cluster) -> None:
+    furnish(cluster)
+    await cluster.start_operator()
+    await cluster.submit_and_start("first")

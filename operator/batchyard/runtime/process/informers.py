@@ -9,8 +9,8 @@ from batchyard.kube.informer import Informer, OnDelete, OnUpsert
 from batchyard.kube.protocol import KubeApi, Selection
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS, Resource
 from batchyard.runtime.metrics import Metrics
-from batchyard.runtime.state import indexpods
 from batchyard.runtime.state.cache import Cache
+from batchyard.runtime.state.pods import indexpods
 
 
 def informers(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> list[Informer]:

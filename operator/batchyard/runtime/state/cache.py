@@ -380,7 +380,7 @@ class Cache:
     def _pods_moved(self) -> None:
         """Have pods counted in the next pass; at once where there are no passes, as this process does not act."""
         self.changed.set()
-        if self.runs.moved > _MOST_MOVED:
+        if self.runs.live.moved > _MOST_MOVED:
             self.accounts.observe_pods()
 
     def _mark_owner(self, key: Key, uid: str) -> None:

@@ -5,7 +5,7 @@ it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from batchyard.core.model.job import Key
@@ -15,8 +15,8 @@ from batchyard.objects.kubernetes.job import read_run
 from batchyard.objects.kubernetes.pod import read_pod
 from batchyard.objects.meta import Object, key_of
 from batchyard.objects.ownership import owner_of
-from batchyard.runtime.state.livepods import LivePods, Seat
 from batchyard.runtime.state.marks import Marks
+from batchyard.runtime.state.pods.runpods import RunPods
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,14 +47,8 @@ class Runs:
         """The Indexed Jobs that have not ended, by their array."""
         self.unexplained: defaultdict[str, dict[str, str]] = defaultdict(dict)
         """Uids of pods, by namespace and name, whose Events are to be read, as they do not start."""
-        self.live_indexes = LivePods(moved)
-        """The bound pods of Indexed Jobs."""
-        self._live = LivePods(moved)
-        """The pods of all other Jobs."""
-        self._by_uid: dict[str, Run] = {}
-        """All Jobs that are known, and those that are gone while pods of theirs are not."""
-        self._outlived: defaultdict[str, set[str]] = defaultdict(set)
-        """The uids of the latter, by that of their BatchJob."""
+        self.live = RunPods(moved)
+        """What pods that have not ended take."""
         self._jobs: dict[Key, Run] = {}
         self._versions: dict[Key, int] = {}
         """Which state of each Job was taken in: the API server counts them up."""
@@ -84,53 +78,31 @@ class Runs:
         found = [of_job.mains.get(run.number) if run.index is None else of_job.indexes.get(run.name)]
         if run.node is not None:
             found += [each for each in of_job.children.values() if each.number == run.number]
-        outlived = (self._by_uid[uid] for uid in self._outlived.get(run.owner_uid, ()))
+        outlived = self.live.outlived(run.owner_uid)
         found += [each for each in outlived if (each.number, each.index) == (run.number, run.index)]
         return [each for each in found if each is not None]
 
-    def seats_of(self, run: Run) -> Mapping[Seat, int]:
-        """Return what the pods of a Job that have not ended ask for, and where they are."""
-        pods = self._live if run.indexed is None else self.live_indexes
-        return pods.of((run.owner[0], run.uid))
-
-    @property
-    def moved(self) -> int:
-        """Of how many Jobs the pods have changed since `take_moved` was called last."""
-        return self._live.changed + self.live_indexes.changed
-
     def take_moved(self) -> Iterator[Run]:
-        """Return the Jobs whose pods have changed since the last call; those that were kept for their pods alone are
-        forgotten with the last of them."""
-        for namespace, uid in self._live.take_changed() | self.live_indexes.take_changed():
-            run = self._by_uid.get(uid)
-            if run is None or run.owner[0] != namespace:
-                continue
-            if uid in self._outlived.get(run.owner_uid, ()) and not self.seats_of(run):
-                self._forget(run)
+        """Return the Jobs whose pods have changed since the last call."""
+        for run in self.live.take_moved():
+            self._note_outlived(run)
             yield run
-
-    def _forget(self, run: Run) -> None:
-        """Forget a Job that was kept for its pods alone."""
-        self._end_outlived(run)
-        del self._by_uid[run.uid]
-        self._outlived[run.owner_uid].discard(run.uid)
-        if not self._outlived[run.owner_uid]:
-            del self._outlived[run.owner_uid]
-
-    def _end_outlived(self, run: Run) -> None:
-        if run.indexed is not None and run.owner_uid in self.by_job:
-            self.by_job[run.owner_uid].outlived = False
-            self._tidy(run.owner_uid)
 
     def remove_index_pod(self, key: Key) -> Run | None:
         """Forget a pod of an Indexed Job that has ended or is gone; returns that Job's record if the Job is gone and
         this was the last of its pods."""
-        job = self.live_indexes.remove(key)
-        run = self._by_uid.get(job[1]) if job is not None else None
-        if run is None or run.uid not in self._outlived.get(run.owner_uid, ()) or self.seats_of(run):
-            return None
-        self._end_outlived(run)
-        return run
+        job = self.live.indexes.remove(key)
+        run = self.live.job(job) if job is not None else None
+        return run if run is not None and self._note_outlived(run) else None
+
+    def _note_outlived(self, run: Run) -> bool:
+        """Note it if the last pod of an Indexed Job that is gone is gone, too; returns whether that is so."""
+        of_job = self.by_job.get(run.owner_uid)
+        if of_job is None or not of_job.outlived or run.indexed is None or self.live.seats_of(run):
+            return False
+        of_job.outlived = False
+        self._tidy(run.owner_uid)
+        return True
 
     def believes(self, obj: Object) -> bool:
         """Whether a Job was made by Batchyard, for a job that exists or is about to be cleared away."""
@@ -159,9 +131,8 @@ class Runs:
         return run, known
 
     def _keep(self, key: Key, run: Run) -> None:
-        if run.uid in self._outlived.get(run.owner_uid, ()):
-            self._forget(run)
-        self._jobs[key] = self._by_uid[run.uid] = run
+        self._jobs[key] = run
+        self.live.know(run)
         of_job = self._entry(run.owner_uid)
         if run.main_uid:
             of_job.children[run.name] = run
@@ -169,6 +140,7 @@ class Runs:
             of_job.indexes[run.name] = run
         else:
             of_job.mains[run.number] = run
+            of_job.outlived = of_job.outlived and run.indexed is None
             self._note_array(run)
 
     def _entry(self, uid: str) -> JobRuns:
@@ -209,12 +181,8 @@ class Runs:
         pod = of_job.pods.get(run.name)
         if pod is not None and pod.gone:
             del of_job.pods[run.name]
-        if self.seats_of(run):
-            self._by_uid[run.uid] = gone
-            self._outlived[run.owner_uid].add(run.uid)
-            of_job.outlived |= run.indexed is not None
-        else:
-            del self._by_uid[run.uid]
+        if self.live.lose(gone) and run.indexed is not None:
+            of_job.outlived = True
         self._tidy(run.owner_uid)
         return gone
 
@@ -276,9 +244,9 @@ class Runs:
             self._reports.pop(known.uid, None)
         self._pods[key] = pod
         if pod.live:
-            self._live.put(key, pod.job_uid, pod.node_name, pod.request)
+            self.live.others.put(key, pod.job_uid, pod.node_name, pod.request)
         else:
-            self._live.remove(key)
+            self.live.others.remove(key)
         self._entry(pod.owner_uid).pods[pod.run] = pod
         return pod
 
@@ -295,13 +263,13 @@ class Runs:
                     pods[run.name] = pod
                 else:
                     del self._pods[key]
-                    self._live.remove(key)
+                    self.live.others.remove(key)
                     self._reports.pop(pod.uid, None)
 
     def remove_pod(self, key: Key) -> Pod | None:
         """Note that a pod is gone; what it told is kept as long as its Job exists."""
         pod = self._pods.pop(key, None)
-        self._live.remove(key)
+        self.live.others.remove(key)
         if pod is not None:
             self._reports.pop(pod.uid, None)
         if pod is None or self.of(pod.owner_uid).pods.get(pod.run) != pod:

@@ -21,7 +21,7 @@ from batchyard.runtime.state.accounts.charges import Charges
 from batchyard.runtime.state.accounts.consumption import Consumptions
 from batchyard.runtime.state.accounts.limitusage import LimitUsage
 from batchyard.runtime.state.accounts.shares import Shares
-from batchyard.runtime.state.livepods import Seat
+from batchyard.runtime.state.pods.livepods import Seat
 from batchyard.runtime.state.runs import Runs
 
 A = TypeVar("A", bound=Account)
@@ -100,7 +100,7 @@ class Accounts:
         item, jobs = _item(run), self._runs.jobs_of(run)
         seats: dict[Seat, int] = {}
         for each in jobs:  # as many as a multi-node job has nodes, for each event of one of them
-            for seat, count in self._runs.seats_of(each).items():
+            for seat, count in self._runs.live.seats_of(each).items():
                 seats[seat] = seats.get(seat, 0) + count
         pods = sum(seats.values())
         return Occupancy(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from batchyard.core.model.resources import Resources, add, subtract, times
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.capacity.ledger import with_pods
-from batchyard.runtime.state.livepods import Seat
+from batchyard.runtime.state.pods.livepods import Seat
 
 Seats = Mapping[Seat, int]
 """How many pods have which seat."""

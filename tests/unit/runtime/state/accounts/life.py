@@ -15,10 +15,10 @@ from batchyard.core.model.resources import add
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.kube.protocol import Object
-from batchyard.runtime.state import indexpods
 from batchyard.runtime.state.accounts.account import Account, Occupancy
 from batchyard.runtime.state.cache import Cache
 from batchyard.runtime.state.marks import Marks
+from batchyard.runtime.state.pods import indexpods
 from unit.samples import NOW, make_environment, make_job, make_queue, make_resolved
 
 JOB = replace(make_job(shareIdentifier="red"), share="red")

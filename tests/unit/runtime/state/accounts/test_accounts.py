@@ -282,4 +282,4 @@ def test_a_process_that_runs_no_passes_counts_pods_all_the_same(monkeypatch: pyt
     life.delete("videos-1")
     life.lose_pod("videos-1")
     life.assert_balanced(used_up=1)
-    assert life.cache.runs.moved == 0
+    assert life.cache.runs.live.moved == 0

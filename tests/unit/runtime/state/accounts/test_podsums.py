@@ -1,6 +1,6 @@
 from batchyard.core.model.array import IndexedJob
 from batchyard.runtime.state.accounts.podsums import bound, excess
-from batchyard.runtime.state.livepods import Seat
+from batchyard.runtime.state.pods.livepods import Seat
 from unit.samples import make_run
 
 RUN = make_run(request={"cpu": 1000, "memory": 10})

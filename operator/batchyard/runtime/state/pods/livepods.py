@@ -5,7 +5,7 @@ or not; whoever asks knows which Jobs to believe.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from sys import intern
 from types import MappingProxyType
 from typing import NamedTuple
@@ -68,6 +68,10 @@ class LivePods:
         if job is not None:
             self._note(job)
         return job
+
+    def jobs(self) -> Iterable[tuple[JobId, Mapping[Seat, int]]]:
+        """Return the Jobs, and what `of` says of each."""
+        return self._by_job.items()
 
     @property
     def changed(self) -> int:

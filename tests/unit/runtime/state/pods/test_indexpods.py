@@ -9,10 +9,10 @@ from batchyard.core.model.array import ArrayShape
 from batchyard.core.model.run import Run
 from batchyard.kube.protocol import Object
 from batchyard.objects.kubernetes.indexedjob import build_indexed_job
-from batchyard.runtime.state import indexpods
 from batchyard.runtime.state.cache import Cache
-from batchyard.runtime.state.livepods import Seat
 from batchyard.runtime.state.marks import Marks
+from batchyard.runtime.state.pods import indexpods
+from batchyard.runtime.state.pods.livepods import Seat
 from unit.samples import NOW, make_environment, make_job, make_resolved
 
 SHAPE = ArrayShape(4)
@@ -94,12 +94,12 @@ def test_a_pod_counts_on_its_node_until_it_is_gone(cache: Cache) -> None:
     for _ in range(2):
         indexpods.put(cache, pod())
     indexpods.put(cache, pod(name="other"))
-    assert cache.runs.seats_of(main(cache)) == {SEAT: 2}
+    assert cache.runs.live.seats_of(main(cache)) == {SEAT: 2}
     assert cache.changed.is_set()
     assert list(cache.runs.take_moved()) == [main(cache)]
     for _ in range(2):
         indexpods.remove(cache, (JOB.key[0], "pod"))
-    assert cache.runs.seats_of(main(cache)) == {SEAT: 1}
+    assert cache.runs.live.seats_of(main(cache)) == {SEAT: 1}
 
 
 def test_an_event_that_moves_nothing_wakes_nobody(cache: Cache) -> None:
@@ -121,7 +121,7 @@ def test_a_pod_that_is_shown_before_its_job_counts_with_that() -> None:
     assert list(cache.runs.take_moved()) == []
     cache.put_batchjob({"metadata": identity, "spec": {**JOB.spec, "array": {"size": 4}}})
     cache.put_run(indexed_job())
-    assert cache.runs.seats_of(main(cache)) == {SEAT: 1}
+    assert cache.runs.live.seats_of(main(cache)) == {SEAT: 1}
 
 
 @pytest.mark.parametrize(
@@ -134,11 +134,22 @@ def test_a_pod_that_is_shown_before_its_job_counts_with_that() -> None:
 )
 def test_pods_of_others_count_for_no_job_that_is_known(cache: Cache, other: Object) -> None:
     indexpods.put(cache, other)
-    assert cache.runs.seats_of(main(cache)) == {}
+    assert cache.runs.live.seats_of(main(cache)) == {}
     assert list(cache.runs.take_moved()) == []
 
 
 def test_what_cannot_be_read_counts_as_not_known(cache: Cache) -> None:
     odd = [{"name": "main", "resources": {"requests": {"cpu": "plenty"}}}]
     indexpods.put(cache, {**pod(), "spec": {"nodeName": "node-2", "containers": odd}})
-    assert cache.runs.seats_of(main(cache)) == {Seat("node-2", ()): 1}
+    assert cache.runs.live.seats_of(main(cache)) == {Seat("node-2", ()): 1}
+
+
+def test_a_pod_that_no_job_is_known_for_takes_its_room_all_the_same(cache: Cache) -> None:
+    taken = {"cpu": 2000, "memory": 4 * 2**30, "pods": 1}
+    indexpods.put(cache, pod())
+    assert cache.runs.live.unclaimed() == {}, "its run is charged"
+    indexpods.put(cache, pod(name="foreign", ownerReferences=[]))
+    indexpods.put(cache, pod(namespace="elsewhere"))
+    assert cache.runs.live.unclaimed() == {"node-1": {name: 2 * amount for name, amount in taken.items()}}
+    indexpods.remove(cache, ("elsewhere", "pod"))
+    assert cache.runs.live.unclaimed() == {"node-1": taken}

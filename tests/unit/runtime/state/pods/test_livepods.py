@@ -1,4 +1,4 @@
-from batchyard.runtime.state.livepods import LivePods, Seat
+from batchyard.runtime.state.pods.livepods import LivePods, Seat
 
 REQUEST = {"memory": 4, "cpu": 1}
 ASKED = (("cpu", 1), ("memory", 4))

@@ -20,10 +20,10 @@ BOUND = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
 def put(cache: Cache, pod: Object) -> None:
     """Take in a pod of an array that is bound and has not ended."""
     metadata = pod["metadata"]
-    key, live = (metadata["namespace"], metadata["name"]), cache.runs.live_indexes
-    if key not in live and (job_uid := controlling_job(pod)):
+    key, live = (metadata["namespace"], metadata["name"]), cache.runs.live.indexes
+    if key not in live:
         spec = pod["spec"]
-        live.put(key, job_uid, spec["nodeName"], request_of(spec))
+        live.put(key, controlling_job(pod), spec["nodeName"], request_of(spec))
     if "deletionTimestamp" in metadata:
         _note_leaving(cache, pod)
 
