@@ -213,3 +213,12 @@ def test_a_multi_node_job_goes_as_a_whole() -> None:
     snapshot = replace(snapshot, charges={"gang": replace(charge, run=child)})
     (displacement,) = place(snapshot, [], NOW).preemptions
     assert displacement.run.name == "gang-1"
+
+
+def test_what_an_array_leaves_in_pods_goes_by_itself_and_is_not_asked_to() -> None:
+    snapshot = world([Work("array", 1, places=4), Work("single", 4)], {"urgent": 8})
+    charge = snapshot.charges["array-1"]
+    assert charge.run is not None
+    gone = replace(charge, run=charge.run._replace(condition="Gone"))
+    runs = {uid: each for uid, each in snapshot.runs.items() if uid != "array"}
+    assert displaced(replace(snapshot, charges={**snapshot.charges, "array-1": gone}, runs=runs)) == {"single": 1}
