@@ -57,6 +57,9 @@ class ComputeEnvironmentSpec(Model):
     unschedulable_seconds: Annotated[Integer, Field(ge=10, le=604_800)] = UNSCHEDULABLE_SECONDS
     """How long a pod may wait for a node before its job gives the place back and is tried again later, at no cost of
     attempts."""
+    count_other_pods: bool = True
+    """Whether pods that are not Batchyard's count on the environment's nodes; false where they give way, such as by a
+    lower PriorityClass."""
     unmanaged: Unmanaged | None = None
     """The nodes of the type Unmanaged."""
     managed: Managed | None = None
@@ -87,12 +90,15 @@ class ComputeEnvironmentStatus(StatusModel):
     """What jobs may use together, by resource."""
     used: dict[str, str] = Field({})
     """What running jobs have been granted, by resource."""
+    used_by_others: dict[str, str] = Field({})
+    """What pods that are not Batchyard's ask for on the environment's nodes, by resource; only where they count."""
     free: dict[str, str] = Field({})
     """What is left for further jobs, by resource."""
     jobs: Integer | None = None
     """Number of jobs that have been granted capacity."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
-    """Ready says whether the environment can take jobs, and if not, why."""
+    """Ready says whether the environment can take jobs, and if not, why. Doubtful is there while something that its
+    nodes or the pods on them say makes no sense and counts as nothing."""
 
 
 class ComputeEnvironment(Model):

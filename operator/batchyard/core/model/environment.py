@@ -1,4 +1,4 @@
-"""Where jobs may run: environments, and the nodes that they select.
+"""Where jobs may run: environments, which select nodes.
 
 Like all records built and owned by the runtime's cache, and read by the planner.
 """
@@ -36,23 +36,9 @@ class Environment:
     ceilings: Resources = field(default_factory=dict)
     refusal: str = ""
     unschedulable_seconds: int = UNSCHEDULABLE_SECONDS
+    count_other_pods: bool = True
+    """Whether pods that are not Batchyard's take room on its nodes."""
 
     def blank(self, why: str) -> Self:
         """The same environment with nothing of its spec, as it cannot be used."""
         return replace(self, node_selector={}, tolerations=(), ceilings={}, refusal=why)
-
-
-@dataclass(slots=True, frozen=True)
-class Node:
-    """A cluster node, reduced to what decides whether jobs may use it."""
-
-    name: str
-    labels: Mapping[str, str]
-    allocatable: Resources
-    taints: tuple[tuple[str, str, str], ...] = ()
-    """Key, value and effect of each taint with effect NoSchedule or NoExecute."""
-    ready: bool = True
-    schedulable: bool = True
-    lost: bool = False
-    """Whether its kubelet is not heard from any more."""
-    lost_since: float | None = None

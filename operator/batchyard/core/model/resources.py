@@ -7,6 +7,7 @@ read; the planner adds and compares; statuses and messages turn them back into t
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from batchyard.api.models.base import QUALIFIED
@@ -39,6 +40,22 @@ def parse_resources(amounts: Mapping[str, Any]) -> dict[str, int]:
     Raises InvalidQuantity naming the resource whose amount is none.
     """
     return {name: _parse(name, amount) for name, amount in amounts.items()}
+
+
+def readable(amounts: Mapping[str, Any]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """The amounts of a Kubernetes resource list that make sense, as integers, and the names of those that do not.
+
+    For lists of others, which count as far as they can be understood.
+    """
+    understood: dict[str, int] = {}
+    for name, amount in amounts.items():
+        try:
+            parsed = _parse(name, amount)
+            check_bound(name, parsed)
+        except InvalidQuantity:
+            continue
+        understood[name] = parsed
+    return understood, tuple(name for name in amounts if name not in understood)
 
 
 def is_name(name: str) -> bool:
@@ -160,6 +177,11 @@ def _counts_bytes(name: str) -> bool:
 
 
 def _parse(name: str, amount: Any) -> int:
+    return _parse_text(name, str(amount))
+
+
+@lru_cache(maxsize=8192)
+def _parse_text(name: str, amount: str) -> int:
     try:
         if name == "cpu":
             return parse_cpu_milli(amount)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from batchyard.core.model.environment import Environment, Node, Toleration
+from batchyard.core.model.environment import Environment, Toleration
+from batchyard.core.model.node import Node
 from batchyard.core.model.queue import Selector
 
 
@@ -26,12 +27,17 @@ def _expression_holds(labels: Mapping[str, str], key: str, operator: str, values
     return False
 
 
+def selects(environment: Environment, node: Node) -> bool:
+    """Whether the node has the labels that the environment's nodes have."""
+    return all(node.labels.get(key) == value for key, value in environment.node_selector.items())
+
+
 def usable(environment: Environment, node: Node) -> bool:
     """Whether new pods of the environment may be placed on the node now."""
     return (
         node.ready
         and node.schedulable
-        and all(node.labels.get(key) == value for key, value in environment.node_selector.items())
+        and selects(environment, node)
         and all(_tolerated(taint, environment.tolerations) for taint in node.taints)
     )
 

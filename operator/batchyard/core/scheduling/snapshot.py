@@ -8,9 +8,11 @@ from batchyard.core.definition.template import Templates
 from batchyard.core.model.array import ArrayDemand
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Definition, Resolved, Revision
-from batchyard.core.model.environment import Environment, Node
+from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import NO_RUNS, JobRuns
+from batchyard.core.model.node import Node
+from batchyard.core.model.otherpod import HostPort
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
 from batchyard.core.model.run import Run
@@ -74,6 +76,12 @@ class Snapshot:
     space: Space | None = None
     """What is free on each node; worked out from pools and charges where it is not given."""
     nodes: Mapping[str, Node] = field(default_factory=dict)
+    other_pods: Mapping[str, Resources] = field(default_factory=dict)
+    """What pods that are not Batchyard's take, by node, pod slots included; of nodes that have any."""
+    fixed_pods: Mapping[str, Resources] = field(default_factory=dict)
+    """What those of them take that stay on their node whatever happens, such as a DaemonSet's."""
+    ports_taken: Mapping[str, frozenset[HostPort]] = field(default_factory=dict)
+    """The host ports that they have, by node."""
     protection: Protection = NOTHING_PROTECTED
     """Namespaces in which no job runs."""
     spared: Collection[Key] = ()

@@ -1,17 +1,24 @@
 """A ComputeEnvironment: read as a record; and its status, with its nodes, its capacity and how much is used."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from batchyard.api.models import computeenvironment as api
 from batchyard.api.models.jobqueue import EnabledState
 from batchyard.api.models.meta import Toleration as ApiToleration
+from batchyard.core.insight.nodesview import NodesView
 from batchyard.core.model.environment import Environment, Toleration
 from batchyard.core.model.resources import Resources, parse_resources, subtract, to_resource_list
 from batchyard.objects.brevity import presentable
 from batchyard.objects.conditions import ReadyState, render_conditions
 from batchyard.objects.kinds.checked import checked
 from batchyard.objects.meta import Object, identity_of
+
+NOT_UNDERSTOOD: Final = "NotUnderstood"
+"""The reason of the condition Doubtful where something that nodes or pods say makes no sense."""
+_NAMED = 3
+"""How many nodes and pods its message names."""
 
 
 def read_environment(obj: Object) -> Environment:
@@ -28,6 +35,7 @@ def read_environment(obj: Object) -> Environment:
         tolerations=tuple(_toleration(each) for each in unmanaged.tolerations),
         ceilings=ceilings(spec.max_vcpus, spec.max_memory, spec.max_gpus),
         unschedulable_seconds=spec.unschedulable_seconds,
+        count_other_pods=spec.count_other_pods,
     )
 
 
@@ -51,6 +59,7 @@ def render_environment_status(
     environment: Environment,
     *,
     nodes: int,
+    view: NodesView,
     capacity: Resources,
     used: Resources,
     jobs: int,
@@ -61,16 +70,21 @@ def render_environment_status(
 
     Nothing is free, rather than less than nothing, while running jobs hold more than a shrunken capacity.
     """
-    left = subtract(capacity, used)
-    free = {name: max(left[name], 0) for name in capacity}
+    below_ceilings, beside_others = subtract(capacity, used), subtract(view.left, used)
+    free = {name: max(min(below_ceilings[name], beside_others.get(name, 0)), 0) for name in capacity}
+    others = {name: view.used_by_others.get(name, 0) for name in capacity}
+    state = _ready_state(environment, nodes)
+    if view.not_understood and not environment.refusal:
+        state = replace(state, doubt=(NOT_UNDERSTOOD, _not_understood(view.not_understood)))
     status = {
         "observedGeneration": environment.generation,
         "nodes": nodes,
         "capacity": to_resource_list(capacity),
         "used": to_resource_list({name: used.get(name, 0) for name in {*capacity, *used}}),
+        **({"usedByOthers": to_resource_list(others)} if environment.count_other_pods else {}),
         "free": to_resource_list(free),
         "jobs": jobs,
-        "conditions": render_conditions(_ready_state(environment, nodes), environment.generation, previous, now),
+        "conditions": render_conditions(state, environment.generation, previous, now),
     }
     return presentable(status)
 
@@ -83,6 +97,12 @@ def _ready_state(environment: Environment, nodes: int) -> ReadyState:
     if not nodes:
         return ReadyState(False, "NoNodes", _no_nodes(environment.node_selector))
     return ReadyState(True, "NodesAvailable", f"{nodes} node{'s' if nodes > 1 else ''} can take jobs")
+
+
+def _not_understood(sentences: tuple[str, ...]) -> str:
+    rest = len(sentences) - _NAMED
+    named = "; ".join(sentences[:_NAMED])
+    return f"counts as nothing, as it makes no sense: {named}" + (f"; and {rest} more like that" if rest > 0 else "")
 
 
 def _no_nodes(selector: Mapping[str, str]) -> str:

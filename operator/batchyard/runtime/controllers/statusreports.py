@@ -20,6 +20,7 @@ from batchyard.objects.kinds.computeenvironment import render_environment_status
 from batchyard.objects.kinds.consumableresource import render_consumable_status
 from batchyard.objects.kinds.jobqueue import render_queue_status
 from batchyard.objects.meta import Object
+from batchyard.runtime.controllers.nodesviews import NodesViews
 from batchyard.runtime.controllers.queuefronts import QueueFronts
 from batchyard.runtime.loop.actions import Performers, WriteReport
 from batchyard.runtime.loop.containment import Containment
@@ -49,6 +50,7 @@ class StatusReporter:
         self._cache = cache
         self._clock = clock
         self.fronts = QueueFronts(cache, visibility)
+        self._nodes_views = NodesViews(cache.catalogue)
         catalogue = cache.catalogue
         self._reports: Mapping[str, _Report] = {
             names.JOB_QUEUE: (catalogue.queues, self._queue),
@@ -114,6 +116,7 @@ class StatusReporter:
         return render_environment_status(
             pool.environment,
             nodes=pool.nodes,
+            view=self._nodes_views.of(name),
             capacity=pool.capacity,
             used=used,
             jobs=used.get("pods", 0),

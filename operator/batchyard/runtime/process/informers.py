@@ -5,12 +5,15 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.core.planner.containment import Stage
-from batchyard.kube.informer import Informer, OnDelete, OnUpsert
+from batchyard.kube.informer import Informer, OnDelete
 from batchyard.kube.protocol import KubeApi, Selection
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS, Resource
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.state.cache import Cache
 from batchyard.runtime.state.pods import indexpods
+
+TAKES_ROOM = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
+"""The field selector of pods that take room on a node."""
 
 
 def informers(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> list[Informer]:
@@ -18,7 +21,7 @@ def informers(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[
     catalogue = cache.catalogue
 
     def informer(resource: Resource, put: Callable[[Any], None], remove: OnDelete, label: str = "") -> Informer:
-        return Informer(api, resource, _counted(put, metrics), remove, Selection(labels=label), clock=monotonic)
+        return _informer(api, resource, put, remove, Selection(labels=label), metrics, monotonic)
 
     return [
         informer(NODES, catalogue.put_node, lambda _, name, __: catalogue.remove_node(name)),
@@ -38,27 +41,30 @@ def informers(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[
         informer(
             PODS,
             cache.put_pod,
-            lambda namespace, name, _: cache.remove_pod((namespace, name)),
+            lambda namespace, name, uid: cache.remove_pod((namespace, name), uid),
             f"{names.JOB_UID},!{names.ARRAY}",
         ),
     ]
 
 
-def informer_of_index_pods(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> Informer:
-    """Return the one of the pods of Indexed Jobs. Which of them were asked to stop is taken of Jobs that are known."""
-    return Informer(
-        api,
-        PODS,
-        _counted(lambda pod: indexpods.put(cache, pod), metrics),
-        lambda namespace, name, _: indexpods.remove(cache, (namespace, name)),
-        Selection(labels=f"{names.JOB_UID},{names.ARRAY}", fields=indexpods.BOUND),
-        clock=monotonic,
+def informer_of_other_pods(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> Informer:
+    """Return the one of pods that take room on nodes and do not say that they are Batchyard's."""
+    other_pods = cache.catalogue.other_pods
+    selection = Selection(labels=f"!{names.JOB_UID}", fields=TAKES_ROOM)
+    return _informer(
+        api, PODS, other_pods.put, lambda _, __, uid: other_pods.remove(uid), selection, metrics, monotonic
     )
 
 
-def _counted(put: Callable[[Any], None], metrics: Metrics) -> OnUpsert:
-    """Have what cannot be taken in counted."""
-
+def _informer(
+    api: KubeApi,
+    resource: Resource,
+    put: Callable[[Any], None],
+    remove: OnDelete,
+    selection: Selection,
+    metrics: Metrics,
+    monotonic: Callable[[], float],
+) -> Informer:
     def take_in(obj: Any, _: bool) -> None:
         try:
             put(obj)
@@ -66,4 +72,17 @@ def _counted(put: Callable[[Any], None], metrics: Metrics) -> OnUpsert:
             metrics.contained_errors.labels(Stage.READING.value).inc()
             raise
 
-    return take_in
+    return Informer(api, resource, take_in, remove, selection, clock=monotonic)
+
+
+def informer_of_index_pods(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> Informer:
+    """Return the one of the pods of Indexed Jobs. Which of them were asked to stop is taken of Jobs that are known."""
+    return _informer(
+        api,
+        PODS,
+        lambda pod: indexpods.put(cache, pod),
+        lambda namespace, name, uid: indexpods.remove(cache, (namespace, name), uid),
+        Selection(labels=f"{names.JOB_UID},{names.ARRAY}", fields=TAKES_ROOM),
+        metrics,
+        monotonic,
+    )

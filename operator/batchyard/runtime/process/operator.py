@@ -11,7 +11,7 @@ from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
 from batchyard.runtime.metrics import Metrics, gauges
 from batchyard.runtime.process.acting import Acting, Rules
-from batchyard.runtime.process.informers import informer_of_index_pods, informers
+from batchyard.runtime.process.informers import informer_of_index_pods, informer_of_other_pods, informers
 from batchyard.runtime.process.leader import LeaderElection
 from batchyard.runtime.state.cache import Cache
 from batchyard.runtime.state.marks import MarkKey
@@ -45,7 +45,8 @@ class Operator:
         self._monotonic = monotonic
         self._stopped = stopped
         self._index_pods = informer_of_index_pods(api, self.cache, metrics, monotonic)
-        self._informers = [*informers(api, self.cache, metrics, monotonic), self._index_pods]
+        self._other_pods = informer_of_other_pods(api, self.cache, metrics, monotonic)
+        self._informers = [*informers(api, self.cache, metrics, monotonic), self._index_pods, self._other_pods]
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: asyncio.Task[None] | None = None
         self._unread = False
@@ -86,7 +87,9 @@ class Operator:
             await informer.synced.wait()
         await self._read_all()
         # Only now: a status may speak of a run that a watch has not shown yet, and such a run would count as lost.
-        await asyncio.gather(*(informer.resync() for informer in self._informers if informer is not self._index_pods))
+        # No status speaks of other pods, and there may be too many to list them twice.
+        apart = (self._index_pods, self._other_pods)
+        await asyncio.gather(*(informer.resync() for informer in self._informers if informer not in apart))
         # What this one shows is taken of Jobs that are known, and these are since the key to their marks has been read.
         await self._index_pods.resync()
         self.cache.accounts.reset()

@@ -37,6 +37,7 @@ from batchyard.runtime.state.faults import Faults
 from batchyard.runtime.state.kinds.store import Intake
 from batchyard.runtime.state.marks import Marks
 from batchyard.runtime.state.observers import TransitionObserver
+from batchyard.runtime.state.otherpods import Origin
 from batchyard.runtime.state.persistence import Persistence
 from batchyard.runtime.state.preemptions import Preemptions
 from batchyard.runtime.state.referrers import Reference, Referrers
@@ -56,7 +57,7 @@ class Cache:
         self.resolved: dict[Key, Resolved] = {}
         self.changed = asyncio.Event()
         """Set whenever the next pass could decide anything new."""
-        self.runs = Runs(self.marks, self._exists, self._pods_moved)
+        self.runs = Runs(self.marks, self._exists, self._claim_pod, self._pods_moved)
         self.granted: dict[Key, Placement] = {}
         self.demands: dict[Key, ArrayDemand] = {}
         """What the arrays in the backlog ask for."""
@@ -95,6 +96,9 @@ class Cache:
             queues=self.catalogue.queues,
             environments=self.catalogue.environments,
             nodes=self.catalogue.nodes,
+            other_pods=self.catalogue.other_pods.by_node,
+            fixed_pods=self.catalogue.other_pods.fixed_by_node,
+            ports_taken=self.catalogue.other_pods.ports_by_node,
             pools=self.catalogue.pools(),
             used=self.used,
             charges=self.accounts.charges.charges,
@@ -366,13 +370,20 @@ class Cache:
             self._mark_owner(run.owner, run.owner_uid)
 
     def put_pod(self, obj: Object) -> None:
-        """Take the pod of a run in."""
-        pod = self.runs.put_pod(obj)
+        """Take a pod in that says that it is one of a run's; what is not believed takes its room all the same."""
+        try:
+            pod = self.runs.put_pod(obj)
+        finally:
+            self.catalogue.other_pods.put(obj, Origin.RUNS, ours=self.runs.believes_pod(obj))
         if pod is not None:
             self._mark_owner(pod.owner, pod.owner_uid)
 
-    def remove_pod(self, key: Key) -> None:
+    def _claim_pod(self, uid: str, ours: bool) -> None:
+        self.catalogue.other_pods.claim(uid, Origin.RUNS, ours=ours)
+
+    def remove_pod(self, key: Key, uid: str) -> None:
         """Note that a pod is gone."""
+        self.catalogue.other_pods.remove(uid, Origin.RUNS)
         pod = self.runs.remove_pod(key)
         if pod is not None:
             self._mark_owner(pod.owner, pod.owner_uid)

@@ -11,8 +11,9 @@ from batchyard.api import names
 from batchyard.core.admission.protection import NOTHING_PROTECTED
 from batchyard.core.definition.template import Templates
 from batchyard.core.model.definition import Definition, Revision
-from batchyard.core.model.environment import Node
 from batchyard.core.model.job import Key
+from batchyard.core.model.node import Node
+from batchyard.core.model.selectors import usable
 from batchyard.core.scheduling.capacity.pools import Pool, pool
 from batchyard.objects.kinds.computeenvironment import read_environment
 from batchyard.objects.kinds.consumableresource import read_consumable
@@ -23,6 +24,7 @@ from batchyard.objects.kubernetes.revision import read_revision
 from batchyard.objects.meta import Object, key_of
 from batchyard.runtime.state.kinds.store import Intake, KindStore, N, StoredStatuses, is_gone
 from batchyard.runtime.state.kinds.unreadable import Reading
+from batchyard.runtime.state.otherpods import OtherPods
 from batchyard.runtime.state.referrers import NAMESPACE, REVISIONS, Reference
 
 
@@ -49,6 +51,7 @@ class Catalogue:
         }
         """By kind."""
         self.nodes: dict[str, Node] = {}
+        self.other_pods = OtherPods(self._others_changed)
         self.namespaces: dict[str, dict[str, str]] = {}
         self.protection = NOTHING_PROTECTED
         self.definitions: dict[Key, Definition] = {}
@@ -94,6 +97,14 @@ class Catalogue:
         """Forget a node."""
         if self.nodes.pop(name, None) is not None:
             self._capacity_changed()
+
+    def _others_changed(self, node_name: str, freed: bool) -> None:
+        """Tell where another's pod has made room for jobs; that one has taken room the next pass sees soon enough."""
+        node = self.nodes.get(node_name)
+        if not freed or node is None:
+            return
+        if any(each.count_other_pods and usable(each, node) for each in self.environments.values()):
+            self._on_change(None)
 
     def put_namespace(self, obj: Object) -> None:
         """Take a namespace's labels in."""

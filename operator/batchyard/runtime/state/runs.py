@@ -35,12 +35,20 @@ class EventReport:
 class Runs:
     """Records by job, and by the names that the API server knows them under.
 
-    `exists` tells whether a BatchJob is there, by name and uid. `moved` is called when what pods take may be another.
+    `exists` tells whether a BatchJob is there, by name and uid. `claim` is told the uid of each pod of which a Job or
+    another pod shows whether it is the one of its run, `moved` is called when what pods take may be another.
     """
 
-    def __init__(self, marks: Marks, exists: Callable[[Key, str], bool], moved: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        marks: Marks,
+        exists: Callable[[Key, str], bool],
+        claim: Callable[[str, bool], None],
+        moved: Callable[[], None],
+    ) -> None:
         self._marks = marks
         self._exists = exists
+        self._claim = claim
         self.by_job: dict[str, JobRuns] = {}
         """What runs of jobs, under their uids."""
         self.arrays: dict[Key, Run] = {}
@@ -67,6 +75,14 @@ class Runs:
     def pod(self, key: Key) -> Pod | None:
         """Return the pod of this name."""
         return self._pods.get(key)
+
+    def believes_pod(self, obj: Object) -> bool:
+        """Whether a pod that was put is the one of its run."""
+        known = self._pods.get(key_of(obj))
+        if known is None or known.uid != obj["metadata"]["uid"]:
+            return False
+        shown = self.of(known.owner_uid).pods.get(known.run)
+        return shown is not None and shown.uid == known.uid
 
     def all(self) -> Collection[Run]:
         """Return all runs."""
@@ -247,7 +263,11 @@ class Runs:
             self.live.others.put(key, pod.job_uid, pod.node_name, pod.request)
         else:
             self.live.others.remove(key)
-        self._entry(pod.owner_uid).pods[pod.run] = pod
+        pods = self._entry(pod.owner_uid).pods
+        shown = pods.get(pod.run)
+        if shown is not None and shown.uid != pod.uid:
+            self._claim(shown.uid, False)
+        pods[pod.run] = pod
         return pod
 
     def _drop_decoys(self, run: Run) -> None:
@@ -261,10 +281,12 @@ class Runs:
             if (key[0], pod.run) == (run.owner[0], run.name):
                 if pod.job_uid == run.uid:
                     pods[run.name] = pod
+                    self._claim(pod.uid, True)
                 else:
                     del self._pods[key]
                     self.live.others.remove(key)
                     self._reports.pop(pod.uid, None)
+                    self._claim(pod.uid, False)
 
     def remove_pod(self, key: Key) -> Pod | None:
         """Note that a pod is gone; what it told is kept as long as its Job exists."""

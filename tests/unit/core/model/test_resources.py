@@ -15,6 +15,7 @@ from batchyard.core.model.resources import (
     is_name,
     parse_resources,
     pod_requests,
+    readable,
     shortfall,
     subtract,
     to_resource_list,
@@ -44,6 +45,11 @@ def test_names_of_resources(name: str) -> None:
 )
 def test_what_is_no_name_of_a_resource(name: str) -> None:
     assert not is_name(name)
+
+
+def test_of_a_list_with_nonsense_the_rest_is_read() -> None:
+    amounts = {"cpu": "2", "memory": "-1", "pods": "1500m", "x/y": None, "x/z": f"{MAXIMUM + 1}", "x/a": f"{MAXIMUM}"}
+    assert readable(amounts) == ({"cpu": 2000, "x/a": MAXIMUM}, ("memory", "pods", "x/y", "x/z"))
 
 
 @pytest.mark.parametrize(

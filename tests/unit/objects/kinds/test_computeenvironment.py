@@ -27,6 +27,7 @@ def test_every_field_is_a_part_of_the_record() -> None:
         maxMemory="4Gi",
         maxGpus=2,
         unschedulableSeconds=60,
+        countOtherPods=False,
         unmanaged={"nodeSelector": {"pool": "batch"}, "tolerations": [*tolerations, {"operator": "Exists"}]},
     )
     assert environment == Environment(
@@ -39,6 +40,7 @@ def test_every_field_is_a_part_of_the_record() -> None:
         tolerations=(Toleration("spot", "Equal", "yes", "NoExecute", 60), Toleration(operator="Exists")),
         ceilings={"cpu": 1500, "memory": 4 * 2**30, "nvidia.com/gpu": 2},
         unschedulable_seconds=60,
+        count_other_pods=False,
     )
 
 

@@ -10,6 +10,7 @@ from batchyard.api.models.batchjob import JobState
 from batchyard.api.models.computeenvironment import ComputeEnvironmentStatus
 from batchyard.api.models.jobdefinition import JobDefinitionStatus
 from batchyard.api.models.jobqueue import JobQueueStatus
+from batchyard.core.insight.nodesview import NodesView
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.queue import Queue
 from batchyard.objects.brevity import MESSAGE_BYTES
@@ -26,6 +27,7 @@ GI = 1024**3
 def environment_status(environment: Environment | None = None, **changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
         "nodes": 2,
+        "view": NodesView({"cpu": 1000, "memory": GI}, {"cpu": 7000, "memory": 31 * GI, "nvidia.com/gpu": 1}),
         "capacity": {"cpu": 8000, "memory": 32 * GI, "nvidia.com/gpu": 1},
         "used": {"cpu": 2500, "memory": 4 * GI},
         "jobs": 2,
@@ -104,6 +106,38 @@ def test_nothing_is_free_while_more_is_used_than_there_is() -> None:
     status = environment_status(capacity={"cpu": 1000}, used={"cpu": 2500, "nvidia.com/gpu": 1})
     assert status["free"] == {"cpu": "0"}
     assert status["used"] == {"cpu": "2500m", "nvidia.com/gpu": "1"}
+
+
+def test_free_is_what_ceilings_jobs_and_other_pods_leave() -> None:
+    below_the_ceiling = environment_status(capacity={"cpu": 4000}, used={"cpu": 1000})
+    assert (below_the_ceiling["free"], below_the_ceiling["usedByOthers"]) == ({"cpu": "3"}, {"cpu": "1"})
+    view = NodesView({"cpu": 6000, "example.com/odd": 1}, {"cpu": 2000})
+    beside_others = environment_status(capacity={"cpu": 4000}, used={"cpu": 1000}, view=view)
+    assert (beside_others["free"], beside_others["usedByOthers"]) == ({"cpu": "1"}, {"cpu": "6"})
+
+
+def test_where_other_pods_do_not_count_nothing_is_said_of_them() -> None:
+    assert "usedByOthers" not in environment_status(make_environment(count_other_pods=False))
+
+
+@pytest.mark.parametrize(
+    ("sentences", "said"),
+    [
+        (("node a: x",), "node a: x"),
+        (("a", "b", "c"), "a; b; c"),
+        (("a", "b", "c", "d", "e"), "a; b; c; and 2 more like that"),
+    ],
+)
+def test_what_is_not_understood_is_a_condition_of_an_environment_that_is_used_all_the_same(
+    sentences: tuple[str, ...], said: str
+) -> None:
+    view = NodesView({}, {}, sentences)
+    status = environment_status(view=view)
+    assert kinds(status) == ["Ready", "Doubtful"]
+    assert ready(status) == ("True", "NodesAvailable")
+    assert status["conditions"][1]["reason"] == "NotUnderstood"
+    assert status["conditions"][1]["message"] == f"counts as nothing, as it makes no sense: {said}"
+    assert kinds(environment_status(make_environment(refusal="no"), view=view)) == ["Ready", "Stalled"]
 
 
 def test_an_environment_without_nodes_says_which_it_looks_for() -> None:

@@ -1,5 +1,7 @@
 """The cache: capacity is charged once, records of replaced objects do not mix, late answers change nothing."""
 
+from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -265,7 +267,7 @@ def test_who_depends_on_whom_is_forgotten_with_the_job(cache: Cache) -> None:
 def test_a_pod_is_remembered_for_as_long_as_its_job_exists(cache: Cache) -> None:
     cache.put_run(kube_job())
     cache.put_pod(pod(phase="Running"))
-    cache.remove_pod(("media", "pod"))
+    cache.remove_pod(("media", "pod"), "pod")
     assert not cache.runs.of(JOB.uid).pods["videos-1"].live
     cache.remove_run(("media", "videos-1"), "run")
     assert JOB.uid not in cache.runs.by_job
@@ -291,8 +293,66 @@ def test_a_decoy_shown_before_the_job_gives_way_to_the_jobs_own_pod(cache: Cache
     cache.put_pod(decoy(phase="Succeeded"))
     shown = {name: each.uid for name, each in cache.runs.of(JOB.uid).pods.items()}
     assert shown == ({} if order == "only the decoy" else {"videos-1": "pod"})
-    cache.remove_pod(("media", "decoy"))
+    cache.remove_pod(("media", "decoy"), "decoy")
     assert cache.runs.of(JOB.uid).pods.keys() == shown.keys()
+
+
+def asking(made: Object, cpu: str) -> Object:
+    return {**made, "spec": {"nodeName": "n1", "containers": [{"name": "x", "resources": {"requests": {"cpu": cpu}}}]}}
+
+
+@pytest.mark.parametrize("order", list(permutations(["job", "pod", "decoy"])))
+@pytest.mark.parametrize("again", [False, True])
+def test_what_pretends_to_be_a_runs_pod_takes_its_room_as_another_pod(
+    cache: Cache, order: Sequence[str], again: bool
+) -> None:
+    for what in [*order, *(order if again else ())]:
+        match what:
+            case "job":
+                cache.put_run(kube_job())
+            case "pod":
+                cache.put_pod(asking(pod(phase="Running"), "1"))
+            case "decoy":
+                cache.put_pod(asking(decoy(phase="Running"), "2"))
+    assert cache.snapshot().other_pods == {"n1": {"cpu": 2000, "pods": 1}}
+    cache.remove_pod(("media", "decoy"), "decoy")
+    cache.remove_pod(("media", "pod"), "pod")
+    assert cache.snapshot().other_pods == {}
+
+
+def test_a_pod_whose_labels_make_no_sense_takes_its_room(cache: Cache) -> None:
+    made = asking(pod(phase="Running"), "1")
+    del made["metadata"]["labels"][names.JOB]
+    with pytest.raises(KeyError):
+        cache.put_pod(made)
+    assert cache.snapshot().other_pods == {"n1": {"cpu": 1000, "pods": 1}}
+
+
+def test_a_pod_of_a_job_that_nobody_knows_takes_its_room_as_another_pod(cache: Cache) -> None:
+    cache.remove_batchjob(KEY, JOB.uid)
+    cache.put_pod(asking(pod(phase="Running"), "1"))
+    assert cache.snapshot().other_pods == {"n1": {"cpu": 1000, "pods": 1}}
+    cache.put_batchjob(batchjob())
+    cache.put_pod(asking(pod(phase="Running"), "1"))
+    assert cache.snapshot().other_pods == {}
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_room_that_other_pods_give_back_wakes_a_pass_where_it_counts(cache: Cache, counted: bool) -> None:
+    metadata = {"name": "pool", "uid": "ce"}
+    cache.catalogue.intakes["ComputeEnvironment"].put(
+        {"metadata": metadata, "spec": {"unmanaged": {}, "countOtherPods": counted}}
+    )
+    conditions = [{"type": "Ready", "status": "True"}]
+    cache.catalogue.put_node({"metadata": {"name": "n1"}, "status": {"conditions": conditions}})
+    cache.changed.clear()
+    for node in "n1", "elsewhere":
+        other = {"metadata": {"name": "web", "uid": node}, "spec": {"nodeName": node}}
+        cache.catalogue.other_pods.put(other)
+        assert not cache.changed.is_set()
+        cache.catalogue.other_pods.remove(node)
+        assert cache.changed.is_set() is (counted and node == "n1")
+        cache.changed.clear()
 
 
 def test_what_a_known_pod_belongs_to_does_not_change_with_its_labels(cache: Cache) -> None:
@@ -310,7 +370,7 @@ def test_a_pod_outlives_its_job_for_as_long_as_it_runs(cache: Cache) -> None:
     cache.put_pod(pod(phase="Running"))
     cache.remove_run(("media", "videos-1"), "run")
     assert cache.runs.of(JOB.uid).pods["videos-1"].live
-    cache.remove_pod(("media", "pod"))
+    cache.remove_pod(("media", "pod"), "pod")
     assert JOB.uid not in cache.runs.by_job
 
 

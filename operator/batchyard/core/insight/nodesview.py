@@ -1,0 +1,44 @@
+"""What an environment's status says of its nodes: what others use there, and what is not understood of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from batchyard.core.model.node import Node
+from batchyard.core.model.resources import Resources, add
+
+
+@dataclass(slots=True, frozen=True)
+class NodesView:
+    """Of one environment."""
+
+    used_by_others: Resources
+    """What pods that are not Batchyard's ask for; nothing where they do not count."""
+    left: Resources
+    """What they leave of the nodes, whatever the environment's ceilings are."""
+    not_understood: tuple[str, ...] = ()
+    """A sentence for each node, and each pod that counts, of which something makes no sense and counts as nothing."""
+
+
+def view_nodes(
+    usable: Iterable[Node],
+    selected: Iterable[Node],
+    other_pods: Mapping[str, Resources],
+    odd_pods: Mapping[str, Mapping[str, str]],
+) -> NodesView:
+    """Sum up the nodes that can take pods, and gather what is odd in all that the environment selects.
+
+    Of pods, `other_pods` has the sums by node, `odd_pods` the sentences: both nothing where others do not count. A node
+    that holds more than it has leaves nothing, and takes nothing from what other nodes have left.
+    """
+    used: Resources = {}
+    left: dict[str, int] = {}
+    for node in usable:
+        here = other_pods.get(node.name, {})
+        used = add(used, here)
+        for name, amount in node.allocatable.items():
+            left[name] = left.get(name, 0) + max(amount - here.get(name, 0), 0)
+    odd: list[str] = []
+    for node in selected:
+        odd += [node.ignored] if node.ignored else []
+        odd += odd_pods.get(node.name, {}).values()
+    return NodesView(used, left, tuple(sorted(odd)))
