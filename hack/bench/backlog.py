@@ -6,11 +6,11 @@ reads nothing and writes nothing, so what is measured is the planner.
 
 from collections.abc import Hashable, Iterable
 
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.definition import Definition, Resolved, Revision
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import JobRuns
-from batchyard.core.model.node import Node
 from batchyard.core.model.queue import FairShare, Queue
 from batchyard.core.model.resources import Resources, add, subtract, vcpus_of
 from batchyard.core.model.run import Run

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.api.reasons import Reason
-from batchyard.core.model.node import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.pods.gang import Gang, NodeGroup
 from batchyard.core.model.resources import Resources, add, fits
 from batchyard.core.planner.schedule import place

@@ -7,11 +7,11 @@ from typing import Any
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.definition.revisions import digest
 from batchyard.core.definition.template import resolve
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.definition import Definition, Resolved, Revision
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import JobRuns
-from batchyard.core.model.node import Node
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, parse_resources, subtract
 from batchyard.core.model.run import Pod, Run

@@ -23,9 +23,9 @@ from batchyard.api.models.jobqueue import (
     SchedulingPolicy,
 )
 from batchyard.api.validation import InvalidObject, parse
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.environment import Environment
-from batchyard.core.model.node import Node
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import parse_resources
 from batchyard.core.scheduling.capacity.pools import Pool, pool

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from batchyard.core.model.node import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.resources import Resources, add
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult
-from batchyard.core.model.node import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.run import Pod
 
 LOOK_SECONDS = 20.0

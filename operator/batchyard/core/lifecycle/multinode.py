@@ -13,7 +13,7 @@ from batchyard.core.lifecycle import lostnodes, takeback
 from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult, not_started, of_run
 from batchyard.core.lifecycle.startup import asks_at, gives_up_at
 from batchyard.core.lifecycle.takeback import Holdup, Patience
-from batchyard.core.model.node import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.pods.gang import Gang
 from batchyard.core.model.run import Pod, Run

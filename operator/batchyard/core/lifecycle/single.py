@@ -18,9 +18,9 @@ from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult, not_star
 from batchyard.core.lifecycle.startup import asks_at, gives_up_at
 from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.transitions import to_running, to_starting
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.job import BatchJob, Stop
 from batchyard.core.model.jobruns import JobRuns
-from batchyard.core.model.node import Node
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import TAKEN_BACK, TERMINAL, Status
 from batchyard.core.model.timers import earliest

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.environment import Environment
-from batchyard.core.model.node import Node
 
 
 @dataclass(slots=True, frozen=True)

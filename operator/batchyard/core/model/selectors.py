@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.environment import Environment, Toleration
-from batchyard.core.model.node import Node
 from batchyard.core.model.queue import Selector
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from batchyard.core.admission.protection import NOTHING_PROTECTED, Protection
 from batchyard.core.definition.template import Templates
 from batchyard.core.model.array import ArrayDemand
+from batchyard.core.model.cluster.node import Node
+from batchyard.core.model.cluster.otherpod import HostPort
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Definition, Resolved, Revision
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import NO_RUNS, JobRuns
-from batchyard.core.model.node import Node
-from batchyard.core.model.otherpod import HostPort
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
 from batchyard.core.model.run import Run

@@ -7,7 +7,7 @@ lose a node's whole capacity, or go by what it had before.
 from typing import Any
 
 from batchyard.api.excerpt import excerpt
-from batchyard.core.model.node import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.resources import Resources, is_name, readable
 from batchyard.objects.meta import Object, spec_of, timestamp
 

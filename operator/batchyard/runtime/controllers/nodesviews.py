@@ -1,7 +1,7 @@
 """Keeps what statuses say of environments' nodes, as statuses are looked at far more often than that changes."""
 
 from batchyard.core.insight.nodesview import NodesView, view_nodes
-from batchyard.core.model.node import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.selectors import selects, usable
 from batchyard.core.scheduling.capacity.ledger import Pool
 from batchyard.runtime.state.catalogue import Catalogue

@@ -10,9 +10,9 @@ from typing import Any
 from batchyard.api import names
 from batchyard.core.admission.protection import NOTHING_PROTECTED
 from batchyard.core.definition.template import Templates
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.definition import Definition, Revision
 from batchyard.core.model.job import Key
-from batchyard.core.model.node import Node
 from batchyard.core.model.selectors import usable
 from batchyard.core.scheduling.capacity.pools import Pool, pool
 from batchyard.objects.kinds.computeenvironment import read_environment

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
-from batchyard.core.model.otherpod import HostPort, OtherPod
+from batchyard.core.model.cluster.otherpod import HostPort, OtherPod
 from batchyard.core.model.resources import Resources
 from batchyard.objects.kubernetes.otherpod import read_other_pod
 from batchyard.objects.meta import Object

@@ -4,8 +4,8 @@ import pytest
 
 from batchyard.core.model.array import IndexedJob
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling.departures import is_leaving, leaving
 from batchyard.core.scheduling.capacity.ledger import Charge, amount_of
+from batchyard.core.scheduling.departures import is_leaving, leaving
 from unit.samples import make_pod, make_run, make_snapshot
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.job import BatchJob
-from batchyard.core.model.node import Node
 from batchyard.core.model.queue import FairShare, QueueLimits, scheduling_order
 from batchyard.core.scheduling.decisions import Hold, Placement
 from batchyard.core.scheduling.snapshot import Snapshot

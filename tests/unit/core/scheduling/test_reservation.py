@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from batchyard.core.model.array import ArrayShape, IndexedJob
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.definition import Resolved
-from batchyard.core.model.environment import Node
 from batchyard.core.model.pods.podset import PodSet
 from batchyard.core.model.resources import Resources, add
 from batchyard.core.model.run import Run

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.model.node import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.objects.kubernetes.node import read_node
 
 READY = {"type": "Ready", "status": "True"}

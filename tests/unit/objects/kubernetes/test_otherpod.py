@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.model.otherpod import EVERY_ADDRESS, OtherPod
+from batchyard.core.model.cluster.otherpod import EVERY_ADDRESS, OtherPod
 from batchyard.objects.kubernetes.otherpod import read_other_pod
 
 GI = 2**30

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.core.model.otherpod import EVERY_ADDRESS
+from batchyard.core.model.cluster.otherpod import EVERY_ADDRESS
 from batchyard.objects.kubernetes.otherpod import read_other_pod
 from batchyard.runtime.state.otherpods import Origin, OtherPods
 

@@ -12,10 +12,10 @@ from batchyard.core.lifecycle import takeback
 from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.takeback import Patience
 from batchyard.core.model.array import ArrayShape, ArrayStatus, IndexedJob
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.job import BatchJob
 from batchyard.core.model.jobruns import JobRuns
-from batchyard.core.model.node import Node
 from batchyard.core.model.run import Run, RunTerms
 from batchyard.core.model.status import Status
 

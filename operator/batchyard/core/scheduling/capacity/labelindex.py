@@ -6,7 +6,7 @@ label that a pod asks for, and what was found is kept for the next job that asks
 
 from collections.abc import Collection, Iterable, Sequence
 
-from batchyard.core.model.environment import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.pods.constraints import Constraints, Term
 from batchyard.core.scheduling.capacity.nodefit import admits
 

@@ -10,7 +10,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from batchyard.core.model.environment import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.pods.constraints import ANY_ADDRESS, FIELD, Constraints, Port, Requirement, Term
 
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from batchyard.api.excerpt import excerpt
-from batchyard.core.model.environment import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.pods.constraints import Constraints, Requirement
 from batchyard.core.scheduling.capacity.nodefit import Exclusion, Part, exclusion
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from batchyard.core.model.environment import Environment, Node
+from batchyard.core.model.cluster.node import Node
+from batchyard.core.model.environment import Environment
 from batchyard.core.model.pods.podset import PodSets, total_of
 from batchyard.core.model.resources import Resources, add, fits, subtract
 from batchyard.core.model.selectors import usable

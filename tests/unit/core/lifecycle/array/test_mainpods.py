@@ -4,7 +4,7 @@ from typing import Any
 
 from batchyard.core.lifecycle.array.mainpods import LOOK_SECONDS, given_up, hopeless, lost, reading_due
 from batchyard.core.lifecycle.lostnodes import LOOK_SECONDS as LOST_LOOK_SECONDS
-from batchyard.core.model.node import Node
+from batchyard.core.model.cluster.node import Node
 from unit.core.lifecycle.array.arrays import (
     ended,
     main,

@@ -11,8 +11,8 @@ from batchyard.core.model.array import (
     ArrayShape,
     ArrayStatus,
 )
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.job import Stop
-from batchyard.core.model.node import Node
 from batchyard.core.model.run import Pod
 from batchyard.core.model.status import Status
 from unit.core.lifecycle.array.arrays import (

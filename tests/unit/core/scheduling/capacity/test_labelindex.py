@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchyard.core.model.environment import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints, Requirement, Term
 from batchyard.core.scheduling.capacity import labelindex
 from batchyard.core.scheduling.capacity.labelindex import LabelIndex

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.model.environment import Node
+from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.pods.constraints import Constraints, Requirement, Term
 from batchyard.core.scheduling.capacity.nomatch import causes, no_node_matches
 from unit.samples import make_node

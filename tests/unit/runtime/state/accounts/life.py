@@ -8,8 +8,8 @@ from batchyard.api import names
 from batchyard.core.model.array import ArrayGrant, ArrayShape, IndexRun
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Resolved
-from batchyard.core.model.pods.gang import Gang, NodeGroup
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.pods.gang import Gang, NodeGroup
 from batchyard.core.model.queue import FairShare
 from batchyard.core.model.resources import add
 from batchyard.core.model.run import Run
