@@ -1,13 +1,16 @@
 """Pods that are not Batchyard's, and nodes that say what makes no sense."""
 
+import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
 from batchyard.api import names
-from batchyard.kube.protocol import Object
-from batchyard.kube.resources import NODES, PODS
+from batchyard.kube.protocol import ALL, PAGE, Object, Selection
+from batchyard.kube.resources import NODES, PODS, Resource
 from fakes.cluster import Cluster, in_cluster
+from fakes.process import Process
 
 
 def bind(cluster: Cluster, name: str, cpu: str, node: str = "node-1", **metadata: Any) -> Object:
@@ -79,6 +82,35 @@ async def test_nobody_hides_a_pod_behind_a_label(cluster: Cluster, relabelled: b
     cluster.store.delete(PODS, "hidden", "default")
     await cluster.pass_time(5)
     assert used_by_others(cluster) == "0"
+
+
+@in_cluster()
+async def test_nothing_starts_before_all_pods_of_others_are_read(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.furnish()
+    cluster.submit()
+    process = Process(cluster.store, "patient", resync_seconds=300)
+    through, list_pages = asyncio.Event(), process.api.list_pages
+
+    async def slow(
+        resource: Resource, selection: Selection = ALL, *, limit: int = PAGE
+    ) -> AsyncGenerator[tuple[list[Object], str], None]:
+        if selection.labels == f"!{names.JOB_UID}":
+            await through.wait()
+        async for page in list_pages(resource, selection, limit=limit):
+            yield page
+
+    monkeypatch.setattr(process.api, "list_pages", slow)
+    await process.start()
+    await cluster.pass_time(60)
+    assert process.operator.ready() == "the first LIST is not through yet"
+    assert cluster.kube_jobs() == []
+    through.set()
+    await cluster.pass_time(5)
+    assert process.operator.ready() == ""
+    assert cluster.kube_jobs() == ["job-1"]
+    await process.stop()
 
 
 @in_cluster()
