@@ -385,10 +385,10 @@ async def test_who_starts_meanwhile_knows_the_room_of_pods_of_a_job_that_is_ther
     await cluster.restart_operator(orderly=True)
     await cluster.pass_time(5)
     assert held(cluster) == ({}, 0, 0)
-    assert cluster.process.operator.cache.runs.live.unclaimed() == {"node-1": _times(3 if array else 1)}
+    assert cluster.process.operator.cache.catalogue.other_pods.by_node == {"node-1": _times(3 if array else 1)}
     _gone(cluster, *cluster.pods())
     await cluster.pass_time(1)
-    assert cluster.process.operator.cache.runs.live.unclaimed() == {}
+    assert cluster.process.operator.cache.catalogue.other_pods.by_node == {}
 
 
 def _times(pods: int) -> dict[str, int]:

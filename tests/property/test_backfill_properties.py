@@ -97,7 +97,7 @@ def test_no_more_is_given_than_there_is(snapshot: Snapshot) -> None:
     ledger = SchedulingPass(snapshot, NOW).ledger
     for placement in place(snapshot, [], NOW).placements:
         for node, amount in placement.nodes:
-            assert fits(amount, ledger.space.of(node))
+            assert fits(amount, ledger.space.of("pool", node))
         ledger.charge("pool", placement.nodes, with_pods(placement.request))
 
 

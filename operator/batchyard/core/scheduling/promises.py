@@ -30,7 +30,7 @@ class Promise:
 
 def spare_beside(ledger: Ledger, environment: str, assigned: Assignment) -> dict[str, Resources]:
     """What is left on the nodes of those that the ledger has been charged with."""
-    spare: dict[str, Resources] = {node: ledger.space.of(node) for node, _ in assigned}
+    spare: dict[str, Resources] = {node: ledger.space.of(environment, node) for node, _ in assigned}
     if left := ledger.left(environment):
         spare[CEILINGS] = left
     return spare

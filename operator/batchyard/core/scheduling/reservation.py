@@ -72,7 +72,7 @@ def reserve(ledger: Ledger, environment: str, pods: PodSets, ends: Iterable[End]
             return None
         thought.give(environment, end.assigned, end.amount)
         # What did not fit before can only do so by what is free since.
-        if bounded or any(fits(each.takes, space.of(node)) for node, _ in end.assigned for each in pods):
+        if bounded or any(fits(each.takes, space.of(environment, node)) for node, _ in end.assigned for each in pods):
             assigned = thought.take(environment, pods)
             if assigned is not None:
                 return Reservation(end.at, spare_beside(thought, environment, assigned), assigned)

@@ -189,7 +189,7 @@ def _clear_a_node(plan: _Plan, pod: PodSet, victims: Sequence[Victim]) -> bool:
     for node in plan.ledger.space.allowed(plan.environment, pod):
         if node not in here:
             continue
-        slots = _enough(plan.ledger.space.of(node), pod, node, here[node], victims)
+        slots = _enough(plan.ledger.space.of(plan.environment, node), pod, node, here[node], victims)
         if slots is None:
             continue
         gone = [victims[position] for position in slots]

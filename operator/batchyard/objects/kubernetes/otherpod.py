@@ -15,7 +15,7 @@ from batchyard.core.model.resources import Resources, pod_requests, readable
 from batchyard.objects.meta import Object, spec_of
 from batchyard.objects.ownership import controller
 
-_ENDED = ("Succeeded", "Failed")
+ENDED = ("Succeeded", "Failed")
 _STATIC = "kubernetes.io/config.mirror"
 """The annotation of what shows a kubelet's static pod in the API server."""
 _FIXED = ("DaemonSet", "Node")
@@ -27,7 +27,7 @@ def read_other_pod(obj: Object) -> OtherPod | None:
     """Read a pod; None where it takes no room on any node: not bound yet, or ended."""
     metadata, spec, status = obj["metadata"], spec_of(obj), obj.get("status") or {}
     node = spec.get("nodeName")
-    if not node or status.get("phase") in _ENDED:
+    if not node or status.get("phase") in ENDED:
         return None
     asked = _resized(spec, status)
     odd: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from batchyard.core.insight.nodesview import NodesView, view_nodes
 from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.selectors import selects, usable
-from batchyard.core.scheduling.capacity.ledger import Pool
+from batchyard.core.scheduling.capacity.pools import Pool
 from batchyard.runtime.state.catalogue import Catalogue
 
 

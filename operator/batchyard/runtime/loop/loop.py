@@ -159,6 +159,8 @@ class Loop:
         self._cache.preemptions.tidy(now, self._cache.runs)
         placed = self._containment.place(self._cache.snapshot(), self._fresh, now)
         self._fresh = []
+        for item, nodes in placed.expected.items():
+            self._cache.accounts.charges.expect(item, nodes)
         for placement in placed.placements:
             self._cache.grant(placement)
         for key, status in placed.statuses.items():

@@ -37,8 +37,8 @@ from batchyard.runtime.state.faults import Faults
 from batchyard.runtime.state.kinds.store import Intake
 from batchyard.runtime.state.marks import Marks
 from batchyard.runtime.state.observers import TransitionObserver
-from batchyard.runtime.state.otherpods import Origin
 from batchyard.runtime.state.persistence import Persistence
+from batchyard.runtime.state.pods.otherpods import Origin
 from batchyard.runtime.state.preemptions import Preemptions
 from batchyard.runtime.state.referrers import Reference, Referrers
 from batchyard.runtime.state.runs import Runs
@@ -67,7 +67,7 @@ class Cache:
         self.referrers = Referrers()
         self.faults = Faults()
         self.catalogue = Catalogue(self._catalogue_changed)
-        self.accounts = Accounts(self.runs, self.changed.set, clock)
+        self.accounts = Accounts(self.runs, self.catalogue.room, self.changed.set, clock)
         self.used = self.accounts.charges.used
 
         self.awaiting_definition = AwaitingDefinition()
@@ -102,6 +102,8 @@ class Cache:
             pools=self.catalogue.pools(),
             used=self.used,
             charges=self.accounts.charges.charges,
+            homeless=self.accounts.charges.homeless,
+            space=self.catalogue.room.space(self.catalogue.pools()),
             limit_usage=self.accounts.limit_usage.amounts,
             consumables=self.catalogue.consumables,
             used_up=self.accounts.consumptions.used_up(self.catalogue),
@@ -329,6 +331,8 @@ class Cache:
         if changed is None:
             return
         run, before = changed
+        if before is None and run.indexed is not None:
+            self.catalogue.other_pods.claim_all((key[0], run.uid))
         granted = self.granted.get(run.owner)
         if granted is not None and self._exists(run.owner, run.owner_uid):
             self._lower_grant(granted, run, before)

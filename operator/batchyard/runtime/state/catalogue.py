@@ -24,7 +24,8 @@ from batchyard.objects.kubernetes.revision import read_revision
 from batchyard.objects.meta import Object, key_of
 from batchyard.runtime.state.kinds.store import Intake, KindStore, N, StoredStatuses, is_gone
 from batchyard.runtime.state.kinds.unreadable import Reading
-from batchyard.runtime.state.otherpods import OtherPods
+from batchyard.runtime.state.noderoom import NodeRoom
+from batchyard.runtime.state.pods.otherpods import OtherPods
 from batchyard.runtime.state.referrers import NAMESPACE, REVISIONS, Reference
 
 
@@ -52,6 +53,7 @@ class Catalogue:
         """By kind."""
         self.nodes: dict[str, Node] = {}
         self.other_pods = OtherPods(self._others_changed)
+        self.room = NodeRoom(self.other_pods.by_node)
         self.namespaces: dict[str, dict[str, str]] = {}
         self.protection = NOTHING_PROTECTED
         self.definitions: dict[Key, Definition] = {}
@@ -61,6 +63,7 @@ class Catalogue:
         self._dirty_definitions: set[Key] = set()
         self._revision_keys: dict[Key, tuple[Key, int]] = {}
         self._pools: dict[str, Pool] | None = None
+        self._fixed_version = 0
         self._on_change = on_change
         """Called with what jobs may be (un)blocked by that refer to it, with None when only capacity changed."""
 
@@ -68,7 +71,11 @@ class Catalogue:
         """Capacity of each environment, summed up anew only after nodes or environments changed."""
         if self._pools is None:
             nodes = list(self.nodes.values())
-            self._pools = {name: pool(environment, nodes) for name, environment in self.environments.items()}
+            fixed = self.other_pods.fixed_by_node
+            self._pools = {
+                name: pool(environment, nodes, fixed if environment.count_other_pods else {})
+                for name, environment in self.environments.items()
+            }
         return self._pools
 
     def refuse(self, kind: str, name: str, why: str) -> None:
@@ -100,6 +107,9 @@ class Catalogue:
 
     def _others_changed(self, node_name: str, freed: bool) -> None:
         """Tell where another's pod has made room for jobs; that one has taken room the next pass sees soon enough."""
+        self.room.others_changed(node_name)
+        if self.other_pods.fixed_version != self._fixed_version:
+            self._fixed_version, self._pools = self.other_pods.fixed_version, None
         node = self.nodes.get(node_name)
         if not freed or node is None:
             return

@@ -77,9 +77,10 @@ class Runs:
         return self._pods.get(key)
 
     def believes_pod(self, obj: Object) -> bool:
-        """Whether a pod that was put is the one of its run."""
-        known = self._pods.get(key_of(obj))
-        if known is None or known.uid != obj["metadata"]["uid"]:
+        """Whether a pod that was put is the one of its run, whose Job is known, or was: then that is charged for it."""
+        key = key_of(obj)
+        known = self._pods.get(key)
+        if known is None or known.uid != obj["metadata"]["uid"] or self.live.job((key[0], known.job_uid)) is None:
             return False
         shown = self.of(known.owner_uid).pods.get(known.run)
         return shown is not None and shown.uid == known.uid
@@ -274,6 +275,8 @@ class Runs:
         """Leave only pods of its own to a Job that has just become known."""
         pods = self._entry(run.owner_uid).pods
         shown = pods.get(run.name)
+        if shown is not None and shown.job_uid == run.uid:
+            self._claim(shown.uid, True)
         if shown is None or shown.job_uid == run.uid:
             return
         del pods[run.name]

@@ -5,7 +5,7 @@ import pytest
 from batchyard.core.model.array import IndexedJob
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.capacity.ledger import Charge, amount_of
-from batchyard.core.scheduling.departures import is_leaving, leaving
+from batchyard.core.scheduling.departures import is_leaving, parted
 from unit.samples import make_pod, make_run, make_snapshot
 
 
@@ -18,10 +18,10 @@ def test_a_run_whose_job_has_ended_is_leaving_while_its_pod_is_not_gone(conditio
     run = make_run(condition=condition)
     snapshot = make_snapshot(pods=[make_pod(phase="Running")])
     assert is_leaving(snapshot, run) is goes
-    assert leaving(snapshot, charge(run)) == (amount_of(run.request, 1) if goes else {})
+    assert parted(snapshot, charge(run))[0].amount == (amount_of(run.request, 1) if goes else {})
 
 
 @pytest.mark.parametrize(("condition", "slots"), [("", 1), ("Failed", 3), ("Gone", 3)])
 def test_all_pods_of_an_indexed_job_that_has_ended_are_leaving(condition: str, slots: int) -> None:
     run = make_run(indexed=IndexedJob(9, 2), condition=condition)
-    assert leaving(make_snapshot(), charge(run, 3)) == amount_of(run.request, slots)
+    assert parted(make_snapshot(), charge(run, 3))[0].amount == amount_of(run.request, slots)

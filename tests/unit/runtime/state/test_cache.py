@@ -334,6 +334,8 @@ def test_a_pod_of_a_job_that_nobody_knows_takes_its_room_as_another_pod(cache: C
     assert cache.snapshot().other_pods == {"n1": {"cpu": 1000, "pods": 1}}
     cache.put_batchjob(batchjob())
     cache.put_pod(asking(pod(phase="Running"), "1"))
+    assert cache.snapshot().other_pods == {"n1": {"cpu": 1000, "pods": 1}}
+    cache.put_run(kube_job())  # from now on its run is charged
     assert cache.snapshot().other_pods == {}
 
 

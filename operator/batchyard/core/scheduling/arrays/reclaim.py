@@ -88,7 +88,8 @@ class _Arrays:
         if shortfall(total_of(pods), {**total_of(pods), **ledger.left(run.environment)}).keys() & gives:
             return True
         nodes = {node for charge in self._charges_of(run) for node, _ in charge.assigned}
-        return any(shortfall(each.takes, ledger.space.of(node)).keys() & gives for node in nodes for each in pods)
+        free = [ledger.space.of(run.environment, node) for node in nodes]
+        return any(shortfall(each.takes, here).keys() & gives for here in free for each in pods)
 
     def _charges_of(self, run: Run) -> list[Charge]:
         if self._charges is None:
@@ -181,7 +182,7 @@ def _overdrawn(snapshot: Snapshot, run: Run, ledger: Ledger, charges: Iterable[C
     for charge in charges:
         for node, amount in charge.bound.items():
             pods = amount.get("pods", 0)
-            outside += min(_excess(ledger.space.of(node), takes), pods) if node in members else pods
+            outside += min(_excess(ledger.space.of(run.environment, node), takes), pods) if node in members else pods
     return outside > 0 and ledger.room(run.environment, PodSet(1, run.request), outside) < outside
 
 

@@ -31,7 +31,7 @@ def opened(snapshot: Snapshot) -> tuple[Ledger, dict[Hashable, Assignment]]:
 
 
 def _space(snapshot: Snapshot) -> Space:
-    space = space_of(snapshot.pools)
+    space = space_of(snapshot.pools, snapshot.other_pods)
     for charge in snapshot.charges.values():
         for node, amount in charge.assigned:
             space.change(node, amount)
@@ -65,7 +65,7 @@ def _homeless(snapshot: Snapshot, charge: Charge) -> Iterable[PodSet]:
 
 def _ports(snapshot: Snapshot) -> dict[str, frozenset[Port]]:
     """The ports of nodes that pods take, whoever's they are."""
-    found: dict[str, frozenset[Port]] = {}
+    found: dict[str, frozenset[Port]] = dict(snapshot.ports_taken)
     for charge in snapshot.charges.values():
         resolved = snapshot.resolved.get(charge.key)
         ports = frozenset(port for each in (resolved.pods if resolved else ()) for port in each.constraints.ports)

@@ -54,12 +54,12 @@ class Pool:
         return True
 
 
-def space_of(pools: Mapping[str, Pool]) -> Space:
-    """Return what is free on the nodes of all environments while nothing runs."""
-    free: dict[str, Resources] = {}
-    for each in pools.values():
-        free.update(each.members)
-    return Space(free, {name: (tuple(each.members), each.index.matching) for name, each in pools.items()})
+def space_of(pools: Mapping[str, Pool], others: Mapping[str, Resources] | None = None) -> Space:
+    """Return what is free on the nodes of all environments while no job runs. `others` is what pods of others take."""
+    free = {node.name: node.allocatable for each in pools.values() for node in each.index.nodes}
+    blind = [name for name, each in pools.items() if not each.environment.count_other_pods]
+    views = {name: (tuple(each.members), each.index.matching) for name, each in pools.items()}
+    return Space(free, views, others, blind)
 
 
 def pool(environment: Environment, nodes: Iterable[Node], taken: Mapping[str, Resources] | None = None) -> Pool:

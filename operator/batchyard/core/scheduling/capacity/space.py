@@ -68,10 +68,14 @@ class _Shelf:
 class _View:
     """The nodes of one environment."""
 
-    __slots__ = ("devices", "matching", "members", "plain", "total")
+    __slots__ = ("blind", "devices", "matching", "members", "plain", "total")
 
-    def __init__(self, members: Collection[str], free: Mapping[str, Resources], matching: Matching) -> None:
+    def __init__(
+        self, members: Collection[str], free: Mapping[str, Resources], matching: Matching, *, blind: bool
+    ) -> None:
         self.members = members
+        self.blind = blind
+        """Whether pods of others do not count."""
         self.matching = matching
         self.plain, self.devices = _Shelf(), _Shelf()
         self.total: dict[str, int] = {}
@@ -84,7 +88,7 @@ class _View:
 
     def fork(self) -> "_View":
         twin = object.__new__(_View)
-        twin.members, twin.matching = self.members, self.matching
+        twin.members, twin.matching, twin.blind = self.members, self.matching, self.blind
         twin.plain, twin.devices, twin.total = self.plain.fork(), self.devices.fork(), dict(self.total)
         return twin
 
@@ -101,17 +105,32 @@ def _count(total: dict[str, int], before: Resources, after: Resources) -> None:
 
 
 class Space:
-    """Free amounts by node, and the environments' views on them. Forks are cheap, and change nothing of each other."""
+    """Free amounts by node, and the environments' views on them. Forks are cheap, and change nothing of each other.
 
-    def __init__(self, free: Mapping[str, Resources], views: Mapping[str, tuple[Collection[str], Matching]]) -> None:
-        self._free = dict(free)
-        self._views = {name: _View(members, self._free, matching) for name, (members, matching) in views.items()}
+    `free` is what jobs leave of each node, `others` what pods of others take of that. Views of environments in `blind`
+    go by the former.
+    """
+
+    def __init__(
+        self,
+        free: Mapping[str, Resources],
+        views: Mapping[str, tuple[Collection[str], Matching]],
+        others: Mapping[str, Resources] | None = None,
+        blind: Collection[str] = (),
+    ) -> None:
+        others = others or {}
+        self._free = {node: _shifted(each, others[node], -1) if node in others else each for node, each in free.items()}
+        self._blind = dict(free) if blind else self._free
+        self._views = {
+            name: _View(members, self._blind if name in blind else self._free, matching, blind=name in blind)
+            for name, (members, matching) in views.items()
+        }
         self._views_of: dict[str, tuple[str, ...]] = {}
         for name, view in self._views.items():
             for node in view.members:
                 self._views_of[node] = (*self._views_of.get(node, ()), name)
-        self._before: dict[str, Resources] = {}
-        """Of nodes whose place in the orders is out of date: what was free when it was right."""
+        self._before: dict[str, tuple[Resources, Resources]] = {}
+        """Of nodes whose place in the orders is out of date: what was free when it was right, for all and the blind."""
         self._last: dict[tuple[str, PodSet], str] = {}
         """Where the last such pod went: the next goes there, too, as long as it fits."""
         self._ports: dict[str, Set[Port]] | None = None
@@ -126,6 +145,7 @@ class Space:
         self._tidy()
         twin = object.__new__(Space)
         twin._free = self._free.copy()
+        twin._blind = twin._free if self._blind is self._free else self._blind.copy()
         twin._views = {name: view.fork() for name, view in self._views.items()}
         twin._views_of, twin._before, twin._last = self._views_of, {}, self._last.copy()
         twin._ports, twin._ports_taken = (None if self._ports is None else self._ports.copy()), self._ports_taken
@@ -135,19 +155,17 @@ class Space:
         """Whether there is a view of this environment."""
         return environment in self._views
 
-    def members(self, environment: str) -> Collection[str]:
-        """The nodes of an environment."""
-        return self._views[environment].members
-
     def allowed(self, environment: str, pods: PodSet) -> Collection[str]:
         """The nodes of an environment that a pod's own words allow."""
         view = self._views[environment]
         found = None if pods.constraints is UNCONSTRAINED else view.matching(pods.constraints)
         return view.members if found is None else found
 
-    def of(self, node: str) -> Resources:
-        """What is free on a node: below zero where more is taken than it has; nothing of one that is not known."""
-        return self._free.get(node, {})
+    def of(self, environment: str, node: str) -> Resources:
+        """What is free on a node as an environment sees it: below zero where more is taken than it has, nothing of a
+        node that is not known."""
+        view = self._views.get(environment)
+        return (self._blind if view is not None and view.blind else self._free).get(node, {})
 
     def total(self, environment: str) -> Mapping[str, int]:
         """What is free on all nodes of an environment together."""
@@ -159,12 +177,21 @@ class Space:
         before = self._free.get(node)
         if before is None:
             return
-        after = dict(before)
-        for resource, number in amount.items():
-            if resource in after:
-                after[resource] += sign * number
-        self._free[node] = after
-        self._before.setdefault(node, before)
+        blind = self._blind[node]
+        self._free[node] = _shifted(before, amount, sign)
+        if self._blind is not self._free:
+            self._blind[node] = _shifted(blind, amount, sign)
+        if node not in self._before:
+            self._before[node] = before, blind
+
+    def change_others(self, node: str, amount: Resources, sign: int) -> None:
+        """The same for what pods of others take, which the blind do not see."""
+        before = self._free.get(node)
+        if before is None:
+            return
+        if node not in self._before:
+            self._before[node] = before, self._blind[node]
+        self._free[node] = _shifted(before, amount, sign)
 
     def put(self, environment: str, pods: PodSet, without: Collection[str] = ()) -> str | None:
         """Take room for one pod of a set; returns on which node, or None where there is none."""
@@ -189,41 +216,23 @@ class Space:
     def find(self, environment: str, pods: PodSet, without: Collection[str] = ()) -> str | None:
         """Return the node of an environment for one pod of a set, if one has room for it."""
         view, takes = self._views[environment], pods.takes
+        free = self._blind if view.blind else self._free
         last = self._last.get((environment, pods))
-        if last is not None and last not in without and fits(takes, self._free[last]):
+        if last is not None and last not in without and fits(takes, free[last]):
             return last
         self._tidy()
         allowed = None if pods.constraints is UNCONSTRAINED else view.matching(pods.constraints)
         for shelf in (view.devices,) if any(map(is_device, takes)) else (view.plain, view.devices):
-            if (node := self._on_shelf(shelf, takes, allowed, without)) is not None:
+            if (node := _on_shelf(shelf, free, takes, allowed, without)) is not None:
                 self._last[environment, pods] = node
-                return node
-        return None
-
-    def _on_shelf(
-        self, shelf: _Shelf, takes: Resources, allowed: Collection[str] | None, without: Collection[str]
-    ) -> str | None:
-        free = self._free
-        resource, start = _scarcest(shelf, takes)
-        order = shelf.orders.get(resource, [])
-        if allowed is not None and len(allowed) < len(order) - start:
-            here = (node for node in allowed if node in shelf.nodes and node not in without)
-            return min(
-                (node for node in here if fits(takes, free[node])),
-                key=lambda it: (free[it][resource], it),
-                default=None,
-            )
-        for position in range(start, len(order)):
-            node = order[position][1]
-            if fits(takes, free[node]) and node not in without and (allowed is None or node in allowed):
                 return node
         return None
 
     def room(self, environment: str, pods: PodSet, most: int) -> int:
         """Return how many pods of a set find room at the same time, up to `most`."""
-        found = 0
+        found, free = 0, self._blind if self._views[environment].blind else self._free
         for node in self.allowed(environment, pods):
-            found += carries(self._free[node], pods.takes)
+            found += carries(free[node], pods.takes)
             if found >= most:
                 return most
         return found
@@ -231,10 +240,40 @@ class Space:
     def _tidy(self) -> None:
         """Put the nodes whose free amounts have changed in their places again."""
         for node, before in self._before.items():
-            after = self._free[node]
+            now = self._free[node], self._blind[node]
             for name in self._views_of.get(node, ()):
-                self._views[name].move(node, before, after)
+                view = self._views[name]
+                view.move(node, before[view.blind], now[view.blind])
         self._before.clear()
+
+
+def _shifted(before: Resources, amount: Resources, sign: int) -> Resources:
+    after = dict(before)
+    for resource, number in amount.items():
+        if resource in after:
+            after[resource] += sign * number
+    return after
+
+
+def _on_shelf(
+    shelf: _Shelf,
+    free: Mapping[str, Resources],
+    takes: Resources,
+    allowed: Collection[str] | None,
+    without: Collection[str],
+) -> str | None:
+    """The first node in the order of the scarcest resource that has enough of all."""
+    resource, start = _scarcest(shelf, takes)
+    order = shelf.orders.get(resource, [])
+    if allowed is not None and len(allowed) < len(order) - start:
+        here = (node for node in allowed if node in shelf.nodes and node not in without)
+        able = (node for node in here if fits(takes, free[node]))
+        return min(able, key=lambda it: (free[it].get(resource, 0), it), default=None)
+    for position in range(start, len(order)):
+        node = order[position][1]
+        if fits(takes, free[node]) and node not in without and (allowed is None or node in allowed):
+            return node
+    return None
 
 
 def carries(free: Resources, takes: Resources) -> int:

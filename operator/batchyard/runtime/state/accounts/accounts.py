@@ -21,6 +21,7 @@ from batchyard.runtime.state.accounts.charges import Charges
 from batchyard.runtime.state.accounts.consumption import Consumptions
 from batchyard.runtime.state.accounts.limitusage import LimitUsage
 from batchyard.runtime.state.accounts.shares import Shares
+from batchyard.runtime.state.noderoom import NodeRoom
 from batchyard.runtime.state.pods.livepods import Seat
 from batchyard.runtime.state.runs import Runs
 
@@ -28,14 +29,17 @@ A = TypeVar("A", bound=Account)
 
 
 class Accounts:
-    """The accounts by name, and what they are told. `runs` are the cache's own, `freed` is called on credit."""
+    """The accounts by name, and what they are told.
 
-    def __init__(self, runs: Runs, freed: Callable[[], None], clock: Callable[[], float]) -> None:
+    `runs` and `room` are the cache's own, `freed` is called on credit.
+    """
+
+    def __init__(self, runs: Runs, room: NodeRoom, freed: Callable[[], None], clock: Callable[[], float]) -> None:
         self._runs = runs
         self._starting: Counter[Hashable] = Counter()
         """How many nodes of a run are being created."""
         self._all: list[Account] = []
-        self.charges = self.open(Charges(freed))
+        self.charges = self.open(Charges(freed, room))
         self.limit_usage = self.open(LimitUsage())
         self.consumptions = self.open(Consumptions(self.existing))
         self.shares = self.open(Shares(clock, self.existing))

@@ -6,34 +6,70 @@ slots that it takes up as its indexes end. What pods ask for beyond what was gra
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.pods.podset import Assignment
 from batchyard.core.model.resources import add, subtract
 from batchyard.core.model.run import Run
+from batchyard.core.scheduling.capacity.expectation import still_expected
 from batchyard.core.scheduling.capacity.ledger import Charge, amount_of
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.runtime.state.accounts.account import Account, Occupancy
+from batchyard.runtime.state.noderoom import NodeRoom
+
+_MOST_STARTED = 10_000
+"""Grants that came to no Job leave something behind; there are few."""
 
 
 class Charges(Account):
-    """Amounts by what they are charged for. `freed` is called on credit."""
+    """Amounts by what they are charged for. `freed` is called on credit; `room` is what they leave of the nodes."""
 
-    def __init__(self, freed: Callable[[], None]) -> None:
+    def __init__(self, freed: Callable[[], None], room: NodeRoom) -> None:
         self.used: defaultdict[str, dict[str, int]] = defaultdict(dict)
         """Requests of the runs that have not ended and of what is granted, per environment."""
         self.charges: dict[Hashable, Charge] = {}
         """What those requests are, one by one."""
+        self.homeless: set[Hashable] = set()
+        """Those of them that have pods without a node, neither bound nor expected anywhere."""
+        self._started: dict[Key, Assignment] = {}
+        """Where pods are expected that are not charged to a grant any more: their Job is observed next."""
         self._freed = freed
+        self._room = room
 
     def grant(self, job: BatchJob, resolved: Resolved | None, placement: Placement, count: int) -> None:
         """Charge so many slots; what the job's grant was charged before is credited."""
+        known = self.charges.get(job.key)
+        if known is None:
+            self._started.pop(job.key, None)
+            expected = placement.nodes
+        else:
+            expected = known.expected
+            self._start(job.key, expected[: max(len(expected) - count, 0)])
         self._credit(job.key)
-        self._charge(job.key, Charge(placement.environment, amount_of(placement.request, count), job.key))
+        amount = amount_of(placement.request, count)
+        expected = expected[max(len(expected) - amount["pods"], 0) :]
+        self._charge(job.key, Charge(placement.environment, amount, job.key, expected=expected))
 
     def withdraw(self, key: Key) -> None:
         """Credit a job's grant."""
+        if (charge := self.charges.get(key)) is not None:
+            self._start(key, charge.expected)
         self._credit(key)
+
+    def _start(self, key: Key, nodes: Assignment) -> None:
+        if nodes:
+            if len(self._started) >= _MOST_STARTED:
+                self._started.clear()
+            self._started[key] = self._started.get(key, ()) + nodes
+
+    def expect(self, item: Hashable, nodes: Assignment) -> None:
+        """Expect pods on nodes that were expected nowhere so far."""
+        charge = self.charges.get(item)
+        if charge is not None:
+            self._leave(item)
+            self._charge(item, replace(charge, expected=charge.expected + nodes))
 
     def observe_run(self, run: Run, before: Run | None, occupancy: Occupancy) -> None:
         """Charge a run as a whole while it lives."""
@@ -44,8 +80,15 @@ class Charges(Account):
         amount = amount_of(run.request, occupancy.slots)
         if occupancy.excess:
             amount = add(amount, occupancy.excess)
-        charge = Charge(run.environment, amount, run.owner, run, occupancy.bound)
-        if charge == self.charges.get(item):
+        known, bound = self.charges.get(item), occupancy.bound
+        expected = self._started.pop(run.owner, ())
+        if known is not None:
+            expected = known.expected + expected
+        if expected:
+            unbound = amount.get("pods", 0) - sum(each.get("pods", 0) for each in bound.values())
+            expected = still_expected(expected, known.bound if known is not None else {}, bound, unbound)
+        charge = Charge(run.environment, amount, run.owner, run, bound, expected)
+        if charge == known:
             self.charges[item] = charge  # with the run as it is now
             return
         self._credit(item)
@@ -61,11 +104,22 @@ class Charges(Account):
     def _charge(self, item: Hashable, charge: Charge) -> None:
         self.charges[item] = charge
         self.used[charge.environment] = add(self.used[charge.environment], charge.amount)
+        self._room.take(charge.assigned)
+        if charge.homeless:
+            self.homeless.add(item)
 
     def _credit(self, item: Hashable) -> None:
-        if charge := self.charges.pop(item, None):
-            rest = subtract(self.used[charge.environment], charge.amount)
-            self.used[charge.environment] = rest
-            if not any(rest.values()):
-                del self.used[charge.environment]
+        if self._leave(item):
             self._freed()
+
+    def _leave(self, item: Hashable) -> bool:
+        charge = self.charges.pop(item, None)
+        if charge is None:
+            return False
+        rest = subtract(self.used[charge.environment], charge.amount)
+        self.used[charge.environment] = rest
+        if not any(rest.values()):
+            del self.used[charge.environment]
+        self._room.take(charge.assigned, -1)
+        self.homeless.discard(item)
+        return True

@@ -9,12 +9,10 @@ from batchyard.core.model.job import Key
 from batchyard.kube.protocol import Object
 from batchyard.objects.kubernetes.pod import controlling_job, request_of
 from batchyard.runtime.state.cache import Cache
+from batchyard.runtime.state.pods.otherpods import Origin
 
 _COUNTED = "batch.kubernetes.io/job-tracking"
 """The finalizer of pods whose end the Job controller will count. It takes it off those that it deletes itself."""
-
-BOUND = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
-"""The field selector of pods that are bound and have not ended. A watch reports one that ends as deleted."""
 
 
 def put(cache: Cache, pod: Object) -> None:
@@ -22,14 +20,17 @@ def put(cache: Cache, pod: Object) -> None:
     metadata = pod["metadata"]
     key, live = (metadata["namespace"], metadata["name"]), cache.runs.live.indexes
     if key not in live:
-        spec = pod["spec"]
-        live.put(key, controlling_job(pod), spec["nodeName"], request_of(spec))
+        spec, job = pod["spec"], controlling_job(pod)
+        live.put(key, job, spec["nodeName"], request_of(spec))
+        if cache.runs.live.job((key[0], job)) is None:
+            cache.catalogue.other_pods.put_unclaimed(pod, (key[0], job))
     if "deletionTimestamp" in metadata:
         _note_leaving(cache, pod)
 
 
-def remove(cache: Cache, key: Key) -> None:
+def remove(cache: Cache, key: Key, uid: str) -> None:
     """Forget a pod that has ended or is gone."""
+    cache.catalogue.other_pods.remove(uid, Origin.INDEXES)
     outlived = cache.runs.remove_index_pod(key)
     if outlived is not None:
         cache.mark(outlived.owner)

@@ -6,11 +6,8 @@ so the record of the Job is kept. Pods count for the Job that controls them, if 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
 
-from batchyard.core.model.resources import Resources, add, times
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling.capacity.ledger import with_pods
 from batchyard.runtime.state.pods.livepods import JobId, LivePods, Seat
 
 
@@ -78,17 +75,3 @@ class RunPods:
             uids.discard(run.uid)
             if not uids:
                 del self._outlived[run.owner_uid]
-
-    def unclaimed(self) -> dict[str, Resources]:
-        """Return what pods take, by node, of whose Job nothing is known, pod slots included: no run is charged for it.
-
-        They are shown before their Job, or to a process that started after it was gone, or look like those of one only.
-        """
-        found: dict[str, Resources] = {}
-        for job, seats in chain(self.others.jobs(), self.indexes.jobs()):
-            if self.job(job) is None:
-                for seat, count in seats.items():
-                    if seat.node:
-                        taken = times(with_pods(dict(seat.request)), count)
-                        found[seat.node] = add(found.get(seat.node, {}), taken)
-        return found

@@ -102,7 +102,7 @@ def test_a_node_is_found_whenever_there_is_one(
             taken.append((node, pod.takes))
             for name, number in pod.takes.items():
                 known[node][name] -= number
-    assert {node: found.of(node) for node in known} == known
+    assert {node: found.of("pool", node) for node in known} == known
     for name in ("cpu", "memory", "pods", "x/gpu"):
         assert found.total("pool").get(name, 0) == sum(each.get(name, 0) for each in known.values())
-    assert {node: original.of(node) for node in free} == free or original is found
+    assert {node: original.of("pool", node) for node in free} == free or original is found

@@ -137,11 +137,11 @@ class Life:
 
     def lose_pod(self, name: str) -> None:
         """Have a pod be gone."""
-        self.cache.remove_pod((KEY[0], name))
+        self.cache.remove_pod((KEY[0], name), f"uid-pod-{name}")
 
     def lose_index_pod(self, index: int) -> None:
         """Have the pod of an index be gone, or end."""
-        indexpods.remove(self.cache, (KEY[0], f"videos-1-{index}"))
+        indexpods.remove(self.cache, (KEY[0], f"videos-1-{index}"), f"uid-pod-videos-1-{index}")
 
     def lose_batchjob(self) -> None:
         """Have the BatchJob be gone."""

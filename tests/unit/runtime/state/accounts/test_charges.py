@@ -6,6 +6,7 @@ from batchyard.core.model.array import IndexedJob
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.runtime.state.accounts.charges import Charges
+from batchyard.runtime.state.noderoom import NodeRoom
 from unit.runtime.state.accounts.seen import occupancy
 from unit.samples import make_job, make_run
 
@@ -27,7 +28,7 @@ def freed() -> Freed:
 
 @pytest.fixture
 def charges(freed: Freed) -> Charges:
-    return Charges(freed)
+    return Charges(freed, NodeRoom({}))
 
 
 def observe(charges: Charges, run: Run, **fields: Any) -> None:

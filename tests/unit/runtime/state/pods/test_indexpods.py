@@ -98,7 +98,7 @@ def test_a_pod_counts_on_its_node_until_it_is_gone(cache: Cache) -> None:
     assert cache.changed.is_set()
     assert list(cache.runs.take_moved()) == [main(cache)]
     for _ in range(2):
-        indexpods.remove(cache, (JOB.key[0], "pod"))
+        indexpods.remove(cache, (JOB.key[0], "pod"), "pod")
     assert cache.runs.live.seats_of(main(cache)) == {SEAT: 1}
 
 
@@ -109,7 +109,7 @@ def test_an_event_that_moves_nothing_wakes_nobody(cache: Cache) -> None:
     cache.changed.clear()
     list(cache.runs.take_moved())
     indexpods.put(cache, {**running, "status": {"phase": "Running", "podIP": "10.0.0.1"}})
-    indexpods.remove(cache, (JOB.key[0], "unknown"))
+    indexpods.remove(cache, (JOB.key[0], "unknown"), "uid-unknown")
     assert not cache.changed.is_set()
     assert list(cache.runs.take_moved()) == []
 
@@ -145,11 +145,22 @@ def test_what_cannot_be_read_counts_as_not_known(cache: Cache) -> None:
 
 
 def test_a_pod_that_no_job_is_known_for_takes_its_room_all_the_same(cache: Cache) -> None:
-    taken = {"cpu": 2000, "memory": 4 * 2**30, "pods": 1}
+    taken, others = {"cpu": 2000, "memory": 4 * 2**30, "pods": 1}, cache.catalogue.other_pods
     indexpods.put(cache, pod())
-    assert cache.runs.live.unclaimed() == {}, "its run is charged"
-    indexpods.put(cache, pod(name="foreign", ownerReferences=[]))
-    indexpods.put(cache, pod(namespace="elsewhere"))
-    assert cache.runs.live.unclaimed() == {"node-1": {name: 2 * amount for name, amount in taken.items()}}
-    indexpods.remove(cache, ("elsewhere", "pod"))
-    assert cache.runs.live.unclaimed() == {"node-1": taken}
+    assert others.by_node == {}, "its run is charged"
+    indexpods.put(cache, pod(name="foreign", uid="foreign", ownerReferences=[]))
+    indexpods.put(cache, pod(namespace="elsewhere", uid="elsewhere"))
+    assert others.by_node == {"node-1": {name: 2 * amount for name, amount in taken.items()}}
+    indexpods.remove(cache, ("elsewhere", "pod"), "elsewhere")
+    assert others.by_node == {"node-1": taken}
+
+
+def test_pods_that_are_shown_before_their_job_are_its_own_from_then_on() -> None:
+    cache = Cache(marks=MARKS)
+    identity = {"namespace": JOB.key[0], "name": JOB.key[1], "uid": JOB.uid, "generation": 1}
+    cache.put_batchjob({"metadata": identity, "spec": {**JOB.spec, "array": {"size": 4}}})
+    indexpods.put(cache, pod())
+    assert set(cache.catalogue.other_pods.by_node) == {"node-1"}
+    cache.put_run(indexed_job())
+    assert cache.catalogue.other_pods.by_node == {}
+    assert cache.runs.live.seats_of(main(cache)) == {SEAT: 1}

@@ -51,16 +51,3 @@ def test_pods_of_indexed_jobs_and_of_others_are_apart() -> None:
     pods = pods_of(RUN, ARRAY)
     pods.others.put(("media", "decoy"), ARRAY.uid, "node-1", {})
     assert pods.seats_of(ARRAY) == {SEAT: 1}
-
-
-def test_what_nobody_is_charged_for_is_summed_up_by_node() -> None:
-    pods = pods_of(RUN, ARRAY)
-    assert pods.unclaimed() == {}
-    pods.others.put(("media", "waits"), "unknown", "", {"cpu": 1})
-    pods.others.put(("media", "a"), "unknown", "node-1", {"cpu": 1})
-    pods.indexes.put(("media", "b"), "", "node-1", {"cpu": 2})
-    pods.indexes.put(("elsewhere", "c"), RUN.uid, "node-2", {})
-    assert pods.unclaimed() == {"node-1": {"cpu": 3, "pods": 2}, "node-2": {"pods": 1}}
-    pods.lose(GONE)
-    assert "node-1" in pods.unclaimed()
-    assert pods.unclaimed()["node-1"] == {"cpu": 3, "pods": 2}, "its run is charged still"

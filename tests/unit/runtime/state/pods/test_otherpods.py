@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from batchyard.core.model.cluster.otherpod import EVERY_ADDRESS
 from batchyard.objects.kubernetes.otherpod import read_other_pod
-from batchyard.runtime.state.otherpods import Origin, OtherPods
+from batchyard.runtime.state.pods.otherpods import Origin, OtherPods
 
 CPU_500 = {"cpu": 500, "pods": 1}
 

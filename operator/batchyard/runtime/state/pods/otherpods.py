@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from batchyard.core.model.cluster.otherpod import HostPort, OtherPod
 from batchyard.core.model.resources import Resources
-from batchyard.objects.kubernetes.otherpod import read_other_pod
+from batchyard.objects.kubernetes.otherpod import ENDED, read_other_pod
 from batchyard.objects.meta import Object
+from batchyard.runtime.state.pods.livepods import JobId
 
 
 class Origin(Enum):
@@ -23,6 +24,7 @@ class Origin(Enum):
 
     UNLABELLED = "pods without Batchyard's labels"
     RUNS = "pods that bear the labels of runs"
+    INDEXES = "pods that bear the labels of arrays"
 
 
 class _Known(NamedTuple):
@@ -48,14 +50,32 @@ class OtherPods:
         """Of pods that could not be understood as a whole, by uid: what counts as nothing."""
         self.version = 0
         """Counts the changes."""
+        self.fixed_version = 0
+        """Counts those of `fixed_by_node`."""
         self._ports: defaultdict[str, Counter[HostPort]] = defaultdict(Counter)
         self._known: dict[Origin, dict[str, _Known]] = {origin: {} for origin in Origin}
+        self._unclaimed: defaultdict[JobId, set[str]] = defaultdict(set)
+        """The uids of those of Indexed Jobs, by Job."""
         self._on_change = on_change
 
     def put(self, obj: Object, origin: Origin = Origin.UNLABELLED, *, ours: bool = False) -> None:
         """Take a pod in, as often as it is shown; one that is `ours` is only kept in mind."""
+        uid = obj["metadata"]["uid"]
+        known = self._known[origin].get(uid)
+        if ours and known is not None and not known.counts and (obj.get("status") or {}).get("phase") not in ENDED:
+            return  # most events: what it asks for matters only if it turns out to be another's
         pod = read_other_pod(obj)
         self._replace(origin, obj["metadata"]["uid"], None if pod is None else _Known(pod, not ours))
+
+    def put_unclaimed(self, obj: Object, job: JobId) -> None:
+        """Count a pod of an Indexed Job of which nothing is known (yet)."""
+        self._unclaimed[job].add(obj["metadata"]["uid"])
+        self.put(obj, Origin.INDEXES)
+
+    def claim_all(self, job: JobId) -> None:
+        """Count the pods of an Indexed Job no more that has turned out to be Batchyard's."""
+        for uid in self._unclaimed.pop(job, ()):
+            self.remove(uid, Origin.INDEXES)
 
     def remove(self, uid: str, origin: Origin = Origin.UNLABELLED) -> None:
         """Forget a pod that its informer does not show any more."""
@@ -90,6 +110,7 @@ class OtherPods:
     def _shift(self, pod: OtherPod, uid: str, sign: int) -> None:
         _add(self.by_node, pod.node, pod.request, sign)
         if pod.fixed:
+            self.fixed_version += 1
             _add(self.fixed_by_node, pod.node, pod.request, sign)
         if pod.ports:
             self._shift_ports(pod, sign)

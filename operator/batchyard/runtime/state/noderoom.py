@@ -1,0 +1,55 @@
+"""What is free on each node, kept current, so that a pass does not have to add up all that runs.
+
+It follows from the nodes, from what runs and grants are charged for, and from the pods of others. It is made anew when
+nodes or environments change; anything else changes it by as much as has changed.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from batchyard.core.model.resources import Resources
+from batchyard.core.scheduling.capacity.pools import Pool, space_of
+from batchyard.core.scheduling.capacity.space import Space
+
+
+class NodeRoom:
+    """`others` are the sums of other pods by node, as they are now."""
+
+    def __init__(self, others: Mapping[str, Resources]) -> None:
+        self._others = others
+        self._seen: dict[str, Resources] = {}
+        """Those sums as the space has them."""
+        self._taken: dict[str, dict[str, int]] = {}
+        """What runs and grants take, by node; no entry is empty."""
+        self._space: Space | None = None
+        self._pools: Mapping[str, Pool] | None = None
+
+    def space(self, pools: Mapping[str, Pool]) -> Space:
+        """Return what is free; nobody else may change it."""
+        if self._space is None or self._pools is not pools:
+            self._pools, self._seen = pools, {node: dict(amount) for node, amount in self._others.items()}
+            self._space = space_of(pools, self._seen)
+            for node, amount in self._taken.items():
+                self._space.change(node, amount)
+        return self._space
+
+    def take(self, assigned: Iterable[tuple[str, Resources]], sign: int = 1) -> None:
+        """Have what is assigned taken, or free again (`sign` -1)."""
+        for node, amount in assigned:
+            total = self._taken.setdefault(node, {})
+            for name, number in amount.items():
+                total[name] = total.get(name, 0) + sign * number
+                if not total[name]:
+                    del total[name]
+            if not total:
+                del self._taken[node]
+            if self._space is not None:
+                self._space.change(node, amount, -sign)
+
+    def others_changed(self, node: str) -> None:
+        """Take over what other pods take of a node now."""
+        if self._space is None:
+            return
+        self._space.change_others(node, self._seen.pop(node, {}), 1)
+        if now := self._others.get(node):
+            self._seen[node] = dict(now)
+            self._space.change_others(node, now, -1)
