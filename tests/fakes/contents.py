@@ -4,7 +4,17 @@ from typing import Any, NamedTuple
 
 from batchyard.kube.errors import NotFound
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import BATCHJOBS, EVENTS, JOBS, NAMESPACES, NODES, OWN, PODS
+from batchyard.kube.resources import (
+    BATCHJOBS,
+    EVENTS,
+    JOBS,
+    LIMIT_RANGES,
+    NAMESPACES,
+    NODES,
+    OWN,
+    PODS,
+    RUNTIME_CLASSES,
+)
 from fakes.kubejobs import NAMESPACE, has_ended
 from fakes.store import Store
 from objects.api import manifest
@@ -67,6 +77,23 @@ class Contents:
             "conditions": [{"type": "Ready", "status": "True"}],
         }
         self.store.create(NODES, {"metadata": {"name": name, "labels": labels}, "status": status})
+
+    def limit(self, name: str = "defaults", namespace: str = NAMESPACE, **container: Any) -> None:
+        """Create a LimitRange for containers, or have it say something else."""
+        body = {"metadata": {"name": name}, "spec": {"limits": [{"type": "Container", **container}]}}
+        try:
+            old = self.store.get(LIMIT_RANGES, name, namespace)
+        except NotFound:
+            self.store.create(LIMIT_RANGES, body, namespace)
+        else:
+            self.store.update(LIMIT_RANGES, {**old, "spec": body["spec"]})
+
+    def lift(self, name: str = "defaults") -> None:
+        """Delete a LimitRange."""
+        self.store.delete(LIMIT_RANGES, name, NAMESPACE)
+
+    def put_runtime_class(self, name: str, **fields: Any) -> None:
+        self.store.create(RUNTIME_CLASSES, {"metadata": {"name": name}, "handler": name, **fields})
 
     def submit(self, name: str = "job", **fields: Any) -> Object:
         return self.put("BatchJob", name, **fields)

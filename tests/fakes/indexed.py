@@ -14,6 +14,7 @@ from batchyard.kube import errors
 from batchyard.kube.protocol import Object
 from batchyard.kube.resources import JOBS, PODS
 from fakes.kubejobs import Job, has_ended, key_of
+from fakes.podadmission import admitted
 from fakes.store import Store
 
 TRACKING = "batch.kubernetes.io/job-tracking"
@@ -239,7 +240,7 @@ class IndexedController:
                     }
                 ],
             },
-            "spec": job["spec"]["template"]["spec"],
+            "spec": admitted(self._store, namespace, job["spec"]["template"]["spec"])[0],
         }
         pod = self._store.create(PODS, body, namespace)
         return self._set_pod(pod, "Pending", None)

@@ -12,6 +12,7 @@ from batchyard.kube.resources import EVENTS, JOBS, PODS
 from fakes.copying import copied
 from fakes.indexed import IndexedController, owner_of
 from fakes.kubejobs import Job, key_of
+from fakes.podadmission import admitted
 from fakes.store import Change, Store
 
 TRACKING = "batch.kubernetes.io/job-tracking"
@@ -76,12 +77,14 @@ class JobController:
     def _refuses(self, job: Object) -> bool:
         """Refuse a pod, if that is so, and say it in an Event."""
         namespace, name = key_of(job)
-        if not self.refusal or not name.startswith(self.refused):
+        refusal = self.refusal if name.startswith(self.refused) else ""
+        refusal = refusal or admitted(self._store, namespace, job["spec"]["template"]["spec"])[1]
+        if not refusal:
             return False
         if self.silent:
             return True
         self._events += 1
-        message = f'Error creating: pods "{name}-x{self._events}" is forbidden: {self.refusal}'
+        message = f'Error creating: pods "{name}-x{self._events}" is forbidden: {refusal}'
         involved = {"kind": "Job", "namespace": namespace, "name": name, "uid": job["metadata"]["uid"]}
         event = {"metadata": {"name": f"{name}.{self._events}"}, "involvedObject": involved, "type": "Warning"}
         times = {"firstTimestamp": self._store.timestamp(), "lastTimestamp": self._store.timestamp()}
@@ -244,8 +247,9 @@ class JobController:
             "ownerReferences": [{**owner, "blockOwnerDeletion": True}],
             "finalizers": [TRACKING],
         }
+        spec, _ = admitted(self._store, namespace, template["spec"])
         added = {"overhead": self.overhead} if self.overhead else {}
-        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**template["spec"], **added}}
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**spec, **added}}
         pod = self._store.create(PODS, body, namespace)
         self._set_pod(pod, "Pending", None)
         self._set_job(job, active=1, ready=0, startTime=self._store.timestamp())

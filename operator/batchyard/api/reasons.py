@@ -19,6 +19,7 @@ class Reason(StrEnum):
     JOB_QUEUE_NOT_FOUND = "JobQueueNotFound"
     NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
     SHARE_NOT_ADMITTED = "ShareNotAdmitted"
+    POD_NOT_ADMITTED = "PodNotAdmitted"
     DEPENDENCY_NOT_FOUND = "DependencyNotFound"
     WAITING_FOR_DEPENDENCIES = "WaitingForDependencies"
 
@@ -91,6 +92,7 @@ DOCUMENTATION: Mapping[str, str] = {
     Reason.JOB_QUEUE_NOT_FOUND: "The JobQueue does not exist (yet); the job is queued once it does.",
     Reason.NAMESPACE_NOT_ALLOWED: "The queue's `namespaceSelector` does not match the job's namespace.",
     Reason.SHARE_NOT_ADMITTED: "The queue's `shareAdmission` does not admit the share that the job names.",
+    Reason.POD_NOT_ADMITTED: "The API server would refuse its pods; the message names the LimitRange or RuntimeClass.",
     Reason.DEPENDENCY_NOT_FOUND: "A job it depends on does not exist (yet); the message names it.",
     Reason.WAITING_FOR_DEPENDENCIES: "Jobs it depends on have not ended; the message names them.",
     Reason.NAMESPACE_PROTECTED: "No jobs run in its namespace, such as kube-system; the message says what to do.",

@@ -16,6 +16,7 @@ from batchyard.core.definition.revisions import Missing, same_program, select
 from batchyard.core.definition.template import Templates
 from batchyard.core.model.definition import Definition, Origin, Resolved, Revision
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.podadmission.rules import ClusterRules
 from batchyard.core.model.queue import FairShare, Queue, entry_for
 from batchyard.core.model.selectors import matches
 
@@ -50,6 +51,10 @@ class Objects(Protocol):
     @property
     def templates(self) -> Templates:
         """What revisions come to."""
+
+    @property
+    def pod_rules(self) -> ClusterRules:
+        """What the API server's admission adds to pods, and what it holds them to."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -89,10 +94,14 @@ def program(
         then = "any more; the job goes on once it is there again with the same content"
         message = f"{missing} {then}" if ran else f"{missing}; the job is queued once it does"
         return Pending(Reason.JOB_DEFINITION_NOT_FOUND, message)
-    if resolved is not None and still_there(resolved, known):
-        return resolved
-    found = _revision(job, origin, definition, known, ran=ran)
-    return _resolved(job, found, objects) if isinstance(found, Revision) else found
+    if resolved is None or not still_there(resolved, known):
+        found = _revision(job, origin, definition, known, ran=ran)
+        answer = _resolved(job, found, objects) if isinstance(found, Revision) else found
+        if not isinstance(answer, Resolved):
+            return answer
+        resolved = answer
+    rules = objects.pod_rules.of(job.key[0], resolved.runtime_classes)
+    return resolved if rules is resolved.rules else objects.templates.under(resolved, rules)
 
 
 def refused_by_queue(job: BatchJob, objects: Objects) -> Pending | Unsatisfiable | None:
@@ -100,6 +109,11 @@ def refused_by_queue(job: BatchJob, objects: Objects) -> Pending | Unsatisfiable
     if (fault := objects.faults.get(job.key)) is not None:
         return Pending(Reason.INVALID_SPEC, fault, stalled=True)
     return _queue(job, objects) or _share(job, objects.queues[job.queue])
+
+
+def refused_by_api_server(resolved: Resolved) -> Pending | None:
+    """Say why no pod of the job can be made as the rules for its pods are now. They may change."""
+    return Pending(Reason.POD_NOT_ADMITTED, resolved.refusal, stalled=True) if resolved.refusal else None
 
 
 def still_there(resolved: Resolved, revisions: Mapping[int, Revision]) -> bool:

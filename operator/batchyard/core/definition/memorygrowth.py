@@ -13,8 +13,8 @@ from typing import Any
 
 from batchyard.api.quantities import format_bytes, parse_bytes
 from batchyard.api.reasons import Reason
+from batchyard.core.definition.podadmission.admitted import admitted_pod, under_rules
 from batchyard.core.model.definition import MemoryGrowth, Resolved
-from batchyard.core.model.resources import Resources, pod_requests
 from batchyard.core.model.status import Attempt
 
 _MEBIBYTE = 1024**2
@@ -30,9 +30,8 @@ def grown(resolved: Resolved, attempts: Iterable[Attempt]) -> Resolved:
     if template == resolved.template:
         return resolved
     original = resolved.ungrown or resolved.template
-    request: Resources = pod_requests(template["spec"])
-    gang = resolved.gang.changed(template, request) if resolved.gang is not None else None
-    return replace(resolved, template=template, request=gang.request if gang else request, ungrown=original, gang=gang)
+    gang = resolved.gang.changed(template) if resolved.gang is not None else None
+    return under_rules(replace(resolved, template=template, ungrown=original, gang=gang), resolved.rules)
 
 
 def outlook(resolved: Resolved, attempts: tuple[Attempt, ...]) -> str:
@@ -44,7 +43,7 @@ def outlook(resolved: Resolved, attempts: tuple[Attempt, ...]) -> str:
     if before == after:
         bound = "nothing to multiply" if growth.max_bytes is None else f"maxMemory is {format_bytes(growth.max_bytes)}"
         return f"with the same memory ({bound})"
-    less, more = (pod_requests(spec).get("memory", 0) for spec in (before, after))
+    less, more = (admitted_pod(spec, resolved.rules).request.get("memory", 0) for spec in (before, after))
     return f"with {format_bytes(more)} of memory instead of {format_bytes(less)}" if more > less else "with more memory"
 
 

@@ -96,6 +96,7 @@ _POD_TEMPLATE = {
         _AFFINITY: {_OF_NODES: {_HARD: {TERMS: [_NODE_TERM]}}},
         "hostNetwork": bool,
         "tolerations": [_TOLERATION],
+        "runtimeClassName": str,
         "overhead": _AMOUNTS,
         "resources": _RESOURCES,
         "activeDeadlineSeconds": _Between(1, 2**31 - 1),

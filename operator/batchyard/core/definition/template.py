@@ -15,12 +15,15 @@ from batchyard.core.definition import noderanges
 from batchyard.core.definition.commands import each_container, filled_in
 from batchyard.core.definition.errors import TemplateError
 from batchyard.core.definition.parameters import MAX_LENGTH, MissingParameterError, TooLongError, field_path
+from batchyard.core.definition.podadmission.admitted import under_rules
+from batchyard.core.definition.podadmission.runtimeclasses import FIELD as RUNTIME_CLASS
 from batchyard.core.definition.podconstraints import constraints_of
 from batchyard.core.definition.podresources import pod_request, with_checked_resources
 from batchyard.core.definition.podtemplate import of_range, overridden, pod_template
 from batchyard.core.definition.retrypolicy import retry_policy, stored_strategy
 from batchyard.core.model.definition import Resolved, Revision
 from batchyard.core.model.job import BatchJob, Key
+from batchyard.core.model.podadmission.rules import PodRules
 from batchyard.core.model.pods.constraints import UNCONSTRAINED
 from batchyard.core.model.pods.gang import Gang, NodeGroup
 from batchyard.core.model.resources import Resources
@@ -30,11 +33,14 @@ _NOT_OF_THE_POD = frozenset(
 )
 """Fields of a job's spec that its pod, its retries and its timeout do not depend on."""
 _MAX_SHARED = 1000
-"""Revisions whose result is kept at most."""
+"""Results that are kept at most, of revisions and of rules."""
 
 
 def resolve(job: BatchJob, revision: Revision) -> Resolved:
-    """Merge a job's spec into its revision; raises TemplateError where that gives no valid pod."""
+    """Merge a job's spec into its revision; raises TemplateError where that gives no valid pod.
+
+    The request is that of the pod as it stands there: what admission adds comes with `under_rules`.
+    """
     content = revision.content
     gang = _gang(job, revision) if content.get("multiNode") else None
     if gang is not None:
@@ -49,6 +55,8 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
             )
         template = _pod(content, job.spec.get("containerOverrides") or (), job, revision)
         request = pod_request(template["spec"])
+    templates = [template] if gang is None else [group.template for group in gang.groups]
+    runtime_classes = {name for each in templates if (name := each["spec"].get(RUNTIME_CLASS))}
     timeout = job.spec.get("timeout") or content.get("timeout") or {}
     retry = retry_policy(stored_strategy(job.spec.get("retryStrategy") or content.get("retryStrategy") or {}))
     if job.spec.get("array") and retry.memory_growth is not None:
@@ -73,6 +81,7 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         consumables={
             each["name"]: each.get("quantity", NEEDED_QUANTITY) for each in content.get("consumableResources") or ()
         },
+        runtime_classes=tuple(sorted(runtime_classes)),
     )
 
 
@@ -81,6 +90,8 @@ class Templates:
 
     def __init__(self) -> None:
         self._shared: dict[tuple[Key, int], tuple[Revision, Resolved]] = {}
+        self._ruled: dict[int, tuple[Resolved, PodRules, Resolved]] = {}
+        """By identity of a result that many jobs have: that result, the rules that it came under, what that gave."""
 
     def resolve(self, job: BatchJob, revision: Revision) -> Resolved:
         """Return the same as `resolve`."""
@@ -95,6 +106,19 @@ class Templates:
             self._shared.clear()
         self._shared[key] = (revision, resolved)
         return resolved
+
+    def under(self, resolved: Resolved, rules: PodRules) -> Resolved:
+        """Return what a job comes to under the rules for its pods; jobs that share the one share the other."""
+        if resolved.rules == rules:
+            return resolved
+        known = self._ruled.get(id(resolved))
+        if known is not None and known[0] is resolved and known[1] == rules:
+            return known[2]
+        result = under_rules(resolved, rules)
+        if len(self._ruled) >= _MAX_SHARED:
+            self._ruled.clear()
+        self._ruled[id(resolved)] = (resolved, rules, result)
+        return result
 
     def forget(self, definition: Key, number: int) -> None:
         """Forget a revision that is gone."""

@@ -7,6 +7,7 @@ from typing import Any
 from batchyard.api.models.jobdefinition import REVISION_HISTORY_LIMIT
 from batchyard.api.models.strategy import ExitAction, OnOutOfMemory, RetryStrategy
 from batchyard.core.model.job import Key
+from batchyard.core.model.podadmission.rules import NO_RULES, PodRules
 from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints
 from batchyard.core.model.pods.gang import Gang
 from batchyard.core.model.pods.podset import PodSet, PodSets
@@ -51,12 +52,14 @@ class RetryPolicy:
 class Resolved:
     """What a BatchJob's spec and its definition revision come to together.
 
-    Fixed for the life of the job, but for the memory that grows when it runs out of it.
+    Fixed for the life of the job, but for the memory that grows when it runs out of it, and for what the rules for its
+    pods add to its request.
     """
 
     revision: int
     template: Mapping[str, Any]
-    """The pod, without the values of parameters; of a multi-node job that of the main node."""
+    """The pod, without the values of parameters and without what admission adds; of a multi-node job that of the main
+    node."""
     request: Resources
     """What the job takes while it runs; of a multi-node job all nodes together, their number as `pods`; of an array
     one index."""
@@ -77,6 +80,12 @@ class Resolved:
     """Of the content of the revision."""
     constraints: Constraints = UNCONSTRAINED
     """What its pod says of the nodes that it can be on; of a multi-node job each group has its own."""
+    runtime_classes: tuple[str, ...] = ()
+    """The RuntimeClasses that its pods name."""
+    rules: PodRules = NO_RULES
+    """What its request is worked out under."""
+    refusal: str = ""
+    """Why the API server would refuse its pods, and what to do; empty where it would not, as far as that is known."""
     _vcpus: int | None = field(init=False, repr=False, compare=False, default=None)
     _pods: PodSets = field(init=False, repr=False, compare=False, default=())
 

@@ -9,6 +9,7 @@ from batchyard.core.admission import dependencies, references
 from batchyard.core.admission.admitted import Admitted
 from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.admission.rerun import choose
+from batchyard.core.definition import memorygrowth
 from batchyard.core.definition.runterms import origin_of
 from batchyard.core.lifecycle import queuedat
 from batchyard.core.lifecycle.array import arraystatus
@@ -31,14 +32,16 @@ def admitted(snapshot: Snapshot, job: BatchJob, status: Status, cycle: str, now:
         origin = origin_of(runs.mains.values() or runs.indexes.values())
     ran = bool(runs.mains or runs.indexes or status.attempts) or arraystatus.has_started(status)
     program = references.program(job, origin, resolved, snapshot, ran=ran)
+    if isinstance(program, Resolved):
+        program = memorygrowth.grown(program, status.attempts)
     unread = max(runs.mains, default=0) > (status.attempts[-1].run if status.attempts else 0)
     if status.state not in WAITING or unread:
-        lack = program if not isinstance(program, Resolved) else _held_back(job, snapshot)
+        lack = program if not isinstance(program, Resolved) else _held_back(job, program, snapshot)
         return Admitted(status, program if isinstance(program, Resolved) else resolved, lack)
 
     answer = program
     if isinstance(program, Resolved):
-        answer = references.refused_by_queue(job, snapshot) or program
+        answer = references.refused_by_queue(job, snapshot) or references.refused_by_api_server(program) or program
     waits = status.state in BEFORE_THE_QUEUE or (cycle and not status.environment)
     if job.depends_on and waits and not runs.mains and not status.attempts:
         status, lack = _depended(snapshot, job, status, cycle)
@@ -51,9 +54,11 @@ def admitted(snapshot: Snapshot, job: BatchJob, status: Status, cycle: str, now:
     return Admitted(_unready(status, answer, now), resolved, answer)
 
 
-def _held_back(job: BatchJob, snapshot: Snapshot) -> Pending | None:
+def _held_back(job: BatchJob, program: Resolved, snapshot: Snapshot) -> Pending | None:
     """Why an array that has begun gets no further slots of its queue, if that is so."""
-    refusal = references.refused_by_queue(job, snapshot) if job.array is not None else None
+    if job.array is None:
+        return None
+    refusal = references.refused_by_queue(job, snapshot) or references.refused_by_api_server(program)
     return Pending(refusal.reason, refusal.message) if refusal is not None else None
 
 

@@ -13,6 +13,7 @@ from batchyard.core.model.definition import Definition, Resolved, Revision
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import NO_RUNS, JobRuns
+from batchyard.core.model.podadmission.rules import ClusterRules
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
 from batchyard.core.model.run import Run
@@ -67,6 +68,8 @@ class Snapshot:
     """When arrays were last given slots that the status of their Indexed Job does not account for yet."""
     templates: Templates = field(default_factory=Templates)
     """What revisions come to; the same whether it was asked before or not."""
+    pod_rules: ClusterRules = field(default_factory=ClusterRules)
+    """What the API server's admission adds to pods, and what it holds them to."""
     being_preempted: Mapping[Key, int] = field(default_factory=dict)
     """Slots that Kubernetes Jobs, by namespace and name, are just being told to give up."""
     faults: Mapping[Key, str] = field(default_factory=dict)

@@ -7,7 +7,16 @@ from batchyard.api import names
 from batchyard.core.planner.containment import Stage
 from batchyard.kube.informer import Informer, OnDelete
 from batchyard.kube.protocol import KubeApi, Selection
-from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBS, NAMESPACES, NODES, PODS, Resource
+from batchyard.kube.resources import (
+    CONTROLLER_REVISIONS,
+    JOBS,
+    LIMIT_RANGES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    RUNTIME_CLASSES,
+    Resource,
+)
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.state.cache import Cache
 from batchyard.runtime.state.pods import indexpods
@@ -19,6 +28,7 @@ TAKES_ROOM = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
 def informers(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> list[Informer]:
     """Return those that each look at objects by themselves."""
     catalogue = cache.catalogue
+    pod_rules = catalogue.pod_rules
 
     def informer(resource: Resource, put: Callable[[Any], None], remove: OnDelete, label: str = "") -> Informer:
         return _informer(api, resource, put, remove, Selection(labels=label), metrics, monotonic)
@@ -26,6 +36,16 @@ def informers(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[
     return [
         informer(NODES, catalogue.put_node, lambda _, name, __: catalogue.remove_node(name)),
         informer(NAMESPACES, catalogue.put_namespace, lambda _, name, __: catalogue.remove_namespace(name)),
+        informer(
+            LIMIT_RANGES,
+            pod_rules.put_limit_range,
+            lambda namespace, name, _: pod_rules.remove_limit_range((namespace, name)),
+        ),
+        informer(
+            RUNTIME_CLASSES,
+            pod_rules.put_runtime_class,
+            lambda _, name, __: pod_rules.remove_runtime_class(name),
+        ),
         informer(
             CONTROLLER_REVISIONS,
             catalogue.put_revision,

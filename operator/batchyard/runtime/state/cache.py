@@ -112,6 +112,7 @@ class Cache:
             namespaces=self.catalogue.namespaces,
             raised=self.accounts.array_slots.raised,
             templates=self.catalogue.templates,
+            pod_rules=self.catalogue.pod_rules.rules,
             backlog=self.backlog,
             dependents=self.dependents,
             unpersisted_ends=self.persistence.unpersisted_ends,

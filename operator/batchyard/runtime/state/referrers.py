@@ -16,6 +16,7 @@ Reference = tuple[str, str, str]
 """Kind, namespace ("" for kinds without) and name of an object."""
 
 NAMESPACE = "Namespace"
+RUNTIME_CLASS = "RuntimeClass"
 REVISIONS = "ControllerRevision"
 """With the name of a JobDefinition, which is there before and after: what it says, or which revisions it has."""
 
@@ -59,6 +60,8 @@ class Referrers(dict[Reference, set[Key]]):
         if changed[0] == REVISIONS:
             there = revisions.get(changed[1:], {})
             found -= {key for key in found & resolved.keys() if still_there(resolved[key], there)}
+        if changed[0] == RUNTIME_CLASS:
+            found -= {key for key in found & resolved.keys() if changed[2] not in resolved[key].runtime_classes}
         return found
 
     def _named(self, changed: Reference, jobs: Mapping[Key, BatchJob]) -> Iterable[Key]:

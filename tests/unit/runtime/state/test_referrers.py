@@ -12,7 +12,7 @@ from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.status import Status
 from batchyard.kube.protocol import Object
 from batchyard.runtime.state.cache import Cache
-from batchyard.runtime.state.referrers import NAMESPACE, REVISIONS, Reference, Referrers
+from batchyard.runtime.state.referrers import NAMESPACE, REVISIONS, RUNTIME_CLASS, Reference, Referrers
 from unit.samples import make_job, make_resolved, make_revision
 
 JOB = make_job()
@@ -87,6 +87,14 @@ def test_a_consumable_resource_concerns_all_that_wait(known: Known) -> None:
     waiting = {known.enter(JOB), known.enter(replace(make_job("other"), queue="night"))}
     known.enter(make_job("running"), RUNS, make_resolved())
     assert known.concerned(LICENCE) == waiting
+
+
+def test_a_runtime_class_concerns_those_whose_pods_name_it_or_may(known: Known) -> None:
+    kata = replace(make_resolved(), runtime_classes=("kata",))
+    concerned = {known.enter(JOB, QUEUED, kata), known.enter(make_job("unresolved"))}
+    known.enter(make_job("other"), QUEUED, make_resolved())
+    known.enter(make_job("running"), RUNS, kata)
+    assert known.concerned((RUNTIME_CLASS, "", "kata")) == concerned
 
 
 def test_it_concerns_a_job_of_which_something_is_still_to_start(known: Known) -> None:

@@ -53,8 +53,8 @@ class Gang:
             total = add(total, {name: amount * len(group.nodes) for name, amount in group.request.items()})
         return total
 
-    def changed(self, template: Mapping[str, Any], request: Resources) -> "Gang":
-        """Return the same with another pod for the main node, and the others that run the same."""
+    def changed(self, template: Mapping[str, Any]) -> "Gang":
+        """Return the same with another pod for the main node, and the others that run the same, to the same request."""
         main = self.group(self.main)
-        changed = replace(main, template=template, request=request)
+        changed = replace(main, template=template)
         return Gang(self.main, tuple(changed if each is main else each for each in self.groups))

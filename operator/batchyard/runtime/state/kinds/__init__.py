@@ -1,1 +1,1 @@
-"""How objects of Batchyard's kinds become records of the cache: what all kinds have in common."""
+"""How objects become records of the cache, kind by kind, and whom their changes concern."""
