@@ -22,7 +22,7 @@ from batchyard.objects.kinds.jobqueue import read_queue
 from batchyard.objects.kubernetes.node import read_node
 from batchyard.objects.kubernetes.revision import read_revision
 from batchyard.objects.meta import Object, key_of
-from batchyard.runtime.state.kinds.podrules import PodRules
+from batchyard.runtime.state.kinds.podrules import KnownRules
 from batchyard.runtime.state.kinds.store import Intake, KindStore, N, StoredStatuses, is_gone
 from batchyard.runtime.state.kinds.unreadable import Reading
 from batchyard.runtime.state.noderoom import NodeRoom
@@ -56,7 +56,7 @@ class Catalogue:
         self.other_pods = OtherPods(self._others_changed)
         self.room = NodeRoom(self.other_pods.by_node)
         self.namespaces: dict[str, dict[str, str]] = {}
-        self.pod_rules = PodRules(on_change)
+        self.pod_rules = KnownRules(on_change)
         self.protection = NOTHING_PROTECTED
         self.definitions: dict[Key, Definition] = {}
         self.revisions: dict[Key, dict[int, Revision]] = {}

@@ -12,6 +12,8 @@ from batchyard.core.definition.podadmission.defaults import SIDES, Defaults
 from batchyard.core.model.podadmission.limitrange import Bounds, LimitRange
 from batchyard.core.model.resources import Resources, describe, parse_resources, pod_requests
 
+_NO_BOUNDS = Bounds()
+
 
 @dataclass(slots=True, frozen=True)
 class _Asked:
@@ -37,7 +39,7 @@ def _refusals(spec: Mapping[str, Any], limit_ranges: tuple[LimitRange, ...], def
     for limit_range in limit_ranges:
         for each in asked:
             yield from _out_of_bounds(each, limit_range.container, limit_range.name)
-        if not spec.get("resources"):
+        if limit_range.pod != _NO_BOUNDS and not spec.get("resources"):
             yield from _out_of_bounds(_of_pod(spec, defaults, asked), limit_range.pod, limit_range.name)
 
 

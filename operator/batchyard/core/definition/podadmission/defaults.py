@@ -32,6 +32,11 @@ class Defaults:
 
     requests: Mapping[str, Default] = field(default_factory=dict)
     limits: Mapping[str, Default] = field(default_factory=dict)
+    written: Mapping[str, Mapping[str, str]] = field(init=False)
+    """Per side the amounts as they stand in a pod."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "written", {side: _written(self.given(side)) for side in SIDES})
 
     def given(self, side: str) -> Mapping[str, Default]:
         """Return what is given on one side, `requests` or `limits`."""
@@ -43,7 +48,7 @@ class Defaults:
         # The API server copies limits to absent requests before any LimitRange is looked at.
         limits = own.get("limits") or {}
         before = {"requests": {**limits, **(own.get("requests") or {})}, "limits": limits}
-        after = {side: {**_written(self.given(side)), **before[side]} for side in SIDES}
+        after = {side: {**self.written[side], **before[side]} for side in SIDES}
         return container if after == before else {**container, "resources": {**own, **after}}
 
 

@@ -1,7 +1,7 @@
 """The rules that the pods of a job come under: what admission adds to them, and what they may ask for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from batchyard.core.model.podadmission.limitrange import LimitRange
 from batchyard.core.model.podadmission.runtimeclass import RuntimeClass
@@ -23,13 +23,13 @@ NO_RULES = PodRules()
 class ClusterRules:
     """The rules of the whole cluster."""
 
-    limit_ranges: dict[str, tuple[LimitRange, ...]] = field(default_factory=dict)
-    """By namespace, those of each by name; none is empty."""
+    namespaces: dict[str, PodRules] = field(default_factory=dict)
+    """Those of namespaces that have LimitRanges, for pods that name no RuntimeClass."""
     runtime_classes: dict[str, RuntimeClass] = field(default_factory=dict)
 
     def of(self, namespace: str, runtime_classes: tuple[str, ...]) -> PodRules:
         """Return the rules for pods of a namespace that name these RuntimeClasses."""
-        ranges = self.limit_ranges.get(namespace)
-        if ranges is None and not runtime_classes:
-            return NO_RULES
-        return PodRules(ranges or (), {name: self.runtime_classes.get(name) for name in runtime_classes})
+        rules = self.namespaces.get(namespace, NO_RULES)
+        if not runtime_classes:
+            return rules
+        return replace(rules, runtime_classes={name: self.runtime_classes.get(name) for name in runtime_classes})

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from batchyard.core.model.job import Key
 from batchyard.core.model.podadmission.limitrange import LimitRange
-from batchyard.core.model.podadmission.rules import ClusterRules
+from batchyard.core.model.podadmission.rules import ClusterRules, PodRules
 from batchyard.objects.kubernetes.limitrange import read_limit_range
 from batchyard.objects.kubernetes.runtimeclass import read_runtime_class
 from batchyard.objects.meta import Object, key_of
 from batchyard.runtime.state.referrers import NAMESPACE, RUNTIME_CLASS, Reference
 
 
-class PodRules:
+class KnownRules:
     """Keeps the rules that pods come under. `changed` is called with what the jobs concerned refer to."""
 
     def __init__(self, changed: Callable[[Reference], None]) -> None:
@@ -37,9 +37,9 @@ class PodRules:
     def _limit_ranges_changed(self, namespace: str) -> None:
         known = self._limit_ranges[namespace]
         if known:
-            self.rules.limit_ranges[namespace] = tuple(known[name] for name in sorted(known))
+            self.rules.namespaces[namespace] = PodRules(tuple(known[name] for name in sorted(known)))
         else:
-            del self._limit_ranges[namespace], self.rules.limit_ranges[namespace]
+            del self._limit_ranges[namespace], self.rules.namespaces[namespace]
         self._changed((NAMESPACE, "", namespace))
 
     def put_runtime_class(self, obj: Object) -> None:

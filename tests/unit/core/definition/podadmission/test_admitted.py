@@ -101,9 +101,9 @@ def test_templates_share_what_rules_make_of_a_revision() -> None:
 
 
 def test_a_class_that_is_missing_is_a_rule_too() -> None:
-    rules = ClusterRules(limit_ranges={"media": (DEFAULTS,)}, runtime_classes={"kata": RuntimeClass("kata")})
+    rules = ClusterRules(namespaces={"media": RULES}, runtime_classes={"kata": RuntimeClass("kata")})
     assert rules.of("audio", ()) is NO_RULES
-    assert rules.of("media", ()) == RULES
+    assert rules.of("media", ()) is RULES
     missing = rules.of("audio", ("gvisor",))
     template = {"spec": {"containers": [CONTAINER], "runtimeClassName": "gvisor"}}
     resolved = make_resolved(template=template)

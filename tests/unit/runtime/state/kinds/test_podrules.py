@@ -4,7 +4,7 @@ from typing import Any
 
 from batchyard.core.model.podadmission.limitrange import LimitRange
 from batchyard.core.model.podadmission.rules import NO_RULES
-from batchyard.runtime.state.kinds.podrules import PodRules
+from batchyard.runtime.state.kinds.podrules import KnownRules
 from batchyard.runtime.state.referrers import NAMESPACE, RUNTIME_CLASS, Reference
 
 
@@ -15,7 +15,7 @@ def limit_range(name: str, cpu: str = "1") -> dict[str, Any]:
 
 def test_limit_ranges_are_those_of_their_namespace_by_name() -> None:
     told: list[Reference] = []
-    rules = PodRules(told.append)
+    rules = KnownRules(told.append)
     rules.put_limit_range(limit_range("two"))
     rules.put_limit_range(limit_range("one", "2"))
     assert rules.rules.of("media", ()).limit_ranges == (
@@ -37,7 +37,7 @@ def test_limit_ranges_are_those_of_their_namespace_by_name() -> None:
 
 def test_a_runtime_class_concerns_those_that_name_it() -> None:
     told: list[Reference] = []
-    rules = PodRules(told.append)
+    rules = KnownRules(told.append)
     assert rules.rules.of("media", ("kata",)).runtime_classes == {"kata": None}
     for _ in range(2):
         rules.put_runtime_class({"metadata": {"name": "kata"}, "overhead": {"podFixed": {"cpu": "1"}}})
