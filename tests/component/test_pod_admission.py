@@ -1,11 +1,15 @@
 """What a LimitRange or a RuntimeClass adds to pods is granted with them; what they refuse waits in words."""
 
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from batchyard.api import names
-from batchyard.kube.resources import LIMIT_RANGES
+from batchyard.kube.errors import Unavailable
+from batchyard.kube.resources import LIMIT_RANGES, RUNTIME_CLASSES, Resource
+from fakes.api import FakeApi
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
 from objects.specs import asking, multi_node
@@ -200,16 +204,20 @@ async def test_an_array_that_has_begun_gets_no_more_slots_for_pods_that_would_be
     assert cluster.parallelism("job-1") == 6
 
 
+@pytest.mark.parametrize("restarted", [False, True])
 @in_cluster()
-async def test_a_job_whose_memory_grows_beyond_what_is_allowed_says_so(cluster: Cluster) -> None:
+async def test_a_job_whose_memory_grows_beyond_what_is_allowed_says_so(cluster: Cluster, restarted: bool) -> None:
     memory = {"limits": {"cpu": "1", "memory": "1Gi"}}
-    growth = {"attempts": 3, "onOutOfMemory": {"memoryMultiplier": 2}, "backoff": {"initialSeconds": 1}}
+    growth = {"attempts": 3, "onOutOfMemory": {"memoryMultiplier": 2}, "backoff": {"initialSeconds": 30}}
     furnish(cluster, container={"image": "busybox", "resources": memory}, retryStrategy=growth)
     cluster.limit(max={"memory": "1Gi"}, default={"memory": "1Gi"}, defaultRequest={"memory": "1Gi"})
     await cluster.start_operator()
     await cluster.submit_and_start()
     cluster.jobs.finish("job-1", 137, "OOMKilled")
-    await cluster.pass_time(10)
+    await cluster.pass_time(5)
+    if restarted:
+        await cluster.restart_operator(after=60)
+    await cluster.pass_time(60)
     assert cluster.state() == ("Pending", "PodNotAdmitted")
     assert "container main has a limit of 2 GiB memory, and LimitRange defaults allows 1 GiB memory" in message(cluster)
     assert cluster.kube_jobs("job-2") == []
@@ -234,6 +242,39 @@ async def test_the_overhead_of_a_runtime_class_is_granted_with_the_pod(cluster: 
     await cluster.pass_time(2)
     assert used(cluster) == {"cpu": 1500, "memory": 160 * 1024**2, "pods": 1}
     assert "overhead" not in cluster.pod_spec()
+
+
+@pytest.mark.parametrize("resource", [LIMIT_RANGES, RUNTIME_CLASSES])
+@in_cluster()
+async def test_nothing_is_granted_before_the_rules_are_read(cluster: Cluster, resource: Resource) -> None:
+    furnish(cluster, container=None, template={"spec": {**POD, "runtimeClassName": "kata"}})
+    cluster.limit(default={"memory": "64Mi"}, defaultRequest={"memory": "64Mi"})
+    cluster.put_runtime_class("kata", overhead={"podFixed": {"cpu": "500m"}})
+    process = await cluster.start_operator()
+    await process.kill()
+    cluster.submit()
+    with unreadable(resource):
+        await cluster.start_operator()
+        await cluster.pass_time(60)
+        assert cluster.state() == ("", "")
+    await cluster.pass_time(60)
+    assert used(cluster) == {"cpu": 1500, "memory": 64 * 1024**2, "pods": 1}
+
+
+@contextmanager
+def unreadable(resource: Resource) -> Iterator[None]:
+    """No list of a kind is answered."""
+    pages = FakeApi.list_pages
+
+    async def failing(self: FakeApi, asked: Resource, *rest: Any, **more: Any) -> AsyncGenerator[Any, None]:
+        if asked == resource:
+            raise Unavailable(503, "ServiceUnavailable", "not now")
+        async for page in pages(self, asked, *rest, **more):
+            yield page
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeApi, "list_pages", failing)
+        yield
 
 
 @in_cluster()

@@ -66,6 +66,7 @@ for _ in range(60):
             {"spec": {"containers": [{**OK, "resources": {"limits": {"cpu": [1]}}}]}},
             "spec.template.spec.containers[0].resources.limits.cpu must be a quantity",
         ),
+        ({"spec": {"containers": [OK], "runtimeClassName": 5}}, "spec.template.spec.runtimeClassName must be a string"),
         (
             {"spec": {"containers": [OK], "nodeSelector": {"a": True}}},
             "spec.template.spec.nodeSelector.a must be a string",
