@@ -81,8 +81,6 @@ class Snapshot:
     nodes: Mapping[str, Node] = field(default_factory=dict)
     other_pods: Mapping[str, Resources] = field(default_factory=dict)
     """What pods that are not Batchyard's take, by node, pod slots included; of nodes that have any."""
-    fixed_pods: Mapping[str, Resources] = field(default_factory=dict)
-    """What those of them take that stay on their node whatever happens, such as a DaemonSet's."""
     ports_taken: Mapping[str, frozenset[HostPort]] = field(default_factory=dict)
     """The host ports that they have, by node."""
     protection: Protection = NOTHING_PROTECTED

@@ -57,7 +57,8 @@ class Cache:
         self.resolved: dict[Key, Resolved] = {}
         self.changed = asyncio.Event()
         """Set whenever the next pass could decide anything new."""
-        self.runs = Runs(self.marks, self._exists, self._claim_pod, self._pods_moved)
+        self.catalogue = Catalogue(self._catalogue_changed)
+        self.runs = Runs(self.marks, self._exists, self.catalogue.other_pods.claim, self._pods_moved)
         self.granted: dict[Key, Placement] = {}
         self.demands: dict[Key, ArrayDemand] = {}
         """What the arrays in the backlog ask for."""
@@ -66,10 +67,8 @@ class Cache:
         self.dependents = Dependents()
         self.referrers = Referrers()
         self.faults = Faults()
-        self.catalogue = Catalogue(self._catalogue_changed)
         self.accounts = Accounts(self.runs, self.catalogue.room, self.changed.set, clock)
         self.used = self.accounts.charges.used
-
         self.awaiting_definition = AwaitingDefinition()
         self.persistence = Persistence()
         self.changes = Changes()
@@ -80,8 +79,6 @@ class Cache:
         jobs = Intake(self.put_batchjob, self.remove_batchjob, lambda: {key: job.uid for key, job in self.jobs.items()})
         self.intakes: Mapping[str, Intake] = {names.BATCH_JOB: jobs, **self.catalogue.intakes}
         """How objects of Batchyard's kinds come and go, by kind."""
-
-    # What the loop reads.
 
     def snapshot(self) -> Snapshot:
         """Return a view of everything, without copying: valid until the next method call that changes the cache."""
@@ -97,13 +94,12 @@ class Cache:
             environments=self.catalogue.environments,
             nodes=self.catalogue.nodes,
             other_pods=self.catalogue.other_pods.by_node,
-            fixed_pods=self.catalogue.other_pods.fixed_by_node,
             ports_taken=self.catalogue.other_pods.ports_by_node,
             pools=self.catalogue.pools(),
             used=self.used,
             charges=self.accounts.charges.charges,
             homeless=self.accounts.charges.homeless,
-            space=self.catalogue.room.space(self.catalogue.pools()),
+            space=self.catalogue.space(),
             limit_usage=self.accounts.limit_usage.amounts,
             consumables=self.catalogue.consumables,
             used_up=self.accounts.consumptions.used_up(self.catalogue),
@@ -382,9 +378,6 @@ class Cache:
             self.catalogue.other_pods.put(obj, Origin.RUNS, ours=self.runs.believes_pod(obj))
         if pod is not None:
             self._mark_owner(pod.owner, pod.owner_uid)
-
-    def _claim_pod(self, uid: str, ours: bool) -> None:
-        self.catalogue.other_pods.claim(uid, Origin.RUNS, ours=ours)
 
     def remove_pod(self, key: Key, uid: str) -> None:
         """Note that a pod is gone."""

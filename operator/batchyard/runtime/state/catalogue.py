@@ -15,6 +15,7 @@ from batchyard.core.model.definition import Definition, Revision
 from batchyard.core.model.job import Key
 from batchyard.core.model.selectors import usable
 from batchyard.core.scheduling.capacity.pools import Pool, pool
+from batchyard.core.scheduling.capacity.space import Space
 from batchyard.objects.kinds.computeenvironment import read_environment
 from batchyard.objects.kinds.consumableresource import read_consumable
 from batchyard.objects.kinds.jobdefinition import read_definition
@@ -79,6 +80,10 @@ class Catalogue:
                 for name, environment in self.environments.items()
             }
         return self._pools
+
+    def space(self) -> Space:
+        """Return what is free on each node; nobody else may change it."""
+        return self.room.space(self.pools())
 
     def refuse(self, kind: str, name: str, why: str) -> None:
         """Use an object no more, by kind and name, until it changes: a pass cannot digest it."""

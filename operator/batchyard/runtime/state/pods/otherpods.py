@@ -81,10 +81,10 @@ class OtherPods:
         """Forget a pod that its informer does not show any more."""
         self._replace(origin, uid, None)
 
-    def claim(self, uid: str, origin: Origin, *, ours: bool) -> None:
-        """Have a pod that is known count from now on, or not any more as it is ours."""
-        if (known := self._known[origin].get(uid)) is not None:
-            self._replace(origin, uid, known._replace(counts=not ours))
+    def claim(self, uid: str, ours: bool) -> None:
+        """Have a pod that bears the labels of a run count from now on, or not any more as it is one of a run's."""
+        if (known := self._known[Origin.RUNS].get(uid)) is not None:
+            self._replace(Origin.RUNS, uid, known._replace(counts=not ours))
 
     def _replace(self, origin: Origin, uid: str, new: _Known | None) -> None:
         pods = self._known[origin]

@@ -54,7 +54,7 @@ def test_a_job_comes_under_rules_and_out_of_them_again() -> None:
     plain = make_resolved(container=BARE)
     ruled = under_rules(plain, RULES)
     assert (plain.request, ruled.request) == ({}, {"cpu": 16000, "memory": 1024})
-    assert dict(ruled.size) == ruled.request
+    assert ruled.pods[0].takes == {**ruled.request, "pods": 1}
     assert ruled.template is plain.template, "what is written stays as the user wrote it"
     assert under_rules(ruled, NO_RULES) == plain
 

@@ -97,11 +97,11 @@ def test_what_is_ours_is_kept_in_mind_and_counts_once_it_is_not_claimed_any_more
     told = Told()
     told.pods.put(pod(), Origin.RUNS, ours=True)
     assert (told.pods.by_node, told.take()) == ({}, [])
-    told.pods.claim("a", Origin.RUNS, ours=False)
+    told.pods.claim("a", False)
     assert (told.pods.by_node, told.take()) == ({"n1": CPU_500}, [("n1", False)])
     told.pods.put(pod(), Origin.RUNS, ours=True)
     assert (told.pods.by_node, told.take()) == ({}, [("n1", True)])
-    told.pods.claim("unknown", Origin.RUNS, ours=False)
+    told.pods.claim("unknown", False)
     told.pods.remove("a", Origin.RUNS)
     assert (told.pods.by_node, told.take()) == ({}, [])
 
@@ -148,7 +148,7 @@ def test_after_any_events_the_sums_are_those_of_the_pods_that_are_shown(events: 
                 told.pods.remove(uid, Origin.RUNS)
                 shown.pop(uid, None)
             case "disclaim":
-                told.pods.claim(uid, Origin.RUNS, ours=False)
+                told.pods.claim(uid, False)
                 if uid in shown:
                     shown[uid] = (shown[uid][0], True)
             case _:
