@@ -15,7 +15,6 @@ MISTAKES = {
     "no-such-container": ("UnknownContainer", "names container 'sidecar'", "use one of main"),
     "request-above-limit": ("InvalidResources", "container 'main'", "limit of 32 MiB"),
     "gpu-without-limit": ("InvalidResources", "requests nvidia.com/gpu without a limit", "resources.limits"),
-    "elsewhere": ("NodeSelectorConflict", "batchyard.dev/node=elsewhere", "take batchyard.dev/node out"),
     "refused-volume": ("JobRejected", "the API server refused the Kubernetes Job", "spec.template.spec.volumes"),
 }
 
@@ -55,6 +54,12 @@ def test_a_mistake_ends_in_a_sentence(shared: Harness, mistake: str) -> None:
     for each in words:
         assert each in status["message"]
     assert (status["attempts"], conditions(status)["Failed"]) == ([], "True")
+
+
+def test_a_job_that_no_node_is_one_for_waits_and_says_so(shared: Harness) -> None:
+    status = shared.wait_reason("elsewhere", "NoNodeMatches")
+    assert (status["state"], conditions(status)["Stalled"]) == ("Runnable", "True")
+    assert "batchyard.dev/node=elsewhere excludes" in status["message"]
 
 
 def test_sound_jobs_around_them_run(shared: Harness) -> None:

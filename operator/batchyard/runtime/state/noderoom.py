@@ -4,7 +4,7 @@ It follows from the nodes, from what runs and grants are charged for, and from t
 nodes or environments change; anything else changes it by as much as has changed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from batchyard.core.model.resources import Resources
 from batchyard.core.scheduling.capacity.pools import Pool, space_of
@@ -22,10 +22,14 @@ class NodeRoom:
         """What runs and grants take, by node; no entry is empty."""
         self._space: Space | None = None
         self._pools: Mapping[str, Pool] | None = None
+        self.on_renewal: Callable[[], None] = lambda: None
+        """Called before all is made anew: what is expected on nodes may be better expected elsewhere."""
 
     def space(self, pools: Mapping[str, Pool]) -> Space:
         """Return what is free; nobody else may change it."""
         if self._space is None or self._pools is not pools:
+            self._space = None
+            self.on_renewal()
             self._pools, self._seen = pools, {node: dict(amount) for node, amount in self._others.items()}
             self._space = space_of(pools, self._seen)
             for node, amount in self._taken.items():

@@ -6,6 +6,7 @@ choose for it, as room that is promised must not be given away.
 
 from collections.abc import Hashable, Iterable
 
+from batchyard.core.model.job import Key
 from batchyard.core.model.pods.constraints import Port
 from batchyard.core.model.pods.podset import Assignment, PodSet
 from batchyard.core.model.resources import Resources, subtract
@@ -23,11 +24,18 @@ def opened(snapshot: Snapshot) -> tuple[Ledger, dict[Hashable, Assignment]]:
         space, homeless = snapshot.space.fork(), list(snapshot.homeless)
     space.with_ports(lambda: _ports(snapshot))
     ledger, found = Ledger(snapshot.pools, snapshot.used, space), dict[Hashable, Assignment]()
-    for item in homeless:
-        charge = snapshot.charges.get(item)
-        if charge is not None and space.knows(charge.environment) and (nodes := _expected(snapshot, space, charge)):
+    charges = [(item, charge) for item in homeless if (charge := snapshot.charges.get(item)) is not None]
+    for item, charge in sorted(charges, key=_order):
+        if space.knows(charge.environment) and (nodes := _expected(snapshot, space, charge)):
             found[item] = nodes
     return ledger, found
+
+
+def _order(entry: tuple[Hashable, Charge]) -> tuple[Key, int, int]:
+    """Whoever opens the ledger comes to the same, in whatever order it has learnt of the charges."""
+    _, charge = entry
+    run = charge.run
+    return (charge.key, 0, -1) if run is None else (charge.key, run.number, -1 if run.index is None else run.index)
 
 
 def _space(snapshot: Snapshot) -> Space:

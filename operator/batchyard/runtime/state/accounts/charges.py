@@ -37,6 +37,7 @@ class Charges(Account):
         """Where pods are expected that are not charged to a grant any more: their Job is observed next."""
         self._freed = freed
         self._room = room
+        room.on_renewal = self._expect_anew
 
     def grant(self, job: BatchJob, resolved: Resolved | None, placement: Placement, count: int) -> None:
         """Charge so many slots; what the job's grant was charged before is credited."""
@@ -70,6 +71,13 @@ class Charges(Account):
         if charge is not None:
             self._leave(item)
             self._charge(item, replace(charge, expected=charge.expected + nodes))
+
+    def _expect_anew(self) -> None:
+        """Expect pods nowhere that have no node yet, so that a process that starts now comes to the same."""
+        for item in [item for item, charge in self.charges.items() if charge.expected]:
+            charge = self.charges[item]
+            self._leave(item)
+            self._charge(item, replace(charge, expected=()))
 
     def observe_run(self, run: Run, before: Run | None, occupancy: Occupancy) -> None:
         """Charge a run as a whole while it lives."""
