@@ -486,6 +486,9 @@ BAD_QUEUES = (
         'two entries have the reason "NoNodes"',
         jobStateTimeLimits=[{"reason": "NoNodes", "maxTimeSeconds": 600}, {"reason": "NoNodes", "maxTimeSeconds": 900}],
     ),
+    _queue("bypass-8-days", "less than or equal to 604800", "at most 604800", queueing={"maxBypassSeconds": 691200}),
+    _queue("bypass-negative", "greater than or equal to 0", "at least 0", queueing={"maxBypassSeconds": -1}),
+    _queue("queueing-policy", 'Unsupported value: "Backfill"', "must be one of", queueing={"policy": "Backfill"}),
     _queue("running-0", "greater than or equal to 1", "at least 1", limits={"maxRunningJobs": 0}),
     _queue(
         "running-per-share-without-shares",

@@ -131,6 +131,7 @@ GOOD: dict[str, tuple[str, Json]] = {
                 {"reason": "NoNodes", "state": "Runnable", "maxTimeSeconds": 600, "action": "Cancel"}
             ],
             "preemption": {"policy": "Never", "minimumRunSeconds": 10},
+            "queueing": {"policy": "Bypass", "maxBypassSeconds": 60},
             "limits": {"maxRunningJobs": 10, "maxRunningJobsPerShare": 2},
         },
     ),

@@ -28,7 +28,12 @@ from objects.specs import asking_container
 
 QUEUES: dict[str, dict[str, Any]] = {
     "urgent": {"priority": 5, "computeEnvironments": ["on-prem", "spare"]},
-    "sharing": {"priority": 3, "computeEnvironments": ["on-prem"], "schedulingPolicy": {"type": "FairShare"}},
+    "sharing": {
+        "priority": 3,
+        "computeEnvironments": ["on-prem"],
+        "schedulingPolicy": {"type": "FairShare"},
+        "queueing": {"policy": "Bypass"},
+    },
     "patient": {"priority": 0, "computeEnvironments": ["on-prem"]},
 }
 SHARES = ("red", "blue")

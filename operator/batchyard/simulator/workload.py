@@ -19,6 +19,7 @@ from batchyard.api.models.jobqueue import (
     JobStateTimeLimit,
     PolicyType,
     Preemption,
+    Queueing,
     QueueLimits,
     SchedulingPolicy,
 )
@@ -30,7 +31,7 @@ from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import parse_resources
 from batchyard.core.scheduling.capacity.pools import Pool, pool
 from batchyard.objects.kinds.computeenvironment import ceilings
-from batchyard.objects.kinds.jobqueue import fair_share, preempts_after, queue_limits, time_limits
+from batchyard.objects.kinds.jobqueue import bypass_seconds, fair_share, preempts_after, queue_limits, time_limits
 from batchyard.simulator.submission import Amounts, LeftOut, Submission
 from batchyard.simulator.swf import Trace, read_trace
 from batchyard.simulator.synthetic import Synthetic, generate
@@ -94,6 +95,8 @@ class QueueSpec(Model):
     """Environments in the order in which they are tried."""
     scheduling_policy: SchedulingPolicy = SchedulingPolicy()
     """FIFO or FairShare."""
+    queueing: Queueing = Queueing()
+    """What happens while the job at the head of the queue finds no room."""
     limits: QueueLimits | None = None
     """Ceilings on what runs at the same time."""
     preemption: Preemption | None = None
@@ -120,6 +123,7 @@ class QueueSpec(Model):
             environments=self.compute_environments,
             fair_share=fair_share(self.scheduling_policy),
             limits=queue_limits(self.limits, self.scheduling_policy),
+            bypass_seconds=bypass_seconds(self.queueing),
             time_limits=time_limits(self.job_state_time_limits),
             preempts_after=preempts_after(self.preemption),
         )

@@ -56,6 +56,16 @@ def test_lower_priority_makes_room_and_begins_anew() -> None:
     assert (without.makespan, without.queues["high"].waits.max, without.displaced) == (150, 60, 0)
 
 
+def test_others_pass_for_a_while() -> None:
+    work = job(0, 3, 100), job(1, 4, 10), *(job(at, 1, 100) for at in range(2, 1000, 50))
+    strict, bypass = (
+        replay(*work, queues=(queue(queueing={"policy": policy, "maxBypassSeconds": 300}),))
+        for policy in ("Strict", "Bypass")
+    )
+    assert strict.queues["low"].waits.max == 108, "the second starts at 100, and the third, which comes at 2, at 110"
+    assert bypass.queues["low"].waits.max == 351, "the one that comes at 252 is the last to pass, and ends at 352"
+
+
 def test_what_has_not_run_for_long_enough_stays() -> None:
     queues = queue(), urgent(minimumRunSeconds=60)
     results = replay(job(0, 4, 100), job(40, 4, 50, "high"), queues=queues)  # displaced at 60, high 61-111

@@ -48,7 +48,7 @@ def with_part(part: str, **fields: Any) -> dict[str, Any]:
     return changed
 
 
-@pytest.mark.parametrize("example", ["mix.yaml", "trace.yaml", "licences.yaml"])
+@pytest.mark.parametrize("example", ["mix.yaml", "trace.yaml", "licences.yaml", "lublin.yaml"])
 def test_the_shipped_workloads_can_be_read(example: str) -> None:
     workload = load(EXAMPLES / example)
     jobs = list(workload.submissions(EXAMPLES, LeftOut(), 200))
@@ -93,11 +93,13 @@ def test_a_queue_means_the_same_to_the_operator() -> None:
         "schedulingPolicy": {"type": "FairShare", "fairShare": {"shares": shares, "shareAdmission": "Listed"}},
         "limits": {"maxRunningJobs": 9, "maxRunningJobsPerShare": 2},
         "preemption": {"policy": "LowerPriority", "minimumRunSeconds": 60},
+        "queueing": {"policy": "Bypass", "maxBypassSeconds": 90},
         "jobStateTimeLimits": [{"reason": "QueueLimitReached", "maxTimeSeconds": 600}],
     }
     simulated = QueueSpec.model_validate({"name": "fair", **spec}).record(0)
     read = read_queue({"metadata": {"name": "fair", "uid": "fair"}, "spec": spec})
     assert read.limits is not None
+    assert read.bypass_seconds == 90
     assert simulated == read
 
 

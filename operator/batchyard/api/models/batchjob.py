@@ -327,6 +327,9 @@ class BatchJobStatus(StatusModel):
     held_since: Timestamp | None = None
     """Since when a Runnable job, looked at in each pass, cannot start for its reason. Time limits of its queue count
     from here."""
+    head_since: Timestamp | None = None
+    """Since when the job has been at the head of a queue with the policy Bypass, or of its share, and found no room.
+    Its `maxBypassSeconds` count from here, whatever it is told in between."""
     dependencies: tuple[EndedDependency, ...] | None = None
     """The dependencies that have ended. Each counts from then on, whatever becomes of a BatchJob of that name."""
     attempts: tuple[Attempt, ...] = ()

@@ -164,6 +164,24 @@ class Preemption(Model):
     """Work that has run for less than this is not displaced."""
 
 
+class QueueingPolicy(StrEnum):
+    """What others may do while the job at the head of the queue finds no room."""
+
+    STRICT = "Strict"
+    BYPASS = "Bypass"
+
+
+class Queueing(Model):
+    """What happens while the job at the head of the queue finds no room."""
+
+    policy: QueueingPolicy = QueueingPolicy.STRICT
+    """With Strict nobody starts before it, except for those who do not delay it by their timeouts. With Bypass others
+    may, of this queue and of those with the same priority, until it has been at the head for `maxBypassSeconds`."""
+    max_bypass_seconds: Annotated[Integer, Field(ge=0, le=604800)] = 600
+    """With Bypass: for how long others may start before a job that has come to the head of the queue, or of its share,
+    and finds no room. From then on the order is strict for it."""
+
+
 class QueueLimits(Model):
     """Ceilings on what runs at the same time, jobs that start included. A single or multi-node job counts once, of an
     array each index. Where a limit is lowered below what runs, that goes on."""
@@ -207,6 +225,8 @@ class JobQueueSpec(Model):
     """Compute environments in the order in which they are tried."""
     scheduling_policy: SchedulingPolicy = SchedulingPolicy()
     """The order in which the jobs of the queue start."""
+    queueing: Queueing = Queueing()
+    """What happens while the job at the head of the queue finds no room."""
     job_state_time_limits: Annotated[tuple[JobStateTimeLimit, ...], Field(max_length=16), ListMap("reason")] = ()
     """Cancels jobs that cannot be placed for too long."""
     preemption: Preemption | None = None

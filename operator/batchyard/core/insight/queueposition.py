@@ -50,7 +50,8 @@ def queued_behind(job: BatchJob, status: Status, position: int, now: float, esti
         message = f"position {position} in share {job.share} of queue {job.queue}: {others} ahead in it (at {at})"
     else:
         message = f"position {position} in queue {job.queue}: {others} ahead (at {at})"
-    return to_runnable(status, Reason.WAITING_IN_QUEUE, message, queue_position=position, estimated_start=estimate)
+    waits = to_runnable(status, Reason.WAITING_IN_QUEUE, message, queue_position=position, estimated_start=estimate)
+    return waits._replace(head_since=status.head_since)
 
 
 @lru_cache(maxsize=1)

@@ -42,6 +42,7 @@ def adopted(status: Status, run: Run) -> Status:
         job_name=run.name,
         attempts=(*status.attempts, entry),
         not_before=None,
+        head_since=None,
     )
 
 

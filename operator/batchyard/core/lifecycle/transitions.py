@@ -56,7 +56,13 @@ _WAITS_NO_MORE: Mapping[str, Any] = {"queue_position": None, "stalled": False, "
 def to_pending(status: Status, reason: str, message: str, *, stalled: bool = False) -> Status:
     """Something is missing, or another job is waited for."""
     return status._replace(
-        state=JobState.PENDING, reason=reason, message=message, queue_position=None, stalled=stalled, waiting_since=None
+        state=JobState.PENDING,
+        reason=reason,
+        message=message,
+        queue_position=None,
+        stalled=stalled,
+        waiting_since=None,
+        head_since=None,
     )
 
 
@@ -81,6 +87,7 @@ def to_runnable(
         not_before=not_before,
         estimated_start=estimated_start,
         waiting_since=waiting_since,
+        head_since=None,
         environment="",
         job_name="",
     )
@@ -104,7 +111,7 @@ def to_running(status: Status, reason: str, message: str, started_at: float | No
 
 def ended(status: Status, state: JobState, reason: str, message: str, stopped_at: float) -> Status:
     """It has come to its end. The indexes of an array that did not succeed have failed."""
-    fields = {"not_before": None, "stopped_at": stopped_at, **_WAITS_NO_MORE}
+    fields = {"not_before": None, "stopped_at": stopped_at, "head_since": None, **_WAITS_NO_MORE}
     return closed(status._replace(state=state, reason=reason, message=message, **fields))
 
 

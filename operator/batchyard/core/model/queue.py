@@ -82,6 +82,8 @@ class Queue:
     fair_share: FairShare | None = None
     """None: first come, first served."""
     limits: QueueLimits | None = None
+    bypass_seconds: int = 0
+    """For how long others may start before a job at the head that finds no room; 0: its order is strict."""
     time_limits: Mapping[str, int] = field(default_factory=dict)
     """How long a job may wait, in seconds, by reason."""
     preempts_after: int | None = None
@@ -97,6 +99,7 @@ class Queue:
             namespaces=None,
             fair_share=None,
             limits=None,
+            bypass_seconds=0,
             time_limits={},
             preempts_after=None,
             refusal=why,

@@ -85,6 +85,9 @@ class Status(NamedTuple):
     dependencies: tuple[EndedDependency, ...] = ()
     array: ArrayStatus | None = None
     waiting_since: WaitingSince | None = None
+    head_since: float | None = None
+    """Since when it has been at the head of a queue in which others may start before it; until it has all it asks
+    for, whatever it is told in between."""
     refusals: int = 0
     """How often in a row the API server has not taken what the job needs. Not stored: a wait starts small again."""
 

@@ -95,7 +95,7 @@ def _ready(job: BatchJob, status: Status, resolved: Resolved) -> Status:
             queue_position=marked.queue_position,
             not_before=marked.not_before,
             estimated_start=marked.estimated_start,
-        )
+        )._replace(head_since=marked.head_since)
     return marked
 
 

@@ -94,7 +94,7 @@ def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
         if key not in found or key in snapshot.demands:
             result.holds.append((key, hold))
         if arraystatus.has_started(status):
-            status = arraystatus.on_hold(status, hold.message)
+            status = arraystatus.on_hold(status, hold.message)._replace(head_since=_head_since(status, hold))
         elif key not in found:
             status = _held(status, hold, positions.of(key), now)
             status = timelimits.limited(snapshot.queues[snapshot.jobs[key].queue], status, now)
@@ -138,7 +138,8 @@ class _Positions:
 def _held(status: Status, hold: Hold, position: int, now: float) -> Status:
     """The status of a job that was looked at in vain. One that has hardly moved is not written anew."""
     moved = status.reason != hold.reason or worth_renewing(status.queue_position, position)
-    if not moved and status.message == hold.message and status.stalled == hold.stalled and status.waiting_since:
+    same = status.message == hold.message and status.stalled == hold.stalled and status.waiting_since is not None
+    if not moved and same and status.head_since == _head_since(status, hold):
         return status  # most are told the same as the last time
     queue_position = position if moved else status.queue_position
     return to_runnable(
@@ -149,4 +150,9 @@ def _held(status: Status, hold: Hold, position: int, now: float) -> Status:
         stalled=hold.stalled,
         estimated_start=status.estimated_start,
         waiting_since=timelimits.waiting_since(status, hold.reason, now),
-    )
+    )._replace(head_since=_head_since(status, hold))
+
+
+def _head_since(status: Status, hold: Hold) -> float | None:
+    """Since when a job has been at the head; what else it is told in between does not change that."""
+    return status.head_since if hold.head_since is None else hold.head_since

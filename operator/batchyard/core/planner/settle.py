@@ -123,6 +123,8 @@ def _settle_one(snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, c
         waits, wake_at = False, rests_until
     waits = waits and resolved is not None and admission.lack is None
 
+    if status.head_since is not None and (job.start_blocked or (moved.demand is not None and not moved.demand.total)):
+        status = status._replace(head_since=None)  # an array that asks again is at the head from then on
     status = queuedat.released(job, before, unestimated(status, waits=waits or granted), now)
 
     # 5. A finished job expires, once its end could be seen.

@@ -54,6 +54,10 @@ class Hold:
     """The limit that is used up, of a job that goes before all others that wait for it."""
     ends_share_queue: bool = False
     """Whether nobody behind the job in its share queue may start either."""
+    head_since: float | None = None
+    """Since when the job has been at the head of a queue in which others may start before it."""
+    lets_pass: bool = False
+    """Whether others may still do so."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -10,7 +10,7 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import Assignment
 from batchyard.core.model.resources import Resources, subtract, times
 from batchyard.core.model.run import Run
-from batchyard.core.scheduling.capacity.ledger import Charge, with_pods
+from batchyard.core.scheduling.capacity.ledger import Charge, Ledger, with_pods
 from batchyard.core.scheduling.snapshot import Snapshot
 
 
@@ -56,6 +56,16 @@ def split(charge: Charge, slots: int) -> tuple[Assignment, Assignment]:
         if going < here:
             rest.append((node, subtract(amount, times(one, going))))
     return tuple(first), tuple(rest)
+
+
+def with_departures(snapshot: Snapshot, ledger: Ledger) -> Ledger:
+    """Return a fork of the ledger in which all that is on its way out has gone."""
+    coming = ledger.fork()
+    for charge in snapshot.charges.values():
+        gone, _ = parted(snapshot, charge)
+        if gone.amount:
+            coming.give(charge.environment, *gone)
+    return coming
 
 
 def is_leaving(snapshot: Snapshot, run: Run) -> bool:

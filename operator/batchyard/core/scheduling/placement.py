@@ -4,21 +4,26 @@ The order within a queue is first come, first served, or that of `fairshare`; wh
 of a queue that finds its environments full closes them to everything behind it and to every queue of lower priority, so
 no stream of small jobs can starve a large one. A job that no environment could hold even when empty closes nothing and
 keeps nothing: it waits aside and delays nobody. Who is held back by a limit of its queue or its share, or for lack of a
-consumable resource (`limits`), closes nothing either.
+consumable resource (`limits`), closes nothing either. In a queue with the policy Bypass, the first one closes them to
+queues of lower priority alone, until it has been at the head for long enough (`order.bypass`), or what is on its way
+out is enough for it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar
 
+from batchyard.api.reasons import Reason
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
-from batchyard.core.model.pods.podset import PodSets, total_of
+from batchyard.core.model.pods.podset import Assignment, PodSets, total_of
 from batchyard.core.model.queue import Queue
 from batchyard.core.scheduling import holds
 from batchyard.core.scheduling.arrays.grants import ArrayGrants
 from batchyard.core.scheduling.decisions import Hold, Placement
+from batchyard.core.scheduling.departures import with_departures
 from batchyard.core.scheduling.fairshare.order import FairShareOrder
 from batchyard.core.scheduling.limits import Limits
+from batchyard.core.scheduling.order.bypass import Line
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 
 D = TypeVar("D", bound=Placement | Hold)
@@ -28,6 +33,7 @@ class _Room:
     """Which environment has room for whom; `closed`, `refused` and `held` only ever grow while the stage lasts."""
 
     def __init__(self, this_pass: SchedulingPass) -> None:
+        self.snapshot = this_pass.snapshot
         self.pools = this_pass.snapshot.pools
         self.ledger = this_pass.ledger
         self.grants = ArrayGrants(this_pass.snapshot.demands)
@@ -37,6 +43,10 @@ class _Room:
         """Of a queue and pods: the environments that could hold them when empty."""
         self.held: dict[tuple[str, PodSets], Hold] = {}
         """Why an ordinary job of a queue does not start: the next one that asks for the same does not, either."""
+        self.let_pass: dict[str, Queue] = {}
+        """The environments for which somebody waits who lets others go first, and the queue of the first of them."""
+        self.passed: dict[str, list[tuple[Queue, PodSets]]] = {}
+        """What those ask for who wait there for room, as long as nobody has gone first."""
 
     def misfit(self, queue: Queue, key: Key, resolved: Resolved, enabled: list[str]) -> Hold | None:
         """Say why no environment could hold a job even when empty, if so."""
@@ -48,15 +58,78 @@ class _Room:
         return self._once(queue, key, resolved, lambda: holds.misfit(queue, resolved, enabled, self.pools))
 
     def place(
-        self, queue: Queue, order: FairShareOrder, key: Key, resolved: Resolved, enabled: list[str]
-    ) -> Placement | Hold:
-        """Find the first environment, in the queue's order, that has room for the request."""
-        return self._once(queue, key, resolved, lambda: self._placed(queue, order, key, resolved, enabled))
+        self, line: Line, order: FairShareOrder, key: Key, resolved: Resolved, enabled: list[str]
+    ) -> Placement | Hold | None:
+        """Find the first environment, in the queue's order, that has room for the request.
+
+        None where there is no room, and the job is behind one of its share that waits for the same room.
+        """
+        queue = line.queue
+        decision = self._once(queue, key, resolved, lambda: self._placed(queue, order, key, resolved, enabled))
+        if isinstance(decision, Placement):
+            return decision
+        return self._waits(line, order.share, key, resolved, decision, enabled)
+
+    def _waits(
+        self, line: Line, share: str, key: Key, resolved: Resolved, hold: Hold, enabled: list[str]
+    ) -> Hold | None:
+        """Close to others what a job waits for, or let them go first there."""
+        bound = self.grants.fixed(key)
+        names = [bound] if bound else self._candidates(line.queue, resolved, enabled)
+        since = self.snapshot.statuses[key].head_since
+        if line.at_head(share, names):
+            since = line.since(since)
+        elif line.lets_pass(since):
+            if self._is_ordinary(key, resolved):
+                line.behind.add((share, resolved.pods))
+            return None
+        for name in names:
+            if not line.lets_pass(since):
+                self.closed.setdefault(name, line.queue)
+            elif name not in self.closed:
+                self.let_pass.setdefault(name, line.queue)
+                if hold.reason == Reason.INSUFFICIENT_CAPACITY:
+                    self.passed.setdefault(name, []).append((line.queue, resolved.pods))
+        return line.told(hold, since)
+
+    def close_below(self, priority: int) -> None:
+        """Close to a queue of this priority what somebody of a higher one waits for, whoever else may go first."""
+        for name, queue in self.let_pass.items():
+            if queue.priority > priority:
+                self.closed.setdefault(name, queue)
+
+    def stands_behind(self, line: Line, share: str, key: Key, resolved: Resolved) -> bool:
+        """Whether one of the same size was looked at in vain, so that a job of its share need not be."""
+        return (
+            (share, resolved.pods) in line.behind
+            and self.snapshot.statuses[key].head_since is None
+            and self._is_ordinary(key, resolved)
+        )
+
+    def _take(self, environment: str, pods: PodSets) -> Assignment | None:
+        """Find nodes and charge them, unless those who let others go first there are about to start.
+
+        Nodes that other environments have in common with one that is closed are kept for who waits there.
+        """
+        ledger, barred = self.ledger, self._barred(environment)
+        nodes = ledger.take(environment, pods, barred)
+        if nodes is not None and (passed := self.passed.pop(environment, None)):
+            ledger.give(environment, nodes, total_of(pods))
+            coming = with_departures(self.snapshot, ledger)
+            for queue, others in passed:
+                if coming.fits(environment, others):
+                    self.closed.setdefault(environment, queue)
+            nodes = ledger.take(environment, pods, barred)
+        return nodes
+
+    def _barred(self, environment: str) -> Collection[str]:
+        if environment not in self.ledger.space.overlapping:
+            return ()
+        return {node for name in self.closed if name != environment for node in self.pools[name].members}
 
     def _once(self, queue: Queue, key: Key, resolved: Resolved, decide: Callable[[], D]) -> D | Hold:
         """Decide on a job, unless an ordinary one of its queue that asks for the same was held before: so is this."""
-        ordinary = resolved.ungrown is None and not self.grants.fixed(key)
-        if not ordinary:
+        if not self._is_ordinary(key, resolved):
             return decide()
         what = queue.name, resolved.pods
         if (held := self.held.get(what)) is not None:
@@ -65,6 +138,9 @@ class _Room:
         if isinstance(decision, Hold):
             self.held[what] = decision
         return decision
+
+    def _is_ordinary(self, key: Key, resolved: Resolved) -> bool:
+        return resolved.ungrown is None and not self.grants.fixed(key)
 
     def _placed(
         self, queue: Queue, order: FairShareOrder, key: Key, resolved: Resolved, enabled: list[str]
@@ -76,18 +152,17 @@ class _Room:
         for name in candidates:
             if name in self.closed or (name, pods) in self.refused:
                 continue
-            nodes = self.ledger.take(name, pods)
+            nodes = self._take(name, pods)
             if nodes is None:
                 self.refused.add((name, pods))
-            elif order.may_use(name, self.pools[name].capacity, request):
+                continue
+            may_use = order.may_use(name, self.pools[name].capacity, request)
+            if may_use and name not in self.closed:
                 order.charge(name, request)
                 return Placement(key, name, request, nodes=nodes)
-            else:
-                self.ledger.give(name, nodes, total_of(pods))
-                kept_back = True
+            self.ledger.give(name, nodes, total_of(pods))
+            kept_back |= not may_use and name not in self.closed
         holder = next((self.closed[name] for name in candidates if name in self.closed), None)
-        for name in candidates:
-            self.closed.setdefault(name, queue)
         if kept_back:
             return holds.kept_back(queue, request, candidates)
         return holds.full(queue, request, candidates, holder)
@@ -110,27 +185,38 @@ def place_all(this_pass: SchedulingPass) -> Iterator[tuple[Key, Placement | Hold
     for queue in this_pass.queues:
         if not snapshot.backlog.length(queue.name):
             continue
+        room.close_below(queue.priority)
         known = [name for name in queue.environments if name in environments]
         enabled = [name for name in known if environments[name].enabled and not environments[name].refusal]
         blocked = holds.blocked(queue, [environments[name] for name in known], enabled)
-        order = this_pass.order(queue)
+        order, line = this_pass.order(queue), Line(queue, this_pass.now)
         for key in order:
             job = snapshot.resolved[key]
+            if line.behind and room.stands_behind(line, order.share, key, job):
+                if not line.goes_on(looked=False):
+                    order.leave()
+                continue
             decision = (
                 blocked
                 # Before anything is kept for it: what waits for somebody to act takes nothing from others.
                 or room.misfit(queue, key, job, enabled)
                 or _at_limit(limits, queue, order.share, job)
-                or room.place(queue, order, key, job, enabled)
+                or room.place(line, order, key, job, enabled)
             )
-            yield key, decision
+            if decision is not None:
+                yield key, decision
             if isinstance(decision, Placement):
                 limits.charge(queue, order.share, job)
                 if room.grants.grant(key, decision.environment):
                     order.stay()
-            elif blocked or decision.ends_share_queue or all(name in room.closed for name in enabled):
+            elif (
+                blocked
+                or (decision is not None and decision.ends_share_queue)
+                or all(name in room.closed for name in enabled)
+                or not line.goes_on()
+            ):
                 order.leave()
-            elif decision.environments:
+            elif decision is not None and decision.environments:
                 limits.waits(queue, job)
 
 

@@ -9,7 +9,7 @@ more. All that room is promised to those it is made for: backfill, which comes a
 from batchyard.core.model.job import Key
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
-from batchyard.core.scheduling.departures import parted
+from batchyard.core.scheduling.departures import with_departures
 from batchyard.core.scheduling.limits import Limits
 from batchyard.core.scheduling.promises import Promise, spare_beside
 from batchyard.core.scheduling.reservation import End, reserve
@@ -49,12 +49,8 @@ class _Room:
         self._pass = this_pass
         self._snapshot = this_pass.snapshot
         self._now = this_pass.now
-        self._ledger = this_pass.ledger.fork()
+        self._ledger = with_departures(this_pass.snapshot, this_pass.ledger)
         self._victims = Victims(this_pass.snapshot, this_pass.now)
-        for charge in this_pass.snapshot.charges.values():
-            gone, _ = parted(this_pass.snapshot, charge)
-            if gone.amount:
-                self._ledger.give(charge.environment, *gone)
         self._left = AT_ONCE
         self._unserved: set[Key] = set()
         self._served: dict[str, set[Key]] = {}

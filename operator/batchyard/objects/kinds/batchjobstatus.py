@@ -47,6 +47,7 @@ def render_status(job: BatchJob, status: Status, previous: Mapping[str, Any], no
         "notBefore": _rendered_time(status.not_before),
         "queuedAt": _rendered_time(status.queued_at),
         "heldSince": _held_since(status),
+        "headSince": _rendered_time(status.head_since),
         "interruptions": status.interruptions,
         "dependencies": [_render_dependency(each) for each in status.dependencies] or None,
         "attempts": [_render_attempt(attempt) for attempt in _kept(status.attempts)],
@@ -88,6 +89,7 @@ def read_status(status: Mapping[str, Any]) -> Status:
         waiting_since=WaitingSince(status.get("reason", ""), parse_time(status["heldSince"]))
         if "heldSince" in status
         else None,
+        head_since=_parsed_time(status.get("headSince")),
     )
 
 

@@ -28,6 +28,7 @@ def read_queue(obj: Object) -> Queue:
         namespaces=None if spec.namespace_selector is None else _selector(spec.namespace_selector),
         fair_share=fair_share(spec.scheduling_policy),
         limits=queue_limits(spec.limits, spec.scheduling_policy),
+        bypass_seconds=bypass_seconds(spec.queueing),
         time_limits=time_limits(spec.job_state_time_limits),
         preempts_after=preempts_after(spec.preemption),
     )
@@ -53,6 +54,11 @@ def queue_limits(limits: api.QueueLimits | None, policy: api.SchedulingPolicy) -
     shares = {each.share_identifier: each.max_running_jobs for each in listed if each.max_running_jobs is not None}
     found = QueueLimits(own.max_running_jobs, own.max_running_jobs_per_share, shares)
     return None if found == QueueLimits() else found
+
+
+def bypass_seconds(queueing: api.Queueing) -> int:
+    """For how long others may start before a job at the head that finds no room; 0 where the order is strict."""
+    return queueing.max_bypass_seconds if queueing.policy is api.QueueingPolicy.BYPASS else 0
 
 
 def time_limits(limits: Iterable[api.JobStateTimeLimit]) -> dict[str, int]:

@@ -35,6 +35,10 @@ def test_the_message_says_how_many_are_ahead_and_when_that_was(position: int, me
     assert status == Status(JobState.RUNNABLE, "WaitingInQueue", message, queue_position=position)
 
 
+def test_since_when_it_was_at_the_head_stays_while_others_are_before_it() -> None:
+    assert queued_behind(make_job(), WAITING._replace(head_since=NOW), 3, NOW + 5).head_since == NOW
+
+
 def test_a_job_of_a_share_is_told_its_place_in_the_share() -> None:
     status = queued_behind(replace(make_job(), share="red"), WAITING, 3, NOW + 5)
     assert status.message == "position 3 in share red of queue urgent: 2 jobs are ahead in it (at 00:00:05Z)"

@@ -22,6 +22,7 @@ WAITED = Status(
     stalled=True,
     not_before=60.0,
     waiting_since=WaitingSince("InsufficientCapacity", 5.0),
+    head_since=4.0,
 )
 
 
@@ -49,7 +50,7 @@ def test_what_runs_or_has_ended_waits_for_nothing() -> None:
     end = transitions.ended(running, JobState.SUCCEEDED, "Completed", "", 80.0)
     for status in (starting, running, end, transitions.failed(WAITED, "Cancelled", "", 80.0)):
         assert (status.queue_position, status.stalled, status.waiting_since) == (None, False, None)
-    assert (end.started_at, end.stopped_at, end.not_before) == (70.0, 80.0, None)
+    assert (end.started_at, end.stopped_at, end.not_before, end.head_since) == (70.0, 80.0, None, None)
 
 
 def test_the_first_start_counts() -> None:
@@ -59,6 +60,11 @@ def test_the_first_start_counts() -> None:
 def test_a_job_that_waits_again_has_no_run() -> None:
     status = transitions.to_runnable(Status(JobState.RUNNING, environment="pool", job_name="a-1"), "RetryBackoff", "")
     assert (status.environment, status.job_name, status.not_before) == ("", "", None)
+
+
+def test_whoever_leaves_the_head_of_a_queue_begins_there_anew() -> None:
+    assert transitions.to_pending(WAITED, "JobDefinitionNotFound", "").head_since is None
+    assert transitions.to_runnable(WAITED, "CreateFailed", "").head_since is None
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))

@@ -194,6 +194,7 @@ statuses = st.builds(
     stalled=st.booleans(),
     not_before=times,
     queued_at=times,
+    head_since=times,
     refusals=st.just(0),  # not stored
     definition_uid=texts,
     digest=texts,

@@ -34,6 +34,7 @@ def test_every_field_is_a_part_of_the_record() -> None:
         computeEnvironments=["on-prem", "cloud"],
         schedulingPolicy={"type": "FairShare", "fairShare": fair},
         limits={"maxRunningJobs": 9, "maxRunningJobsPerShare": 2},
+        queueing={"policy": "Bypass", "maxBypassSeconds": 90},
         jobStateTimeLimits=[{"reason": "NoNodes", "maxTimeSeconds": 600}],
         preemption={"policy": "LowerPriority", "minimumRunSeconds": 30},
     )
@@ -48,9 +49,22 @@ def test_every_field_is_a_part_of_the_record() -> None:
         namespaces=Selector((("team", "media"),), (("tier", "In", ("a", "b")),)),
         fair_share=FairShare(60, 50, {"team*": 2.0, "red": 1.0}, ShareAdmission.LISTED),
         limits=QueueLimits(9, 2, {"team*": 3}),
+        bypass_seconds=90,
         time_limits={"NoNodes": 600},
         preempts_after=30,
     )
+
+
+def test_the_order_is_strict_unless_another_is_asked_for() -> None:
+    assert [
+        read(**spec).bypass_seconds
+        for spec in (
+            {},
+            {"queueing": {"maxBypassSeconds": 90}},
+            {"queueing": {"policy": "Bypass"}},
+            {"queueing": {"policy": "Bypass", "maxBypassSeconds": 0}},
+        )
+    ] == [0, 0, 600, 0]
 
 
 def test_fair_share_without_settings_has_the_defaults() -> None:

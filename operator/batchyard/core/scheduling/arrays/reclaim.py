@@ -51,6 +51,8 @@ class _Arrays:
         for key, hold in this_pass.holds:
             if hold.lacks is not None:
                 self._lacking.append((key, hold.lacks))
+            if hold.lets_pass:
+                continue  # so may the next index of an array, and what it gave back others would take
             for name in hold.environments:
                 self._fronts[name].append(key)
         self._starts: dict[tuple[Key, str], float] = {}

@@ -129,6 +129,10 @@ class Space:
         for name, view in self._views.items():
             for node in view.members:
                 self._views_of[node] = (*self._views_of.get(node, ()), name)
+        self.overlapping = frozenset(
+            name for several in self._views_of.values() if len(several) > 1 for name in several
+        )
+        """The environments that have nodes in common with others."""
         self._before: dict[str, tuple[Resources, Resources]] = {}
         """Of nodes whose place in the orders is out of date: what was free when it was right, for all and the blind."""
         self._last: dict[tuple[str, PodSet], str] = {}
@@ -147,7 +151,8 @@ class Space:
         twin._free = self._free.copy()
         twin._blind = twin._free if self._blind is self._free else self._blind.copy()
         twin._views = {name: view.fork() for name, view in self._views.items()}
-        twin._views_of, twin._before, twin._last = self._views_of, {}, self._last.copy()
+        twin._views_of, twin.overlapping = self._views_of, self.overlapping
+        twin._before, twin._last = {}, self._last.copy()
         twin._ports, twin._ports_taken = (None if self._ports is None else self._ports.copy()), self._ports_taken
         return twin
 

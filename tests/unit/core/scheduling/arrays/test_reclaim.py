@@ -31,6 +31,7 @@ def reclaiming(
     cpu: str = "4",
     known: Mapping[Key, Resolved] | None = None,
     further: Mapping[Key, BatchJob] | None = None,
+    head_since: float | None = None,
     **fields: Any,
 ) -> set[Key]:
     """The arrays that yield when one has four vCPUs and the others wait; `further` jobs run, `known` tells of what."""
@@ -59,11 +60,18 @@ def reclaiming(
         },
     )
     jobs, resolved = {**snapshot.jobs, ARRAY: mine, **(further or {})}, {**snapshot.resolved, **(known or {})}
-    return place(replace(snapshot, jobs=jobs, resolved=resolved), [], NOW).reclaims
+    statuses = {key: status._replace(head_since=head_since) for key, status in snapshot.statuses.items()}
+    return place(replace(snapshot, jobs=jobs, resolved=resolved, statuses=statuses), [], NOW).reclaims
 
 
 def job(queue: str, **fields: Any) -> BatchJob:
     return replace(make_job("job"), queue=queue, **fields)
+
+
+@pytest.mark.parametrize(("waited", "yields"), [(0, False), (599, False), (600, True)])
+def test_it_gives_way_to_one_that_lets_others_pass_only_once_that_is_over(waited: float, yields: bool) -> None:
+    queues = make_queue("high", priority=5, bypass_seconds=600), *QUEUES[1:]
+    assert bool(reclaiming(job("high"), queues=queues, head_since=NOW - waited)) is yields
 
 
 def test_with_nobody_waiting_it_keeps_its_places() -> None:
