@@ -26,6 +26,7 @@ OTHERS = {
         "test_malformed",
         "test_preemption",
         "test_refusals",
+        "test_nodes",
         "test_simulated_nodes",
     },
     "3": {
