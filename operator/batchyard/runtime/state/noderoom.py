@@ -6,7 +6,7 @@ nodes or environments change; anything else changes it by as much as has changed
 
 from collections.abc import Callable, Iterable, Mapping
 
-from batchyard.core.model.resources import Resources
+from batchyard.core.model.resources import Resources, times
 from batchyard.core.scheduling.capacity.pools import Pool, space_of
 from batchyard.core.scheduling.capacity.space import Space
 
@@ -38,16 +38,23 @@ class NodeRoom:
 
     def take(self, assigned: Iterable[tuple[str, Resources]], sign: int = 1) -> None:
         """Have what is assigned taken, or free again (`sign` -1)."""
-        for node, amount in assigned:
-            total = self._taken.setdefault(node, {})
-            for name, number in amount.items():
-                total[name] = total.get(name, 0) + sign * number
-                if not total[name]:
-                    del total[name]
-            if not total:
-                del self._taken[node]
-            if self._space is not None:
-                self._space.change(node, amount, -sign)
+        alike: dict[tuple[str, int], tuple[Resources, int]] = {}
+        for node, amount in assigned:  # the pods of an array share one amount, and may be thousands
+            same = (node, id(amount))
+            alike[same] = amount, alike[same][1] + 1 if same in alike else 1
+        for (node, _), (amount, count) in alike.items():
+            self._take(node, amount if count == 1 else times(amount, count), sign)
+
+    def _take(self, node: str, amount: Resources, sign: int) -> None:
+        total = self._taken.setdefault(node, {})
+        for name, number in amount.items():
+            total[name] = total.get(name, 0) + sign * number
+            if not total[name]:
+                del total[name]
+        if not total:
+            del self._taken[node]
+        if self._space is not None:
+            self._space.change(node, amount, -sign)
 
     def others_changed(self, node: str) -> None:
         """Take over what other pods take of a node now."""
