@@ -100,8 +100,8 @@ def test_nothing_else_reaches_a_status_or_an_event(text: str) -> None:
     queue = make_queue(environments=(text, "other"))
     front = render_front([job], (text, text), None, (NOW - 60, Hold(text, text)), {}, NOW, Visibility.ALL)
     shares = render_count([ShareUsage(text, 1.0, 1, NOW)], {text: 2}, NOW)
-    view = NodesView(amounts, amounts, (text,))
-    capacity: Any = {"view": view, "capacity": amounts, "used": amounts, "jobs": 1, "previous": {}, "now": NOW}
+    view = NodesView(amounts, (text,))
+    capacity: Any = {"view": view, "capacity": amounts, "used": amounts, "spare": amounts, "previous": {}, "now": NOW}
     consumable = Consumable("licences", "uid", 1, NOW, total=3, replenishable=True, refusal=text)
     rendered = [
         render_status(job, status, {}, NOW),

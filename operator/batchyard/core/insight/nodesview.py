@@ -13,8 +13,6 @@ class NodesView:
 
     used_by_others: Resources
     """What pods that are not Batchyard's ask for; nothing where they do not count."""
-    left: Resources
-    """What they leave of the nodes, whatever the environment's ceilings are."""
     not_understood: tuple[str, ...] = ()
     """A sentence for each node, and each pod that counts, of which something makes no sense and counts as nothing."""
 
@@ -27,18 +25,13 @@ def view_nodes(
 ) -> NodesView:
     """Sum up the nodes that can take pods, and gather what is odd in all that the environment selects.
 
-    Of pods, `other_pods` has the sums by node, `odd_pods` the sentences: both nothing where others do not count. A node
-    that holds more than it has leaves nothing, and takes nothing from what other nodes have left.
+    Of pods, `other_pods` has the sums by node, `odd_pods` the sentences: both nothing where others do not count.
     """
     used: Resources = {}
-    left: dict[str, int] = {}
     for node in usable:
-        here = other_pods.get(node.name, {})
-        used = add(used, here)
-        for name, amount in node.allocatable.items():
-            left[name] = left.get(name, 0) + max(amount - here.get(name, 0), 0)
+        used = add(used, other_pods.get(node.name, {}))
     odd: list[str] = []
     for node in selected:
         odd += [node.ignored] if node.ignored else []
         odd += odd_pods.get(node.name, {}).values()
-    return NodesView(used, left, tuple(sorted(odd)))
+    return NodesView(used, tuple(sorted(odd)))

@@ -9,7 +9,7 @@ from batchyard.api.models.jobqueue import EnabledState
 from batchyard.api.models.meta import Toleration as ApiToleration
 from batchyard.core.insight.nodesview import NodesView
 from batchyard.core.model.environment import Environment, Toleration
-from batchyard.core.model.resources import Resources, parse_resources, subtract, to_resource_list
+from batchyard.core.model.resources import Resources, parse_resources, to_resource_list
 from batchyard.objects.brevity import presentable
 from batchyard.objects.conditions import ReadyState, render_conditions
 from batchyard.objects.kinds.checked import checked
@@ -62,16 +62,17 @@ def render_environment_status(
     view: NodesView,
     capacity: Resources,
     used: Resources,
-    jobs: int,
+    spare: Resources,
     previous: Mapping[str, Any],
     now: float,
 ) -> dict[str, Any]:
-    """The whole status. `nodes` counts those that can take pods, `jobs` those that hold a part of `used`.
+    """The whole status. `nodes` counts those that can take pods, `spare` is what is free on them.
 
-    Nothing is free, rather than less than nothing, while running jobs hold more than a shrunken capacity.
+    Nothing is free, rather than less than nothing, while running jobs hold more than a ceiling.
     """
-    below_ceilings, beside_others = subtract(capacity, used), subtract(view.left, used)
-    free = {name: max(min(below_ceilings[name], beside_others.get(name, 0)), 0) for name in capacity}
+    below_ceilings = {name: ceiling - used.get(name, 0) for name, ceiling in environment.ceilings.items()}
+    free = {name: spare.get(name, 0) for name in capacity}
+    free = {name: max(min(amount, below_ceilings.get(name, amount)), 0) for name, amount in free.items()}
     others = {name: view.used_by_others.get(name, 0) for name in capacity}
     state = _ready_state(environment, nodes)
     if view.not_understood and not environment.refusal:
@@ -83,7 +84,7 @@ def render_environment_status(
         "used": to_resource_list({name: used.get(name, 0) for name in {*capacity, *used}}),
         **({"usedByOthers": to_resource_list(others)} if environment.count_other_pods else {}),
         "free": to_resource_list(free),
-        "jobs": jobs,
+        "jobs": used.get("pods", 0),
         "conditions": render_conditions(state, environment.generation, previous, now),
     }
     return presentable(status)

@@ -119,7 +119,7 @@ class StatusReporter:
             view=self._nodes_views.of(name),
             capacity=pool.capacity,
             used=used,
-            jobs=used.get("pods", 0),
+            spare=self._cache.catalogue.space().spare(name),
             previous=previous,
             now=self._clock(),
         )

@@ -27,10 +27,10 @@ GI = 1024**3
 def environment_status(environment: Environment | None = None, **changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
         "nodes": 2,
-        "view": NodesView({"cpu": 1000, "memory": GI}, {"cpu": 7000, "memory": 31 * GI, "nvidia.com/gpu": 1}),
+        "view": NodesView({"cpu": 1000, "memory": GI}),
         "capacity": {"cpu": 8000, "memory": 32 * GI, "nvidia.com/gpu": 1},
-        "used": {"cpu": 2500, "memory": 4 * GI},
-        "jobs": 2,
+        "used": {"cpu": 2500, "memory": 4 * GI, "pods": 2},
+        "spare": {"cpu": 4500, "memory": 27 * GI, "nvidia.com/gpu": 1},
         "previous": {},
         "now": NOW,
     }
@@ -102,18 +102,20 @@ def test_the_status_of_an_environment(golden: Golden) -> None:
     golden("environment", status)
 
 
-def test_nothing_is_free_while_more_is_used_than_there_is() -> None:
-    status = environment_status(capacity={"cpu": 1000}, used={"cpu": 2500, "nvidia.com/gpu": 1})
+def test_nothing_is_free_while_more_is_used_than_a_ceiling_allows() -> None:
+    bounded = make_environment(ceilings={"cpu": 1000})
+    status = environment_status(bounded, capacity={"cpu": 1000}, used={"cpu": 2500, "nvidia.com/gpu": 1})
     assert status["free"] == {"cpu": "0"}
     assert status["used"] == {"cpu": "2500m", "nvidia.com/gpu": "1"}
 
 
-def test_free_is_what_ceilings_jobs_and_other_pods_leave() -> None:
-    below_the_ceiling = environment_status(capacity={"cpu": 4000}, used={"cpu": 1000})
+def test_free_is_what_is_spare_on_nodes_below_the_ceilings() -> None:
+    bounded = make_environment(ceilings={"cpu": 4000})
+    below_the_ceiling = environment_status(bounded, capacity={"cpu": 4000}, used={"cpu": 1000})
     assert (below_the_ceiling["free"], below_the_ceiling["usedByOthers"]) == ({"cpu": "3"}, {"cpu": "1"})
-    view = NodesView({"cpu": 6000, "example.com/odd": 1}, {"cpu": 2000})
-    beside_others = environment_status(capacity={"cpu": 4000}, used={"cpu": 1000}, view=view)
-    assert (beside_others["free"], beside_others["usedByOthers"]) == ({"cpu": "1"}, {"cpu": "6"})
+    view = NodesView({"cpu": 6000, "example.com/odd": 1})
+    on_nodes = environment_status(capacity={"cpu": 4000}, used={"cpu": 9000}, spare={"cpu": 1000}, view=view)
+    assert (on_nodes["free"], on_nodes["usedByOthers"]) == ({"cpu": "1"}, {"cpu": "6"}), "some run on other nodes"
 
 
 def test_where_other_pods_do_not_count_nothing_is_said_of_them() -> None:
@@ -131,7 +133,7 @@ def test_where_other_pods_do_not_count_nothing_is_said_of_them() -> None:
 def test_what_is_not_understood_is_a_condition_of_an_environment_that_is_used_all_the_same(
     sentences: tuple[str, ...], said: str
 ) -> None:
-    view = NodesView({}, {}, sentences)
+    view = NodesView({}, sentences)
     status = environment_status(view=view)
     assert kinds(status) == ["Ready", "Doubtful"]
     assert ready(status) == ("True", "NodesAvailable")
