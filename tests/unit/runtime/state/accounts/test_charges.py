@@ -1,14 +1,16 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from batchyard.core.model.array import IndexedJob
+from batchyard.core.model.resources import Resources, times
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.runtime.state.accounts.charges import Charges
 from batchyard.runtime.state.noderoom import NodeRoom
 from unit.runtime.state.accounts.seen import occupancy
-from unit.samples import make_job, make_run
+from unit.samples import make_job, make_node, make_pool, make_run
 
 JOB = make_job()
 PLACEMENT = Placement(JOB.key, "pool", {"cpu": 1000})
@@ -91,3 +93,67 @@ def test_a_run_is_charged_anew_when_its_pod_is_bound_or_asks_for_more(charges: C
     assert charge.run.active == 1, "as it is now"
     observe(charges, run, living=False)
     assert (charges.used, charges.charges) == ({}, {})
+
+
+ONE: Resources = {"cpu": 1000, "pods": 1}
+NODES = (("a", ONE), ("a", ONE), ("b", ONE))
+
+
+def expected(charges: Charges) -> str:
+    """The nodes on which pods are expected, of all charges."""
+    return "".join(node for charge in charges.charges.values() for node, _ in charge.expected)
+
+
+def test_a_pod_is_expected_where_it_was_placed_until_it_is_bound(charges: Charges) -> None:
+    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES[:1]), 1)
+    assert expected(charges) == "a"
+    charges.withdraw(JOB.key)
+    run = make_run()
+    observe(charges, run)
+    assert (expected(charges), charges.homeless) == ("a", set())
+    observe(charges, run, bound={"b": ONE})
+    assert expected(charges) == ""
+    assert [charge.assigned for charge in charges.charges.values()] == [(("b", ONE),)]
+
+
+def test_slots_of_an_array_are_expected_where_they_were_placed(charges: Charges) -> None:
+    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES), 3)
+    charges.grant(JOB, None, PLACEMENT, 1)  # two are in a Job by now
+    assert expected(charges) == "b"
+    observe(charges, array(2))
+    assert sorted(expected(charges)) == ["a", "a", "b"]
+    charges.withdraw(JOB.key)
+    observe(charges, array(3), bound={"a": ONE})
+    assert sorted(expected(charges)) == ["a", "b"]
+    observe(charges, array(3), bound={"a": ONE, "c": times(ONE, 2)})
+    assert expected(charges) == ""
+
+
+def test_what_has_no_node_is_homeless_until_it_is_expected_somewhere(charges: Charges, freed: Freed) -> None:
+    run = make_run()
+    observe(charges, run)
+    (item,) = charges.homeless
+    charges.expect(item, NODES[:1])
+    assert (expected(charges), charges.homeless, freed.times) == ("a", set(), 0)
+    charges.expect("unknown", NODES[:1])
+    assert set(charges.charges) == {item}
+
+
+def test_what_was_refused_is_expected_nowhere(charges: Charges) -> None:
+    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES[:1]), 1)
+    charges.withdraw(JOB.key)
+    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES[2:]), 1)
+    charges.withdraw(JOB.key)
+    observe(charges, make_run())
+    assert expected(charges) == "b"
+
+
+def test_nodes_that_change_have_all_of_them_expected_anew() -> None:
+    room = NodeRoom({})
+    charges = Charges(Freed(), room)
+    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES[:1]), 1)
+    pools = {"pool": make_pool(make_node("a"))}
+    assert room.space(pools).of("pool", "a")["cpu"] == 4000
+    assert (expected(charges), charges.homeless) == ("", {JOB.key})
+    charges.expect(JOB.key, NODES[:1])
+    assert room.space(pools).of("pool", "a")["cpu"] == 3000
