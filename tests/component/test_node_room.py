@@ -192,3 +192,49 @@ async def test_who_waits_for_an_environment_keeps_its_nodes_from_jobs_that_come_
     await cluster.pass_time(2)
     assert "large-1" in cluster.kube_jobs()
     assert "after-1" not in cluster.kube_jobs()
+
+
+def preferred(cluster: Cluster, kube_job: str) -> list[str]:
+    """The nodes that the pods of a Kubernetes Job prefer."""
+    affinity = cluster.pod_spec(kube_job).get("affinity", {}).get("nodeAffinity", {})
+    (wish,) = affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or [{"preference": None}]
+    if wish["preference"] is None:
+        return []
+    found: list[str] = wish["preference"]["matchExpressions"][0]["values"]
+    return found
+
+
+@in_cluster()
+async def test_pods_prefer_the_nodes_that_they_are_expected_on(cluster: Cluster) -> None:
+    furnish(cluster, "small", first={})
+    define(cluster, "half", cpu="2")
+    for node in ("a", "b"):
+        cluster.add_node(node, **{"kubernetes.io/hostname": f"host-{node}"})
+    await cluster.start_operator()
+    cluster.submit("single", jobDefinition="small")
+    await cluster.pass_time(1)
+    cluster.submit("array", jobDefinition="half", array={"size": 3})
+    await cluster.pass_time(2)
+    assert preferred(cluster, "single-1") == ["host-a"]
+    assert preferred(cluster, "array-1") == ["host-a", "host-b"]
+
+
+@in_cluster()
+async def test_each_node_of_a_multi_node_job_prefers_one_that_was_found_for_it(cluster: Cluster) -> None:
+    furnish(cluster, first={})
+
+    def part(cpu: str) -> dict[str, Any]:
+        return {"container": {"image": "x", "resources": {"requests": {"cpu": cpu, "memory": "64Mi"}}}}
+
+    ranges = [{"targetNodes": "0", **part("3")}, {"targetNodes": "1:2", **part("1")}]
+    cluster.put("JobDefinition", "mixed", container=None, multiNode={"numNodes": 3, "mainNode": 0, "nodeRanges": ranges})
+    for node, cpu in (("a", "3"), ("b", "2")):
+        cluster.add_node(node, cpu=cpu, **{"kubernetes.io/hostname": node})
+    await cluster.start_operator()
+    cluster.submit("gang", jobDefinition="mixed")
+    await cluster.pass_time(2)
+    assert preferred(cluster, "gang-1") == ["a"]
+    cluster.jobs.start(cluster.kube_job("gang-1"), "a")
+    await cluster.pass_time(2)
+    children = [name for name in cluster.kube_jobs() if name != "gang-1"]
+    assert [preferred(cluster, name) for name in children] == [["b"], ["b"]]

@@ -30,6 +30,8 @@ from batchyard.kube.protocol import KubeApi, Object, Selection
 from batchyard.kube.resources import JOBS, PODS
 from batchyard.objects.kubernetes.indexedjob import build_index_job, build_indexed_job
 from batchyard.objects.kubernetes.pod import controlling_job, read_pod
+from batchyard.objects.kubernetes.steering import steered
+from batchyard.runtime.controllers.expectednodes import expected_hostnames
 from batchyard.runtime.controllers.podevents import PodEvents
 from batchyard.runtime.loop.actions import Performers
 from batchyard.runtime.state.cache import Cache
@@ -81,17 +83,19 @@ class ArrayController:
         self, job: BatchJob, shape: ArrayShape, resolved: Resolved, environment: Environment, grant: ArrayGrant
     ) -> None:
         """Give an array the slots that it was granted. Raises TemplateError as building a Job does."""
+        nodes = expected_hostnames(self._cache, job.key)
         if grant.slots:
             main = self._main(job)
             if main is None:
                 body = build_indexed_job(job, resolved, shape, environment, grant.parallelism)
-                self._cache.put_run(await self._create(job, body))
+                self._cache.put_run(await self._create(job, steered(body, nodes)))
             elif main.indexed is not None and main.indexed.parallelism < grant.parallelism:
                 # Never more than it has by now and was granted: it may have lost slots since.
                 await self.set_parallelism(main, min(grant.parallelism, main.indexed.parallelism + grant.slots))
 
         async def start(run: IndexRun) -> None:
-            self._cache.put_run(await self._create(job, build_index_job(job, resolved, shape, environment, run)))
+            body = build_index_job(job, resolved, shape, environment, run)
+            self._cache.put_run(await self._create(job, steered(body, nodes)))
 
         for first in range(0, len(grant.retries), CREATIONS_AT_ONCE):
             some = map(start, grant.retries[first : first + CREATIONS_AT_ONCE])

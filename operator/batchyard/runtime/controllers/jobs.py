@@ -32,9 +32,11 @@ from batchyard.objects.kinds.batchjobstatus import render_status
 from batchyard.objects.kubernetes.event import build_event
 from batchyard.objects.kubernetes.job import build_job, ended_condition
 from batchyard.objects.kubernetes.pod import read_pod
+from batchyard.objects.kubernetes.steering import steered
 from batchyard.objects.ownership import belongs_to, owner_of
 from batchyard.runtime.controllers.arrays import ArrayController
 from batchyard.runtime.controllers.creation import InTheWayError, JobCreation
+from batchyard.runtime.controllers.expectednodes import expected_hostnames
 from batchyard.runtime.controllers.multinode import MultiNodeController
 from batchyard.runtime.controllers.podevents import PodEvents
 from batchyard.runtime.controllers.podlessruns import PodlessRuns
@@ -128,6 +130,7 @@ class BatchJobController:
             body = await self.nodes.prepare(job, resolved, resolved.gang, environment, placement)
         else:
             body = build_job(job, resolved, environment, placement.run, placement.attempt)
+            body = steered(body, expected_hostnames(self._cache, job.key))
         self._cache.put_run(await self._created(job, body))
 
     async def _created(self, job: BatchJob, body: Object) -> Object:

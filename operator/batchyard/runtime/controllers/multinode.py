@@ -19,8 +19,11 @@ from batchyard.kube.protocol import KubeApi, Object
 from batchyard.kube.resources import SERVICES
 from batchyard.objects.kubernetes.job import read_run
 from batchyard.objects.kubernetes.multinode import build_main, build_node, build_service
+from batchyard.objects.kubernetes.steering import steered
 from batchyard.runtime.controllers.creation import InTheWayError, JobCreation
+from batchyard.runtime.controllers.expectednodes import expected_hostnames
 from batchyard.runtime.loop.actions import Performers
+from batchyard.runtime.state.accounts.accounts import item_of
 from batchyard.runtime.state.cache import Cache
 
 _NO_ADDRESS = "192.0.2.1"
@@ -48,6 +51,8 @@ class MultiNodeController:
         All or nothing: a node that the API server refuses is found out before any runs.
         """
         body = build_main(job, resolved, together, environment, placement.run, placement.attempt)
+        nodes = expected_hostnames(self._cache, job.key, together.group(together.main).request)
+        body = steered(body, nodes[:1])
         main = Run(
             name=body["metadata"]["name"],
             uid="",
@@ -125,6 +130,8 @@ class MultiNodeController:
             raise InTheWayError(f"environment {main.environment}, in which the main node runs, does not exist any more")
         with cache.accounts.starting(main):
             body = build_node(job, resolved, together, environment, main, node, pod.address)
+            nodes = expected_hostnames(cache, item_of(main), together.group(node).request)
+            body = steered(body, nodes)
             cache.put_run(await self._created(body, main))
 
     async def _created(self, body: Object, main: Run) -> Object:

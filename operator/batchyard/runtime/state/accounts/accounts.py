@@ -72,7 +72,7 @@ class Accounts:
 
     def observe_pods(self) -> None:
         """Count what has happened to the pods of runs since the last call."""
-        for run in {_item(run): run for run in self._runs.take_moved()}.values():
+        for run in {item_of(run): run for run in self._runs.take_moved()}.values():
             self._observe(run, run, news=False)
 
     def reset(self) -> None:
@@ -83,7 +83,7 @@ class Accounts:
     @contextmanager
     def starting(self, main: Run) -> Iterator[None]:
         """Keep a multi-node job alive while one of its nodes is being created, even should the main node end."""
-        item = _item(main)
+        item = item_of(main)
         self._starting[item] += 1
         try:
             yield
@@ -101,7 +101,7 @@ class Accounts:
             account.observe_run(run, before, occupancy)
 
     def _occupancy(self, run: Run, *, news: bool) -> Occupancy:
-        item, jobs = _item(run), self._runs.jobs_of(run)
+        item, jobs = item_of(run), self._runs.jobs_of(run)
         seats: dict[Seat, int] = {}
         for each in jobs:  # as many as a multi-node job has nodes, for each event of one of them
             for seat, count in self._runs.live.seats_of(each).items():
@@ -117,5 +117,6 @@ class Accounts:
         )
 
 
-def _item(run: Run) -> Hashable:
+def item_of(run: Run) -> Hashable:
+    """Return what a run is charged under: all nodes of a multi-node job under one and the same."""
     return ("run", run.owner_uid, run.number, run.index)
