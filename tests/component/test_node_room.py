@@ -227,7 +227,9 @@ async def test_each_node_of_a_multi_node_job_prefers_one_that_was_found_for_it(c
         return {"container": {"image": "x", "resources": {"requests": {"cpu": cpu, "memory": "64Mi"}}}}
 
     ranges = [{"targetNodes": "0", **part("3")}, {"targetNodes": "1:2", **part("1")}]
-    cluster.put("JobDefinition", "mixed", container=None, multiNode={"numNodes": 3, "mainNode": 0, "nodeRanges": ranges})
+    cluster.put(
+        "JobDefinition", "mixed", container=None, multiNode={"numNodes": 3, "mainNode": 0, "nodeRanges": ranges}
+    )
     for node, cpu in (("a", "3"), ("b", "2")):
         cluster.add_node(node, cpu=cpu, **{"kubernetes.io/hostname": node})
     await cluster.start_operator()

@@ -24,6 +24,8 @@ class NodeRoom:
         self._pools: Mapping[str, Pool] | None = None
         self.on_renewal: Callable[[], None] = lambda: None
         """Called before all is made anew: what is expected on nodes may be better expected elsewhere."""
+        self.on_others: Callable[[str], None] = lambda _: None
+        """Called when pods of others take something else of a node than before."""
 
     def space(self, pools: Mapping[str, Pool]) -> Space:
         """Return what is free; nobody else may change it."""
@@ -60,7 +62,15 @@ class NodeRoom:
         """Take over what other pods take of a node now."""
         if self._space is None:
             return
-        self._space.change_others(node, self._seen.pop(node, {}), 1)
+        self._change_others(self._space, node)
+        self.on_others(node)
+
+    def _change_others(self, space: Space, node: str) -> None:
+        space.change_others(node, self._seen.pop(node, {}), 1)
         if now := self._others.get(node):
             self._seen[node] = dict(now)
-            self._space.change_others(node, now, -1)
+            space.change_others(node, now, -1)
+
+    def is_overcommitted(self, node: str) -> bool:
+        """Whether more is taken of a node than it has, as far as that has been worked out."""
+        return self._space is not None and any(amount < 0 for amount in self._space.of("", node).values())

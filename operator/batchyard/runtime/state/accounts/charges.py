@@ -38,6 +38,9 @@ class Charges(Account):
         self._freed = freed
         self._room = room
         room.on_renewal = self._expect_anew
+        room.on_others = self._reconsider
+        self._expecting: defaultdict[str, set[Hashable]] = defaultdict(set)
+        """What has pods expected on a node."""
 
     def grant(self, job: BatchJob, resolved: Resolved | None, placement: Placement, count: int) -> None:
         """Charge so many slots; what the job's grant was charged before is credited."""
@@ -75,9 +78,21 @@ class Charges(Account):
     def _expect_anew(self) -> None:
         """Expect pods nowhere that have no node yet, so that a process that starts now comes to the same."""
         for item in [item for item, charge in self.charges.items() if charge.expected]:
-            charge = self.charges[item]
-            self._leave(item)
-            self._charge(item, replace(charge, expected=()))
+            self._expect_nowhere(item)
+
+    def _reconsider(self, node: str) -> None:
+        """Expect pods elsewhere than on a node that has no room for them any more, as others have come first.
+
+        Else the room that these were thought to take, on other nodes, would be given away twice.
+        """
+        if node in self._expecting and self._room.is_overcommitted(node):
+            for item in list(self._expecting[node]):
+                self._expect_nowhere(item)
+
+    def _expect_nowhere(self, item: Hashable) -> None:
+        charge = self.charges[item]
+        self._leave(item)
+        self._charge(item, replace(charge, expected=()))
 
     def observe_run(self, run: Run, before: Run | None, occupancy: Occupancy) -> None:
         """Charge a run as a whole while it lives."""
@@ -101,6 +116,8 @@ class Charges(Account):
             return
         self._credit(item)
         self._charge(item, charge)
+        for node in bound:
+            self._reconsider(node)
 
     def forget_run(self, run: Run, occupancy: Occupancy) -> None:
         """Credit a run unless other Jobs of it go on."""
@@ -113,6 +130,8 @@ class Charges(Account):
         self.charges[item] = charge
         self.used[charge.environment] = add(self.used[charge.environment], charge.amount)
         self._room.take(charge.assigned)
+        for node in {node for node, _ in charge.expected}:
+            self._expecting[node].add(item)
         if charge.homeless:
             self.homeless.add(item)
 
@@ -129,5 +148,9 @@ class Charges(Account):
         if not any(rest.values()):
             del self.used[charge.environment]
         self._room.take(charge.assigned, -1)
+        for node in {node for node, _ in charge.expected}:
+            self._expecting[node].discard(item)
+            if not self._expecting[node]:
+                del self._expecting[node]
         self.homeless.discard(item)
         return True

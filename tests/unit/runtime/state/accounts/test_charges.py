@@ -157,3 +157,26 @@ def test_nodes_that_change_have_all_of_them_expected_anew() -> None:
     assert (expected(charges), charges.homeless) == ("", {JOB.key})
     charges.expect(JOB.key, NODES[:1])
     assert room.space(pools).of("pool", "a")["cpu"] == 3000
+
+
+def test_pods_are_expected_elsewhere_where_another_was_faster() -> None:
+    """Two slots on each node; the one that was expected on b runs on a, so one that was expected there goes to b."""
+    others: dict[str, dict[str, int]] = {}
+    room = NodeRoom(others)
+    charges = Charges(Freed(), room)
+    pools = {"pool": make_pool(make_node("a", cpu="2"), make_node("b", cpu="2"))}
+    room.space(pools)
+    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES[:2]), 2)
+    late = make_run(owner=("media", "late"), owner_uid="late", name="late-1", uid="late")
+    charges.grant(
+        replace(JOB, key=late.owner, uid="late"), None, replace(PLACEMENT, key=late.owner, nodes=NODES[2:]), 1
+    )
+    charges.withdraw(late.owner)
+    observe(charges, late)
+    assert (sorted(expected(charges)), charges.homeless) == (["a", "a", "b"], set())
+    observe(charges, late, bound={"a": ONE})
+    assert (expected(charges), charges.homeless) == ("", {JOB.key})
+    charges.expect(JOB.key, (("a", ONE), ("b", ONE)))
+    others["b"] = {"cpu": 1500, "pods": 1}
+    room.others_changed("b")
+    assert charges.homeless == {JOB.key}, "a pod of others was faster"
