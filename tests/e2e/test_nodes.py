@@ -85,6 +85,16 @@ def assert_none_was_unschedulable(harness: Harness) -> None:
     assert [pod for pod in pods if pod.startswith(ours)] == []
 
 
+def wait_for_figures(harness: Harness, **wanted: Any) -> None:
+    """Wait until the environment's status says so of vCPUs, and of its nodes: it is written now and then."""
+
+    def shown(status: Json) -> bool:
+        figures = {name: each.get("cpu") if isinstance(each, dict) else each for name, each in status.items()}
+        return all(figures.get(name) == figure for name, figure in wanted.items())
+
+    harness.wait_shown("computeenvironments", "own", shown)
+
+
 def running(harness: Harness, *jobs: str) -> None:
     for job in jobs:
         harness.wait_state(job, "Running")
@@ -109,10 +119,7 @@ def test_other_pods_take_their_room_and_give_it_back(harness: Harness, nodes: li
     running(harness, "b-most", "c-most")
     harness.apply(harness.job("d-most", "most", "queue"))
     harness.wait_reason("d-most", "InsufficientCapacity")
-    status = harness.wait_shown(
-        "computeenvironments", "own", lambda status: status.get("usedByOthers", {}).get("cpu") == "2500m"
-    )
-    assert (status["capacity"]["cpu"], status["used"]["cpu"], status["free"]["cpu"]) == ("12", "6", "3500m")
+    wait_for_figures(harness, capacity="12", used="6", usedByOthers="2500m", free="3500m")
     harness.kubectl("delete", "pod", "web", "--wait=false")
     running(harness, "d-most")
     assert set(nodes_of(harness).values()) == set(nodes)
@@ -154,8 +161,7 @@ def test_work_on_cordoned_nodes_takes_nothing_from_the_others(harness: Harness, 
     harness.apply(harness.job("c", "four", "queue"))
     running(harness, "c")
     assert nodes_of(harness)["c"] == third
-    status = harness.wait_shown("computeenvironments", "own", lambda status: status.get("nodes") == 1)
-    assert (status["capacity"]["cpu"], status["free"]["cpu"]) == ("4", "0")
+    wait_for_figures(harness, nodes=1, capacity="4", free="0")
     assert_none_was_unschedulable(harness)
 
 
@@ -258,7 +264,6 @@ def test_default_requests_of_a_namespace_count_before_the_grant(harness: Harness
         harness.job("many", "bare", "queue", array={"size": 6}),
     )
     harness.wait_pods("many", 3)
-    status = harness.wait_shown("computeenvironments", "own", lambda status: status.get("used", {}).get("cpu") == "12")
-    assert status["free"]["cpu"] == "0"
+    wait_for_figures(harness, used="12", free="0")
     assert len(harness.pods_of("many")) == 3
     assert_none_was_unschedulable(harness)
