@@ -118,13 +118,7 @@ class _Reservations:
         if reservation.at < end and not fits(total_of(job.pods), _beside_ceilings(reservation, job)):
             return None
         kept = {node for each in outlived for node in each.spare if node != CEILINGS}
-        tight = {
-            node
-            for node in kept
-            if any(
-                not fits(pods.takes, each.spare[node]) for each in outlived if node in each.spare for pods in job.pods
-            )
-        }
+        tight = {node for node in kept if any(not _fits_beside(node, each, job.pods) for each in outlived)}
         nodes = ledger.take(environment, job.pods, tight)
         if nodes is not None and _touches(nodes, outlived):  # several pods of the job on one node
             ledger.give(environment, nodes, total_of(job.pods))
