@@ -7,13 +7,13 @@ from batchyard.core.admission.protection import NOTHING_PROTECTED, Protection
 from batchyard.core.definition.template import Templates
 from batchyard.core.model.array import ArrayDemand
 from batchyard.core.model.cluster.node import Node
-from batchyard.core.model.cluster.otherpod import HostPort
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Definition, Resolved, Revision
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import NO_RUNS, JobRuns
 from batchyard.core.model.podadmission.rules import ClusterRules
+from batchyard.core.model.pods.constraints import Port
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
 from batchyard.core.model.run import Run
@@ -81,7 +81,7 @@ class Snapshot:
     nodes: Mapping[str, Node] = field(default_factory=dict)
     other_pods: Mapping[str, Resources] = field(default_factory=dict)
     """What pods that are not Batchyard's take, by node, pod slots included; of nodes that have any."""
-    ports_taken: Mapping[str, frozenset[HostPort]] = field(default_factory=dict)
+    ports_taken: Mapping[str, frozenset[Port]] = field(default_factory=dict)
     """The host ports that they have, by node."""
     protection: Protection = NOTHING_PROTECTED
     """Namespaces in which no job runs."""

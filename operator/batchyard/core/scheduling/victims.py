@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from batchyard.core.model.job import Key
-from batchyard.core.model.pods.podset import Assignment, PodSet, PodSets, total_of
+from batchyard.core.model.pods.podset import Assignment, PodSet, PodSets, together, total_of
 from batchyard.core.model.resources import Resources, fits, shortfall, times
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.arrays.slots import settling
@@ -218,22 +218,13 @@ def _enough(
         if not lacking:
             break
         victim = victims[position]
-        frees = victim.request if victim.run.indexed is not None else _on(victim, node)
+        frees = victim.request if victim.run.indexed is not None else together(victim.nodes)[node]
         if not lacking.keys() & frees.keys():
             continue
         for name, amount in frees.items():
             room[name] = room.get(name, 0) + amount
         slots[position] = number
     return slots if fits(pod.takes, room) else None
-
-
-def _on(victim: Victim, node: str) -> Resources:
-    total: dict[str, int] = {}
-    for other, amount in victim.nodes:
-        if other == node:
-            for name, number in amount.items():
-                total[name] = total.get(name, 0) + number
-    return total
 
 
 def _spare_needless(plan: _Plan, pods: PodSets, victims: Sequence[Victim]) -> None:

@@ -5,12 +5,13 @@ rest of it counts: one odd pod must not hide the room that it takes.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from batchyard.api.quantities import InvalidQuantity
-from batchyard.core.model.cluster.otherpod import EVERY_ADDRESS, HostPort, OtherPod
+from batchyard.core.definition.podconstraints import host_ports
+from batchyard.core.model.cluster.otherpod import OtherPod
 from batchyard.core.model.resources import Resources, pod_requests, readable
 from batchyard.objects.meta import Object, spec_of
 from batchyard.objects.ownership import controller
@@ -39,7 +40,7 @@ def read_other_pod(obj: Object) -> OtherPod | None:
     return OtherPod(
         sys.intern(node),
         _shared(tuple(sorted((name, amount) for name, amount in request.items() if amount))),
-        tuple(_host_ports(spec)),
+        host_ports(spec),
         controller(obj).get("kind") in _FIXED or _STATIC in (metadata.get("annotations") or ()),
         _sentence(obj, odd) if odd else "",
     )
@@ -49,15 +50,6 @@ def read_other_pod(obj: Object) -> OtherPod | None:
 def _shared(request: tuple[tuple[str, int], ...]) -> Resources:
     """The same object for the same request, with its pod slot."""
     return {**dict(request), "pods": 1}
-
-
-def _host_ports(spec: Object) -> Iterator[HostPort]:
-    """As the scheduler counts them: of the containers, and of init containers that go on beside these."""
-    sidecars = (each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always")
-    for container in (*(spec.get("containers") or ()), *sidecars):
-        for port in container.get("ports") or ():
-            if number := port.get("hostPort"):
-                yield port.get("protocol") or "TCP", number, port.get("hostIP") or EVERY_ADDRESS
 
 
 def _resized(spec: Object, status: Object) -> Object:

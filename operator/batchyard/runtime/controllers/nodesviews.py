@@ -1,8 +1,10 @@
 """Keeps what statuses say of environments' nodes, as statuses are looked at far more often than that changes."""
 
+from collections.abc import Collection
+
 from batchyard.core.insight.nodesview import NodesView, view_nodes
 from batchyard.core.model.cluster.node import Node
-from batchyard.core.model.selectors import selects, usable
+from batchyard.core.model.selectors import selects
 from batchyard.core.scheduling.capacity.pools import Pool
 from batchyard.runtime.state.catalogue import Catalogue
 
@@ -14,7 +16,7 @@ class NodesViews:
         self._catalogue = catalogue
         self._pools: dict[str, Pool] = {}
         """Those that everything here belongs to: others are made when nodes or environments change."""
-        self._nodes: dict[str, tuple[list[Node], list[Node]]] = {}
+        self._nodes: dict[str, tuple[Collection[Node], list[Node]]] = {}
         """By environment: the nodes that can take pods, and all that it selects."""
         self._views: dict[str, tuple[int, NodesView]] = {}
         """By environment, with the version of the sums of pods."""
@@ -30,7 +32,7 @@ class NodesViews:
             return view
         if name not in self._nodes:
             selected = [node for node in self._catalogue.nodes.values() if selects(environment, node)]
-            self._nodes[name] = ([node for node in selected if usable(environment, node)], selected)
+            self._nodes[name] = (pools[name].index.nodes, selected)
         counted = (pods.by_node, pods.ignored_by_node) if environment.count_other_pods else ({}, {})
         view = view_nodes(*self._nodes[name], *counted)
         self._views[name] = (pods.version, view)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from batchyard.core.model.cluster.otherpod import EVERY_ADDRESS, OtherPod
+from batchyard.core.model.cluster.otherpod import OtherPod
+from batchyard.core.model.pods.constraints import ANY_ADDRESS
 from batchyard.objects.kubernetes.otherpod import read_other_pod
 
 GI = 2**30
@@ -82,7 +83,7 @@ def test_host_ports_are_those_of_containers_and_sidecars() -> None:
             container("load", ports=[{"hostPort": 99}]),
         ],
     )
-    assert found.ports == (("TCP", 8080, EVERY_ADDRESS), ("UDP", 53, "10.0.0.1"))
+    assert found.ports == (("TCP", 8080, ANY_ADDRESS), ("UDP", 53, "10.0.0.1"))
 
 
 @pytest.mark.parametrize("part", ["allocatedResources", "resources"])

@@ -3,13 +3,10 @@
 There may be tens of thousands, so of each only this is kept, and requests that are equal are one object.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from batchyard.core.model.pods.constraints import Port
 from batchyard.core.model.resources import Resources
-
-HostPort = tuple[str, int, str]
-"""Protocol, port and address of the host."""
-EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - read from pods, bound to by nobody here
 
 
 class OtherPod(NamedTuple):
@@ -18,7 +15,7 @@ class OtherPod(NamedTuple):
     node: str
     request: Resources
     """Its pod slot included."""
-    ports: tuple[HostPort, ...] = ()
+    ports: tuple[Port, ...] = ()
     fixed: bool = False
     """Whether it stays on its node whatever happens, as a DaemonSet's or a static pod does: an empty node has it."""
     ignored: str = ""

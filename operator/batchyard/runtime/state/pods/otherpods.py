@@ -8,7 +8,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
-from batchyard.core.model.cluster.otherpod import HostPort, OtherPod
+from batchyard.core.model.cluster.otherpod import OtherPod
+from batchyard.core.model.pods.constraints import Port
 from batchyard.core.model.resources import Resources
 from batchyard.objects.kubernetes.otherpod import ENDED, read_other_pod
 from batchyard.objects.meta import Object
@@ -44,7 +45,7 @@ class OtherPods:
         """What all of them take, pod slots included; no entry is empty, nor is an amount 0."""
         self.fixed_by_node: dict[str, dict[str, int]] = {}
         """What those of them take that stay on their node whatever happens."""
-        self.ports_by_node: dict[str, frozenset[HostPort]] = {}
+        self.ports_by_node: dict[str, frozenset[Port]] = {}
         """Host ports in use; no entry is empty."""
         self.ignored_by_node: defaultdict[str, dict[str, str]] = defaultdict(dict)
         """Of pods that could not be understood as a whole, by uid: what counts as nothing."""
@@ -52,7 +53,7 @@ class OtherPods:
         """Counts the changes."""
         self.fixed_version = 0
         """Counts those of `fixed_by_node`."""
-        self._ports: defaultdict[str, Counter[HostPort]] = defaultdict(Counter)
+        self._ports: defaultdict[str, Counter[Port]] = defaultdict(Counter)
         self._known: dict[Origin, dict[str, _Known]] = {origin: {} for origin in Origin}
         self._unclaimed: defaultdict[JobId, set[str]] = defaultdict(set)
         """The uids of those of Indexed Jobs, by Job."""

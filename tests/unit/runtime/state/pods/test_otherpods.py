@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.core.model.cluster.otherpod import EVERY_ADDRESS
+from batchyard.core.model.pods.constraints import ANY_ADDRESS
 from batchyard.objects.kubernetes.otherpod import read_other_pod
 from batchyard.runtime.state.pods.otherpods import Origin, OtherPods
 
@@ -86,9 +86,9 @@ def test_ports_are_taken_as_long_as_any_pod_has_them() -> None:
     told.pods.put(pod("a", port=80))
     told.pods.put(pod("b", port=80))
     told.pods.put(pod("c"))
-    assert told.pods.ports_by_node == {"n1": {("TCP", 80, EVERY_ADDRESS)}}
+    assert told.pods.ports_by_node == {"n1": {("TCP", 80, ANY_ADDRESS)}}
     told.pods.remove("a")
-    assert told.pods.ports_by_node == {"n1": {("TCP", 80, EVERY_ADDRESS)}}
+    assert told.pods.ports_by_node == {"n1": {("TCP", 80, ANY_ADDRESS)}}
     told.pods.remove("b")
     assert told.pods.ports_by_node == {}
 
