@@ -84,7 +84,7 @@ async def test_all_or_nothing(cluster: Cluster) -> None:
     await cluster.pass_time(2)
     assert cluster.kube_jobs() == ["first-1"]
     assert cluster.state("gang") == ("Runnable", "InsufficientCapacity")
-    assert "waits for 3 vCPU, 3 pods to become free" in cluster.status("gang")["message"]
+    assert "needs 3 nodes at once (1 vCPU each, 3 vCPU in all)" in cluster.status("gang")["message"]
     cluster.jobs.finish("first-1")
     await cluster.pass_time(1)
     # The place of the nodes that do not exist yet is taken: the job behind does not get it.

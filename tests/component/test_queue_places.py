@@ -113,7 +113,7 @@ async def test_an_array_that_waits_says_why_also_after_a_restart(cluster: Cluste
         await cluster.pass_time(1)
     await cluster.pass_time(30)
     before = {name: cluster.status(name) for name in ("head", "behind")}
-    assert before["head"]["message"].startswith("next in queue urgent; waits for 1 vCPU")
+    assert before["head"]["message"].startswith("next in queue urgent; needs 1 vCPU")
     assert before["behind"]["message"].startswith("position 2 in queue urgent")
     await cluster.restart_operator(orderly=not kill)
     await cluster.pass_time(30)

@@ -30,7 +30,7 @@ async def test_a_job_that_cannot_start_for_too_long_is_cancelled(cluster: Cluste
     assert (
         "spec.jobStateTimeLimits of queue urgent: could not start for 600 s because of InsufficientCapacity" in message
     )
-    assert "waits for 1 vCPU to become free" in message
+    assert "needs 1 vCPU on one node" in message
     assert cluster.state("after") == ("Failed", "DependencyNotMet")
     assert cluster.state("third") == ("Runnable", "InsufficientCapacity"), "its time begins now"
     assert cluster.kube_jobs() == ["first-1"]

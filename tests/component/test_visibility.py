@@ -188,7 +188,7 @@ async def test_a_queue_tells_what_its_first_job_waits_for_and_the_owner_finds_it
     assert [each["uid"] for each in status["front"]] == uids
     assert status["head"]["uid"] == uids[0]
     assert status["head"]["reason"] == status["blocked"]["reason"] == "InsufficientCapacity"
-    assert status["head"]["message"] == ("next in queue low; waits for 1 vCPU to become free in environment on-prem")
+    assert status["head"]["message"] == ("next in queue low; needs 1 vCPU on one node of environment on-prem")
     before = status["front"]
     await cluster.pass_time(600)
     assert cluster.queue_status("low")["front"] == before

@@ -125,7 +125,7 @@ def test_it_grows_with_its_environment_and_a_killed_operator_loses_none(
     wait_array(harness, "many", succeeded=5)
     (job,) = harness.jobs_of("many")
     assert job["spec"]["parallelism"] == 5
-    assert "waits for 1 vCPU, 32 MiB memory to become free" in harness.statuses()["many"]["message"]
+    assert "needs 1 vCPU, 32 MiB memory on one node" in harness.statuses()["many"]["message"]
     operator.replace()
     harness.apply(harness.simulated_environment("pool", maxVcpus=40))
     status = harness.wait_finished({"many"})["many"]

@@ -51,7 +51,7 @@ def test_a_waiting_job_says_for_what_and_where_it_stands(shared: Harness) -> Non
     shared.apply(*(shared.job(name, "double", "line") for name in waiting))
     head = shared.wait_reason(waiting[0], "InsufficientCapacity")
     assert head["queuePosition"] == 1
-    assert "waits for 2 vCPU, 32 MiB memory to become free" in head["message"]
+    assert "needs 2 vCPU, 32 MiB memory on one node" in head["message"]
     for position, name in enumerate(waiting[1:], start=2):
         status = shared.wait_reason(name, "WaitingInQueue")
         assert (status["state"], status["queuePosition"]) == ("Runnable", position)
@@ -63,8 +63,9 @@ def test_a_waiting_job_says_for_what_and_where_it_stands(shared: Harness) -> Non
     assert (status["capacity"]["memory"], status["used"]["memory"]) == ("1Gi", "32Mi")
     status = shared.wait_shown("jobqueues", "line", lambda status: status.get("jobs", {}).get("runnable") == 3)
     assert status["jobs"]["running"] == 1
-    told = (shared.namespace, waiting[0], "InsufficientCapacity", head["message"])
-    assert tuple(status["head"][part] for part in ("namespace", "name", "reason", "message")) == told
+    told = (shared.namespace, waiting[0], "InsufficientCapacity")
+    assert tuple(status["head"][part] for part in ("namespace", "name", "reason")) == told
+    assert head["message"].startswith(status["head"]["message"]), "figures are told of the job alone"
     assert [each["name"] for each in status["front"]] == waiting
     assert status["front"][0]["since"] == status["head"]["since"]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.insight.announcements import Announcement
-from batchyard.core.insight.nodesview import NodesView
+from batchyard.core.insight.nodesview import Free, NodesView
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.model.array import ArrayStatus, FailedIndex
 from batchyard.core.model.consumable import Consumable
@@ -100,8 +100,8 @@ def test_nothing_else_reaches_a_status_or_an_event(text: str) -> None:
     queue = make_queue(environments=(text, "other"))
     front = render_front([job], (text, text), None, (NOW - 60, Hold(text, text)), {}, NOW, Visibility.ALL)
     shares = render_count([ShareUsage(text, 1.0, 1, NOW)], {text: 2}, NOW)
-    view = NodesView(amounts, (text,))
-    capacity: Any = {"view": view, "capacity": amounts, "used": amounts, "spare": amounts, "previous": {}, "now": NOW}
+    view, free = NodesView(amounts, (text,)), Free(amounts, amounts)
+    capacity: Any = {"view": view, "capacity": amounts, "used": amounts, "free": free, "previous": {}, "now": NOW}
     consumable = Consumable("licences", "uid", 1, NOW, total=3, replenishable=True, refusal=text)
     rendered = [
         render_status(job, status, {}, NOW),

@@ -93,7 +93,10 @@ class ComputeEnvironmentStatus(StatusModel):
     used_by_others: dict[str, str] = Field({})
     """What pods that are not Batchyard's ask for on the environment's nodes, by resource; only where they count."""
     free: dict[str, str] = Field({})
-    """What is left for further jobs, by resource."""
+    """What is left for further jobs on all nodes together, by resource."""
+    largest_free: dict[str, str] = Field({})
+    """What is left on the node that has the most vCPU free, by resource: about the largest pod that would start now.
+    The less this is beside free, the more what is free lies in pieces."""
     jobs: Integer | None = None
     """Number of jobs that have been granted capacity."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()

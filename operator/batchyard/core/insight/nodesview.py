@@ -1,4 +1,4 @@
-"""What an environment's status says of its nodes: what others use there, and what is not understood of them."""
+"""What an environment's status says of its nodes: what is free, what others use, and what is not understood of them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +15,33 @@ class NodesView:
     """What pods that are not Batchyard's ask for; nothing where they do not count."""
     not_understood: tuple[str, ...] = ()
     """A sentence for each node, and each pod that counts, of which something makes no sense and counts as nothing."""
+
+
+@dataclass(slots=True, frozen=True)
+class Free:
+    """What is free on the nodes of an environment, its ceilings left aside."""
+
+    in_all: Resources
+    on_one: Resources
+    """On the node that has the most vCPU free, of such as have as much the most memory: about the largest pod that fits
+    now."""
+
+
+def free_on(nodes: Iterable[Resources]) -> Free:
+    """Sum up what is free on each node. Nodes of which more is taken than they have take nothing from others."""
+    total: dict[str, int] = {}
+    largest: Resources = {}
+    for free in nodes:
+        for name, amount in free.items():
+            if amount > 0:
+                total[name] = total.get(name, 0) + amount
+        if _size(free) > _size(largest):
+            largest = free
+    return Free(total, largest)
+
+
+def _size(free: Resources) -> tuple[int, int]:
+    return free.get("cpu", 0), free.get("memory", 0)
 
 
 def view_nodes(

@@ -127,6 +127,11 @@ def describe(resources: Resources) -> str:
     return ", ".join(named) or "nothing"
 
 
+def name_of(resource: str) -> str:
+    """What a person calls a resource."""
+    return {"cpu": "vCPU", "pods": "pod slots"}.get(resource, resource)
+
+
 def pod_requests(pod_spec: Mapping[str, Any]) -> dict[str, int]:
     """What the scheduler sets aside for a pod, by Kubernetes' rule.
 

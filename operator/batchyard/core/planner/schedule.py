@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from batchyard.core.insight.queueposition import queued_behind, worth_renewing
+from batchyard.core.insight.shortage import kept
 from batchyard.core.lifecycle import single, timelimits
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.lifecycle.transitions import to_runnable
@@ -94,7 +95,7 @@ def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
         if key not in found or key in snapshot.demands:
             result.holds.append((key, hold))
         if arraystatus.has_started(status):
-            status = arraystatus.on_hold(status, hold.message)._replace(head_since=_head_since(status, hold))
+            status = _array_held(status, hold)
         elif key not in found:
             status = _held(status, hold, positions.of(key), now)
             status = timelimits.limited(snapshot.queues[snapshot.jobs[key].queue], status, now)
@@ -138,19 +139,26 @@ class _Positions:
 def _held(status: Status, hold: Hold, position: int, now: float) -> Status:
     """The status of a job that was looked at in vain. One that has hardly moved is not written anew."""
     moved = status.reason != hold.reason or worth_renewing(status.queue_position, position)
-    same = status.message == hold.message and status.stalled == hold.stalled and status.waiting_since is not None
+    message = kept(status.message, hold.message)
+    same = status.message == message and status.stalled == hold.stalled and status.waiting_since is not None
     if not moved and same and status.head_since == _head_since(status, hold):
         return status  # most are told the same as the last time
     queue_position = position if moved else status.queue_position
     return to_runnable(
         status,
         hold.reason,
-        hold.message,
+        message,
         queue_position=queue_position,
         stalled=hold.stalled,
         estimated_start=status.estimated_start,
         waiting_since=timelimits.waiting_since(status, hold.reason, now),
     )._replace(head_since=_head_since(status, hold))
+
+
+def _array_held(status: Status, hold: Hold) -> Status:
+    """The same of an array that has started, and gets no further slot now."""
+    shown = status.array.hold if status.array is not None else ""
+    return arraystatus.on_hold(status, kept(shown, hold.message))._replace(head_since=_head_since(status, hold))
 
 
 def _head_since(status: Status, hold: Hold) -> float | None:

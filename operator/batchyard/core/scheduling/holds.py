@@ -7,6 +7,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints
 from batchyard.core.model.pods.gang import Gang
+from batchyard.core.model.pods.podset import POD_SLOT
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, describe
 from batchyard.core.scheduling.capacity.nomatch import no_node_matches
@@ -60,32 +61,42 @@ def misfit(queue: Queue, resolved: Resolved, enabled: list[str], pools: Mapping[
 
 def _too_many(queue: Queue, request: Resources, gang: Gang, enabled: list[str], pools: Mapping[str, Pool]) -> str:
     totals = "; ".join(f"{name}: {_total(pools[name])}" for name in enabled)
-    each = " or ".join(dict.fromkeys(describe(group.request) for group in gang.groups))
     return (
-        f"the job needs {gang.size} nodes at once ({each} each, {describe(request)} in all), more than any "
+        f"the job needs {gang.size} nodes at once ({_each(gang)} each, {describe(request)} in all), more than any "
         f"environment of queue {queue.name} could ever give ({totals}); lower its requests or its number of nodes, "
         "or add nodes"
     )
 
 
-def full(queue: Queue, request: Resources, candidates: list[str], holder: Queue | None) -> Hold:
-    """Why a job waits that some environments could hold. `holder` is the queue for which they are held, if for one."""
-    names = ", ".join(candidates)
+def full(queue: Queue, resolved: Resolved, candidates: list[str], holder: Queue | None) -> Hold:
+    """Why a job waits that some environments could hold. `holder` is the queue for which they are held, if for one.
+
+    What is free there is not said here: that changes all the time (`insight.shortage`).
+    """
+    names = f"{_environments(candidates)} {', '.join(candidates)}"
     if holder is not None and holder.name != queue.name:
         return Hold(
             Reason.WAITING_FOR_HIGHER_PRIORITY,
-            f"{_environments(candidates)} {names} {_is(candidates)} held for a job of queue {holder.name} "
+            f"{names} {_is(candidates)} held for a job of queue {holder.name} "
             f"(priority {holder.priority}), which goes before queue {queue.name} (priority {queue.priority})",
         )
-    waits = f"waits for {describe(request)} to become free in {_environments(candidates)} {names}"
+    needs = f"needs {_needs(resolved)} of {names}"
     if queue.fair_share is not None:
-        return Hold(
-            Reason.INSUFFICIENT_CAPACITY,
-            f"next in its share of queue {queue.name}; {waits}, where the share that has used least goes first",
-            environments=tuple(candidates),
-        )
-    message = f"next in queue {queue.name}; {waits}"
+        message = f"next in its share of queue {queue.name}, in which the share that has used least goes first; {needs}"
+    else:
+        message = f"next in queue {queue.name}; {needs}"
     return Hold(Reason.INSUFFICIENT_CAPACITY, message, environments=tuple(candidates))
+
+
+def _needs(resolved: Resolved) -> str:
+    if resolved.gang is None:
+        return f"{describe(resolved.request)} on one node"
+    total = {name: amount for name, amount in resolved.request.items() if name not in POD_SLOT}
+    return f"{resolved.gang.size} nodes at once ({_each(resolved.gang)} each, {describe(total)} in all)"
+
+
+def _each(gang: Gang) -> str:
+    return " or ".join(dict.fromkeys(describe(group.request) for group in gang.groups))
 
 
 def blocked(queue: Queue, known: list[Environment], enabled: list[str]) -> Hold | None:

@@ -165,7 +165,7 @@ class _Room:
         holder = next((self.closed[name] for name in candidates if name in self.closed), None)
         if kept_back:
             return holds.kept_back(queue, request, candidates)
-        return holds.full(queue, request, candidates, holder)
+        return holds.full(queue, resolved, candidates, holder)
 
     def _candidates(self, queue: Queue, resolved: Resolved, enabled: list[str]) -> list[str]:
         what = queue.name, resolved.pods

@@ -7,7 +7,7 @@ from typing import Any, Final
 from batchyard.api.models import computeenvironment as api
 from batchyard.api.models.jobqueue import EnabledState
 from batchyard.api.models.meta import Toleration as ApiToleration
-from batchyard.core.insight.nodesview import NodesView
+from batchyard.core.insight.nodesview import Free, NodesView
 from batchyard.core.model.environment import Environment, Toleration
 from batchyard.core.model.resources import Resources, parse_resources, to_resource_list
 from batchyard.objects.brevity import presentable
@@ -62,17 +62,15 @@ def render_environment_status(
     view: NodesView,
     capacity: Resources,
     used: Resources,
-    spare: Resources,
+    free: Free,
     previous: Mapping[str, Any],
     now: float,
 ) -> dict[str, Any]:
-    """The whole status. `nodes` counts those that can take pods, `spare` is what is free on them.
+    """The whole status. `nodes` counts those that can take pods.
 
     Nothing is free, rather than less than nothing, while running jobs hold more than a ceiling.
     """
     below_ceilings = {name: ceiling - used.get(name, 0) for name, ceiling in environment.ceilings.items()}
-    free = {name: spare.get(name, 0) for name in capacity}
-    free = {name: max(min(amount, below_ceilings.get(name, amount)), 0) for name, amount in free.items()}
     others = {name: view.used_by_others.get(name, 0) for name in capacity}
     state = _ready_state(environment, nodes)
     if view.not_understood and not environment.refusal:
@@ -83,11 +81,17 @@ def render_environment_status(
         "capacity": to_resource_list(capacity),
         "used": to_resource_list({name: used.get(name, 0) for name in {*capacity, *used}}),
         **({"usedByOthers": to_resource_list(others)} if environment.count_other_pods else {}),
-        "free": to_resource_list(free),
+        "free": to_resource_list(_within(free.in_all, capacity, below_ceilings)),
+        **({"largestFree": to_resource_list(_within(free.on_one, capacity, below_ceilings))} if nodes else {}),
         "jobs": used.get("pods", 0),
         "conditions": render_conditions(state, environment.generation, previous, now),
     }
     return presentable(status)
+
+
+def _within(free: Resources, capacity: Resources, below_ceilings: Resources) -> Resources:
+    """As much of it as ceilings allow, of each resource that the environment has."""
+    return {name: max(min(free.get(name, 0), below_ceilings.get(name, free.get(name, 0))), 0) for name in capacity}
 
 
 def _ready_state(environment: Environment, nodes: int) -> ReadyState:

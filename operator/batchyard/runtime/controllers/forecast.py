@@ -10,7 +10,8 @@ from functools import partial
 from math import inf
 
 from batchyard.api.models.batchjob import JobState
-from batchyard.core.insight import queueposition
+from batchyard.api.reasons import Reason
+from batchyard.core.insight import queueposition, shortage
 from batchyard.core.insight.durations import Durations, last_run, revision_of
 from batchyard.core.insight.estimates import Observation, estimates
 from batchyard.core.model.job import BatchJob, Key
@@ -19,12 +20,15 @@ from batchyard.core.model.timers import lies_ahead
 from batchyard.core.planner.actions import Action
 from batchyard.core.planner.containment import Stage, contain
 from batchyard.core.planner.results import Placed
+from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.runtime.loop.containment import Containment
 from batchyard.runtime.state.cache import Cache
 
 RENEWAL_SECONDS = 10.0
 RENEWALS = 50
 """How often, and for how many jobs at once, outdated positions in a queue are written again."""
+SHORTAGES = 20
+"""For how many jobs at once it is worked out what is free for them, which looks at all nodes."""
 
 SHARE = 0.01
 MAX_PAUSE_SECONDS = 60.0
@@ -40,6 +44,8 @@ class Forecast:
         self._durations: Durations | None = None
         self._placed = Placed()
         self._reported_at: dict[Key, float] = {}
+        self._told_at: dict[Key, float] = {}
+        """When it was last worked out for jobs what is free for them."""
         self._estimates: Mapping[Key, float] = {}
         self._next_estimates = 0.0
 
@@ -62,12 +68,25 @@ class Forecast:
         return self._durations
 
     def renew(self, now: float) -> Iterable[Action]:
-        """Tell some of the waiting jobs their position or estimate again, of which either has changed."""
+        """Tell some of the waiting jobs anew what has changed of their position, their estimate, or what is free."""
         nobody: Mapping[Key, Status] = {}
-        renewed = self._containment.attempt(Stage.ESTIMATES, "positions", partial(self._renewals, now), nobody)
-        for key, status in renewed.items():
-            self._cache.set_status(key, status)
+        for what, renewals in (("positions", self._renewals), ("what is free", self._shortages)):
+            renewed = self._containment.attempt(Stage.ESTIMATES, what, partial(renewals, now), nobody)
+            for key, status in renewed.items():
+                if status != self._cache.statuses.get(key):
+                    self._cache.set_status(key, status)
         return ()
+
+    def _shortages(self, now: float) -> Mapping[Key, Status]:
+        """The statuses of those that wait for room, with figures of it."""
+        cache = self._cache
+        if not any(hold.reason == Reason.INSUFFICIENT_CAPACITY for _, hold in self._placed.holds):
+            return {}
+        this_pass = SchedulingPass(cache.snapshot(), now)
+        found = shortage.renewals(this_pass, self._placed.holds, self._told_at, limit=SHORTAGES)
+        self._told_at = {key: at for key, at in self._told_at.items() if key in cache.backlog}
+        self._told_at.update(dict.fromkeys(found, now))
+        return found
 
     def _renewals(self, now: float) -> Mapping[Key, Status]:
         """The statuses of those."""

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from batchyard.api import names
+from batchyard.core.insight.nodesview import free_on
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.planner.actions import Action
 from batchyard.core.planner.containment import Stage
@@ -112,14 +113,14 @@ class StatusReporter:
 
     def _environment(self, name: str, previous: Object) -> dict[str, Any]:
         pool = self._cache.catalogue.pools()[name]
-        used = self._cache.used.get(name, {})
+        used, space = self._cache.used.get(name, {}), self._cache.catalogue.space()
         return render_environment_status(
             pool.environment,
             nodes=pool.nodes,
             view=self._nodes_views.of(name),
             capacity=pool.capacity,
             used=used,
-            spare=self._cache.catalogue.space().spare(name),
+            free=free_on(space.of(name, node) for node in pool.members),
             previous=previous,
             now=self._clock(),
         )

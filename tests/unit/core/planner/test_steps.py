@@ -166,7 +166,7 @@ def test_the_grown_amount_is_what_is_charged() -> None:
     snapshot = replace(snapshot, resolved={**snapshot.resolved, KEY: resolved}, charges=others)
     result = place(snapshot, [], NOW + 99)
     assert result.placements == []
-    assert "waits for 2 vCPU, 8 GiB memory to become free" in result.statuses[KEY].message
+    assert "needs 2 vCPU, 8 GiB memory on one node" in result.statuses[KEY].message
     placement = place(replace(snapshot, charges={}), [], NOW + 99).placements[0]
     assert (placement.key, placement.request["memory"]) == (KEY, 8 * 2**30)
 

@@ -99,7 +99,7 @@ def test_it_says_who_takes_the_place_and_what_it_waits_for() -> None:
     placed = place(snapshot, [], NOW)
     assert [each.by for each in placed.preemptions] == [("media", "urgent")]
     message = placed.statuses["media", "urgent"].message
-    assert message.endswith("to become free in environment pool; work of lower priority makes room for it")
+    assert message.endswith("on one node of environment pool; work of lower priority makes room for it")
 
 
 def test_the_lowest_priority_goes_first_then_arrays() -> None:

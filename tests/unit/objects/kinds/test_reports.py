@@ -10,7 +10,7 @@ from batchyard.api.models.batchjob import JobState
 from batchyard.api.models.computeenvironment import ComputeEnvironmentStatus
 from batchyard.api.models.jobdefinition import JobDefinitionStatus
 from batchyard.api.models.jobqueue import JobQueueStatus
-from batchyard.core.insight.nodesview import NodesView
+from batchyard.core.insight.nodesview import Free, NodesView
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.queue import Queue
 from batchyard.objects.brevity import MESSAGE_BYTES
@@ -30,7 +30,7 @@ def environment_status(environment: Environment | None = None, **changes: Any) -
         "view": NodesView({"cpu": 1000, "memory": GI}),
         "capacity": {"cpu": 8000, "memory": 32 * GI, "nvidia.com/gpu": 1},
         "used": {"cpu": 2500, "memory": 4 * GI, "pods": 2},
-        "spare": {"cpu": 4500, "memory": 27 * GI, "nvidia.com/gpu": 1},
+        "free": Free({"cpu": 4500, "memory": 27 * GI, "nvidia.com/gpu": 1}, {"cpu": 3000, "memory": 11 * GI}),
         "previous": {},
         "now": NOW,
     }
@@ -114,7 +114,9 @@ def test_free_is_what_is_spare_on_nodes_below_the_ceilings() -> None:
     below_the_ceiling = environment_status(bounded, capacity={"cpu": 4000}, used={"cpu": 1000})
     assert (below_the_ceiling["free"], below_the_ceiling["usedByOthers"]) == ({"cpu": "3"}, {"cpu": "1"})
     view = NodesView({"cpu": 6000, "example.com/odd": 1})
-    on_nodes = environment_status(capacity={"cpu": 4000}, used={"cpu": 9000}, spare={"cpu": 1000}, view=view)
+    on_nodes = environment_status(
+        capacity={"cpu": 4000}, used={"cpu": 9000}, free=Free({"cpu": 1000}, {"cpu": 1000}), view=view
+    )
     assert (on_nodes["free"], on_nodes["usedByOthers"]) == ({"cpu": "1"}, {"cpu": "6"}), "some run on other nodes"
 
 

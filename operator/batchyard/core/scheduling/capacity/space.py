@@ -177,14 +177,6 @@ class Space:
         self._tidy()
         return self._views[environment].total
 
-    def spare(self, environment: str) -> dict[str, int]:
-        """The same, but that nodes of which more is taken than they have take nothing from others."""
-        total: dict[str, int] = {}
-        for node in self._views[environment].members:
-            for name, amount in self.of(environment, node).items():
-                total[name] = total.get(name, 0) + max(amount, 0)
-        return total
-
     def change(self, node: str, amount: Resources, sign: int = -1) -> None:
         """Take an amount off what is free on a node, or give it back (`sign` 1)."""
         before = self._free.get(node)

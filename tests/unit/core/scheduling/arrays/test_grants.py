@@ -55,7 +55,7 @@ def test_one_that_runs_stays_where_it_is() -> None:
     assert counts(placed) == {"array": ("small", 3)}
     status = placed.statuses["media", "array"]
     assert status.state is JobState.RUNNING
-    assert status.message.endswith("to become free in environment small")
+    assert status.message.endswith("; needs 1 vCPU on one node of environment small")
 
 
 def test_one_whose_environment_is_disabled_says_so() -> None:

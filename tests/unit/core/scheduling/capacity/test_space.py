@@ -62,12 +62,6 @@ def test_the_sum_follows() -> None:
     assert found.total("pool") == {"cpu": 6, "memory": 200, "pods": 20}
 
 
-def test_what_is_spare_is_not_less_for_a_node_that_has_too_much() -> None:
-    found = space(a=amounts(4), b=amounts(2))
-    found.change("a", {"cpu": 9})
-    assert (found.total("pool")["cpu"], found.spare("pool")["cpu"]) == (-3, 2)
-
-
 def test_how_many_a_node_carries() -> None:
     assert carries(amounts(7, 5), {"cpu": 2, "memory": 2, "pods": 1}) == 2
     assert carries({"cpu": -1}, {"cpu": 1}) == 0

@@ -65,7 +65,7 @@ def test_others_start_before_the_first_which_is_told_until_when() -> None:
     large = status(placed, "large")
     assert (large.reason, large.head_since) == ("InsufficientCapacity", NOW + 65)
     assert large.message == (
-        "next in queue urgent; waits for 4 vCPU to become free in environment pool; others may start before it until "
+        "next in queue urgent; needs 4 vCPU on one node of environment pool; others may start before it until "
         "00:11:05Z, as queue urgent has the policy Bypass"
     )
 
