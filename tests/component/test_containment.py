@@ -146,6 +146,8 @@ async def test_a_stage_that_fails_on_nobody_rests_longer_each_time(
         raise ZeroDivisionError("nobody is to blame")
 
     process = await cluster.set_up()
+    cluster.define("huge", request="64")
+    cluster.submit("waits", jobDefinition="huge")
     with monkeypatch.context() as patch:
         patch.setattr(schedule, "reclaim", fails)
         await still_works(cluster)

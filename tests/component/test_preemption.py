@@ -142,7 +142,7 @@ async def test_what_takes_its_time_to_stop_is_waited_for_also_by_the_next_operat
     cluster.submit("now")
     await cluster.pass_time(15)
     assert cluster.state("now") == ("Runnable", "InsufficientCapacity")
-    assert cluster.status("now")["message"].endswith("; work of lower priority makes room for it")
+    assert "; work of lower priority makes room for it. At " in cluster.status("now")["message"]
     assert len(cluster.process.evicted()) == 1
     await cluster.restart_operator()
     await cluster.pass_time(30)

@@ -34,6 +34,8 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collect
     `fresh` are the jobs that came into the backlog since the last pass: they are told their position once, here;
     the positions of the others are renewed now and then (`insight.queueposition`). Stages in `resting` are left out.
     """
+    if not (len(snapshot.backlog) or snapshot.arrays or snapshot.homeless) and snapshot.space is not None:
+        return Placed()  # so it is in most passes of a cluster that has room
     this_pass = SchedulingPass(snapshot, now)
     # 1. Whose turn it is starts, 2. others make room for those who may displace them, 3. arrays for those who go first,
     # 4. what delays nobody starts early, 5. the others are told why they wait.

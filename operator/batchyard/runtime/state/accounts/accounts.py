@@ -6,7 +6,7 @@ What it takes to tell when a run counts as living is kept here, for all of them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -102,10 +102,7 @@ class Accounts:
 
     def _occupancy(self, run: Run, *, news: bool) -> Occupancy:
         item, jobs = item_of(run), self._runs.jobs_of(run)
-        seats: dict[Seat, int] = {}
-        for each in jobs:  # as many as a multi-node job has nodes, for each event of one of them
-            for seat, count in self._runs.live.seats_of(each).items():
-                seats[seat] = seats.get(seat, 0) + count
+        seats = self._seats(jobs)
         pods = sum(seats.values())
         return Occupancy(
             item,
@@ -115,6 +112,16 @@ class Accounts:
             bound=podsums.bound(run, seats),
             excess=podsums.excess(run, seats),
         )
+
+    def _seats(self, jobs: list[Run]) -> Mapping[Seat, int]:
+        """How many pods of some Jobs have which seat: as many as a multi-node job has nodes, for each event of one."""
+        of_each = [self._runs.live.seats_of(each) for each in jobs]
+        if len(of_each) == 1:
+            return of_each[0]
+        seats: dict[Seat, int] = {}
+        for seat, count in (entry for several in of_each for entry in several.items()):
+            seats[seat] = seats.get(seat, 0) + count
+        return seats
 
 
 def item_of(run: Run) -> Hashable:

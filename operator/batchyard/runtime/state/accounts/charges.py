@@ -111,13 +111,21 @@ class Charges(Account):
             unbound = amount.get("pods", 0) - sum(each.get("pods", 0) for each in bound.values())
             expected = still_expected(expected, known.bound if known is not None else {}, bound, unbound)
         charge = Charge(run.environment, amount, run.owner, run, bound, expected)
-        if charge == known:
+        if known is not None and _takes_the_same(charge, known):
             self.charges[item] = charge  # with the run as it is now
+            self._note_expected(item, known, charge)
             return
         self._credit(item)
         self._charge(item, charge)
         for node in bound:
             self._reconsider(node)
+
+    def _note_expected(self, item: Hashable, before: Charge, after: Charge) -> None:
+        """Enter what is expected where, after nothing but that has changed: most pods are bound as it was expected."""
+        if before.expected != after.expected:
+            self._expect_no_more(item, before)
+            for node in {node for node, _ in after.expected}:
+                self._expecting[node].add(item)
 
     def forget_run(self, run: Run, occupancy: Occupancy) -> None:
         """Credit a run unless other Jobs of it go on."""
@@ -148,9 +156,18 @@ class Charges(Account):
         if not any(rest.values()):
             del self.used[charge.environment]
         self._room.take(charge.assigned, -1)
+        self._expect_no_more(item, charge)
+        self.homeless.discard(item)
+        return True
+
+    def _expect_no_more(self, item: Hashable, charge: Charge) -> None:
         for node in {node for node, _ in charge.expected}:
             self._expecting[node].discard(item)
             if not self._expecting[node]:
                 del self._expecting[node]
-        self.homeless.discard(item)
-        return True
+
+
+def _takes_the_same(charge: Charge, other: Charge) -> bool:
+    """Whether both take as much, of the same nodes, whether their pods are bound there or expected."""
+    same = charge.environment == other.environment and charge.amount == other.amount
+    return same and charge.assigned == other.assigned

@@ -33,8 +33,14 @@ def excess(run: Run, seats: Seats) -> Resources:
     """What the pods ask for beyond what was granted: of an array to each of them, else to all together."""
     if run.indexed is not None:
         return _total(times(_beyond(dict(seat.request), run.request), count) for seat, count in seats.items())
+    granted = with_pods(run.request)
+    if len(seats) == 1:
+        ((seat, count),) = seats.items()
+        asked = with_pods(dict(seat.request))
+        if count == 1 and asked == granted:
+            return {}  # so it is of most runs, which have one pod
     asked = _total(times(with_pods(dict(seat.request)), count) for seat, count in seats.items())
-    return _beyond(asked, with_pods(run.request))
+    return _beyond(asked, granted)
 
 
 def _beyond(asked: Resources, granted: Resources) -> Resources:
