@@ -88,15 +88,20 @@ class Cluster:
         pods: int = 110,
         gpu: int = 0,
         labels: Mapping[str, str] | None = None,
+        prefix: str = "sim",
     ) -> list[str]:
-        """Add simulated nodes and wait until they are Ready; returns their names."""
+        """Add simulated nodes and wait until they are Ready; returns their names.
+
+        Names are numbered on from the nodes that there are. With a prefix of its own nobody gets the name of a node
+        that is gone, whose pods would be at home again.
+        """
         if self.backend != "local":
             raise LocalClusterError(f"only a local cluster has simulated nodes; this one is {self.backend}")
         if count <= 0:
             return []
         taken = [int(name.rpartition("-")[2]) for name in self.simulated_nodes()]
         first = max(taken, default=-1) + 1
-        names = [f"sim-{index}" for index in range(first, first + count)]
+        names = [f"{prefix}-{index}" for index in range(first, first + count)]
         nodes = node_manifests(names, cpu=cpu, memory=memory, pods=pods, gpu=gpu, labels=labels)
         self.kubectl("create", "-f", "-", input=json.dumps(nodes))
         self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *(f"node/{name}" for name in names))

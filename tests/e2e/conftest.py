@@ -18,6 +18,7 @@ import localcluster
 from e2e.clusterapi import ClusterApi, proxied
 from e2e.harness import Harness
 from e2e.operatorprocess import OperatorProcess
+from e2e.ownnodes import watch_unschedulable
 from e2e.sidebyside import group_of
 from e2e.tenants import Tenant, editor, roles_of_the_chart
 from localcluster import Cluster, LocalClusterError
@@ -125,6 +126,12 @@ def harness(
     if not operator.alive:
         operator.start()
     yield from _harness(cluster, api, request.node.name.removeprefix("test_"))
+
+
+@pytest.fixture
+def unschedulable(harness: Harness) -> dict[str, str]:
+    """What the scheduler says of pods of jobs for which it finds no node: nothing where room is counted right."""
+    return watch_unschedulable(harness)
 
 
 @pytest.fixture(scope="module")

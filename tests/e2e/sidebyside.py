@@ -27,6 +27,7 @@ OTHERS = {
         "test_preemption",
         "test_refusals",
         "test_nodes",
+        "test_nodes_under_load",
         "test_simulated_nodes",
     },
     "3": {

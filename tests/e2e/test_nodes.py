@@ -8,81 +8,26 @@ import pytest
 from batchyard.api import names
 from e2e.clusterapi import PODS, Json, until
 from e2e.harness import Harness
-from localcluster.images import SHELL
-from localcluster.nodes.simulated import TAINT
+from e2e.ownnodes import (
+    FOREVER,
+    environment,
+    nodes_of,
+    other_pod,
+    own_nodes,
+    put_daemon_set,
+    put_others,
+    running,
+    template,
+)
 
 pytestmark = pytest.mark.e2e
-
-LABEL = "batchyard.dev/e2e-nodes"
-FOREVER = {"sim.batchyard.dev/never-finish": "true"}
 
 
 @pytest.fixture
 def nodes(harness: Harness) -> Iterator[list[str]]:
     """Three simulated nodes of four vCPUs, for this test alone."""
-    if harness.cluster.backend != "local":
-        pytest.skip("only a local cluster has simulated nodes")
-    found = harness.cluster.add_nodes(3, cpu="4", memory="8Gi", labels={LABEL: harness.namespace})
-    yield found
-    harness.cluster.kubectl("delete", "node", *found, "--wait=false")
-
-
-def environment(harness: Harness, name: str = "own", **spec: Any) -> Json:
-    unmanaged = {
-        "nodeSelector": {LABEL: harness.namespace},
-        "tolerations": [{"key": TAINT, "operator": "Exists"}],
-    }
-    return harness.object(names.COMPUTE_ENVIRONMENT, name, {"unmanaged": unmanaged, **spec})
-
-
-def other_pod(harness: Harness, name: str, cpu: str, node: str) -> Json:
-    """A pod that is not Batchyard's."""
-    container = {"name": "main", "image": SHELL, "resources": {"requests": {"cpu": cpu}}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "annotations": FOREVER},
-        "spec": {
-            "containers": [container],
-            "nodeSelector": {"kubernetes.io/hostname": node},
-            "tolerations": [{"key": TAINT, "operator": "Exists"}],
-        },
-    }
-
-
-def daemon_set(harness: Harness, cpu: str) -> Json:
-    container = {"name": "main", "image": SHELL, "resources": {"requests": {"cpu": cpu}}}
-    labels = {"app": "agent"}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {"name": "agent"},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels, "annotations": FOREVER},
-                "spec": {
-                    "containers": [container],
-                    "nodeSelector": {LABEL: harness.namespace},
-                    "tolerations": [{"key": TAINT, "operator": "Exists"}],
-                },
-            },
-        },
-    }
-
-
-def nodes_of(harness: Harness) -> dict[str, str]:
-    """Where each pod of a BatchJob runs, by the name of its BatchJob."""
-    pods = harness.api.list(PODS, harness.namespace, labelSelector=names.JOB)
-    return {pod["metadata"]["labels"][names.JOB]: pod["spec"].get("nodeName", "") for pod in pods}
-
-
-def assert_none_was_unschedulable(harness: Harness) -> None:
-    """Of the pods of jobs; what the test has put there itself may have been faster than the nodes were ready."""
-    about = "jsonpath={range .items[*]}{.involvedObject.name}{' '}{end}"
-    pods = harness.kubectl("get", "events", "--field-selector", "reason=FailedScheduling", "-o", about).split()
-    ours = tuple(f"{name}-" for name in harness.batchjobs())
-    assert [pod for pod in pods if pod.startswith(ours)] == []
+    with own_nodes(harness, (3, {"cpu": "4", "memory": "8Gi"})) as found:
+        yield found
 
 
 def wait_for_figures(harness: Harness, **wanted: Any) -> None:
@@ -95,16 +40,12 @@ def wait_for_figures(harness: Harness, **wanted: Any) -> None:
     harness.wait_shown("computeenvironments", "own", shown)
 
 
-def running(harness: Harness, *jobs: str) -> None:
-    for job in jobs:
-        harness.wait_state(job, "Running")
-
-
-def test_other_pods_take_their_room_and_give_it_back(harness: Harness, nodes: list[str]) -> None:
+def test_other_pods_take_their_room_and_give_it_back(
+    harness: Harness, nodes: list[str], unschedulable: dict[str, str]
+) -> None:
     """A DaemonSet makes every node too small for four vCPUs, another pod one of them too small for three."""
-    harness.apply(daemon_set(harness, "500m"), other_pod(harness, "web", "1", nodes[0]))
-    harness.kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
-    harness.kubectl("rollout", "status", "daemonset/agent", "--timeout=60s")
+    put_others(harness, other_pod(harness, "web", "1", nodes[0]))
+    put_daemon_set(harness, "500m")
     harness.apply(
         environment(harness),
         harness.queue("queue", "own"),
@@ -123,14 +64,14 @@ def test_other_pods_take_their_room_and_give_it_back(harness: Harness, nodes: li
     harness.kubectl("delete", "pod", "web", "--wait=false")
     running(harness, "d-most")
     assert set(nodes_of(harness).values()) == set(nodes)
-    assert_none_was_unschedulable(harness)
+    assert unschedulable == {}
 
 
-def test_what_is_free_in_pieces_is_not_given_to_a_large_job(harness: Harness, nodes: list[str]) -> None:
+def test_what_is_free_in_pieces_is_not_given_to_a_large_job(
+    harness: Harness, nodes: list[str], unschedulable: dict[str, str]
+) -> None:
     """Nine small ones leave a vCPU on each node: three in all, and none for a job of two."""
-    spread = [other_pod(harness, f"piece-{number}", "3", node) for number, node in enumerate(nodes)]
-    harness.apply(*spread)
-    harness.kubectl("wait", "--for=condition=Ready", *(f"pod/piece-{number}" for number in range(3)), "--timeout=60s")
+    put_others(harness, *(other_pod(harness, f"piece-{number}", "3", node) for number, node in enumerate(nodes)))
     harness.apply(
         environment(harness),
         harness.queue("queue", "own", priority=5),
@@ -141,10 +82,12 @@ def test_what_is_free_in_pieces_is_not_given_to_a_large_job(harness: Harness, no
     harness.kubectl("delete", "pod", "piece-1", "--wait=false")
     running(harness, "large")
     assert nodes_of(harness)["large"] == nodes[1]
-    assert_none_was_unschedulable(harness)
+    assert unschedulable == {}
 
 
-def test_work_on_cordoned_nodes_takes_nothing_from_the_others(harness: Harness, nodes: list[str]) -> None:
+def test_work_on_cordoned_nodes_takes_nothing_from_the_others(
+    harness: Harness, nodes: list[str], unschedulable: dict[str, str]
+) -> None:
     first, second, third = nodes
     harness.kubectl("cordon", third)
     harness.apply(
@@ -162,10 +105,12 @@ def test_work_on_cordoned_nodes_takes_nothing_from_the_others(harness: Harness, 
     running(harness, "c")
     assert nodes_of(harness)["c"] == third
     wait_for_figures(harness, nodes=1, capacity="4", free="0")
-    assert_none_was_unschedulable(harness)
+    assert unschedulable == {}
 
 
-def test_nodes_of_two_environments_count_once(harness: Harness, nodes: list[str]) -> None:
+def test_nodes_of_two_environments_count_once(
+    harness: Harness, nodes: list[str], unschedulable: dict[str, str]
+) -> None:
     harness.apply(
         environment(harness, "one"),
         environment(harness, "other"),
@@ -184,24 +129,17 @@ def test_nodes_of_two_environments_count_once(harness: Harness, nodes: list[str]
     assert (
         sorted(str(status.get("state")) for status in harness.statuses().values()) == ["Runnable"] * 2 + ["Running"] * 6
     )
-    assert_none_was_unschedulable(harness)
+    assert unschedulable == {}
 
 
-def test_a_gang_of_mixed_nodes_starts_when_all_of_its_pods_have_room(harness: Harness, nodes: list[str]) -> None:
+def test_a_gang_of_mixed_nodes_starts_when_all_of_its_pods_have_room(
+    harness: Harness, nodes: list[str], unschedulable: dict[str, str]
+) -> None:
     """Twelve vCPUs are there, seven of them free: one node of four, and two of two; the gang needs 4, 2 and 2."""
-    fill = [other_pod(harness, f"fill-{number}", "2", node) for number, node in enumerate(nodes)]
-    harness.apply(*fill)
-    harness.kubectl("wait", "--for=condition=Ready", *(f"pod/fill-{number}" for number in range(3)), "--timeout=60s")
-
-    def member(cpu: str) -> Json:
-        resources = {"requests": {"cpu": cpu, "memory": "32Mi"}}
-        template: Json = harness.simulated_definition("any", cpu=cpu, annotations=FOREVER)["spec"]["template"]
-        template["spec"]["containers"][0]["resources"] = resources
-        return template
-
+    put_others(harness, *(other_pod(harness, f"fill-{number}", "2", node) for number, node in enumerate(nodes)))
     ranges = [
-        {"targetNodes": "0", "template": member("4")},
-        {"targetNodes": "1:2", "template": member("2")},
+        {"targetNodes": "0", "template": template(harness, cpu="4")},
+        {"targetNodes": "1:2", "template": template(harness, cpu="2")},
     ]
     harness.apply(
         environment(harness),
@@ -219,7 +157,7 @@ def test_a_gang_of_mixed_nodes_starts_when_all_of_its_pods_have_room(harness: Ha
         60,
         lambda: f"three pods run: {harness.kubectl('get', 'pods', '-o', 'wide')}",
     )
-    assert_none_was_unschedulable(harness)
+    assert unschedulable == {}
 
 
 def test_a_licence_is_free_when_the_pod_is_gone_not_when_the_job_is(harness: Harness) -> None:
@@ -251,7 +189,9 @@ def test_a_licence_is_free_when_the_pod_is_gone_not_when_the_job_is(harness: Har
     assert most == 1, "two pods had the one licence"
 
 
-def test_default_requests_of_a_namespace_count_before_the_grant(harness: Harness, nodes: list[str]) -> None:
+def test_default_requests_of_a_namespace_count_before_the_grant(
+    harness: Harness, nodes: list[str], unschedulable: dict[str, str]
+) -> None:
     """Six indexes without requests get four vCPUs each by the LimitRange: as many run as there are nodes."""
     limits = [{"type": "Container", "defaultRequest": {"cpu": "4", "memory": "64Mi"}}]
     definition = harness.simulated_definition("bare", annotations=FOREVER)
@@ -266,4 +206,4 @@ def test_default_requests_of_a_namespace_count_before_the_grant(harness: Harness
     harness.wait_pods("many", 3)
     wait_for_figures(harness, used="12", free="0")
     assert len(harness.pods_of("many")) == 3
-    assert_none_was_unschedulable(harness)
+    assert unschedulable == {}
