@@ -135,11 +135,12 @@ def free(harness: Harness) -> dict[str, dict[str, int]]:
     for pod in harness.api.list(PODS, harness.namespace):
         node = pod["spec"].get("nodeName")
         if node in left and pod["status"].get("phase") not in _ENDED:
-            left[node] = subtract(left[node], _asks(pod["spec"]))
+            left[node] = subtract(left[node], requests_of(pod["spec"]))
     return left
 
 
-def _asks(pod: Json) -> dict[str, int]:
+def requests_of(pod: Json) -> dict[str, int]:
+    """What a pod of this spec asks for, its pod slot included; in milli-vCPUs, bytes and counts."""
     total: dict[str, int] = {"pods": 1}
     for container in pod["containers"]:
         total = add(total, parse_resources(container.get("resources", {}).get("requests", {})))
@@ -163,7 +164,7 @@ def wait_full(harness: Harness) -> str:
         if len(first) != 1:
             return None
         definition = harness.batchjobs()[first[0]]["spec"]["jobDefinition"]
-        asks = _asks(_definition(harness, definition)["spec"]["template"]["spec"])
+        asks = requests_of(_definition(harness, definition)["spec"]["template"]["spec"])
         return first[0] if not any(fits(asks, left) for left in free(harness).values()) else None
 
     def found_instead() -> str:
