@@ -8,6 +8,7 @@ import pytest
 from batchyard.kube.resources import BATCHJOBS
 from fakes.clock import START
 from fakes.cluster import Cluster, in_cluster
+from objects.specs import overrides_asking
 
 
 def starts(cluster: Cluster, name: str) -> float | None:
@@ -109,6 +110,25 @@ async def test_a_restarted_operator_learns_from_the_jobs_that_are_there(cluster:
     assert later is not None
     assert abs(later - before - 600) <= 3
     assert len(again.writes(BATCHJOBS)) <= 3
+
+
+@pytest.mark.parametrize("policy", ["Strict", "Bypass"])
+@in_cluster()
+async def test_who_may_pass_the_job_at_the_head_is_told_when(cluster: Cluster, policy: str) -> None:
+    """Of two vCPUs one becomes free at 1202 s and one at 1502 s: the head needs both."""
+    await cluster.set_up(cpu="2")
+    cluster.put("JobQueue", "urgent", queueing={"policy": policy, "maxBypassSeconds": 3600})
+    await learn(cluster)
+    await cluster.pass_time(300)
+    await cluster.submit_and_start("later")
+    cluster.submit("large", containerOverrides=overrides_asking(2))
+    cluster.submit("small")
+    await cluster.pass_time(60)
+    large, small = starts(cluster, "large"), starts(cluster, "small")
+    assert large is not None
+    assert small is not None
+    expected = (1504, 2104) if policy == "Strict" else (1804, 1204)
+    assert [abs(told - at) <= 4 for told, at in zip((large, small), expected, strict=True)] == [True, True]
 
 
 @in_cluster()

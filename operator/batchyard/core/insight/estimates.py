@@ -5,23 +5,22 @@ expected end: what runs of the same revision took lately, else their timeout. Wh
 back by something else than room, there is no estimate for it, nor for those behind it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
-from math import ceil, inf
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import inf
 
 from batchyard.api.reasons import Reason
+from batchyard.core.insight.course import Course, Event, Waiting
 from batchyard.core.insight.durations import Durations, revision_of
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.pods.podset import Assignment, PodSets, total_of
 from batchyard.core.model.queue import Queue
-from batchyard.core.model.resources import Resources, times
+from batchyard.core.model.resources import times
 from batchyard.core.model.run import Pod, Run
-from batchyard.core.scheduling.capacity.ledger import Charge, Ledger, with_pods
+from batchyard.core.scheduling.capacity.ledger import Charge, with_pods
 from batchyard.core.scheduling.decisions import Hold
-from batchyard.core.scheduling.departures import split
+from batchyard.core.scheduling.departures import is_leaving, split
 from batchyard.core.scheduling.reservation import time_limit
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
@@ -32,33 +31,10 @@ DEPTH = 100
 FURTHEST_SECONDS = 10 * 365 * 86_400.0
 """No date is told of a start later than that: a hundred thousand indexes with timeouts of a year come to none."""
 
-RESOLUTION_SECONDS = 1.0
-"""Ends within this time are taken together."""
-
 _MAX_STEPS = 100
 """In how many steps an array that gives way is thought to give its slots back."""
 
 _FOR_ROOM = frozenset({Reason.INSUFFICIENT_CAPACITY, Reason.WAITING_FOR_HIGHER_PRIORITY})
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A job that waits for room; without a key, all that is not looked at of a queue."""
-
-    environments: tuple[str, ...]
-    """Those that could hold it."""
-    key: Key | None = None
-    pods: PodSets = ()
-    seconds: float = inf
-    """How long it runs; of an array each index."""
-    indexes: int = 0
-    """Of an array: how many have yet to end."""
-    slots: int = 1
-    """How many slots it asks for."""
-    reported: bool = True
-    """Whether its start is reported, or only taken into account."""
-    until: float | None = None
-    """Of an array that has begun: when none of its indexes waits any more."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -81,7 +57,7 @@ def estimates(snapshot: Snapshot, seen: Observation, now: float) -> dict[Key, fl
     waiting = [one for queue in this_pass.queues for one in _line(this_pass, seen, queue)]
     if not waiting:
         return {}
-    course = _Course(waiting, this_pass.ledger, list(_ends(this_pass.snapshot, seen, now)))
+    course = Course(waiting, this_pass.ledger, list(_ends(this_pass.snapshot, seen, now)))
     course.run(now)
     # Whatever would start at once, going by what is free, is held back by what is not looked at here.
     return {
@@ -89,88 +65,7 @@ def estimates(snapshot: Snapshot, seen: Observation, now: float) -> dict[Key, fl
     }
 
 
-@dataclass(slots=True, order=True)
-class _Event:
-    """When, where, and what is free again then; nothing, where it is only time to look again."""
-
-    at: float
-    environment: str
-    nodes: Assignment = field(default=(), compare=False)
-    amount: Resources = field(default_factory=dict, compare=False)
-
-
-class _Course:
-    """What happens from now on, in thought."""
-
-    def __init__(self, waiting: list[_Waiting], ledger: Ledger, events: list[_Event]) -> None:
-        self.found: dict[Key, float] = {}
-        self._waiting = waiting
-        self._environments = _names(waiting)
-        self._ledger = ledger
-        self._events = [event for event in events if event.at < inf and event.environment in self._environments]
-        heapify(self._events)
-
-    def run(self, at: float) -> None:
-        """Go on until nobody waits any more, or nothing more is known to end."""
-        self._serve(at)
-        while self._waiting and self._events:
-            together = self._events[0].at + RESOLUTION_SECONDS
-            while self._events and self._events[0].at <= together:
-                event = heappop(self._events)
-                at = event.at
-                if event.amount:
-                    self._ledger.give(event.environment, event.nodes, event.amount)
-            self._serve(at)
-
-    def _serve(self, at: float) -> None:
-        """Place all that fits at a moment, in order. The first that does not fit closes its environments."""
-        closed: set[str] = set()
-        gone: set[int] = set()
-        for number, each in enumerate(self._waiting):
-            if len(closed) == len(self._environments):
-                break
-            if each.until is not None and each.until <= at:
-                gone.add(number)
-            elif (name := self._room(each, closed)) is None:
-                closed.update(each.environments)
-            elif self._starts(each, name, at):
-                gone.add(number)
-            else:
-                closed.add(name)
-        if gone:
-            self._waiting = [each for number, each in enumerate(self._waiting) if number not in gone]
-            self._environments = _names(self._waiting)
-
-    def _room(self, each: _Waiting, closed: set[str]) -> str | None:
-        if each.key is None or each.until is not None:
-            return None
-        return next((n for n in each.environments if n not in closed and self._ledger.fits(n, each.pods)), None)
-
-    def _starts(self, each: _Waiting, name: str, at: float) -> bool:
-        """Start a job; returns whether it has got all that it asks for."""
-        slots = 1 if each.slots == 1 else max(self._ledger.room(name, each.pods[0], each.slots), 1)
-        pods = each.pods if slots == 1 else (each.pods[0].of(slots),)
-        nodes, amount = self._ledger.take(name, pods) or (), total_of(pods)
-        if each.reported and each.key is not None:
-            self.found[each.key] = at
-        rounds = ceil(each.indexes / slots) if each.indexes else 1
-        self._happens(_Event(at + rounds * each.seconds, name, nodes, amount))
-        if slots == each.slots:
-            return True
-        each.environments, each.until = (name,), at + (rounds - 1) * each.seconds
-        self._happens(_Event(each.until, name))
-        return False
-
-    def _happens(self, event: _Event) -> None:
-        if event.at < inf:
-            heappush(self._events, event)
-
-
-def _names(waiting: Iterable[_Waiting]) -> set[str]:
-    return {name for each in waiting for name in each.environments}
-
-
-def _line(this_pass: SchedulingPass, seen: Observation, queue: Queue) -> Iterator[_Waiting]:
+def _line(this_pass: SchedulingPass, seen: Observation, queue: Queue) -> Iterator[Waiting]:
     """The first jobs of a queue that wait for room, in the order of their turns."""
     snapshot = this_pass.snapshot
     known = (name for name in queue.environments if name in snapshot.pools)
@@ -182,49 +77,51 @@ def _line(this_pass: SchedulingPass, seen: Observation, queue: Queue) -> Iterato
     for key in order:
         hold = seen.holds.get(key)
         if hold is not None and hold.reason == Reason.RESERVED_FOR_OTHER_SHARES:
-            yield _Waiting(tuple(enabled))
+            yield Waiting(queue, tuple(enabled))
             return
         if hold is not None and hold.reason not in _FOR_ROOM:
             if hold.ends_share_queue:
                 order.leave()
             continue
         if count == DEPTH:
-            yield _Waiting(tuple(enabled))
+            yield Waiting(queue, tuple(enabled))
             return
         resolved = snapshot.resolved[key]
         candidates = [name for name in enabled if snapshot.pools[name].could_hold(resolved.pods)]
         if candidates:
             order.charge(candidates[0], resolved.request)
-            yield _waiting(snapshot, seen, queue, key, candidates, this_pass.now)
+            yield _waiting(this_pass, seen, queue, order.share, key, candidates)
             count += 1
 
 
 def _waiting(
-    snapshot: Snapshot, seen: Observation, queue: Queue, key: Key, candidates: list[str], now: float
-) -> _Waiting:
-    job, resolved = snapshot.jobs[key], snapshot.resolved[key]
-    # How limits and consumable resources turn out is not looked at.
-    reported = queue.limits is None and not resolved.consumables
-    seconds = _seconds(seen.durations, job, resolved)
-    if job.array is None:
-        return _Waiting(tuple(candidates), key, resolved.pods, seconds, reported=reported)
-    demand, run = snapshot.demands[key], snapshot.arrays.get(key)
-    if run is not None:
-        left, rate = run.indexed.unfinished if run.indexed else 0, _rate(snapshot, seen, job, run, now)
-        until = now + max(left - run.slots_taken, 0) / rate if rate else inf
-        return _Waiting((run.environment,), until=until)
-    return _Waiting(
+    this_pass: SchedulingPass, seen: Observation, queue: Queue, share: str, key: Key, candidates: list[str]
+) -> Waiting:
+    snapshot = this_pass.snapshot
+    job, resolved, status = snapshot.jobs[key], snapshot.resolved[key], snapshot.statuses[key]
+    found = Waiting(
+        queue,
         tuple(candidates),
+        share,
         key,
         resolved.pods,
-        seconds,
-        indexes=job.array.size,
-        slots=demand.total,
-        reported=reported and not arraystatus.has_started(snapshot.statuses[key]),
+        _seconds(seen.durations, job, resolved),
+        # How limits and consumable resources turn out is not looked at.
+        reported=queue.limits is None and not resolved.consumables,
+        head_since=status.head_since,
     )
+    if job.array is None:
+        return found
+    demand, run = snapshot.demands[key], snapshot.arrays.get(key)
+    if run is not None:
+        left, rate = run.indexed.unfinished if run.indexed else 0, _rate(snapshot, seen, job, run, this_pass.now)
+        until = this_pass.now + max(left - run.slots_taken, 0) / rate if rate else inf
+        return replace(found, environments=(run.environment,), until=until, reported=False)
+    reported = found.reported and not arraystatus.has_started(status)
+    return replace(found, indexes=job.array.size, slots=demand.total, reported=reported)
 
 
-def _ends(snapshot: Snapshot, seen: Observation, now: float) -> Iterator[_Event]:
+def _ends(snapshot: Snapshot, seen: Observation, now: float) -> Iterator[Event]:
     """When what runs, or is being started, is expected to end."""
     for charge in snapshot.charges.values():
         job, resolved, run = snapshot.jobs.get(charge.key), snapshot.resolved.get(charge.key), charge.run
@@ -234,31 +131,33 @@ def _ends(snapshot: Snapshot, seen: Observation, now: float) -> Iterator[_Event]
             yield from _ends_of_array(snapshot, seen, job, charge, run, now)
             continue
         pod: Pod | None = None
+        leaves = False
         if run is not None:  # a multi-node job goes by its main node
             runs = snapshot.runs_of(run.owner_uid)
-            pod = runs.pods.get(runs.current(run).name)
+            current = runs.current(run)
+            pod, leaves = runs.pods.get(current.name), is_leaving(snapshot, current)
         elapsed = now - pod.started_at if pod is not None and pod.started_at is not None else 0.0
-        remaining = _seconds(seen.durations, job, resolved, elapsed) - elapsed
-        yield _Event(now + max(remaining, 0.0), charge.environment, charge.assigned, charge.amount)
+        remaining = 0.0 if leaves else _seconds(seen.durations, job, resolved, elapsed) - elapsed
+        yield Event(now + max(remaining, 0.0), charge.environment, charge.assigned, charge.amount)
 
 
 def _ends_of_array(
     snapshot: Snapshot, seen: Observation, job: BatchJob, charge: Charge, run: Run, now: float
-) -> Iterator[_Event]:
+) -> Iterator[Event]:
     taken, rate = run.slots_taken, _rate(snapshot, seen, job, run, now)
     if run.indexed is None or not taken or not rate:
         return
     if job.key not in seen.reclaims:
         waiting = max(run.indexed.unfinished - taken, 0)
-        yield _Event(now + waiting / rate, charge.environment)
-        yield _Event(now + (waiting + taken) / rate, charge.environment, charge.assigned, charge.amount)
+        yield Event(now + waiting / rate, charge.environment)
+        yield Event(now + (waiting + taken) / rate, charge.environment, charge.assigned, charge.amount)
         return
     steps, one = min(taken, _MAX_STEPS), with_pods(run.request)
     nodes, _ = split(charge, charge.amount["pods"])
     for step in range(1, steps + 1):
         first, last = taken * (step - 1) // steps, taken * step // steps
         at = now + step * taken / steps / rate
-        yield _Event(at, charge.environment, nodes[first:last], times(one, last - first))
+        yield Event(at, charge.environment, nodes[first:last], times(one, last - first))
 
 
 def _rate(snapshot: Snapshot, seen: Observation, job: BatchJob, run: Run, now: float) -> float:

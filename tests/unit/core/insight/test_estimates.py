@@ -110,9 +110,13 @@ class World:
         size, places, ended, _ = self.arrays[key]
         return size > ended + places
 
-    def starts(self) -> dict[str, float]:
-        """Seconds from now, by the name of the job."""
+    def starts(self, **waited: float) -> dict[str, float]:
+        """Seconds from now, by the name of the job; `waited` says for how long jobs have been at the head."""
         snapshot = self.snapshot()
+        statuses = dict(snapshot.statuses)
+        for name, seconds in waited.items():
+            statuses["media", name] = statuses["media", name]._replace(head_since=NOW - seconds)
+        snapshot = replace(snapshot, statuses=statuses)
         placed = place(snapshot, [], NOW)
         assert not placed.placements
         seen = Observation(dict(placed.holds), frozenset(self.reclaims or placed.reclaims), self.durations)
@@ -206,6 +210,34 @@ def test_who_lacks_a_consumable_resource_is_passed_by_others() -> None:
     assert estimates(snapshot, Observation(held, frozenset(), world.durations), NOW) == {("media", "one"): NOW + 60}
 
 
+def test_who_may_pass_the_head_is_told_an_earlier_start_than_it() -> None:
+    world = World(queues=[make_queue(bypass_seconds=600)]).run("a", since=10).run("b", since=40)
+    world.add(job("two", 1), 2).add(job("one", 2))
+    assert world.starts() == {"one": 20, "two": 80}
+    assert world.starts(two=579) == {"one": 20, "two": 80}
+    assert world.starts(two=581) == {"two": 50, "one": 110}, "its time is over when the first room becomes free"
+
+
+def test_the_head_of_each_share_lets_others_pass_for_a_time_of_its_own() -> None:
+    queue = make_queue(bypass_seconds=600, fair_share=FairShare())
+    world = World(6, queues=[queue]).run("a", 4, took=700).run("b", 2, took=1000)
+    world.add(job("red", 1, share="red"), 4).add(job("blue", 2, share="blue"), 6).add(job("small", 3, share="red"), 2)
+    assert world.starts() == {"red": 700, "blue": 1000, "small": 1060}, "blue has been a head since now"
+
+
+def test_what_is_on_its_way_out_is_gone_for_the_first_who_waits() -> None:
+    """Nobody can pass a job for which room is being made; how long its pods take to go is not known."""
+    world = World(queues=[make_queue(bypass_seconds=600)]).run("a", since=10)
+    snapshot = world.add(job("first", 1), 2).add(job("second", 2)).snapshot()
+    runs = {
+        uid: replace(each, mains={n: run._replace(deleting=True) for n, run in each.mains.items()})
+        for uid, each in snapshot.runs.items()
+    }
+    snapshot = replace(snapshot, runs=runs)
+    found = estimates(snapshot, Observation({}, frozenset(), world.durations), NOW)
+    assert found == {("media", "second"): NOW + 60}
+
+
 def test_what_is_kept_back_for_other_shares_is_not_foreseen() -> None:
     policy = make_queue(fair_share=FairShare(reservation=50))
     world = World(1, queues=[policy], usage={"urgent": Usage(600)})
@@ -281,6 +313,11 @@ class TestArrays:
         world.run_array("array", 20, 2, 10, 50).add(job("one", 1, "high")).add(job("two", 2, "high"), 2)
         # An index ends every 5 s.
         assert world.starts() == {"one": 5, "two": 65}
+
+    def test_one_that_runs_takes_each_slot_that_others_might_have_had_by_passing_it(self) -> None:
+        world = World(3, queues=[make_queue(bypass_seconds=600)]).run("a", since=20)
+        world.run_array("array", 20, 2, 10, 50).add(job("behind", 1))
+        assert world.starts() == {"behind": 40}, "the eight that wait have begun then"
 
     def test_one_that_waits_for_nothing_more_ends_with_its_indexes(self) -> None:
         world = World(2).run_array("array", 12, 2, 10, 50).add(job("one", 1))
