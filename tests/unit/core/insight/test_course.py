@@ -105,8 +105,8 @@ def test_each_queue_has_a_head_of_its_own_and_keeps_its_own_order() -> None:
     jobs = waits("first", 4), waits("second", 6, other), waits("small", 2, other)
     assert starts(*jobs, ends=[(700, 4), (1000, 2)], cpu=6)["small"] == 1060
     strict = make_queue("other")
-    jobs = waits("first", 4), waits("like", 4), waits("other", 4, strict), waits("small", 1, strict)
-    assert starts(*jobs, ends=TWO_ENDS)["small"] == 1180
+    like, other_like = waits("like", 4), waits("other", 4, strict)
+    assert starts(waits("first", 4), like, other_like, waits("small", 1, strict), ends=TWO_ENDS)["small"] == 1180
 
 
 @pytest.mark.parametrize(("priority", "small"), [(1, 100), (0, 1060)])

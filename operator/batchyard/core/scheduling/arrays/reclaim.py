@@ -5,7 +5,9 @@ the runtime lowers the parallelism of those named here, never below what runs. O
 array asks for slots again as it did at first.
 
 What arrays give back is promised to the one that they make way for. They do so only where that can start by it: while
-others keep the rest of what it needs, an array would stop in vain.
+others keep the rest of what it needs, an array would stop in vain. While that one lets others pass, these would take
+what was given back. Then only arrays of queues with a lower priority make way, which may not pass, and those of which
+one slot is enough for it.
 """
 
 from collections import defaultdict
@@ -14,7 +16,7 @@ from math import inf
 
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.pods.podset import Assignment, PodSet, total_of
-from batchyard.core.model.resources import Resources, shortfall, vcpus_of
+from batchyard.core.model.resources import Resources, fits, shortfall, vcpus_of
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling.backlog import Entry, entry_of
@@ -48,11 +50,10 @@ class _Arrays:
         self._lacking: list[tuple[Key, Name]] = []
         self._fronts: defaultdict[str, list[Key]] = defaultdict(list)
         """Who waits for an environment, in the order of their turns."""
+        self._let_pass = {key for key, hold in this_pass.holds if hold.lets_pass}
         for key, hold in this_pass.holds:
             if hold.lacks is not None:
                 self._lacking.append((key, hold.lacks))
-            if hold.lets_pass:
-                continue  # so may the next index of an array, and what it gave back others would take
             for name in hold.environments:
                 self._fronts[name].append(key)
         self._starts: dict[tuple[Key, str], float] = {}
@@ -79,9 +80,23 @@ class _Arrays:
     def _front(self, key: Key, run: Run) -> Key | None:
         """The first that waits for what the array has and goes before it, unless room is made for it otherwise."""
         for front in self._fronts.get(run.environment, ()):
-            if front != key and self._goes_before(front, key) and self._helps(front, run):
+            if front != key and self._gives_way(key, front, run) and self._helps(front, run):
                 return None if front in self._provided else front
         return None
+
+    def _gives_way(self, key: Key, front: Key, run: Run) -> bool:
+        """Whether the front goes before the array, and may not be passed by its next index."""
+        if not self._goes_before(front, key):
+            return False
+        if front not in self._let_pass or self._outranks(front, key):
+            return True
+        return fits(total_of(self._snapshot.resolved[front].pods), with_pods(run.request))
+
+    def _outranks(self, front: Key, array: Key) -> bool:
+        """Whether the front's queue has the higher priority; an array whose queue is gone has none."""
+        snapshot = self._snapshot
+        queue = snapshot.queues.get(snapshot.jobs[array].queue)
+        return queue is None or snapshot.queues[snapshot.jobs[front].queue].priority > queue.priority
 
     def _helps(self, front: Key, run: Run) -> bool:
         """Whether the array has, on some node or under the ceilings, of that which the other one lacks there."""
@@ -117,7 +132,7 @@ class _Arrays:
         """
         thought, pods = self._ledger.fork(), self._snapshot.resolved[front].pods
         for key, run in self._snapshot.arrays.items():
-            if key != front and self._goes_before(front, key):
+            if key != front and self._gives_way(key, front, run):
                 for charge in self._charges_of(run):
                     thought.give(charge.environment, *parted(self._snapshot, charge)[1])
         nodes = thought.take(environment, pods)

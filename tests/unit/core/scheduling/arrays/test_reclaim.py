@@ -68,10 +68,23 @@ def job(queue: str, **fields: Any) -> BatchJob:
     return replace(make_job("job"), queue=queue, **fields)
 
 
-@pytest.mark.parametrize(("waited", "yields"), [(0, False), (599, False), (600, True)])
-def test_it_gives_way_to_one_that_lets_others_pass_only_once_that_is_over(waited: float, yields: bool) -> None:
+@pytest.mark.parametrize("other", [job("high"), job("low", created=NOW - 1)], ids=["another queue", "the same queue"])
+@pytest.mark.parametrize(
+    ("cpu", "waited", "yields"), [(1, 0, True), (2, 0, False), (2, 599, False), (2, 600, True), (5, 600, False)]
+)
+def test_it_gives_way_to_one_that_lets_others_pass_once_that_is_over_or_one_slot_is_enough(
+    other: BatchJob, cpu: int, waited: float, yields: bool
+) -> None:
+    """Others would take what it gave back before that."""
+    queues = [make_queue("high", bypass_seconds=600), make_queue("low", bypass_seconds=600)]
+    request = {"cpu": 1000 * cpu}
+    assert bool(reclaiming(other, queues=queues, request=request, head_since=NOW - waited)) is yields
+
+
+@pytest.mark.parametrize("cpu", [1, 3])
+def test_it_gives_way_to_a_queue_of_higher_priority_whomever_that_lets_pass(cpu: int) -> None:
     queues = make_queue("high", priority=5, bypass_seconds=600), *QUEUES[1:]
-    assert bool(reclaiming(job("high"), queues=queues, head_since=NOW - waited)) is yields
+    assert reclaiming(job("high"), queues=queues, request={"cpu": 1000 * cpu}) == {ARRAY}
 
 
 def test_with_nobody_waiting_it_keeps_its_places() -> None:
@@ -112,12 +125,13 @@ def test_it_stops_growing_where_nothing_may_start() -> None:
     assert reclaiming(mine=array(stop=Stop(StopMode.CANCEL, "enough"))) == {ARRAY}
 
 
+@pytest.mark.parametrize("bypass_seconds", [0, 600])
 @pytest.mark.parametrize(("weight", "gives"), [(0.25, True), (1.0, True), (20.0, False)])
-def test_a_share_that_has_had_less_gets_places_from_it(weight: float, gives: bool) -> None:
+def test_a_share_that_has_had_less_gets_places_from_it(weight: float, gives: bool, bypass_seconds: int) -> None:
     usage = Usage(600)
     usage.start("array", "red", "pool", 4000, NOW - 60)
     usage.start("job", "blue", "pool", 1000, NOW - 60)
-    queue = make_queue("low", fair_share=FairShare(weights={"blue": weight}))
+    queue = make_queue("low", fair_share=FairShare(weights={"blue": weight}), bypass_seconds=bypass_seconds)
     other = job("low", share="blue", created=NOW + 1)
     found = reclaiming(other, mine=array(share="red"), queues=[queue], usage={"low": usage})
     assert found == ({ARRAY} if gives else set())
