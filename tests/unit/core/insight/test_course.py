@@ -142,3 +142,8 @@ def test_an_array_that_got_some_of_its_slots_lets_others_pass() -> None:
 
 def test_what_has_ended_now_is_free_for_the_first() -> None:
     assert starts(waits("large", 4), waits("small"), ends=[(0, 2)]) == {"large": 0, "small": 60}
+
+
+@pytest.mark.parametrize(("second", "start"), [(1009, 1009), (1011, 1000)])
+def test_ends_that_are_close_together_for_how_far_away_they_are_are_one(second: float, start: float) -> None:
+    assert starts(waits("small"), ends=[(1000, 2), (second, 2)]) == {"small": start}
