@@ -71,22 +71,17 @@ class Line:
         return self._looks > 0 and self._steps > 0
 
     def told(self, hold: Hold, since: float | None) -> Hold:
-        """What a job at the head is told, which has been there since then."""
+        """What a job at the head is told, which has been there since then. It stays true when the time is over."""
         if since is None:
             return hold
         name, seconds = self.queue.name, self.queue.bypass_seconds
-        passing = self.lets_pass(since)
+        words = (
+            f"; others may start before it until {_clock(since, seconds)} (queue {name} has the policy Bypass), "
+            "then the room is held for it"
+        )
         if hold.reason == Reason.WAITING_FOR_HIGHER_PRIORITY:
             words = ""  # nobody of its queue starts there
-        elif passing:
-            words = (
-                f"; others may start before it until {_clock(since, seconds)}, as queue {name} has the policy Bypass"
-            )
-        else:
-            words = (
-                f"; the room is held for it, as others could start before it for {seconds} s (policy of queue {name})"
-            )
-        return replace(hold, message=hold.message + words, head_since=since, lets_pass=passing)
+        return replace(hold, message=hold.message + words, head_since=since, lets_pass=self.lets_pass(since))
 
 
 def _clock(since: float, seconds: int) -> str:
