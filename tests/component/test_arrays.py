@@ -60,7 +60,8 @@ async def test_it_gets_what_is_free_and_more_when_that_comes(cluster: Cluster) -
     await cluster.pass_time(5)
     assert cluster.parallelism("job-1") == 3
     assert cluster.status()["message"].endswith(
-        "7 wait: next in queue urgent; needs 1 vCPU on one node of environment on-prem"
+        "7 wait: next in queue urgent; needs 1 vCPU on one node of environment on-prem; "
+        "others may start before it until 00:10:01Z (queue urgent has the policy Bypass), then the room is held for it"
     )
     cluster.jobs.finish("first-1")
     await cluster.pass_time(1)

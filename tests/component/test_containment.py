@@ -85,6 +85,7 @@ async def test_a_job_that_spoils_backfill_is_found(cluster: Cluster, monkeypatch
     """A large job waits for room, and smaller ones might go before it."""
     poison(monkeypatch, timeout_seconds=WORD)
     process = await cluster.set_up(cpu="4", timeout={"attemptDurationSeconds": 3600})
+    cluster.put("JobQueue", "urgent", queueing={"policy": "Strict"})
     await cluster.submit_and_start("running", containerOverrides=[{"resources": {"requests": {"cpu": "2"}}}])
     cluster.submit("large", containerOverrides=[{"resources": {"requests": {"cpu": "4"}}}])
     await cluster.pass_time(1)

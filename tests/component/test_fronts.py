@@ -87,6 +87,7 @@ async def test_a_misfit_at_the_head_blocks_nobody(cluster: Cluster) -> None:
 @in_cluster()
 async def test_a_queue_of_lower_priority_is_blocked_by_a_higher_one(cluster: Cluster) -> None:
     await fill(cluster)
+    cluster.put("JobQueue", "urgent", priority=1)
     cluster.put("JobQueue", "patient", priority=0)
     cluster.submit("low", jobQueue="patient")
     await cluster.pass_time(60)

@@ -74,6 +74,7 @@ async def test_the_main_node_first_then_the_others_and_its_end_is_the_jobs(clust
 @in_cluster()
 async def test_all_or_nothing(cluster: Cluster) -> None:
     furnish(cluster, cpu="3")
+    cluster.put("JobQueue", "urgent", queueing={"policy": "Strict"})
     cluster.put("JobDefinition", "single", container=asking_container(image="a"))
     await cluster.start_operator()
     cluster.submit("first", jobDefinition="single")

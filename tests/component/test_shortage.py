@@ -36,7 +36,10 @@ async def test_figures_come_after_some_seconds_and_follow_what_happens(cluster: 
     await two_nodes_with_one_vcpu_each(cluster)
     cluster.submit("large", jobDefinition="large")
     await cluster.pass_time(0.5)
-    assert message(cluster) == "next in queue urgent; needs 2 vCPU on one node of environment on-prem"
+    assert message(cluster) == (
+        "next in queue urgent; needs 2 vCPU on one node of environment on-prem; others may start before it until "
+        "00:10:05Z (queue urgent has the policy Bypass), then the room is held for it"
+    )
     await cluster.pass_time(12)
     assert message(cluster).endswith(FIGURES)
     if restart:
@@ -61,7 +64,7 @@ async def test_an_array_is_told_before_it_starts_and_after(cluster: Cluster) -> 
     cluster.jobs.finish("a-1")
     await cluster.pass_time(60)
     assert cluster.parallelism("array-1") == 2
-    assert "1 wait: next in queue urgent; needs 2 vCPU on one node of environment on-prem. At " in message(
+    assert "1 wait: next in queue urgent; needs 2 vCPU on one node of environment on-prem; others may " in message(
         cluster, "array"
     )
     assert message(cluster, "array").endswith("none has enough vCPU free (at most 1 vCPU); free in all: 1 vCPU")

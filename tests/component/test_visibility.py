@@ -188,7 +188,10 @@ async def test_a_queue_tells_what_its_first_job_waits_for_and_the_owner_finds_it
     assert [each["uid"] for each in status["front"]] == uids
     assert status["head"]["uid"] == uids[0]
     assert status["head"]["reason"] == status["blocked"]["reason"] == "InsufficientCapacity"
-    assert status["head"]["message"] == ("next in queue low; needs 1 vCPU on one node of environment on-prem")
+    assert status["head"]["message"] == (
+        "next in queue low; needs 1 vCPU on one node of environment on-prem; others may start before it until "
+        "00:10:04Z (queue low has the policy Bypass), then the room is held for it"
+    )
     before = status["front"]
     await cluster.pass_time(600)
     assert cluster.queue_status("low")["front"] == before

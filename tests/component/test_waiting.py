@@ -140,6 +140,7 @@ async def test_nodes_come_and_go(cluster: Cluster) -> None:
 @in_cluster()
 async def test_what_goes_before_a_large_job_that_waits_is_decided_alike_after_a_restart(cluster: Cluster) -> None:
     await cluster.set_up(cpu="2")
+    cluster.put("JobQueue", "urgent", queueing={"policy": "Strict"})
     cluster.submit("holder", timeout={"attemptDurationSeconds": 3600})
     await cluster.pass_time(2)
     cluster.submit("large", containerOverrides=overrides_asking(2))

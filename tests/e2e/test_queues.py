@@ -44,7 +44,7 @@ def test_a_waiting_job_says_for_what_and_where_it_stands(shared: Harness) -> Non
     waiting = [f"place-{index}" for index in range(1, 4)]
     shared.apply(
         shared.simulated_environment("taken", maxVcpus=2, maxMemory="1Gi"),
-        shared.queue("line", "taken"),
+        shared.queue("line", "taken", queueing={"policy": "Strict"}),
         shared.job("holder", "endless", "line"),
     )
     shared.wait_state("holder", "Running")
@@ -99,7 +99,7 @@ def test_a_waiting_job_is_told_about_when_it_starts(shared: Harness) -> None:
 def test_a_job_that_delays_nobody_goes_before_a_large_one_that_waits(shared: Harness) -> None:
     shared.apply(
         shared.simulated_environment("gap", maxVcpus=2),
-        shared.queue("gap", "gap"),
+        shared.queue("gap", "gap", queueing={"policy": "Strict"}),
         shared.job("holder-of-one", "endless", "gap", timeout={"attemptDurationSeconds": 3600}),
     )
     shared.wait_state("holder-of-one", "Running")

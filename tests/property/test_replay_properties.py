@@ -27,7 +27,7 @@ from fakes.process import Connection
 from objects.specs import asking_container
 
 QUEUES: dict[str, dict[str, Any]] = {
-    "urgent": {"priority": 5, "computeEnvironments": ["on-prem", "spare"]},
+    "urgent": {"priority": 5, "computeEnvironments": ["on-prem", "spare"], "queueing": {"policy": "Strict"}},
     "sharing": {
         "priority": 3,
         "computeEnvironments": ["on-prem"],

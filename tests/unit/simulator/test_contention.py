@@ -120,7 +120,8 @@ def test_a_run_that_follows_takes_what_is_used_up_again() -> None:
 
 def test_waiting_for_too_long_ends_and_lets_others_pass() -> None:
     work = job(0, 3, 2000), job(10, 4, 100), job(20, 1, 50)  # the second is cancelled at 610, the third runs 611-661
-    results = replay(*work, queues=(queue(jobStateTimeLimits=SIX_HUNDRED),))
+    strict = queue(jobStateTimeLimits=SIX_HUNDRED, queueing={"policy": "Strict"})
+    results = replay(*work, queues=(strict,))
     tally = results.queues["low"]
     assert (tally.cancelled, tally.waits.count, tally.waits.max, results.makespan) == (1, 2, 591, 2000)
 

@@ -68,11 +68,12 @@ def test_jobs_with_a_timeout_go_before_a_large_one_that_they_do_not_delay() -> N
 
     large = job(10, 4, 100)
     short, long = limited(20, 1, 50, 60), limited(20, 1, 50, 900)  # with a minute to start and half of one to stop
-    strict = replay(job(0, 3, 300), large, short)
-    filled = replay(limited(0, 3, 300, 300), large, short)
-    late = replay(limited(0, 3, 300, 300), large, long)
-    assert [results.makespan for results in (strict, filled, late)] == [450, 400, 450]
-    assert [results.queues["work"].waits.max for results in (strict, filled, late)] == [380, 290, 380]
+    queues = (queue(queueing={"policy": "Strict"}),)
+    unlimited = replay(job(0, 3, 300), large, short, queues=queues)
+    filled = replay(limited(0, 3, 300, 300), large, short, queues=queues)
+    late = replay(limited(0, 3, 300, 300), large, long, queues=queues)
+    assert [results.makespan for results in (unlimited, filled, late)] == [450, 400, 450]
+    assert [results.queues["work"].waits.max for results in (unlimited, filled, late)] == [380, 290, 380]
 
 
 def test_the_clock_starts_with_the_first_job() -> None:

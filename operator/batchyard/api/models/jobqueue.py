@@ -167,19 +167,19 @@ class Preemption(Model):
 class QueueingPolicy(StrEnum):
     """What others may do while the job at the head of the queue finds no room."""
 
-    STRICT = "Strict"
     BYPASS = "Bypass"
+    STRICT = "Strict"
 
 
 class Queueing(Model):
     """What happens while the job at the head of the queue finds no room."""
 
-    policy: QueueingPolicy = QueueingPolicy.STRICT
-    """With Strict nobody starts before it, except for those who do not delay it by their timeouts. With Bypass others
-    may, of this queue and of those with the same priority, until it has been at the head for `maxBypassSeconds`."""
+    policy: QueueingPolicy = QueueingPolicy.BYPASS
+    """With Bypass others may start before it, of this queue and of those with the same priority, until it has been at
+    the head for `maxBypassSeconds`. With Strict nobody may, except for those who do not delay it by their timeouts."""
     max_bypass_seconds: Annotated[Integer, Field(ge=0, le=604800)] = 600
     """With Bypass: for how long others may start before a job that has come to the head of the queue, or of its share,
-    and finds no room. From then on the order is strict for it."""
+    and finds no room. From then on the order is strict for it. With Strict it means nothing."""
 
 
 class QueueLimits(Model):

@@ -18,7 +18,8 @@ CREATED = 1_767_225_600.0
 
 
 def test_a_queue_that_says_nothing_is_first_come_first_served() -> None:
-    assert read() == Queue("sample", "uid", 3, CREATED, 0, enabled=True, environments=("on-prem",))
+    queue = Queue("sample", "uid", 3, CREATED, 0, enabled=True, environments=("on-prem",), bypass_seconds=600)
+    assert read() == queue
 
 
 def test_every_field_is_a_part_of_the_record() -> None:
@@ -55,16 +56,18 @@ def test_every_field_is_a_part_of_the_record() -> None:
     )
 
 
-def test_the_order_is_strict_unless_another_is_asked_for() -> None:
+def test_others_may_pass_the_head_for_ten_minutes_unless_something_else_is_asked_for() -> None:
     assert [
         read(**spec).bypass_seconds
         for spec in (
             {},
             {"queueing": {"maxBypassSeconds": 90}},
             {"queueing": {"policy": "Bypass"}},
-            {"queueing": {"policy": "Bypass", "maxBypassSeconds": 0}},
+            {"queueing": {"maxBypassSeconds": 0}},
+            {"queueing": {"policy": "Strict"}},
+            {"queueing": {"policy": "Strict", "maxBypassSeconds": 90}},
         )
-    ] == [0, 0, 600, 0]
+    ] == [600, 90, 600, 0, 0, 0]
 
 
 def test_fair_share_without_settings_has_the_defaults() -> None:
