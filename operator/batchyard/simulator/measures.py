@@ -7,6 +7,8 @@ into a fixed number of equal slices, which double in length whenever the workloa
 from collections import Counter
 from dataclasses import dataclass, field
 
+from batchyard.core.model.resources import Resources
+
 SLICES = 480
 """An even number, as two become one."""
 
@@ -65,6 +67,26 @@ class Tally:
     lost_vcpu_seconds: float = 0.0
     """What of that came to nothing, as the job was displaced."""
     waits: Waits = field(default_factory=Waits)
+
+
+@dataclass(slots=True)
+class Idle:
+    """What was free on the nodes of one environment, in seconds times thousandths of a vCPU, or times devices."""
+
+    free: int = 0
+    """vCPUs; ceilings do not count."""
+    in_pieces: int = 0
+    """The part of them on nodes on which something ran."""
+    stranded: Counter[str] = field(default_factory=Counter)
+    """vCPUs (`cpu`) and devices that were free while somebody waited for whom no node had enough of them, but all nodes
+    together."""
+
+    def advance(self, seconds: int, free: int, in_pieces: int, stranded: Resources) -> None:
+        """Enter what has held for so long."""
+        self.free += seconds * free
+        self.in_pieces += seconds * in_pieces
+        for name, amount in stranded.items():
+            self.stranded[name] += seconds * amount
 
 
 class Timeline:

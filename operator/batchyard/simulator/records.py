@@ -29,6 +29,7 @@ from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.limits import Name, needs
 from batchyard.core.scheduling.snapshot import Snapshot
+from batchyard.simulator.fragmentation import in_pieces
 
 _QUEUED = to_runnable(Status(), "", "")
 
@@ -55,7 +56,9 @@ class Records:
         self._counted_at = dict.fromkeys(self._usage, -inf)
         self._consumables = {resource.name: resource for resource in consumables}
         by_name = {pool.environment.name: pool for pool in pools}
-        self._space = space_of(by_name)
+        self.space = space_of(by_name)
+        self.in_pieces = dict.fromkeys(by_name, 0)
+        """Of each environment, what is free of vCPUs (in thousandths) on nodes on which something runs."""
         self.snapshot = Snapshot(
             jobs=self.jobs,
             statuses=self.statuses,
@@ -77,7 +80,7 @@ class Records:
             used_up=self._used_up,
             usage=self._usage,
             charges=self._charges,
-            space=self._space,
+            space=self.space,
         )
 
     def submit(self, job: BatchJob, resolved: Resolved) -> None:
@@ -110,8 +113,7 @@ class Records:
         self.running[key] = run
         self.runs[job.uid] = JobRuns({run.number: run}, pods={name: pod})
         self._charges[key] = charge
-        for node, takes in charge.expected:
-            self._space.change(node, takes)
+        self._change_nodes(charge, -1)
         self._used[environment] = add(self._used.get(environment, {}), charge.amount)
         self._limit_usage.update(needs(job.queue, job.share, resolved.consumables))
         for resource, amount in resolved.consumables.items():
@@ -123,14 +125,21 @@ class Records:
     def stop(self, key: Key, now: int) -> Run:
         """Have the run of a job end, and return it; the job is still known."""
         job, charge = self.jobs[key], self._charges.pop(key)
-        for node, takes in charge.expected:
-            self._space.change(node, takes, 1)
+        self._change_nodes(charge, 1)
         self._used[charge.environment] = subtract(self._used[charge.environment], charge.amount)
         self._limit_usage.subtract(needs(job.queue, job.share, self.resolved[key].consumables))
         if usage := self._usage.get(job.queue):
             usage.stop(key, now)
         del self.runs[job.uid]
         return self.running.pop(key)
+
+    def _change_nodes(self, charge: Charge, sign: int) -> None:
+        """Take what a run takes off its nodes, or give it back (`sign` 1)."""
+        name, members = charge.environment, self.snapshot.pools[charge.environment].members
+        for node, takes in charge.expected:
+            before = in_pieces(self.space.of(name, node), members[node])
+            self.space.change(node, takes, sign)
+            self.in_pieces[name] += in_pieces(self.space.of(name, node), members[node]) - before
 
     def interrupt(self, key: Key, run: Run, now: int) -> bool:
         """Put a job whose run was displaced back into its queue, at its old place; returns whether it may go on.

@@ -18,7 +18,8 @@ from batchyard.core.planner.results import Placed
 from batchyard.core.planner.schedule import place
 from batchyard.core.scheduling.capacity.pools import Pool
 from batchyard.core.scheduling.decisions import Placement
-from batchyard.simulator.measures import Tally
+from batchyard.simulator.fragmentation import stranded
+from batchyard.simulator.measures import Idle, Tally
 from batchyard.simulator.records import Records
 from batchyard.simulator.results import Results
 from batchyard.simulator.submission import Submission
@@ -42,17 +43,21 @@ class Replay:
         self._look_at = inf
         """When the planner may decide otherwise than last time although nothing has come or ended."""
         self._milli_in_use = 0
+        self._stranded: dict[str, dict[str, int]] = {}
+        """By environment, from the last pass on."""
+        self._counted_to = 0
         self._number = 0
         self.results = Results(
             {name: Tally() for name in self._records.queues},
             environments=dict.fromkeys(self._records.snapshot.environments, 0.0),
+            idle={name: Idle() for name in self._records.snapshot.environments},
         )
 
     def run(self, submissions: Iterable[Submission], seconds: float = inf) -> Results:
         """Replay all of them, given in the order in which they come, up to their last end or for so many seconds."""
         coming = iter(submissions)
         upcoming = next(coming, None)
-        self.results.began_at = upcoming.submitted_at if upcoming else 0
+        self.results.began_at = self._counted_to = upcoming.submitted_at if upcoming else 0
         until = self.results.began_at + seconds
         while (moment := min(self._next_end(), self._look_at, upcoming.submitted_at if upcoming else inf)) < inf:
             now = int(moment)
@@ -73,6 +78,10 @@ class Replay:
     def _advance(self, now: int) -> None:
         waiting = len(self._records.backlog)
         self.results.timeline.advance(now - self.results.began_at, self._milli_in_use / 1000, waiting)
+        seconds, self._counted_to = now - self._counted_to, now
+        for name, idle in self.results.idle.items():
+            free = self._records.space.total(name).get("cpu", 0)
+            idle.advance(seconds, free, self._records.in_pieces[name], self._stranded.get(name, {}))
         self._records.forget_idle_shares(now)
 
     def _submit(self, submission: Submission) -> None:
@@ -95,7 +104,7 @@ class Replay:
             tally.submitted += 1
 
     def _place(self, now: int) -> None:
-        self._look_at = inf
+        self._look_at, self._stranded = inf, {}
         if not self._records.backlog:
             return
         # `fresh` would have jobs told their positions behind others, which nobody reads here.
@@ -109,6 +118,7 @@ class Replay:
         for key, hold in placed.holds:
             if hold.stalled and key in self._submissions:  # it never fits, as capacity does not change
                 self._reject(key, hold.message)
+        self._stranded = stranded(self._records.snapshot, self._records.space, placed.holds)
         self.results.passes += 1
         self.results.most_waiting = max(self.results.most_waiting, len(self._records.backlog))
         self._look_at = now + _MOMENT if cancelled or placed.preemptions else self._next_look(placed, now)

@@ -3,12 +3,17 @@
 from collections.abc import Iterable, Sequence
 
 from batchyard.core.scheduling.capacity.pools import Pool
-from batchyard.simulator.measures import Tally
+from batchyard.simulator.measures import Idle, Tally
 from batchyard.simulator.results import Results
 from batchyard.simulator.workload import EnvironmentSpec
 
 _SHARES_SHOWN = 20
 _OF_JOBS = ["queue", "share", "jobs", "vCPU hours", "wait: mean", "median", "p95", "max", "cancelled", "displaced"]
+_OF_ENVIRONMENTS = [
+    *("environment", "vCPUs", "utilisation", "free in pieces", "stranded", "vCPU hours"),
+    *("cost of use", "cost with idle"),
+]
+_MILLI_HOUR = 1000 * 3600
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -22,7 +27,7 @@ def render(results: Results, environments: Sequence[EnvironmentSpec], left_out: 
         *_table(_OF_JOBS, _jobs(results), left=2),
         "",
         *_table(
-            ["environment", "vCPUs", "utilisation", "vCPU hours", "cost of use", "cost with idle"],
+            _OF_ENVIRONMENTS,
             _capacity(results, environments),
             left=1,
         ),
@@ -66,7 +71,8 @@ def _capacity(results: Results, environments: Sequence[EnvironmentSpec]) -> Iter
     for environment in environments:
         vcpus, used = vcpus_in(environment.pool()), results.environments[environment.name] / 3600
         total_vcpus += vcpus
-        cells = [environment.name, f"{vcpus:,g}", _percent(used, vcpus * hours), f"{used:,.1f}"]
+        idle = _idle(results.idle[environment.name], vcpus * hours) if environment.nodes else ["", ""]
+        cells = [environment.name, f"{vcpus:,g}", _percent(used, vcpus * hours), *idle, f"{used:,.1f}"]
         if environment.price_per_vcpu_hour is not None:
             # Nodes are paid for whether they are used or not; without nodes, only what is used.
             all_hours = vcpus * hours if environment.nodes else used
@@ -76,7 +82,12 @@ def _capacity(results: Results, environments: Sequence[EnvironmentSpec]) -> Iter
     if len(environments) > 1:
         used = sum(results.environments.values()) / 3600
         sums = [f"{sum(column):,.2f}" for column in zip(*costs, strict=True)]
-        yield ["all", f"{total_vcpus:,g}", _percent(used, total_vcpus * hours), f"{used:,.1f}", *sums]
+        yield ["all", f"{total_vcpus:,g}", _percent(used, total_vcpus * hours), "", "", f"{used:,.1f}", *sums]
+
+
+def _idle(idle: Idle, vcpu_hours: float) -> list[str]:
+    """How much of what was free lay in pieces, and how much of all there was was stranded."""
+    return [_percent(idle.in_pieces, idle.free), _percent(idle.stranded["cpu"] / _MILLI_HOUR, vcpu_hours)]
 
 
 def vcpus_in(pool: Pool) -> float:
@@ -91,6 +102,11 @@ def _remarks(results: Results, left_out: int) -> Iterable[str]:
     if results.displaced:
         yield ""
         yield f"Of the vCPU hours, {results.lost_vcpu_seconds / 3600:,.1f} came to nothing, as jobs were displaced."
+    if stranded := results.stranded:
+        vcpus = f"{stranded.pop('cpu', 0) / _MILLI_HOUR:,.1f} vCPU hours"
+        hours = [vcpus, *(f"{seconds / 3600:,.1f} {name} hours" for name, seconds in sorted(stranded.items()))]
+        yield ""
+        yield f"{' and '.join(hours)} were stranded: free for a job that waited, on all nodes together but not on one."
     if results.given_up:
         yield ""
         yield f"{results.given_up:,} jobs were displaced more often than a job may be interrupted, and given up."

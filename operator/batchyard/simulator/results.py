@@ -1,10 +1,10 @@
 """What a replay comes to, counted as it goes on: by queue, by share, by environment and over time."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from batchyard.simulator.measures import Tally, Timeline
+from batchyard.simulator.measures import Idle, Tally, Timeline
 from batchyard.simulator.submission import Submission
 
 
@@ -17,6 +17,8 @@ class Results:
     """By queue and share."""
     environments: dict[str, float] = field(default_factory=dict)
     """vCPU seconds that jobs have used, by environment."""
+    idle: dict[str, Idle] = field(default_factory=dict)
+    """What was free, by environment."""
     timeline: Timeline = field(default_factory=Timeline)
     began_at: int = 0
     ended_at: int = 0
@@ -55,6 +57,11 @@ class Results:
     def lost_vcpu_seconds(self) -> float:
         """What displaced jobs had used in vain."""
         return sum(tally.lost_vcpu_seconds for tally in self.queues.values())
+
+    @property
+    def stranded(self) -> Counter[str]:
+        """What was stranded in all environments together; only what is more than nothing."""
+        return sum((idle.stranded for idle in self.idle.values()), Counter())
 
     def tallies(self, submission: Submission) -> Iterable[Tally]:
         """Return the tallies that a job counts for: that of its queue, and that of its share if it has one."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchyard.core.model.consumable import Consumable
-from batchyard.simulator.measures import Tally
+from batchyard.simulator.measures import Idle, Tally
 from batchyard.simulator.replay import Replay
 from batchyard.simulator.report import render
 from batchyard.simulator.results import Results
@@ -181,7 +181,7 @@ def test_all_of_it_together() -> None:
 
 @pytest.mark.parametrize("field", ["cancelled", "displaced"])
 def test_columns_of_what_did_not_happen_are_left_out(field: str) -> None:
-    results = Results({"low": Tally(submitted=1)}, environments={"pool": 0.0})
+    results = Results({"low": Tally(submitted=1)}, environments={"pool": 0.0}, idle={"pool": Idle()})
     assert field not in render(results, [POOL], 0)
     setattr(results.queues["low"], field, 1)
     assert field in render(results, [POOL], 0)
