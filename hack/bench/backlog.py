@@ -1,10 +1,12 @@
 """A full environment and thousands of jobs that wait for it, as the operator's cache would show them to the planner.
 
-Called by the planner's benchmark. `Operator` does with the planner's answers what the cache does, and nothing else: it
+`Operator` does with the planner's answers what the cache does, and nothing else: it
 reads nothing and writes nothing, so what is measured is the planner.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
+from math import ceil
+from typing import Any
 
 from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.definition import Definition, Resolved, Revision
@@ -26,32 +28,57 @@ from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.snapshot import Snapshot
 
 BEGAN = 1_767_225_600.0
-NAMESPACE, DEFINITION, POOL = "bench", "task", "pool"
-_SPEC = {
-    "container": {
-        "name": "main",
-        "image": "busybox",
-        "command": ["sleep", "Ref::seconds"],
-        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}},
-    },
-    "parameters": {"seconds": "60"},
-    "retryStrategy": {"attempts": 3},
-}
-_KEY = (NAMESPACE, DEFINITION)
+NAMESPACE, POOL = "bench", "pool"
+
+Sizes = Sequence[tuple[int, int]]
+"""Sizes of jobs: vCPUs and GiB of memory."""
+ALIKE: Sizes = ((1, 1),)
+MIXED: Sizes = ((1, 1), (2, 8), (1, 4), (4, 4), (2, 2), (8, 16))
+_NODES = (1, 2, 3, 6)
+"""How large the nodes are, in turn, where the jobs are not alike."""
+_SPARE = 1.1
+"""How much more there is than the jobs need together where these are not alike, as nodes are not filled to the brim."""
+
+
+def _definition(size: tuple[int, int]) -> dict[str, Any]:
+    vcpus, memory = size
+    return {
+        "container": {
+            "name": "main",
+            "image": "busybox",
+            "command": ["sleep", "Ref::seconds"],
+            "resources": {"requests": {"cpu": f"{vcpus}", "memory": f"{memory}Gi"}},
+        },
+        "parameters": {"seconds": "60"},
+        "retryStrategy": {"attempts": 3},
+    }
+
+
+def _nodes(slots: int, nodes: int, sizes: Sizes) -> list[Node]:
+    """Nodes for so many jobs of these sizes at a time: alike if the jobs are, else of several sizes."""
+    if len(sizes) == 1:
+        each, more = divmod(slots, nodes)
+        carries = [float(each + (number < more)) for number in range(nodes)]
+    else:
+        weights = [_NODES[number % len(_NODES)] for number in range(nodes)]
+        carries = [_SPARE * slots * weight / sum(weights) for weight in weights]
+    vcpus, memory = (sum(column) / len(sizes) for column in zip(*sizes, strict=True))
+    return [
+        Node(
+            f"node-{number:05}",
+            {},
+            {"cpu": ceil(1000 * vcpus * jobs), "memory": ceil(memory * jobs * 2**30), "pods": ceil(4 * jobs)},
+        )
+        for number, jobs in enumerate(carries)
+    ]
 
 
 class Operator:
-    """The records of a cluster with so many slots of one vCPU on its nodes, and so many queues or shares."""
+    """The records of a cluster whose nodes carry so many jobs at a time, and so many queues or shares."""
 
-    def __init__(self, slots: int, queues: int = 1, shares: int = 0, nodes: int = 1) -> None:
+    def __init__(self, slots: int, queues: int = 1, shares: int = 0, nodes: int = 1, sizes: Sizes = ALIKE) -> None:
         environment = Environment(POOL, POOL, 1, BEGAN, enabled=True)
-        each, more = divmod(slots, nodes)
-        sizes = [each + (number < more) for number in range(nodes)]
-        there = [
-            Node(f"node-{number:05}", {}, {"cpu": 1000 * size, "memory": size * 2**30, "pods": size})
-            for number, size in enumerate(sizes)
-        ]
-        pools = {POOL: pool(environment, there)}
+        pools = {POOL: pool(environment, _nodes(slots, nodes, sizes))}
         self._space = space_of(pools)
         policy = FairShare() if shares else None
         made = [Queue(f"queue-{n}", f"q{n}", 1, BEGAN, n, True, (POOL,), fair_share=policy) for n in range(queues)]
@@ -65,6 +92,8 @@ class Operator:
         self.backlog = Backlog()
         self.usage = {queue.name: Usage(600) for queue in made} if shares else {}
         self._shares = shares
+        specs = {(NAMESPACE, f"task-{number}"): _definition(size) for number, size in enumerate(sizes)}
+        self._definitions = [name for _, name in specs]
         self._charges: dict[Hashable, Charge] = {}
         self._snapshot = Snapshot(
             jobs=self.jobs,
@@ -77,8 +106,8 @@ class Operator:
             pools=pools,
             space=self._space,
             used=self.used,
-            definitions={_KEY: Definition(_KEY, "d", 1, _SPEC, "digest")},
-            revisions={_KEY: {1: Revision(_KEY, 1, _SPEC, "digest", BEGAN)}},
+            definitions={key: Definition(key, key[1], 1, spec, key[1]) for key, spec in specs.items()},
+            revisions={key: {1: Revision(key, 1, spec, key[1], BEGAN)} for key, spec in specs.items()},
             namespaces={NAMESPACE: {}},
             backlog=self.backlog,
             dependents={},
@@ -88,14 +117,15 @@ class Operator:
         )
 
     def submit(self, count: int) -> list[Key]:
-        """New jobs, dealt out to the queues, and to the shares, in turn."""
+        """New jobs, dealt out to the queues, the shares and the sizes in turn."""
         queues, keys = list(self._snapshot.queues), []
         for number in range(len(self.jobs), len(self.jobs) + count):
             key = (NAMESPACE, f"job-{number:07}")
             share = f"share{number % self._shares}" if self._shares else ""
             queue = queues[number % len(queues)]
+            definition = self._definitions[number % len(self._definitions)]
             self.jobs[key] = BatchJob(
-                key, f"u{number}", 1, self.now, queue, DEFINITION, None, {"jobQueue": queue}, share=share
+                key, f"u{number}", 1, self.now, queue, definition, None, {"jobQueue": queue}, share=share
             )
             keys.append(key)
         return keys
