@@ -58,13 +58,13 @@ def _place_in_turn(this_pass: SchedulingPass, resting: Collection[Stage]) -> Non
             this_pass.holds.append((key, decision))
         elif (demand := snapshot.demands.get(key)) is not None:
             main = snapshot.runs_of(snapshot.jobs[key].uid).indexed
-            before = placements[key].count if key in placements else 0
-            placements[key] = replace(decision, array=granted(demand, main, before))
+            before = placements[key].slots if key in placements else 0
+            placements[key] = decision._replace(array=granted(demand, main, before))
             nodes[key] += decision.nodes
         else:
             placements[key] = _numbered(decision, snapshot.statuses[key])
     for key, expected in nodes.items():
-        placements[key] = replace(placements[key], nodes=tuple(expected))
+        placements[key] = placements[key]._replace(nodes=tuple(expected))
 
 
 def _place_early(this_pass: SchedulingPass, resting: Collection[Stage]) -> None:
@@ -78,7 +78,7 @@ def _place_early(this_pass: SchedulingPass, resting: Collection[Stage]) -> None:
 
 def _numbered(placement: Placement, status: Status) -> Placement:
     run, attempt = single.next_run(status)
-    return placement if run == 1 else replace(placement, run=run, attempt=attempt)
+    return placement if run == 1 else placement._replace(run=run, attempt=attempt)
 
 
 def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:

@@ -136,7 +136,7 @@ class _Reservations:
             if placement.environment == environment:
                 job = self._pass.snapshot.resolved[placement.key]
                 at = inf if placement.array is not None else latest_end(job, None, self._pass.now)
-                ends.append(End(at, placement.nodes, amount_of(placement.request, placement.count)))
+                ends.append(End(at, placement.nodes, amount_of(placement.request, placement.slots)))
         front = self._pass.snapshot.resolved[self._fronts[environment]].pods
         by_ends = reserve(self._pass.ledger, environment, front, ends)
         promise = self._pass.promises.get(environment)

@@ -1,6 +1,7 @@
 """What a pass decides about a job: it starts somewhere, does not start now, or makes another one make room."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from batchyard.core.model.array import MAIN_RUN, ArrayGrant
 from batchyard.core.model.job import Key
@@ -11,8 +12,7 @@ from batchyard.core.model.run import Run
 from batchyard.core.scheduling.limits import Name
 
 
-@dataclass(slots=True, frozen=True)
-class Placement:
+class Placement(NamedTuple):
     """A job and the environment it starts in."""
 
     key: Key
@@ -36,7 +36,7 @@ class Placement:
         return main + [index_run_name(name, each.run, each.index) for each in self.array.retries]
 
     @property
-    def count(self) -> int:
+    def slots(self) -> int:
         """How many times the request is taken."""
         return self.array.count if self.array is not None else 1
 

@@ -84,7 +84,7 @@ class _Room:
         limits = self._snapshot.limits()
         for placement in self._pass.placements.values():
             job, resolved = self._snapshot.jobs[placement.key], self._snapshot.resolved[placement.key]
-            for _ in range(placement.count):
+            for _ in range(placement.slots):
                 limits.charge(self._snapshot.queues[job.queue], job.share, resolved)
         return limits
 

@@ -61,7 +61,7 @@ class SchedulingPass:
         looked_at = 0
         for key in order:
             if (placement := self.placements.get(key)) is not None:
-                order.charge(placement.environment, amount_of(placement.request, placement.count))
+                order.charge(placement.environment, amount_of(placement.request, placement.slots))
             elif looked_at < DEPTH:
                 looked_at += 1
                 yield key

@@ -169,7 +169,7 @@ class Cache:
         """Assume a placement before its Kubernetes Job is written."""
         self.granted[placement.key], job = placement, self.jobs[placement.key]
         self._unqueue(placement.key)
-        self.accounts.grant(job, self.resolved.get(job.key), placement, placement.count)
+        self.accounts.grant(job, self.resolved.get(job.key), placement, placement.slots)
 
     def _unqueue(self, key: Key) -> None:
         self.backlog.remove(key)

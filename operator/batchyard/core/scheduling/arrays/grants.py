@@ -23,7 +23,7 @@ class ArrayGrants:
     def fixed(self, key: Key) -> str:
         """The environment that an array is bound to, if it is."""
         demand = self._demands.get(key)
-        return self._chosen.get(key) or (demand.environment if demand else "")
+        return "" if demand is None else self._chosen.get(key) or demand.environment
 
     def order(self, key: Key, enabled: list[str], closed: Collection[str], ledger: Ledger, pods: PodSets) -> list[str]:
         """The environments that a job may start in, best first.

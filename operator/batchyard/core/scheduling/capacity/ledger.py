@@ -64,12 +64,15 @@ class Ledger:
             if pool.environment.ceilings
         }
         """What is left under the ceilings of environments that have any."""
+        self._alone: dict[tuple[str, PodSet], Assignment] = {}
+        """What one pod takes of a node, shared by all jobs of one such pod that start there: a pass may start 100,000,
+        and with an object for each a quarter of its time went to garbage collection."""
 
     def fork(self) -> "Ledger":
         """Return the same, to be changed apart."""
         twin = object.__new__(Ledger)
         twin.space = self.space.fork()
-        twin._left = dict(self._left)
+        twin._left, twin._alone = dict(self._left), self._alone
         return twin
 
     def take(self, environment: str, pods: PodSets, without: Collection[str] = ()) -> Assignment | None:
@@ -78,18 +81,25 @@ class Ledger:
         left = self._left.get(environment)
         if left is not None and not fits(_part(total_of(pods), left), left):
             return None
-        found: list[tuple[str, PodSet]] = []
+        assigned: list[tuple[str, Resources]] = []
         for each in pods:
             for _ in range(each.count):
                 node = space.put(environment, each, without)
                 if node is None:
-                    for other, pod in found:
+                    taken = (pod for pod in pods for _ in range(pod.count))
+                    for (other, _), pod in zip(assigned, taken, strict=False):
                         space.take_back(other, pod)
                     return None
-                found.append((node, each))
+                assigned.append((node, each.takes))
         if left is not None:
             self._charge_ceilings(environment, total_of(pods), -1)
-        return tuple((node, each.takes) for node, each in found)
+        return self._shared(assigned[0][0], pods[0]) if len(assigned) == 1 else tuple(assigned)
+
+    def _shared(self, node: str, pods: PodSet) -> Assignment:
+        found = self._alone.get((node, pods))
+        if found is None:
+            found = self._alone[node, pods] = ((node, pods.takes),)
+        return found
 
     def fits(self, environment: str, pods: PodSets) -> bool:
         """Whether there is room for all of these pods now."""

@@ -33,7 +33,7 @@ def snapshot(*jobs: BatchJob, demands: Mapping[str, ArrayDemand], **fields: obje
 
 
 def counts(placed: Placed) -> dict[str, tuple[str, int]]:
-    return {placement.key[1]: (placement.environment, placement.count) for placement in placed.placements}
+    return {placement.key[1]: (placement.environment, placement.slots) for placement in placed.placements}
 
 
 def test_it_goes_where_all_of_it_fits_else_where_most_does() -> None:

@@ -206,7 +206,7 @@ def test_an_array_that_wants_more_lets_others_pass() -> None:
     demands = {array.key: ArrayDemand(3)}
     snapshot = line(array, small, sizes={"array": 2, "small": 1}, demands=demands, used={"pool": {"cpu": 1000}})
     placed = decide(snapshot)
-    assert [(each.key[1], each.count) for each in placed.placements] == [("array", 1), ("small", 1)]
+    assert [(each.key[1], each.slots) for each in placed.placements] == [("array", 1), ("small", 1)]
     assert [(key[1], hold.lets_pass) for key, hold in placed.holds] == [("array", True)]
 
 

@@ -105,7 +105,7 @@ def expected(charges: Charges) -> str:
 
 
 def test_a_pod_is_expected_where_it_was_placed_until_it_is_bound(charges: Charges) -> None:
-    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES[:1]), 1)
+    charges.grant(JOB, None, PLACEMENT._replace(nodes=NODES[:1]), 1)
     assert expected(charges) == "a"
     charges.withdraw(JOB.key)
     run = make_run()
@@ -117,7 +117,7 @@ def test_a_pod_is_expected_where_it_was_placed_until_it_is_bound(charges: Charge
 
 
 def test_slots_of_an_array_are_expected_where_they_were_placed(charges: Charges) -> None:
-    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES), 3)
+    charges.grant(JOB, None, PLACEMENT._replace(nodes=NODES), 3)
     charges.grant(JOB, None, PLACEMENT, 1)  # two are in a Job by now
     assert expected(charges) == "b"
     observe(charges, array(2))
@@ -140,9 +140,9 @@ def test_what_has_no_node_is_homeless_until_it_is_expected_somewhere(charges: Ch
 
 
 def test_what_was_refused_is_expected_nowhere(charges: Charges) -> None:
-    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES[:1]), 1)
+    charges.grant(JOB, None, PLACEMENT._replace(nodes=NODES[:1]), 1)
     charges.withdraw(JOB.key)
-    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES[2:]), 1)
+    charges.grant(JOB, None, PLACEMENT._replace(nodes=NODES[2:]), 1)
     charges.withdraw(JOB.key)
     observe(charges, make_run())
     assert expected(charges) == "b"
@@ -151,7 +151,7 @@ def test_what_was_refused_is_expected_nowhere(charges: Charges) -> None:
 def test_nodes_that_change_have_all_of_them_expected_anew() -> None:
     room = NodeRoom({})
     charges = Charges(Freed(), room)
-    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES[:1]), 1)
+    charges.grant(JOB, None, PLACEMENT._replace(nodes=NODES[:1]), 1)
     pools = {"pool": make_pool(make_node("a"))}
     assert room.space(pools).of("pool", "a")["cpu"] == 4000
     assert (expected(charges), charges.homeless) == ("", {JOB.key})
@@ -166,10 +166,10 @@ def test_pods_are_expected_elsewhere_where_another_was_faster() -> None:
     charges = Charges(Freed(), room)
     pools = {"pool": make_pool(make_node("a", cpu="2"), make_node("b", cpu="2"))}
     room.space(pools)
-    charges.grant(JOB, None, replace(PLACEMENT, nodes=NODES[:2]), 2)
+    charges.grant(JOB, None, PLACEMENT._replace(nodes=NODES[:2]), 2)
     late = make_run(owner=("media", "late"), owner_uid="late", name="late-1", uid="late")
     charges.grant(
-        replace(JOB, key=late.owner, uid="late"), None, replace(PLACEMENT, key=late.owner, nodes=NODES[2:]), 1
+        replace(JOB, key=late.owner, uid="late"), None, PLACEMENT._replace(key=late.owner, nodes=NODES[2:]), 1
     )
     charges.withdraw(late.owner)
     observe(charges, late)
