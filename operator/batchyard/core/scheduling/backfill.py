@@ -11,7 +11,6 @@ nobody, as it may come at any moment.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from math import inf
 
 from batchyard.api.reasons import Reason
 from batchyard.core.model.definition import Resolved
@@ -133,10 +132,9 @@ class _Reservations:
     def _reserve(self, environment: str) -> Reservation | None:
         ends = list(self._pass.ends(environment))
         for placement in self._placed:
-            if placement.environment == environment:
-                job = self._pass.snapshot.resolved[placement.key]
-                at = inf if placement.array is not None else latest_end(job, None, self._pass.now)
-                ends.append(End(at, placement.nodes, amount_of(placement.request, placement.slots)))
+            if placement.environment == environment and placement.array is None:
+                at = latest_end(self._pass.snapshot.resolved[placement.key], None, self._pass.now)
+                ends.append(End(at, placement.nodes, amount_of(placement.request, 1)))
         front = self._pass.snapshot.resolved[self._fronts[environment]].pods
         by_ends = reserve(self._pass.ledger, environment, front, ends)
         promise = self._pass.promises.get(environment)

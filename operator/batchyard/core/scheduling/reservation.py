@@ -15,7 +15,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.pods.podset import Assignment, PodSets
 from batchyard.core.model.resources import Resources, fits
 from batchyard.core.scheduling.capacity.ledger import Charge, Ledger
-from batchyard.core.scheduling.departures import parted
+from batchyard.core.scheduling.departures import parted, stays
 from batchyard.core.scheduling.promises import spare_beside
 from batchyard.core.scheduling.snapshot import Snapshot
 
@@ -80,7 +80,8 @@ def reserve(ledger: Ledger, environment: str, pods: PodSets, ends: Iterable[End]
 
 
 def ends_of(snapshot: Snapshot, now: float) -> Callable[[str], list[End]]:
-    """Tell the ends of what runs in an environment. Nothing is computed for a pass that does not ask."""
+    """Tell the ends of what runs in an environment, as far as they are known. Nothing is computed for a pass that does
+    not ask."""
 
     found: defaultdict[str, list[End]] | None = None
 
@@ -96,11 +97,14 @@ def ends_of(snapshot: Snapshot, now: float) -> Callable[[str], list[End]]:
 def _by_environment(snapshot: Snapshot, now: float) -> defaultdict[str, list[End]]:
     found: defaultdict[str, list[End]] = defaultdict(list)
     for charge in snapshot.charges.values():
+        at = _end_of(snapshot, charge, now)
+        if at == inf and stays(snapshot, charge):
+            continue
         gone, staying = parted(snapshot, charge)
         if gone.amount:
             found[charge.environment].append(End(now, gone.assigned, gone.amount))
-        if staying.amount:
-            found[charge.environment].append(End(_end_of(snapshot, charge, now), staying.assigned, staying.amount))
+        if staying.amount and at < inf:
+            found[charge.environment].append(End(at, staying.assigned, staying.amount))
     return found
 
 
