@@ -274,10 +274,17 @@ def _on_shelf(
         here = (node for node in allowed if node in shelf.nodes and node not in without)
         able = (node for node in here if fits(takes, free[node]))
         return min(able, key=lambda it: (free[it].get(resource, 0), it), default=None)
+    # Written out, as this may pass hundreds of nodes that have enough of this resource and too little of another.
+    others = [(name, amount) for name, amount in takes.items() if name != resource]
     for position in range(start, len(order)):
         node = order[position][1]
-        if fits(takes, free[node]) and node not in without and (allowed is None or node in allowed):
-            return node
+        left = free[node]
+        for name, amount in others:
+            if name not in left or left[name] < amount:
+                break
+        else:
+            if node not in without and (allowed is None or node in allowed):
+                return node
     return None
 
 
