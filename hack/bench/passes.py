@@ -143,7 +143,7 @@ def growth() -> list[Growth]:
     """Full passes of jobs that are alike, on more and more nodes."""
     times = {nodes: _starting(Shape("", None, 0, nodes=nodes)) for nodes in (1, _BASE, 1000, 5000)}
     return [
-        Growth(nodes, 1000 * took / MANY, took / times[_BASE], log(nodes) / log(_BASE) if nodes > 1 else None)
+        Growth(nodes, 1000 * took / MANY, took / times[_BASE], log(nodes) / log(_BASE) if nodes > _BASE else None)
         for nodes, took in times.items()
     ]
 
