@@ -2,18 +2,16 @@
 
 import argparse
 import asyncio
-import os
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
-import localcluster
 from batchyard.kube.client import KubeClient, connect
 
 from . import measure, report, workload
+from .installation import ROOT, Installation, installed
+from .mixed import rounds as mixed
 
-ROOT = Path(__file__).parents[2]
 CLUSTER = "batchyard-bench"
 NODES = 12
 PODS_PER_NODE = 110
@@ -30,28 +28,21 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md", help="page to write")
     parser.add_argument("--keep", action="store_true", help="leave the cluster running")
     options = parser.parse_args()
-    cluster = localcluster.up(CLUSTER, real_node=False, simulated_nodes=NODES, audit=True)
-    try:
-        page, met = asyncio.run(_bench(cluster, options.jobs, options.rounds, options.indexes))
-    finally:
-        if not options.keep:
-            localcluster.down(CLUSTER)
+    with installed(CLUSTER, NODES, keep=options.keep) as installation:
+        page, met = asyncio.run(_bench(installation, options.jobs, options.rounds, options.indexes))
     options.output.write_text(page)
     print(page)
     sys.exit(0 if met else 1)
 
 
-async def _bench(cluster: localcluster.Cluster, jobs: int, rounds: int, indexes: int) -> tuple[str, bool]:
-    cluster.kubectl("apply", "-f", str(ROOT / "crds"))
-    cluster.kubectl("create", "namespace", "batchyard-system", check=False)
-    api = await connect(str(cluster.kubeconfig), user_agent="batchyard-bench")
-    operator = _start_operator(cluster)
+async def _bench(installation: Installation, jobs: int, rounds: int, indexes: int) -> tuple[str, bool]:
+    api = await connect(str(installation.cluster.kubeconfig), user_agent="batchyard-bench")
     try:
         await workload.prepare(api)
         done = []
         for number in range(1, rounds + 1):
             sides = (workload.BARE, workload.BATCHYARD)
-            done.append(await _round(api, cluster, operator.pid, sides, jobs, f"{number}"))
+            done.append(await _round(api, installation, sides, jobs, f"{number}"))
             print(
                 f"round {number} of {rounds}: bare {done[-1].bare_seconds:.1f} s, Batchyard "
                 f"{done[-1].batchyard_seconds:.1f} s, ratio {done[-1].ratio:.2f}, own writes per job "
@@ -65,37 +56,27 @@ async def _bench(cluster: localcluster.Cluster, jobs: int, rounds: int, indexes:
         arrays = []
         for number, swapped in ((1, False), (2, True)):
             sides = (bare, workload.array(indexes, PLACES))
-            arrays.append(await _round(api, cluster, operator.pid, sides, 1, f"array-{number}", swapped=swapped))
+            arrays.append(await _round(api, installation, sides, 1, f"array-{number}", swapped=swapped))
             print(f"array {number} of 2: ratio {arrays[-1].ratio:.2f}, own writes {arrays[-1].own_writes}", flush=True)
         queues = []
         for number, swapped in ((1, False), (2, True)):
             sides = (workload.DEEP, workload.SPREAD)
-            queues.append(await _round(api, cluster, operator.pid, sides, jobs, f"queues-{number}", swapped=swapped))
+            queues.append(await _round(api, installation, sides, jobs, f"queues-{number}", swapped=swapped))
             print(f"queues {number} of 2: {queues[-1].ratio:.2f} of one queue's speed", flush=True)
-        peak = measure.usage(operator.pid).peak_bytes
+        # Last, as it brings nodes of its own.
+        mixture = await mixed.measured(installation, api, 2)
+        peak = measure.usage(installation.operator).peak_bytes
     finally:
-        operator.terminate()
-        operator.wait(timeout=30)
         await api.close()
-    version = cluster.kubectl("version").rpartition("Server Version: ")[2].strip()
+    version = installation.cluster.kubectl("version").rpartition("Server Version: ")[2].strip()
     array = report.Array(indexes, arrays)
-    page = report.render(done, array, queues, peak, version)
+    page = report.render(done, array, queues, mixture, peak, version)
     return page, all(each.met for each in report.targets(done, array, queues, peak))
-
-
-def _start_operator(cluster: localcluster.Cluster) -> subprocess.Popen[bytes]:
-    log = cluster.kubeconfig.with_name("operator.log")
-    return subprocess.Popen(
-        [sys.executable, "-m", "batchyard", "--kubeconfig", str(cluster.kubeconfig), "--port", "0"],
-        env={**os.environ, "PYTHONPATH": ""},
-        stderr=log.open("wb"),
-    )
 
 
 async def _round(
     api: KubeClient,
-    cluster: localcluster.Cluster,
-    operator: int,
+    installation: Installation,
     sides: tuple[workload.Side, workload.Side],
     jobs: int,
     name: str,
@@ -103,15 +84,14 @@ async def _round(
     swapped: bool = False,
 ) -> report.Round:
     """Run both sides, ours second unless they are swapped."""
-    assert cluster.audit_log is not None
-    audit = measure.AuditLog(cluster.audit_log)
+    audit = measure.AuditLog(installation.audit_log)
     done: dict[workload.Side, tuple[float, float, Counter[tuple[str, str, str]]]] = {}
     for side in reversed(sides) if swapped else sides:
         audit.skip()
-        before = measure.usage(operator)
+        before = measure.usage(installation.operator)
         seconds = await workload.run(api, side, jobs, f"{side.prefix}-{name}")
         await asyncio.sleep(1)
-        after = measure.usage(operator)
+        after = measure.usage(installation.operator)
         done[side] = (seconds, after.cpu_seconds - before.cpu_seconds, _relevant(audit.writes()))
         await workload.clear(api, side)
         await asyncio.sleep(3)

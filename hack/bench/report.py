@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import machine
+from .mixed import rounds as mixed
+from .mixed.section import section
 
 OPERATOR = "batchyard-operator"
 
@@ -83,7 +85,14 @@ def _of_one_queue(queues: Sequence[Round]) -> float:
     return sum(each.bare_seconds for each in queues) / sum(each.batchyard_seconds for each in queues)
 
 
-def render(rounds: Sequence[Round], array: Array, queues: Sequence[Round], peak_bytes: int, kubernetes: str) -> str:
+def render(
+    rounds: Sequence[Round],
+    array: Array,
+    queues: Sequence[Round],
+    mixture: Sequence[mixed.Round],
+    peak_bytes: int,
+    kubernetes: str,
+) -> str:
     """The page."""
     lines = [
         "# Benchmarks",
@@ -131,6 +140,7 @@ def render(rounds: Sequence[Round], array: Array, queues: Sequence[Round], peak_
     lines += ["", "| to reach | reached (median) | |", "|---|---|---|"]
     for target in targets(rounds, array, queues, peak_bytes):
         lines.append(f"| {target.text} | {target.reached} | {'yes' if target.met else '**no**'} |")
+    lines += ["", *section(mixture)]
     lines += ["", "## Writes per job, by who wrote what (last round)", ""]
     lines += ["| who | verb | what | Batchyard | bare Jobs |", "|---|---|---|---|---|"]
     last = rounds[-1]

@@ -29,7 +29,8 @@ CREATORS = 16
 QUEUES = 30
 AT_ONCE = 50
 """Jobs of the comparison of queues that run at the same time, so that most of them wait."""
-_TIMEOUT = 1200.0
+TIMEOUT = 1200.0
+"""Seconds that a side may take."""
 _OF_ONE_JOB = ("batch.kubernetes.io/", "controller-uid", "job-name")
 """Labels that the API server gives to the pods of a Job."""
 
@@ -185,7 +186,7 @@ async def prepare(api: KubeApi) -> None:
 async def run(api: KubeApi, side: Side, count: int, prefix: str) -> float:
     """Create `count` objects as fast as the API server takes them; seconds until all are finished."""
     _, version = await api.list(side.resource, OURS)
-    watching = asyncio.create_task(_wait(api, side, count, version))
+    watching = asyncio.create_task(all_finished(api, side, count, version))
     names = iter([f"{prefix}-{index}" for index in range(count)])
     started = time.monotonic()
 
@@ -194,12 +195,13 @@ async def run(api: KubeApi, side: Side, count: int, prefix: str) -> float:
             await api.create(side.resource, side.build(name), NAMESPACE)
 
     await asyncio.gather(*(create_some() for _ in range(CREATORS)))
-    async with asyncio.timeout(_TIMEOUT):
+    async with asyncio.timeout(TIMEOUT):
         ended = await watching
     return ended - started
 
 
-async def _wait(api: KubeApi, side: Side, count: int, version: str) -> float:
+async def all_finished(api: KubeApi, side: Side, count: int, version: str) -> float:
+    """Watch the objects of a side from a resourceVersion on; the time at which so many of them are finished."""
     finished: set[str] = set()
     while True:
         events = api.watch(side.resource, version, OURS)
