@@ -71,7 +71,7 @@ async def _bench(installation: Installation, jobs: int, rounds: int, indexes: in
     version = installation.cluster.kubectl("version").rpartition("Server Version: ")[2].strip()
     array = report.Array(indexes, arrays)
     page = report.render(done, array, queues, mixture, peak, version)
-    return page, all(each.met for each in report.targets(done, array, queues, peak))
+    return page, all(each.met for each in report.targets(done, array, queues, mixture, peak))
 
 
 async def _round(
