@@ -399,3 +399,39 @@ async def _running_single(cluster: Cluster) -> None:
     furnish(cluster)
     await cluster.start_operator()
     await cluster.submit_and_start("first")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@in_cluster()
+async def test_a_pod_that_has_succeeded_leaves_its_room_before_its_job_says_so(cluster: Cluster, restart: bool) -> None:
+    furnish(cluster)
+    await cluster.start_operator()
+    await cluster.submit_and_start("first")
+    cluster.submit("second")
+    await cluster.pass_time(1)
+    cluster.jobs.end_pod("first-1")
+    if restart:
+        await cluster.restart_operator()
+    await cluster.pass_time(25)
+    assert cluster.state("first") == ("Running", "ContainerRunning"), "its end is not known yet"
+    assert cluster.kube_jobs("second") == ["second-1"]
+    assert held(cluster) == (SLOT, 1, 1)
+    cluster.jobs.finish("first-1")
+    await cluster.pass_time(2)
+    assert cluster.state("first") == ("Succeeded", "Completed")
+    assert held(cluster) == (SLOT, 1, 1)
+
+
+@in_cluster()
+async def test_after_a_pod_that_failed_its_own_job_goes_first(cluster: Cluster) -> None:
+    furnish(cluster, retryStrategy={"attempts": 2, "backoff": {"initialSeconds": 0}})
+    await cluster.start_operator()
+    await cluster.submit_and_start("first")
+    cluster.submit("second")
+    await cluster.pass_time(1)
+    cluster.jobs.end_pod("first-1", 1)
+    await cluster.pass_time(5)
+    assert cluster.kube_jobs() == ["first-1"]
+    cluster.jobs.finish("first-1", 1)
+    await cluster.pass_time(5)
+    assert cluster.kube_jobs() == ["first-1", "first-2"]

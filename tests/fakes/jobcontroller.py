@@ -120,6 +120,14 @@ class JobController:
 
     def finish(self, job: Job, exit_code: int = 0, reason: str = "", message: str = "") -> None:
         """End the pod's containers with an exit code, and the Job as its policy says; `message` is their last words."""
+        pod = self.end_pod(job, exit_code, reason, message)
+        if exit_code == 0:
+            self._end(job, pod, "SuccessCriteriaMet", "CompletionsReached", _COMPLETED)
+        else:
+            self._count_failure(job, pod)
+
+    def end_pod(self, job: Job, exit_code: int = 0, reason: str = "", message: str = "") -> Object:
+        """End the pod's containers, of which the Job takes its time to tell; returns the pod."""
         pod = self.pod(job)
         running = ((pod.get("status") or {}).get("containerStatuses") or [{}])[0].get("state", {})
         terminated = {
@@ -129,12 +137,7 @@ class JobController:
             "finishedAt": self._store.timestamp(),
             **({"message": message} if message else {}),
         }
-        phase = "Succeeded" if exit_code == 0 else "Failed"
-        pod = self._set_pod(pod, phase, {"terminated": terminated})
-        if exit_code == 0:
-            self._end(job, pod, "SuccessCriteriaMet", "CompletionsReached", _COMPLETED)
-        else:
-            self._count_failure(job, pod)
+        return self._set_pod(pod, "Succeeded" if exit_code == 0 else "Failed", {"terminated": terminated})
 
     def disrupt(self, job: Job, reason: str = "DeletionByTaintManager", message: str = "") -> None:
         """Take the pod away through no fault of its own, as a drained, preempted or reclaimed node does."""

@@ -99,6 +99,17 @@ class Runs:
         found += [each for each in outlived if (each.number, each.index) == (run.number, run.index)]
         return [each for each in found if each is not None]
 
+    def may_run(self, run: Run) -> bool:
+        """Whether anything of a Job can still run.
+
+        Nothing can once it has ended, or once its pod has succeeded, where it has but one: Kubernetes says so of the
+        Job about a second later. After a pod that failed the Job's end is awaited: its job may want the slot again.
+        """
+        if run.ended or run.indexed is not None or run.node is not None:
+            return not run.ended
+        pod = self.of(run.owner_uid).pods.get(run.name)
+        return pod is None or pod.job_uid != run.uid or pod.phase != "Succeeded"
+
     def take_moved(self) -> Iterator[Run]:
         """Return the Jobs whose pods have changed since the last call."""
         for run in self.live.take_moved():

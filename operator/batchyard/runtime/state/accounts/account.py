@@ -23,8 +23,8 @@ class Occupancy(NamedTuple):
     """How many slots it takes up: an Indexed Job those that are in use or may be at once, until it has ended, and as
     many as pods of it have not ended; any other run one, from its beginning to its end."""
     living: bool
-    """Whether anything of it can still run: a Kubernetes Job that has not ended, or a pod, which may outlive its Job. A
-    multi-node job lives while any of its nodes does, or is being created."""
+    """Whether anything of it can still run: a Kubernetes Job that has not ended and whose pod has not succeeded, or a
+    pod, which may outlive its Job. A multi-node job lives while any of its nodes does, or is being created."""
     counts: bool
     """Whether the Job of the event is to be counted by itself: it is not that of a further node of a multi-node job,
     whose main node stands for all, and was not known to have ended before; and the event is not of a pod."""

@@ -107,7 +107,7 @@ class Accounts:
         return Occupancy(
             item,
             slots=1 if run.indexed is None else max(pods, *(each.slots_taken for each in jobs), 0),
-            living=pods > 0 or self._starting[item] > 0 or any(not each.ended for each in jobs),
+            living=pods > 0 or self._starting[item] > 0 or any(map(self._runs.may_run, jobs)),
             counts=news and not run.main_uid,
             bound=podsums.bound(run, seats),
             excess=podsums.excess(run, seats),
