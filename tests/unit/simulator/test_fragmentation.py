@@ -71,7 +71,7 @@ def test_whoever_would_have_room_on_a_node_strands_nothing() -> None:
     # "red" waits for more than there is, "blue" for what it leaves: its turn comes after.
     busy = job(0, 100, vcpus(3), "green")
     jobs = (busy, job(10, 10, vcpus(4), "red"), job(11, 10, vcpus(1), "blue"))
-    results = replay(*jobs, nodes=1, schedulingPolicy=FAIR)
+    results = replay(*jobs, nodes=1, schedulingPolicy=FAIR, queueing={"policy": "Strict"})
     assert results.queues["work"].waits.max == 99
     assert stranded(results) == {}
 
