@@ -135,7 +135,7 @@ def _ends(snapshot: Snapshot, seen: Observation, now: float) -> Iterator[Event]:
         if run is not None:  # a multi-node job goes by its main node
             runs = snapshot.runs_of(run.owner_uid)
             current = runs.current(run)
-            pod, leaves = runs.pods.get(current.name), is_leaving(snapshot, current)
+            pod, leaves = runs.pods.get(current.name), is_leaving(snapshot, runs, current)
         elapsed = now - pod.started_at if pod is not None and pod.started_at is not None else 0.0
         remaining = 0.0 if leaves else _seconds(seen.durations, job, resolved, elapsed) - elapsed
         yield Event(now + max(remaining, 0.0), charge.environment, charge.assigned, charge.amount)

@@ -7,6 +7,7 @@ All of it is read off the Kubernetes Jobs and pods that exist, and of what is ju
 from typing import NamedTuple
 
 from batchyard.core.model.job import Key
+from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.pods.podset import Assignment
 from batchyard.core.model.resources import Resources, subtract, times
 from batchyard.core.model.run import Run
@@ -46,8 +47,9 @@ def _departing(snapshot: Snapshot, charge: Charge) -> Run | None:
     """The run of a charge as it is now, if any of it is on its way out."""
     if charge.run is None:
         return None
-    run = snapshot.runs_of(charge.run.owner_uid).current(charge.run)
-    leaves = is_leaving(snapshot, run) if run.indexed is None else _lost(snapshot, charge, run) > 0
+    runs = snapshot.runs_of(charge.run.owner_uid)
+    run = runs.current(charge.run)
+    leaves = is_leaving(snapshot, runs, run) if run.indexed is None else _lost(snapshot, charge, run) > 0
     return run if leaves else None
 
 
@@ -83,11 +85,14 @@ def with_departures(snapshot: Snapshot, ledger: Ledger) -> Ledger:
     return coming
 
 
-def is_leaving(snapshot: Snapshot, run: Run) -> bool:
-    """Whether the run of a single or multi-node job has been told to go, or its pod has ended."""
-    if run.deleting or run.ended or (snapshot.being_preempted and name_of(run) in snapshot.being_preempted):
+def is_leaving(snapshot: Snapshot, runs: JobRuns, run: Run) -> bool:
+    """Whether the run of a single or multi-node job has been told to go, or its pod has ended.
+
+    `runs` is what runs of its job.
+    """
+    if run.deleting or run.condition or (snapshot.being_preempted and name_of(run) in snapshot.being_preempted):
         return True
-    pod = snapshot.runs_of(run.owner_uid).pods.get(run.name)
+    pod = runs.pods.get(run.name)
     return pod is not None and (bool(pod.disruption) or pod.deleting or not pod.live)
 
 

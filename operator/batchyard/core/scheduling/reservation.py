@@ -48,8 +48,8 @@ class Reservation:
 
 def time_limit(resolved: Resolved) -> int | None:
     """Seconds that an attempt may run: the job's timeout, or its pod's own deadline if that is shorter."""
-    deadline: int | None = resolved.template.get("spec", {}).get("activeDeadlineSeconds")
-    timeout = resolved.timeout_seconds
+    spec, timeout = resolved.template.get("spec"), resolved.timeout_seconds
+    deadline: int | None = spec.get("activeDeadlineSeconds") if spec else None
     return min(deadline, timeout) if deadline and timeout else deadline or timeout or None
 
 

@@ -83,7 +83,7 @@ def _victim(snapshot: Snapshot, charge: Charge, now: float) -> Victim | None:
     if run.indexed is not None:
         return _array(snapshot, charge, run, queue.priority, now)
     pod = runs.pods.get(run.name)
-    if pod is None or not pod.live or is_leaving(snapshot, run):
+    if pod is None or not pod.live or is_leaving(snapshot, runs, run):
         return None
     started_at = now if pod.started_at is None else pod.started_at
     return Victim(run, charge.environment, 1, charge.amount, charge.assigned, queue.priority, started_at)

@@ -17,7 +17,7 @@ def charge(run: Run, slots: int = 1) -> Charge:
 def test_a_run_whose_job_has_ended_is_leaving_while_its_pod_is_not_gone(condition: str, goes: bool) -> None:
     run = make_run(condition=condition)
     snapshot = make_snapshot(pods=[make_pod(phase="Running")])
-    assert is_leaving(snapshot, run) is goes
+    assert is_leaving(snapshot, snapshot.runs_of(run.owner_uid), run) is goes
     assert parted(snapshot, charge(run))[0].amount == (amount_of(run.request, 1) if goes else {})
 
 
