@@ -91,7 +91,7 @@ def render(figures: Figures) -> str:
     lines += [
         "",
         "The simulator replays [workloads](../examples/simulator) through the same planner: `mix`, in which hundreds",
-        "of jobs wait at times, and `large`, a cluster of 1,000 nodes in which few do. There a million jobs are to",
+        "of jobs wait at times, and `large`, a cluster of 1,000 nodes in which dozens do. There a million jobs are to",
         f"take less than {MOST_SECONDS // 60} minutes and {MOST_BYTES / 1e6:.0f} MB:",
         "",
         "| workload | jobs | CPU seconds | microseconds per job | peak memory | |",
