@@ -92,12 +92,13 @@ class Runs:
     def jobs_of(self, run: Run) -> list[Run]:
         """Return all Jobs of the run that one belongs to, also those that are gone while pods of theirs are not."""
         of_job = self.of(run.owner_uid)
-        found = [of_job.mains.get(run.number) if run.index is None else of_job.indexes.get(run.name)]
+        main = of_job.mains.get(run.number) if run.index is None else of_job.indexes.get(run.name)
+        found, outlived = [] if main is None else [main], self.live.outlived(run.owner_uid)
         if run.node is not None:
             found += [each for each in of_job.children.values() if each.number == run.number]
-        outlived = self.live.outlived(run.owner_uid)
-        found += [each for each in outlived if (each.number, each.index) == (run.number, run.index)]
-        return [each for each in found if each is not None]
+        if outlived:
+            found += [each for each in outlived if (each.number, each.index) == (run.number, run.index)]
+        return found
 
     def may_run(self, run: Run) -> bool:
         """Whether anything of a Job can still run.
