@@ -88,6 +88,8 @@ def test_a_burst_of_many_shapes_among_fifty_other_pods(
     assert wait_full(harness) == second, "a restart changes nothing"
     _make_room(harness, second)
     wait_full(harness)
+    # Not asked again below: of what is deleted there, the scheduler may hear a moment later than Batchyard.
+    assert unschedulable == {}
     for pod in shapes.values():
         pod["metadata"]["annotations"] = {"sim.batchyard.dev/duration": "1s"}
     short = {f"short-{number:02}": f"{shape}-short" for number, shape in zip(range(24), cycle(shapes))}
@@ -99,7 +101,6 @@ def test_a_burst_of_many_shapes_among_fifty_other_pods(
     statuses = harness.wait_finished(short)
     assert {status["state"] for status in statuses.values()} == {"Succeeded"}
     assert {len(status["attempts"]) for status in statuses.values()} == {1}
-    assert unschedulable == {}
 
 
 def _make_room(harness: Harness, head: str) -> None:

@@ -30,6 +30,8 @@ class Shown:
         """Whether each Job that is there has not ended."""
         self.pods: dict[str, str] = {}
         """The nodes of pods that have not ended, of those Jobs that were known; an index pod is named by its index."""
+        self.succeeded: set[str] = set()
+        """The Jobs whose pod was last shown to have succeeded."""
         self.slots = 0
 
     def create(self, number: int) -> None:
@@ -57,6 +59,7 @@ class Shown:
         name = self.jobs[number % len(self.jobs)]
         self.life.delete(name)
         self.going.pop(name, None)
+        self.succeeded.discard(name)
 
     def show_pod(self, number: int) -> None:
         if self.indexed:
@@ -72,6 +75,9 @@ class Shown:
         self.pods[name] = node
         if phase == "Succeeded":
             del self.pods[name]
+            self.succeeded.add(name)
+        else:
+            self.succeeded.discard(name)
 
     def lose_pod(self, number: int) -> None:
         name = str(number % 4) if self.indexed else self.jobs[number % len(self.jobs)]
@@ -90,8 +96,9 @@ class Shown:
     def check(self) -> None:
         """The run holds what Jobs that go on and pods that have not ended take."""
         used, bound, licences = self.life.held()
-        holds = any(self.going.values()) or bool(self.pods)
-        slots = max(self.slots if any(self.going.values()) else 0, len(self.pods)) if self.indexed else int(holds)
+        going = any(goes for job, goes in self.going.items() if not (len(self.jobs) == 1 and job in self.succeeded))
+        holds = going or bool(self.pods)
+        slots = max(self.slots if going else 0, len(self.pods)) if self.indexed else int(holds)
         assert licences == slots
         assert bool(used) == holds
         on_nodes: dict[str, int] = {}

@@ -274,8 +274,8 @@ class Runs:
         self._pods[key] = pod
         if pod.live:
             self.live.others.put(key, pod.job_uid, pod.node_name, pod.request)
-        else:
-            self.live.others.remove(key)
+        elif self.live.others.remove(key) is None:
+            self.live.others.note((key[0], pod.job_uid))  # it may have succeeded before it was first shown
         pods = self._entry(pod.owner_uid).pods
         shown = pods.get(pod.run)
         if shown is not None and shown.uid != pod.uid:

@@ -60,13 +60,13 @@ class LivePods:
         self._leave(key)
         self._pods[key] = now
         self._by_job.setdefault(now[0], Counter())[now[1]] += 1
-        self._note(now[0])
+        self.note(now[0])
 
     def remove(self, key: Key) -> JobId | None:
         """Forget a pod that has ended or is gone; returns its Job if it was known."""
         job = self._leave(key)
         if job is not None:
-            self._note(job)
+            self.note(job)
         return job
 
     def jobs(self) -> Iterable[tuple[JobId, Mapping[Seat, int]]]:
@@ -95,6 +95,7 @@ class LivePods:
             del self._by_job[job]
         return job
 
-    def _note(self, job: JobId) -> None:
+    def note(self, job: JobId) -> None:
+        """Have it looked at anew what the pods of a Job come to."""
         self._changed.add(job)
         self._moved()
