@@ -35,7 +35,8 @@ class Charge:
     key: Key
     """The job."""
     run: Run | None = field(default=None, compare=False)
-    """As it was last seen; one whose Kubernetes Job is gone while pods of it are not has ended."""
+    """As it was when it was last counted, which is not each time that it is seen (`JobRuns.current` has it as it is).
+    One whose Kubernetes Job is gone while pods of it are not has ended."""
     bound: On = field(default_factory=dict)
     """What it takes on the nodes that its pods are bound to."""
     expected: Assignment = ()

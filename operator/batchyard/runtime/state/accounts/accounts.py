@@ -62,7 +62,8 @@ class Accounts:
 
     def observe_run(self, run: Run, before: Run | None) -> None:
         """Count a Job as it is now, which `runs` shows already."""
-        self._observe(run, before, news=before is None or not before.ended)
+        if before is None or not _counts_alike(run, before):
+            self._observe(run, before, news=before is None or not before.ended)
 
     def forget_run(self, run: Run) -> None:
         """Count a Job as over that `runs` shows no more."""
@@ -122,6 +123,14 @@ class Accounts:
         for seat, count in (entry for several in of_each for entry in several.items()):
             seats[seat] = seats.get(seat, 0) + count
         return seats
+
+
+def _counts_alike(run: Run, before: Run) -> bool:
+    """Whether nothing has changed of a Job that it counts by; so it is of most events of one with a single pod."""
+    if run.indexed is not None or run.ended or before.ended or run.request != before.request:
+        return False
+    counted = (run.environment, run.queue, run.share, run.consumables)
+    return counted == (before.environment, before.queue, before.share, before.consumables)
 
 
 def item_of(run: Run) -> Hashable:

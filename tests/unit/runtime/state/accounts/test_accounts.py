@@ -25,8 +25,7 @@ def test_a_single_job_is_told_of_from_its_grant_to_its_end() -> None:
     assert life.slots.events == [
         ("grant", 1),
         ("withdraw", 0),
-        ("observe videos-1", 1),
-        ("observe videos-1", 1),
+        ("observe videos-1", 1),  # that its pod runs changes nothing
         ("observe videos-1", 0),
         ("beside videos-1", 0),
         ("forget videos-1", 0),
