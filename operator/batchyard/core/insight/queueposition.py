@@ -26,7 +26,8 @@ LEAST_MOVE_SHARE = 0.2
 
 LEAST_PAUSE_SECONDS = 30.0
 LEAST_PAUSE_SHARE = 0.25
-"""How long after it was last told: so many seconds, and this share of the time that the job has waited."""
+"""How long after a reading was last told it may be told again: so many seconds, and this share of the time that the job
+has waited."""
 
 _NO_ESTIMATES: Mapping[Key, float] = MappingProxyType({})
 
@@ -44,7 +45,7 @@ _SAID_OF_THE_FIRST = frozenset(
 def queued_behind(job: BatchJob, status: Status, position: int, now: float, estimate: float | None = None) -> Status:
     """Status of a job with others ahead of it in its queue, or in its share of a fair-share queue."""
     ahead = position - 1
-    at = _clock(now)
+    at = clock(now)
     others = "1 job is" if ahead == 1 else f"{ahead} jobs are"
     if job.share:
         message = f"position {position} in share {job.share} of queue {job.queue}: {others} ahead in it (at {at})"
@@ -55,8 +56,8 @@ def queued_behind(job: BatchJob, status: Status, position: int, now: float, esti
 
 
 @lru_cache(maxsize=1)
-def _clock(now: float) -> str:
-    """The time of day; one pass tells it to many jobs."""
+def clock(now: float) -> str:
+    """The time of day, as readings bear it; one pass tells it to many jobs."""
     return datetime.fromtimestamp(now, UTC).strftime("%H:%M:%SZ")
 
 
@@ -91,8 +92,8 @@ def estimate_moved(shown: float | None, estimate: float | None, now: float) -> b
     return abs(estimate - shown) > max(LEAST_MOVE_SECONDS, LEAST_MOVE_SHARE * (estimate - now))
 
 
-def estimate_due(reported_at: float, waits_since: float, now: float) -> bool:
-    """Whether a job may be told of its estimate alone again: the longer it waits, the more seldom."""
+def due_again(reported_at: float, waits_since: float, now: float) -> bool:
+    """Whether a job may be told a reading anew for its own sake: the longer it waits, the more seldom."""
     return now - reported_at >= max(LEAST_PAUSE_SECONDS, LEAST_PAUSE_SHARE * (now - waits_since))
 
 
@@ -119,7 +120,7 @@ def renewals(
                     found[key] = queued_behind(jobs[key], status, position, now, estimate)
                 elif estimate != status.estimated_start and estimate_moved(status.estimated_start, estimate, now):
                     since = jobs[key].created
-                    if not arraystatus.has_started(status) and estimate_due(reported_at.get(key, since), since, now):
+                    if not arraystatus.has_started(status) and due_again(reported_at.get(key, since), since, now):
                         found[key] = status._replace(estimated_start=estimate)
                 if len(found) >= limit:
                     return found

@@ -6,9 +6,9 @@ anew the more seldom, the longer it waits, which bounds the writes.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 from batchyard.api.reasons import Reason
+from batchyard.core.insight.queueposition import clock, due_again
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import POD_SLOT, PodSet, PodSets, total_of
@@ -21,11 +21,8 @@ from batchyard.core.scheduling.decisions import Hold
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 from batchyard.core.scheduling.snapshot import Snapshot
 
-LEAST_PAUSE_SECONDS = 30.0
-PAUSE_SHARE = 0.25
 MOST_PAUSE_SECONDS = 600.0
-"""How long after figures were worked out they are worked out anew: so many seconds, or this share of the time that the
-job has waited where that is more, but no longer than that."""
+"""How long after figures were worked out they are worked out anew at the latest, however long the job has waited."""
 
 _AT = ". At "
 """Between what a pass says and the figures; no name has it."""
@@ -58,8 +55,7 @@ def renewals(
         figures = shortage(snapshot, this_pass.ledger, hold.environments, job.pods)
         found[key] = status
         if figures and not shown.endswith(figures):
-            clock = datetime.fromtimestamp(this_pass.now, UTC).strftime("%H:%M:%SZ")
-            found[key] = _telling(status, f"{hold.message}{_AT}{clock}, {figures}")
+            found[key] = _telling(status, f"{hold.message}{_AT}{clock(this_pass.now)}, {figures}")
     return found
 
 
@@ -78,8 +74,8 @@ def _telling(status: Status, message: str) -> Status:
 def _due(status: Status, told_at: float | None, now: float) -> bool:
     if told_at is None:
         return True
-    waited = now - status.waiting_since.since if status.waiting_since is not None else 0.0
-    return now - told_at >= min(max(LEAST_PAUSE_SECONDS, PAUSE_SHARE * waited), MOST_PAUSE_SECONDS)
+    since = status.waiting_since.since if status.waiting_since is not None else now
+    return due_again(told_at, since, now) or now - told_at >= MOST_PAUSE_SECONDS
 
 
 def shortage(snapshot: Snapshot, ledger: Ledger, environments: Iterable[str], pods: PodSets) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.insight.queueposition import (
-    estimate_due,
+    due_again,
     estimate_moved,
     queued_behind,
     renewals,
@@ -132,17 +132,17 @@ def test_an_estimate_has_moved_when_it_differs_by_much_of_what_remains(
 
 
 def test_the_longer_a_job_waits_the_more_seldom_it_is_told() -> None:
-    assert not estimate_due(NOW, NOW, NOW + 29)
-    assert estimate_due(NOW, NOW, NOW + 30)
-    assert not estimate_due(NOW + 1000, NOW, NOW + 1300)
-    assert estimate_due(NOW + 1000, NOW, NOW + 1400)
+    assert not due_again(NOW, NOW, NOW + 29)
+    assert due_again(NOW, NOW, NOW + 30)
+    assert not due_again(NOW + 1000, NOW, NOW + 1300)
+    assert due_again(NOW + 1000, NOW, NOW + 1400)
 
 
 def test_estimates_that_change_all_the_time_are_told_seldom() -> None:
     """A job that waits for a day, always another hour."""
     reported_at, shown, told = NOW, None, 0
     for now in range(int(NOW), int(NOW) + 86_400, 10):
-        if estimate_due(reported_at, NOW, now) and estimate_moved(shown, now + 3600, now):
+        if due_again(reported_at, NOW, now) and estimate_moved(shown, now + 3600, now):
             reported_at, shown, told = now, now + 3600, told + 1
     assert told <= 30
 
