@@ -83,7 +83,7 @@ def mounted(volumes: Json) -> Json:
     ("job", "words"),
     [
         ("no-volume", 'FailedMount: MountVolume.SetUp failed for volume "keys" : secret "none" not found'),
-        ("no-variable", 'CreateContainerConfigError: secret "none" not found'),
+        ("no-variable", 'rror: secret "none" not found'),  # CreateContainerConfigError, or an Event's "Failed: Error"
         ("tiny", "resources.limits.memory of container main is 2048 bytes: did you mean 2048Mi?"),
         ("crashing", "estarting failed container"),
     ],
