@@ -12,7 +12,7 @@ from rich.console import Console
 import localcluster
 from batchyard.kube.client import connect
 from batchyard.kube.errors import ApiError
-from localcluster import Cluster, LocalClusterError
+from localcluster import Cluster, LocalClusterError, kinds
 from localcluster.cluster import DEFAULT_NAME, choose_backend
 from localcluster.processes import log_tail
 
@@ -50,8 +50,7 @@ def _run(name: str, console: Console, *, live: bool) -> None:
     display.text(console, cluster.kubectl("get", "nodes", "--label-columns", "batchyard.dev/node"))
 
     display.heading(console, "Batchyard's five kinds, and its operator")
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+    kinds.install(cluster, CRDS)
     operator = restart(cluster)
     display.text(console, cluster.kubectl("api-resources", "--api-group=batchyard.dev"))
     display.text(console, f"operator: process {operator.process.pid}, log {operator.log}")

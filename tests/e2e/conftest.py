@@ -21,7 +21,7 @@ from e2e.operatorprocess import OperatorProcess
 from e2e.ownnodes import watch_unschedulable
 from e2e.sidebyside import group_of
 from e2e.tenants import Tenant, editor, roles_of_the_chart
-from localcluster import Cluster, LocalClusterError
+from localcluster import Cluster, LocalClusterError, kinds
 from localcluster.cluster import choose_backend, connect
 from localcluster.programs.build import ensure_binaries
 
@@ -70,9 +70,7 @@ def _create_with_kind(request: pytest.FixtureRequest, name: str, keep: bool) -> 
 @pytest.fixture(scope="session")
 def crds(cluster: Cluster) -> None:
     """Batchyard's five kinds."""
-    folder = str(REPOSITORY / "crds")
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", folder)
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", folder)
+    kinds.install(cluster, REPOSITORY / "crds")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.installation import _is_established
+from localcluster.kinds import _is_established
 
 
 @pytest.mark.parametrize("status", [None, {}, {"conditions": None}, {"conditions": []}])
