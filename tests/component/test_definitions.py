@@ -4,7 +4,7 @@ import pytest
 
 from batchyard.kube.errors import ApiError, BadRequest, Forbidden, Unavailable, from_status
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS
+from batchyard.kube.resources import BATCHJOBS, CONTROLLER_REVISIONS, JOBDEFINITIONS, JOBS, Resource
 from fakes.cluster import Cluster, in_cluster
 from objects.answers import BY_WEBHOOK, NOT_ASKED
 
@@ -237,6 +237,22 @@ async def test_a_template_that_cannot_be_tried_is_recorded_all_the_same(cluster:
     process.api.fail_next("create", JOBS, error, times=50)
     await define(cluster, "busybox:1")
     assert cluster.condition("JobDefinition", "transcode")[:2] == ("True", "TemplateAccepted")
+
+
+@pytest.mark.parametrize("resource", [JOBS, CONTROLLER_REVISIONS])
+@in_cluster()
+async def test_a_definition_that_goes_with_its_namespace_is_left_alone(
+    cluster: Cluster, resource: Resource, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = await cluster.start_operator()
+    ending = {"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]}
+    answer = from_status(403, {"reason": "Forbidden", "message": "it is being terminated", "details": ending})
+    process.api.fail_next("create", resource, answer, times=50)
+    await define(cluster, "busybox:1")
+    tries = cluster.api.count("create", resource)
+    await cluster.pass_time(120)
+    assert cluster.api.count("create", resource) == tries
+    assert not [each for each in caplog.messages if "transcode" in each]
 
 
 @in_cluster()

@@ -38,7 +38,11 @@ class Denied(ApiError):
 
 
 class Forbidden(ApiError):
-    """403: the operator's role lacks a permission, a quota is used up, or the namespace is being deleted."""
+    """403: the operator's role lacks a permission, or a quota is used up."""
+
+
+class NamespaceEnds(Forbidden):
+    """403 on create: the namespace is being deleted, and with it all that is there."""
 
 
 class NotFound(ApiError):
@@ -135,6 +139,8 @@ def from_status(code: int, status: Mapping[str, Any], retry_after: float | None 
         kind = TooLarge
     elif code >= 500:
         kind = Unavailable
+    elif any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        kind = NamespaceEnds
     else:
         kind = _BY_STATUS.get(code, ApiError)
     return kind(code, reason, message, retry_after)

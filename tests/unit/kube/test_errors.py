@@ -9,6 +9,7 @@ from batchyard.kube.errors import from_status
 from objects.answers import BY_POLICY, BY_WEBHOOK, NOT_ASKED
 
 NAMED = {"causes": [{"field": "spec.template", "message": "Required value"}]}
+ENDING = {"causes": [{"reason": "NamespaceTerminating", "message": "it ends", "field": "metadata.namespace"}]}
 OF_POLICY = {"causes": [{"message": "ValidatingAdmissionPolicy 'freeze' with binding 'freeze' denied request: no"}]}
 
 
@@ -24,6 +25,7 @@ OF_POLICY = {"causes": [{"message": "ValidatingAdmissionPolicy 'freeze' with bin
         (422, "Invalid", BY_POLICY, OF_POLICY, errors.Denied, True),
         (422, "Invalid", "the server rejected our request", {}, errors.Denied, True),
         (403, "Forbidden", 'jobs.batch "j" is forbidden: exceeded quota: tight', {}, errors.Forbidden, True),
+        (403, "Forbidden", 'jobs.batch "j" is forbidden: it ends', ENDING, errors.NamespaceEnds, True),
         (413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", {}, errors.TooLarge, True),
         (500, "InternalError", "etcdserver: request is too large", {}, errors.TooLarge, True),
         (500, "InternalError", NOT_ASKED, {}, errors.Unavailable, True),

@@ -13,7 +13,7 @@ from batchyard.core.definition.errors import TemplateError
 from batchyard.core.model.definition import Definition
 from batchyard.core.model.job import Key
 from batchyard.core.model.objectnames import revision_name
-from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Invalid, NotFound
+from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Invalid, NamespaceEnds, NotFound
 from batchyard.kube.protocol import KubeApi
 from batchyard.kube.resources import CONTROLLER_REVISIONS, JOBDEFINITIONS
 from batchyard.objects.kinds.jobdefinition import Rejection, render_definition_status
@@ -69,9 +69,12 @@ class DefinitionController:
             return
         rejection, protected = None, self._cache.catalogue.protection.refusal(key[0])
         if not definition.refusal and not protected:
-            rejection = await self._prove(definition)
             try:
+                rejection = await self._prove(definition)
                 await self._record(definition)
+            except NamespaceEnds:
+                _log.debug("JobDefinition %s/%s goes with its namespace", *key)
+                return
             except ApiError as error:
                 await self._write_status(definition, rejection, error.message)
                 raise
@@ -79,7 +82,10 @@ class DefinitionController:
         await self._write_status(definition, rejection, protected=protected)
 
     async def _prove(self, definition: Definition) -> Rejection | None:
-        """Look at the template, and ask the API server what it thinks of it, once per content."""
+        """Look at the template, and ask the API server what it thinks of it, once per content.
+
+        Raises NamespaceEnds.
+        """
         digest, rejection = self._proofs.get(definition.key, ("", None))
         if digest == definition.digest:
             return rejection
@@ -91,6 +97,8 @@ class DefinitionController:
             rejection = Rejection(error.reason, error.message)
         except (Invalid, BadRequest) as error:
             rejection = Rejection.by_api_server(error.message)
+        except NamespaceEnds:
+            raise
         except ApiError as error:
             # Quota and the like, a webhook that cannot be called: says nothing about the template, and may be over by
             # the time a job needs it.
