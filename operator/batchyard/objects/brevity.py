@@ -69,9 +69,11 @@ def presentable(status: Mapping[str, Any]) -> dict[str, Any]:
 def _presentable(value: Any) -> Any:
     if isinstance(value, str):
         return legible(value)
-    if isinstance(value, Mapping):
-        return presentable(value)
-    return [_presentable(each) for each in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_presentable(each) for each in value]
+    if value is None or isinstance(value, int | float):
+        return value  # before mappings, as to find that something is none takes far longer
+    return presentable(value) if isinstance(value, Mapping) else value
 
 
 def _stored_length(character: str) -> int:

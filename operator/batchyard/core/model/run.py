@@ -55,6 +55,7 @@ class Run(NamedTuple):
     created: float
     active: int = 0
     ready: int = 0
+    """Of an array: how many of its pods are ready."""
     started_at: float | None = None
     condition: str = ""
     """`Complete` or `Failed` once the Job has ended and all of its pods have, else empty."""

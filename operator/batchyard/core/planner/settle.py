@@ -175,7 +175,8 @@ def _moved_on(snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, adm
     ended = status.state is JobState.RUNNABLE and status.attempts is not admission.status.attempts
     if ended and (status.not_before is None or status.not_before <= now):
         return _Moved(admitted(snapshot, job, status, "", now), progress.wake_at, actions)
-    return _Moved(replace(admission, status=status), progress.wake_at, actions)
+    unmoved = status is admission.status
+    return _Moved(admission if unmoved else replace(admission, status=status), progress.wake_at, actions)
 
 
 def _array_moved_on(

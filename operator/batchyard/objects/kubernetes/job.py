@@ -191,7 +191,7 @@ def read_run(obj: Object, known: Run | None = None) -> Run | None:
         return None
     return constant._replace(
         active=status.get("active", 0),
-        ready=status.get("ready", 0),
+        ready=status.get("ready", 0) if constant.indexed is not None else 0,  # of one pod, itself tells more
         started_at=timestamp(status.get("startTime")),
         condition=ended.get("type", ""),
         condition_reason=ended.get("reason", ""),

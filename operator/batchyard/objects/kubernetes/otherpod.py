@@ -59,6 +59,8 @@ def _resized(spec: Object, status: Object) -> Object:
         for part in ("containerStatuses", "initContainerStatuses")
         for each in status.get(part) or ()
     }
+    if not given:
+        return spec
     parts = {
         part: [_at_least(each, given.get(each.get("name"), ())) for each in spec.get(part) or ()]
         for part in ("containers", "initContainers")

@@ -31,14 +31,17 @@ Container = Mapping[str, Any]
 
 
 def read_pod(obj: Object, known: Pod | None = None) -> Pod | None:
-    """Read a pod; None when it is not Batchyard's. What `known` tells cannot change, whatever labels say."""
+    """Read a pod; None when it is not Batchyard's.
+
+    Whose it is, its main container and its request cannot change from what is `known`, whatever labels say.
+    """
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     labels = metadata.get("labels") or {}
     if names.JOB_UID not in labels or "batch.kubernetes.io/job-name" not in labels:
         return None
     sidecars, before = _init_containers(spec, status.get("initContainerStatuses") or ())
     ordinary: list[Container] = list(status.get("containerStatuses") or ())
-    name = _main_container(metadata, spec)
+    name = _main_container(metadata, spec) if known is None else known.main
     main = next((each for each in ordinary if each["name"] == name), {})
     main_end, started = _end(main), _start(main)
     waiting = _waiting([*before, *sidecars], ordinary, main)
@@ -51,14 +54,14 @@ def read_pod(obj: Object, known: Pod | None = None) -> Pod | None:
     starting = not started and phase not in _ENDED
     silent = not waiting and starting and _is_silent(conditions, sidecars)
     index = labels.get(names.COMPLETION_INDEX, "")
-    pod = Pod(
+    return Pod(
         name=metadata["name"],
         uid=metadata["uid"],
-        owner=(metadata["namespace"], labels[names.JOB]),
-        owner_uid=labels[names.JOB_UID],
-        run=labels["batch.kubernetes.io/job-name"],
-        job_uid=controlling_job(obj),
-        created=created_at(obj),
+        owner=(metadata["namespace"], labels[names.JOB]) if known is None else known.owner,
+        owner_uid=labels[names.JOB_UID] if known is None else known.owner_uid,
+        run=labels["batch.kubernetes.io/job-name"] if known is None else known.run,
+        job_uid=controlling_job(obj) if known is None else known.job_uid,
+        created=created_at(obj) if known is None else known.created,
         node_name=spec.get("nodeName", ""),
         request=request_of(spec) if known is None else known.request,
         phase=phase,
@@ -90,9 +93,6 @@ def read_pod(obj: Object, known: Pod | None = None) -> Pod | None:
         accepted_at=timestamp(status.get("startTime")),
         deadline=_deadline(spec, status),
     )
-    if known is None:
-        return pod
-    return pod._replace(owner=known.owner, owner_uid=known.owner_uid, run=known.run, job_uid=known.job_uid)
 
 
 def request_of(spec: Mapping[str, Any]) -> Resources:
