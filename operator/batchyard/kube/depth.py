@@ -9,6 +9,8 @@ import json
 import re
 from typing import Any
 
+from pydantic_core import from_json
+
 DEEPEST = 100
 """Levels that are left of an object that is cut."""
 
@@ -22,7 +24,18 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
 def decode(text: bytes) -> Any:
-    """Decode JSON of any depth. Raises `ValueError` for what is none."""
+    """Decode JSON of any depth. Raises `ValueError` for what is none.
+
+    The parser that is tried first takes about half the time of Python's own, and decoding is a tenth of what a job
+    costs. It gives up at 200 levels, and at halves of surrogate pairs.
+    """
+    try:
+        return from_json(text)
+    except ValueError:
+        return _decode_slowly(text)
+
+
+def _decode_slowly(text: bytes) -> Any:
     try:
         return json.loads(text)
     except RecursionError:

@@ -35,6 +35,30 @@ def test_what_is_as_deep_as_objects_are_stays_as_it_is() -> None:
         assert decode(text.encode()) == json.loads(text)
 
 
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters()),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(anything, st.booleans())
+def test_what_is_decoded_is_what_python_decodes(value: Any, ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only).encode(errors="replace")
+    assert _typed(decode(text)) == _typed(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "text", ['"\\ud800"', nested(201), nested(499), "-0", "-0.0", "1E5", "1" * 40, '{"a":1,"a":2}']
+)
+def test_so_it_is_in_all_corners(text: str) -> None:
+    assert _typed(decode(text.encode())) == _typed(json.loads(text))
+
+
+def _typed(value: Any) -> str:
+    """The value with what comparing does not see: types of numbers, signs of zeros, the order of names."""
+    return repr(value)
+
+
 @pytest.mark.parametrize(("opening", "closing"), [('{"a":', "}"), ("[", "]"), ('[{"a":', "}]")])
 def test_what_is_deeper_is_cut_and_what_stands_beside_it_is_kept(opening: str, closing: str) -> None:
     deep = nested(API_SERVERS_LIMIT // len(closing), '{"b":"]}"}', opening, closing)
