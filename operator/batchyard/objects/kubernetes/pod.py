@@ -31,17 +31,15 @@ Container = Mapping[str, Any]
 
 
 def read_pod(obj: Object, known: Pod | None = None) -> Pod | None:
-    """Read a pod; None when it is not Batchyard's.
-
-    Whose it is, its main container and its request cannot change from what is `known`, whatever labels say.
-    """
+    """Read a pod; None when it is not Batchyard's. Whose it is, and what it asks for, stays as it is `known`."""
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     labels = metadata.get("labels") or {}
     if names.JOB_UID not in labels or "batch.kubernetes.io/job-name" not in labels:
         return None
+    constant = known or _made(obj)
     sidecars, before = _init_containers(spec, status.get("initContainerStatuses") or ())
     ordinary: list[Container] = list(status.get("containerStatuses") or ())
-    name = _main_container(metadata, spec) if known is None else known.main
+    name = _main_container(metadata, spec)
     main = next((each for each in ordinary if each["name"] == name), {})
     main_end, started = _end(main), _start(main)
     waiting = _waiting([*before, *sidecars], ordinary, main)
@@ -55,15 +53,15 @@ def read_pod(obj: Object, known: Pod | None = None) -> Pod | None:
     silent = not waiting and starting and _is_silent(conditions, sidecars)
     index = labels.get(names.COMPLETION_INDEX, "")
     return Pod(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        owner=(metadata["namespace"], labels[names.JOB]) if known is None else known.owner,
-        owner_uid=labels[names.JOB_UID] if known is None else known.owner_uid,
-        run=labels["batch.kubernetes.io/job-name"] if known is None else known.run,
-        job_uid=controlling_job(obj) if known is None else known.job_uid,
-        created=created_at(obj) if known is None else known.created,
+        name=constant.name,
+        uid=constant.uid,
+        owner=constant.owner,
+        owner_uid=constant.owner_uid,
+        run=constant.run,
+        job_uid=constant.job_uid,
+        created=constant.created,
         node_name=spec.get("nodeName", ""),
-        request=request_of(spec) if known is None else known.request,
+        request=constant.request,
         phase=phase,
         bound_at=_bound_at(obj, scheduled),
         ran=bool(started) or any(map(_start, (*before, *sidecars, *ordinary))),
@@ -92,6 +90,22 @@ def read_pod(obj: Object, known: Pod | None = None) -> Pod | None:
         forced=_is_forced(metadata, spec) and phase not in _ENDED,
         accepted_at=timestamp(status.get("startTime")),
         deadline=_deadline(spec, status),
+    )
+
+
+def _made(obj: Object) -> Pod:
+    """What a pod says about itself from its creation on."""
+    metadata = obj["metadata"]
+    labels = metadata["labels"]
+    return Pod(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        owner=(metadata["namespace"], labels[names.JOB]),
+        owner_uid=labels[names.JOB_UID],
+        run=labels["batch.kubernetes.io/job-name"],
+        job_uid=controlling_job(obj),
+        created=created_at(obj),
+        request=request_of(obj.get("spec") or {}),
     )
 
 
