@@ -35,13 +35,14 @@ def test_what_is_as_deep_as_objects_are_stays_as_it_is() -> None:
         assert decode(text.encode()) == json.loads(text)
 
 
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters()),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
+def trees(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
 
 
-@given(anything, st.booleans())
+@given(trees(st.text(st.characters())), st.booleans())
 def test_what_is_decoded_is_what_python_decodes(value: Any, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only).encode(errors="replace")
     assert _typed(decode(text)) == _typed(json.loads(text))
@@ -71,13 +72,7 @@ def test_what_is_deeper_is_cut_and_what_stands_beside_it_is_kept(opening: str, c
     assert innermost(found["status"][0])[0] == TOO_DEEP
 
 
-trees = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
-
-
-@given(trees, st.integers(HARMLESS, 3000))
+@given(trees(st.text()), st.integers(HARMLESS, 3000))
 def test_a_deep_neighbour_changes_nothing_else(tree: Any, levels: int) -> None:
     text = f'{{"tree":{json.dumps(tree)},"deep":{nested(levels)}}}'
     found = json.loads(shallow(text.encode()))
