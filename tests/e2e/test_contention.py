@@ -43,7 +43,8 @@ def test_a_middle_queue_never_comes_between_a_high_one_and_what_a_low_one_holds(
     shared.kubectl("delete", "batchjob", "low")
     statuses = shared.wait_finished(["high", *middle])
     assert {each["state"] for each in statuses.values()} == {"Succeeded"}
-    assert started_in_order(statuses, ["high", *middle])
+    # Two of the middle ones start at a time, and which of these a node starts first is not ours to say.
+    assert all(started_in_order(statuses, ["high", name]) for name in middle)
 
 
 def test_an_environment_that_shrinks_under_load_stops_nothing_and_starts_nothing(shared: Harness) -> None:
