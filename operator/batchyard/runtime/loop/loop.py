@@ -6,7 +6,6 @@ leaves another; all writing happens in the work queue behind it.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
 from batchyard.core.model.job import Key
 from batchyard.core.planner.actions import Expire, ExplainPod, StopRun
@@ -75,9 +74,7 @@ class Loop:
             now = self._clock()
             self._run_routines(now)
             wake_at = min(self._alarms.next(), *(routine.next_at for routine in self._routines))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(wake_at - now, 0.0)):
-                    await self._cache.changed.wait()
+            await self._cache.changed.wait(max(wake_at - now, 0.0))
             await asyncio.sleep(GATHER_SECONDS)
             try:
                 self.run_pass()

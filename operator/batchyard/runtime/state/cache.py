@@ -5,7 +5,6 @@ One event loop owns it, nothing here awaits, so every method sees and leaves a c
 precious: a LIST of the same objects builds the same cache again.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 
@@ -42,6 +41,7 @@ from batchyard.runtime.state.pods.otherpods import Origin
 from batchyard.runtime.state.preemptions import Preemptions
 from batchyard.runtime.state.referrers import Reference, Referrers
 from batchyard.runtime.state.runs import Runs
+from batchyard.runtime.state.wakeup import Wakeup
 
 _MOST_MOVED = 10_000
 """Of how many Kubernetes Jobs it is remembered that their pods are to be counted."""
@@ -55,7 +55,7 @@ class Cache:
         self.jobs: dict[Key, BatchJob] = {}
         self.statuses: dict[Key, Status] = {}
         self.resolved: dict[Key, Resolved] = {}
-        self.changed = asyncio.Event()
+        self.changed = Wakeup()
         """Set whenever the next pass could decide anything new."""
         self.catalogue = Catalogue(self._catalogue_changed)
         self.runs = Runs(self.marks, self._exists, self.catalogue.other_pods.claim, self._pods_moved)
@@ -386,9 +386,9 @@ class Cache:
         if pod is not None:
             self._mark_owner(pod.owner, pod.owner_uid)
 
-    def _pods_moved(self) -> None:
+    def _pods_moved(self, of_arrays: bool) -> None:
         """Have pods counted in the next pass; at once where there are no passes, as this process does not act."""
-        self.changed.set()
+        self.changed.set(soon=of_arrays)
         if self.runs.live.moved > _MOST_MOVED:
             self.accounts.observe_pods()
 

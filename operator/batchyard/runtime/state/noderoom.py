@@ -4,9 +4,10 @@ It follows from the nodes, from what runs and grants are charged for, and from t
 nodes or environments change; anything else changes it by as much as has changed.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-from batchyard.core.model.resources import Resources, times
+from batchyard.core.model.pods.podset import On
+from batchyard.core.model.resources import Resources
 from batchyard.core.scheduling.capacity.pools import Pool, space_of
 from batchyard.core.scheduling.capacity.space import Space
 
@@ -38,25 +39,18 @@ class NodeRoom:
                 self._space.change(node, amount)
         return self._space
 
-    def take(self, assigned: Iterable[tuple[str, Resources]], sign: int = 1) -> None:
-        """Have what is assigned taken, or free again (`sign` -1)."""
-        alike: dict[tuple[str, int], tuple[Resources, int]] = {}
-        for node, amount in assigned:  # the pods of an array share one amount, and may be thousands
-            same = (node, id(amount))
-            alike[same] = amount, alike[same][1] + 1 if same in alike else 1
-        for (node, _), (amount, count) in alike.items():
-            self._take(node, amount if count == 1 else times(amount, count), sign)
-
-    def _take(self, node: str, amount: Resources, sign: int) -> None:
-        total = self._taken.setdefault(node, {})
-        for name, number in amount.items():
-            total[name] = total.get(name, 0) + sign * number
-            if not total[name]:
-                del total[name]
-        if not total:
-            del self._taken[node]
-        if self._space is not None:
-            self._space.change(node, amount, -sign)
+    def take(self, amounts: On) -> None:
+        """Have so much more taken of nodes; what is below zero is free again."""
+        for node, amount in amounts.items():
+            total = self._taken.setdefault(node, {})
+            for name, number in amount.items():
+                total[name] = total.get(name, 0) + number
+                if not total[name]:
+                    del total[name]
+            if not total:
+                del self._taken[node]
+            if self._space is not None:
+                self._space.change(node, amount)
 
     def others_changed(self, node: str) -> None:
         """Take over what other pods take of a node now."""

@@ -36,7 +36,8 @@ class Runs:
     """Records by job, and by the names that the API server knows them under.
 
     `exists` tells whether a BatchJob is there, by name and uid. `claim` is told the uid of each pod of which a Job or
-    another pod shows whether it is the one of its run, `moved` is called when what pods take may be another.
+    another pod shows whether it is the one of its run. `moved` is called when what pods take may be another, and told
+    whether they are of an array.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Runs:
         marks: Marks,
         exists: Callable[[Key, str], bool],
         claim: Callable[[str, bool], None],
-        moved: Callable[[], None],
+        moved: Callable[[bool], None],
     ) -> None:
         self._marks = marks
         self._exists = exists

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.core.model.resources import Resources, subtract
+from batchyard.core.model.resources import Resources, add, subtract, times
 from batchyard.core.scheduling.capacity.pools import Pool
 from batchyard.runtime.state.noderoom import NodeRoom
 from unit.samples import make_node, make_pool
@@ -23,16 +23,16 @@ def free(room: NodeRoom, found: Mapping[str, Pool], node: str) -> Resources:
 
 def test_what_is_taken_is_not_free_until_it_is_given_back() -> None:
     room, found = NodeRoom({}), pools("a", "b")
-    room.take([("a", ONE), ("a", ONE), ("gone", ONE)])
+    room.take({"a": times(ONE, 2), "gone": ONE})
     assert (free(room, found, "a")["cpu"], free(room, found, "b")["cpu"]) == (2000, 4000)
-    room.take([("a", ONE)], -1)
+    room.take({"a": times(ONE, -1)})
     assert free(room, found, "a") == subtract(make_node().allocatable, ONE)
     assert room.space(found).total("pool")["cpu"] == 7000
 
 
 def test_nodes_that_come_know_what_was_taken_of_them_before() -> None:
     room = NodeRoom({})
-    room.take([("b", ONE)])
+    room.take({"b": ONE})
     assert free(room, pools("a"), "b") == {}
     assert free(room, pools("a", "b"), "b")["cpu"] == 3000
 
@@ -53,7 +53,7 @@ def test_pods_of_others_count_as_they_come_and_go() -> None:
 
 def test_where_they_do_not_count_only_jobs_do() -> None:
     room, found = NodeRoom({"a": {"cpu": 500, "pods": 1}}), pools("a", count_other_pods=False)
-    room.take([("a", ONE)])
+    room.take({"a": ONE})
     assert free(room, found, "a")["cpu"] == 3000
     room.others_changed("a")
     assert free(room, found, "a")["cpu"] == 3000
@@ -78,22 +78,23 @@ changes = st.lists(
 def test_it_is_what_it_would_be_from_nothing(steps: list[tuple[str, str, int]], count: bool) -> None:
     others: dict[str, dict[str, int]] = {}
     room, found = NodeRoom(others), pools("a", "b", count_other_pods=count)
-    taken: list[tuple[str, Resources]] = []
+    taken: dict[str, int] = {}
     room.space(found)
     for what, node, amount in steps:
         match what:
             case "run":
-                taken += [(node, ONE)] * amount
-                room.take([(node, ONE)] * amount)
+                taken = add(taken, {node: amount})
+                room.take({node: times(ONE, amount)})
             case "end":
-                room.take(taken[:amount], -1)
-                del taken[:amount]
+                ends = min(amount, taken.get(node, 0))
+                taken = subtract(taken, {node: ends})
+                room.take({node: times(ONE, -ends)})
             case "other":
                 others[node] = {"cpu": amount, "pods": 1}
                 room.others_changed(node)
             case "nodes":
                 found = pools(*"abc"[: 1 + amount % 3], count_other_pods=count)
         again = NodeRoom(others)
-        again.take(taken)
+        again.take({node: times(ONE, pods) for node, pods in taken.items()})
         assert [free(room, found, each) for each in "abc"] == [free(again, found, each) for each in "abc"]
         assert room.space(found).total("pool") == again.space(found).total("pool")

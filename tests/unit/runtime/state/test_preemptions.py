@@ -19,7 +19,7 @@ class Known(Runs):
     """Every run is there."""
 
     def __init__(self) -> None:
-        super().__init__(Marks(), lambda *_: True, lambda *_: None, lambda: None)
+        super().__init__(Marks(), lambda *_: True, lambda *_: None, lambda _: None)
 
     def find(self, key: Key) -> Run | None:
         return {NAME: FIRST, OTHER: SECOND}.get(key)

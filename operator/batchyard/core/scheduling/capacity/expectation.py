@@ -14,11 +14,11 @@ def still_expected(expected: Assignment, before: On, now: On, most: int) -> Assi
         return ()
     new = {node: _pods(now, node) - _pods(before, node) for node in now}
     left = []
-    for node, takes in expected:
-        if new.get(node, 0) > 0:
-            new[node] -= 1
+    for entry in expected:
+        if new.get(entry[0], 0) > 0:
+            new[entry[0]] -= 1
         else:
-            left.append((node, takes))
+            left.append(entry)
     elsewhere = sum(count for count in new.values() if count > 0)
     return tuple(left[: max(min(len(left) - elsewhere, most), 0)])
 

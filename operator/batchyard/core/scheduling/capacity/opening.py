@@ -10,6 +10,7 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.pods.constraints import Port
 from batchyard.core.model.pods.podset import Assignment, PodSet
 from batchyard.core.model.resources import Resources, subtract
+from batchyard.core.scheduling.capacity.difference import difference
 from batchyard.core.scheduling.capacity.ledger import Charge, Ledger
 from batchyard.core.scheduling.capacity.pools import space_of
 from batchyard.core.scheduling.capacity.space import Space
@@ -63,7 +64,7 @@ def _homeless(snapshot: Snapshot, charge: Charge) -> Iterable[PodSet]:
     if resolved is not None and resolved.gang is not None and not charge.bound and not charge.expected:
         return resolved.pods
     rest, count = charge.amount, charge.homeless
-    for _, amount in charge.assigned:
+    for amount in difference((), charge.assigned).values():
         rest = subtract(rest, amount)
     # Of an array all pods are alike; those of a multi-node job count as if they were.
     share = {name: amount // count for name, amount in rest.items() if name != "pods"}

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.pods.podset import Assignment
+from batchyard.core.model.pods.podset import Assignment, On
 from batchyard.core.model.resources import add, subtract
 from batchyard.core.model.run import Run
+from batchyard.core.scheduling.capacity.difference import difference
 from batchyard.core.scheduling.capacity.expectation import still_expected
 from batchyard.core.scheduling.capacity.ledger import Charge, amount_of
 from batchyard.core.scheduling.decisions import Placement
@@ -51,7 +52,6 @@ class Charges(Account):
         else:
             expected = known.expected
             self._start(job.key, expected[: max(len(expected) - count, 0)])
-        self._credit(job.key)
         amount = amount_of(placement.request, count)
         expected = expected[max(len(expected) - amount["pods"], 0) :]
         self._charge(job.key, Charge(placement.environment, amount, job.key, expected=expected))
@@ -60,7 +60,7 @@ class Charges(Account):
         """Credit a job's grant."""
         if (charge := self.charges.get(key)) is not None:
             self._start(key, charge.expected)
-        self._credit(key)
+        self._charge(key, None)
 
     def _start(self, key: Key, nodes: Assignment) -> None:
         if nodes:
@@ -72,8 +72,7 @@ class Charges(Account):
         """Expect pods on nodes that were expected nowhere so far."""
         charge = self.charges.get(item)
         if charge is not None:
-            self._leave(item)
-            self._charge(item, replace(charge, expected=charge.expected + nodes))
+            self._recharge(item, replace(charge, expected=charge.expected + nodes))
 
     def _expect_anew(self) -> None:
         """Expect pods nowhere that have no node yet, so that a process that starts now comes to the same."""
@@ -90,15 +89,13 @@ class Charges(Account):
                 self._expect_nowhere(item)
 
     def _expect_nowhere(self, item: Hashable) -> None:
-        charge = self.charges[item]
-        self._leave(item)
-        self._charge(item, replace(charge, expected=()))
+        self._recharge(item, replace(self.charges[item], expected=()))
 
     def observe_run(self, run: Run, before: Run | None, occupancy: Occupancy) -> None:
         """Charge a run as a whole while it lives."""
         item = occupancy.item
         if not occupancy.living:
-            self._credit(item)
+            self._charge(item, None)
             return
         amount = amount_of(run.request, occupancy.slots)
         if occupancy.excess:
@@ -110,22 +107,9 @@ class Charges(Account):
         if expected:
             unbound = amount.get("pods", 0) - sum(each.get("pods", 0) for each in bound.values())
             expected = still_expected(expected, known.bound if known is not None else {}, bound, unbound)
-        charge = Charge(run.environment, amount, run.owner, run, bound, expected)
-        if known is not None and _takes_the_same(charge, known):
-            self.charges[item] = charge  # with the run as it is now
-            self._note_expected(item, known, charge)
-            return
-        self._credit(item)
-        self._charge(item, charge)
-        for node in bound:
+        changed = self._charge(item, Charge(run.environment, amount, run.owner, run, bound, expected))
+        for node in changed.keys() & bound.keys():
             self._reconsider(node)
-
-    def _note_expected(self, item: Hashable, before: Charge, after: Charge) -> None:
-        """Enter what is expected where, after nothing but that has changed: most pods are bound as it was expected."""
-        if before.expected != after.expected:
-            self._expect_no_more(item, before)
-            for node in {node for node, _ in after.expected}:
-                self._expecting[node].add(item)
 
     def forget_run(self, run: Run, occupancy: Occupancy) -> None:
         """Credit a run unless other Jobs of it go on."""
@@ -134,40 +118,57 @@ class Charges(Account):
     def reset(self) -> None:
         """Keep what is charged: it follows from the grants and the Jobs that are known, whoever acts."""
 
-    def _charge(self, item: Hashable, charge: Charge) -> None:
-        self.charges[item] = charge
-        self.used[charge.environment] = add(self.used[charge.environment], charge.amount)
-        self._room.take(charge.assigned)
-        for node in {node for node, _ in charge.expected}:
-            self._expecting[node].add(item)
-        if charge.homeless:
-            self.homeless.add(item)
-
-    def _credit(self, item: Hashable) -> None:
-        if self._leave(item):
+    def _charge(self, item: Hashable, charge: Charge | None) -> On:
+        """Charge an item so much from now on, or nothing; returns what that takes of nodes beyond what it did."""
+        before = self.charges.get(item)
+        changed = self._recharge(item, charge)
+        if before is not None and (charge is None or _frees(before, charge, changed)):
             self._freed()
+        return changed
 
-    def _leave(self, item: Hashable) -> bool:
-        charge = self.charges.pop(item, None)
+    def _recharge(self, item: Hashable, charge: Charge | None) -> On:
+        before = self.charges.get(item)
         if charge is None:
-            return False
-        rest = subtract(self.used[charge.environment], charge.amount)
-        self.used[charge.environment] = rest
-        if not any(rest.values()):
-            del self.used[charge.environment]
-        self._room.take(charge.assigned, -1)
-        self._expect_no_more(item, charge)
-        self.homeless.discard(item)
-        return True
+            self.charges.pop(item, None)
+        else:
+            self.charges[item] = charge
+        self._use(before, charge)
+        self._expect_on(item, before.expected if before is not None else (), charge.expected if charge else ())
+        if charge is not None and charge.homeless:
+            self.homeless.add(item)
+        else:
+            self.homeless.discard(item)
+        changed = difference(before.assigned if before is not None else (), charge.assigned if charge else ())
+        self._room.take(changed)
+        return changed
 
-    def _expect_no_more(self, item: Hashable, charge: Charge) -> None:
-        for node in {node for node, _ in charge.expected}:
+    def _use(self, before: Charge | None, after: Charge | None) -> None:
+        """Enter what is used of environments."""
+        if after is not None:
+            if before is not None and (before.environment, before.amount) == (after.environment, after.amount):
+                return
+            self.used[after.environment] = add(self.used[after.environment], after.amount)
+        if before is not None:
+            rest = subtract(self.used[before.environment], before.amount)
+            self.used[before.environment] = rest
+            if not any(rest.values()):
+                del self.used[before.environment]
+
+    def _expect_on(self, item: Hashable, before: Assignment, after: Assignment) -> None:
+        """Enter on which nodes pods of an item are expected."""
+        if before == after:
+            return
+        were, are = {node for node, _ in before}, {node for node, _ in after}
+        for node in were - are:
             self._expecting[node].discard(item)
             if not self._expecting[node]:
                 del self._expecting[node]
+        for node in are - were:
+            self._expecting[node].add(item)
 
 
-def _takes_the_same(charge: Charge, other: Charge) -> bool:
-    """Whether both take as much, of the same nodes, whether their pods are bound there or expected."""
-    same = charge.environment == other.environment and charge.amount == other.amount
-    return same and charge.assigned == other.assigned
+def _frees(before: Charge, after: Charge, changed: On) -> bool:
+    """Whether one charge leaves room that another did not, under a ceiling or on some node."""
+    if any(after.amount.get(name, 0) < amount for name, amount in before.amount.items()):
+        return True
+    return any(number < 0 for amount in changed.values() for number in amount.values())

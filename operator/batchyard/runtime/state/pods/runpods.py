@@ -12,12 +12,12 @@ from batchyard.runtime.state.pods.livepods import JobId, LivePods, Seat
 
 
 class RunPods:
-    """Sums by Job. `moved` is called when one changes."""
+    """Sums by Job. `moved` is called when one changes, and told whether it is one of an Indexed Job."""
 
-    def __init__(self, moved: Callable[[], None]) -> None:
-        self.indexes = LivePods(moved)
+    def __init__(self, moved: Callable[[bool], None]) -> None:
+        self.indexes = LivePods(lambda: moved(True))
         """The bound pods of Indexed Jobs."""
-        self.others = LivePods(moved)
+        self.others = LivePods(lambda: moved(False))
         """The pods of all other Jobs, bound or not."""
         self._jobs: dict[str, Run] = {}
         """The Jobs that are known, by uid, and those that pods outlive."""

@@ -13,6 +13,7 @@ from batchyard.runtime.state.cache import Cache
 from batchyard.runtime.state.marks import Marks
 from batchyard.runtime.state.pods import indexpods
 from batchyard.runtime.state.pods.livepods import Seat
+from unit.runtime.state.waking import has_woken
 from unit.samples import NOW, make_environment, make_job, make_resolved
 
 SHAPE = ArrayShape(4)
@@ -100,6 +101,12 @@ def test_a_pod_counts_on_its_node_until_it_is_gone(cache: Cache) -> None:
     for _ in range(2):
         indexpods.remove(cache, (JOB.key[0], "pod"), "pod")
     assert cache.runs.live.seats_of(main(cache)) == {SEAT: 1}
+
+
+async def test_it_has_a_pass_begin_soon_and_not_at_once(cache: Cache) -> None:
+    assert not await has_woken(cache.changed, lambda: indexpods.put(cache, pod(finalizers=[])))
+    assert cache.changed.is_set()
+    assert await has_woken(cache.changed, lambda: cache.runs.live.others.put(("media", "single"), "job", "node-1", {}))
 
 
 def test_an_event_that_moves_nothing_wakes_nobody(cache: Cache) -> None:

@@ -12,7 +12,7 @@ SEAT = Seat("node-1", (("cpu", 1000),))
 
 def pods_of(*runs: Run) -> RunPods:
     """The pods of these Jobs, one each, which are known."""
-    pods = RunPods(lambda: None)
+    pods = RunPods(lambda _: None)
     for run in runs:
         pods.know(run)
         live = pods.others if run.indexed is None else pods.indexes
