@@ -108,8 +108,9 @@ class Charges(Account):
             unbound = amount.get("pods", 0) - sum(each.get("pods", 0) for each in bound.values())
             expected = still_expected(expected, known.bound if known is not None else {}, bound, unbound)
         changed = self._charge(item, Charge(run.environment, amount, run.owner, run, bound, expected))
-        for node in changed.keys() & bound.keys():
-            self._reconsider(node)
+        for node in bound:  # in their order: what is reconsidered on one node may make room on the next
+            if node in changed:
+                self._reconsider(node)
 
     def forget_run(self, run: Run, occupancy: Occupancy) -> None:
         """Credit a run unless other Jobs of it go on."""
