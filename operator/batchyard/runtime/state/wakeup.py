@@ -5,7 +5,7 @@ from contextlib import suppress
 
 SOON_SECONDS = 0.5
 """How long the pods of arrays may move before they alone cause a pass. Slots are decided on as the Kubernetes Job tells
-of its pods, which it does once a second; a pass for each pod cost half of what an array takes of the operator's CPU."""
+of its pods, which it does once a second; with a pass for each pod an array took a third more of the operator's CPU."""
 
 
 class Wakeup:

@@ -18,7 +18,7 @@ def still_expected(expected: Assignment, before: On, now: On, most: int) -> Assi
         if new.get(entry[0], 0) > 0:
             new[entry[0]] -= 1
         else:
-            left.append(entry)
+            left.append(entry)  # as it is: `difference` knows entries that stay by their identity
     elsewhere = sum(count for count in new.values() if count > 0)
     return tuple(left[: max(min(len(left) - elsewhere, most), 0)])
 

@@ -22,6 +22,8 @@ from batchyard.runtime.state.noderoom import NodeRoom
 
 _MOST_STARTED = 10_000
 """Grants that came to no Job leave something behind; there are few."""
+_NOTHING = Charge("", {}, ("", ""))
+"""The charge of what is not charged."""
 
 
 class Charges(Account):
@@ -60,7 +62,7 @@ class Charges(Account):
         """Credit a job's grant."""
         if (charge := self.charges.get(key)) is not None:
             self._start(key, charge.expected)
-        self._charge(key, None)
+        self._charge(key, _NOTHING)
 
     def _start(self, key: Key, nodes: Assignment) -> None:
         if nodes:
@@ -95,18 +97,16 @@ class Charges(Account):
         """Charge a run as a whole while it lives."""
         item = occupancy.item
         if not occupancy.living:
-            self._charge(item, None)
+            self._charge(item, _NOTHING)
             return
         amount = amount_of(run.request, occupancy.slots)
         if occupancy.excess:
             amount = add(amount, occupancy.excess)
-        known, bound = self.charges.get(item), occupancy.bound
-        expected = self._started.pop(run.owner, ())
-        if known is not None:
-            expected = known.expected + expected
+        known, bound = self.charges.get(item, _NOTHING), occupancy.bound
+        expected = known.expected + self._started.pop(run.owner, ())
         if expected:
             unbound = amount.get("pods", 0) - sum(each.get("pods", 0) for each in bound.values())
-            expected = still_expected(expected, known.bound if known is not None else {}, bound, unbound)
+            expected = still_expected(expected, known.bound, bound, unbound)
         changed = self._charge(item, Charge(run.environment, amount, run.owner, run, bound, expected))
         for node in bound:  # in their order: what is reconsidered on one node may make room on the next
             if node in changed:
@@ -119,37 +119,37 @@ class Charges(Account):
     def reset(self) -> None:
         """Keep what is charged: it follows from the grants and the Jobs that are known, whoever acts."""
 
-    def _charge(self, item: Hashable, charge: Charge | None) -> On:
-        """Charge an item so much from now on, or nothing; returns what that takes of nodes beyond what it did."""
-        before = self.charges.get(item)
+    def _charge(self, item: Hashable, charge: Charge) -> On:
+        """Charge an item so much from now on; returns what that takes of nodes beyond what it did."""
+        before = self.charges.get(item, _NOTHING)
         changed = self._recharge(item, charge)
-        if before is not None and (charge is None or _frees(before, charge, changed)):
+        if _frees(before, charge, changed):
             self._freed()
         return changed
 
-    def _recharge(self, item: Hashable, charge: Charge | None) -> On:
-        before = self.charges.get(item)
-        if charge is None:
+    def _recharge(self, item: Hashable, charge: Charge) -> On:
+        before = self.charges.get(item, _NOTHING)
+        if charge is _NOTHING:
             self.charges.pop(item, None)
         else:
             self.charges[item] = charge
         self._use(before, charge)
-        self._expect_on(item, before.expected if before is not None else (), charge.expected if charge else ())
-        if charge is not None and charge.homeless:
+        self._expect_on(item, before.expected, charge.expected)
+        if charge.homeless:
             self.homeless.add(item)
         else:
             self.homeless.discard(item)
-        changed = difference(before.assigned if before is not None else (), charge.assigned if charge else ())
+        changed = difference(before.assigned, charge.assigned)
         self._room.take(changed)
         return changed
 
-    def _use(self, before: Charge | None, after: Charge | None) -> None:
+    def _use(self, before: Charge, after: Charge) -> None:
         """Enter what is used of environments."""
-        if after is not None:
-            if before is not None and (before.environment, before.amount) == (after.environment, after.amount):
-                return
+        if (before.environment, before.amount) == (after.environment, after.amount):
+            return
+        if after.amount:
             self.used[after.environment] = add(self.used[after.environment], after.amount)
-        if before is not None:
+        if before.amount:
             rest = subtract(self.used[before.environment], before.amount)
             self.used[before.environment] = rest
             if not any(rest.values()):
