@@ -9,6 +9,7 @@ from .cluster import DEFAULT_NAME, build, cluster_names, connect, down, up
 from .errors import LocalClusterError
 from .images.example import example_image
 from .images.operator import operator_image
+from .karpenter import has_karpenter
 from .processes import is_running
 from .state import load_state
 
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--real-node", action=argparse.BooleanOptionalAction, help="default: as root on Linux")
     start.add_argument("--simulated-nodes", type=int, default=2, metavar="N", help="default: %(default)s")
     start.add_argument("--audit", action="store_true", help="log every write to the API server")
+    start.add_argument("--karpenter", action="store_true", help="run Karpenter, which makes simulated nodes for pods")
 
     stop = commands.add_parser("down", parents=[named], help="stop the cluster and remove all of it")
     stop.add_argument("--all", action="store_true", help="all clusters of this user")
@@ -72,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     nodes.add_argument("--pods", type=int, default=110)
     nodes.add_argument("--gpu", type=int, default=0)
     nodes.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
-    commands.add_parser("build", help="build what a cluster needs into the cache, and print the folder")
+    programs = commands.add_parser("build", help="build what a cluster needs into the cache, and print the folder")
+    programs.add_argument("--karpenter", action="store_true", help="Karpenter, too")
     commands.add_parser("image", help="build the operator's image and print the path of its archive")
     return parser
 
@@ -85,6 +88,7 @@ def _run(options: argparse.Namespace) -> None:
                 real_node=options.real_node,
                 simulated_nodes=options.simulated_nodes,
                 audit=options.audit,
+                karpenter=options.karpenter,
                 progress=_progress,
             )
             print(cluster.kubeconfig)
@@ -116,7 +120,7 @@ def _run(options: argparse.Namespace) -> None:
             )
             print("\n".join(names))
         case "build":
-            print(build(_progress))
+            print(build(_progress, karpenter=options.karpenter))
         case "image":
             print(operator_image(_progress))
 
@@ -144,6 +148,8 @@ def _print_status() -> None:
         ended = [process.name for process in state.processes if not is_running(process)]
         health = f"broken, ended: {', '.join(ended)}" if ended else "running"
         nodes = "with a real node" if state.real or state.backend == "kind" else "simulated nodes only"
+        if has_karpenter(state):
+            nodes += ", Karpenter"
         print(f"{name}: {health} ({state.backend}, {nodes}), kubeconfig {state.kubeconfig}")
 
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +18,11 @@ from typing import Literal
 from . import kind, local
 from .errors import LocalClusterError
 from .images import base_images
+from .karpenter import ensure_karpenter, has_karpenter, start_karpenter
 from .nodes import realnode
 from .nodes.simulated import NODE_LABEL, node_manifests
 from .paths import clusters_root
-from .programs.build import ALL, ensure_binaries
+from .programs.build import ensure_binaries
 from .state import ClusterState, cluster_dir, load_state, new_state
 
 Backend = Literal["existing", "kind", "local"]
@@ -46,6 +47,7 @@ class Cluster:
     binaries: Path
     has_real_node: bool
     audit_log: Path | None = None
+    karpenter: bool = False
 
     def kubectl(self, *args: str, input: str | None = None, check: bool = True) -> str:  # noqa: A002
         """Standard output of kubectl on this cluster."""
@@ -121,9 +123,14 @@ class Cluster:
         return [line.removeprefix("node/") for line in output.split()]
 
 
-def build(progress: Progress = print) -> Path:
-    """The folder with the programs that a cluster on this machine needs, built first where they are missing."""
-    return ensure_binaries(progress, ALL if choose_backend() == "local" else _CLIENTS)
+def build(progress: Progress = print, *, karpenter: bool = False) -> Path:
+    """The folder with the programs that a cluster on this machine needs, built first where they are missing.
+
+    Karpenter, for which there is another folder, is built on demand only.
+    """
+    if karpenter:
+        ensure_karpenter(progress)
+    return ensure_binaries(progress, None if choose_backend() == "local" else _CLIENTS)
 
 
 def choose_backend() -> Backend:
@@ -139,23 +146,29 @@ def up(
     real_node: bool | None = None,
     simulated_nodes: int = 2,
     audit: bool = False,
+    karpenter: bool = False,
     progress: Progress = print,
 ) -> Cluster:
     """A running cluster; one that runs already is returned at once, a broken one is replaced.
 
-    real_node=None means: where it is possible, which is as root on Linux.
+    real_node=None means: where it is possible, which is as root on Linux. Karpenter and simulated nodes are added to a
+    cluster that runs without them.
     """
     cluster_dir(name)  # refuses what is no name before anything is built or becomes a file
+    only_local = [feature for feature, wanted in (("an audit log", audit), ("Karpenter", karpenter)) if wanted]
     match choose_backend():
         case "existing":
-            return _existing(name, audit, progress)
+            return _existing(name, only_local, progress)
         case "kind":
             with _locked(name, progress):
-                return _with_kind(name, audit, progress)
+                return _with_kind(name, only_local, progress)
         case "local":
             binaries = ensure_binaries(progress)
+            karpenter_programs = ensure_karpenter(progress) if karpenter else None
             with _locked(name, progress):
                 state = _local(name, binaries, real_node, audit=audit, progress=progress)
+                if karpenter_programs is not None:
+                    state = start_karpenter(state, _cluster(state, binaries), karpenter_programs, progress)
                 cluster = _cluster(state, binaries)
                 cluster.add_nodes(simulated_nodes - len(cluster.simulated_nodes()))
                 return cluster
@@ -175,7 +188,7 @@ def down(name: str = DEFAULT_NAME, progress: Progress = print) -> None:
 def connect(name: str = DEFAULT_NAME) -> Cluster:
     """The cluster that ``up`` made earlier, without starting anything."""
     if choose_backend() == "existing":
-        return _existing(name, False, lambda _: None)
+        return _existing(name, (), lambda _: None)
     state = load_state(name)
     if state is None or not state.ready:
         raise LocalClusterError(f"cluster {name} is not running; start it with up")
@@ -216,9 +229,9 @@ def _lacking(state: ClusterState, real_node: bool | None, audit: bool) -> str | 
     return None
 
 
-def _with_kind(name: str, audit: bool, progress: Progress) -> Cluster:
-    if audit:
-        raise LocalClusterError("only local clusters offer an audit log; take kind off PATH to get one")
+def _with_kind(name: str, only_local: Collection[str], progress: Progress) -> Cluster:
+    if only_local:
+        raise LocalClusterError(f"only local clusters offer {' and '.join(only_local)}; take kind off PATH to get one")
     progress("Docker and kind found: using kind, which has no simulated nodes")
     binaries = ensure_binaries(progress, _CLIENTS)
     known = load_state(name)
@@ -231,12 +244,12 @@ def _with_kind(name: str, audit: bool, progress: Progress) -> Cluster:
     return cluster
 
 
-def _existing(name: str, audit: bool, progress: Progress) -> Cluster:
+def _existing(name: str, only_local: Collection[str], progress: Progress) -> Cluster:
     kubeconfig = Path(os.environ[KUBECONFIG_VARIABLE]).expanduser()
     if not kubeconfig.is_file():
         raise LocalClusterError(f"{KUBECONFIG_VARIABLE} is {kubeconfig}, which is no file; correct it")
-    if audit:
-        raise LocalClusterError(f"only local clusters offer an audit log; unset {KUBECONFIG_VARIABLE}")
+    if only_local:
+        raise LocalClusterError(f"only local clusters offer {' and '.join(only_local)}; unset {KUBECONFIG_VARIABLE}")
     progress(f"using the cluster of {kubeconfig}")
     cluster = Cluster(name, "existing", kubeconfig, ensure_binaries(progress, _CLIENTS), has_real_node=False)
     labelled = ("get", "nodes", "-l", f"{NODE_LABEL}=real", "-o", "name", "--request-timeout=10s")
@@ -249,7 +262,9 @@ def _existing(name: str, audit: bool, progress: Progress) -> Cluster:
 def _cluster(state: ClusterState, binaries: Path) -> Cluster:
     if state.backend == "kind":
         return Cluster(state.name, "kind", state.kubeconfig, binaries, has_real_node=True)
-    return Cluster(state.name, "local", state.kubeconfig, binaries, state.real, state.audit_log)
+    return Cluster(
+        state.name, "local", state.kubeconfig, binaries, state.real, state.audit_log, karpenter=has_karpenter(state)
+    )
 
 
 def _can_run_real_node() -> bool:

@@ -6,12 +6,10 @@ records what it started.
 
 import base64
 import contextlib
-import fcntl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,7 @@ import yaml
 
 from .errors import LocalClusterError
 from .nodes.simulated import NODE_ANNOTATION, stages
-from .paths import clusters_root
-from .ports import free_ports
+from .ports import free_ports, one_start_at_a_time
 from .processes import log_tail, marked_environment, record_process, start_process, start_time
 from .programs.build import KUBERNETES_VERSION
 from .state import API_SERVICE_ADDRESS, LOOPBACK, ClusterState
@@ -39,7 +36,7 @@ _AUDIT_POLICY = {
 
 def start(state: ClusterState, binaries: Path, progress: Callable[[str], None]) -> ClusterState:
     """Bring the control plane up; the returned state carries its port and processes."""
-    with _one_start_at_a_time():
+    with one_start_at_a_time():
         addresses = (LOOPBACK, state.host_address) if state.host_address else (LOOPBACK,)
         apiserver, *others = free_ports(6, addresses)
         state = state.replace(apiserver_port=apiserver).save()
@@ -128,15 +125,6 @@ def kwokctl_config(state: ClusterState, binaries: Path, ports: list[int]) -> lis
         "componentsPatches": components,
     }
     return [configuration, *stages()]
-
-
-@contextmanager
-def _one_start_at_a_time() -> Iterator[None]:
-    """Two clusters starting at once must not choose the same ports."""
-    clusters_root().mkdir(parents=True, exist_ok=True)
-    with (clusters_root() / ".ports.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _run_kwokctl(state: ClusterState, binaries: Path, config: Path) -> None:

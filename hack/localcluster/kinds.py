@@ -3,13 +3,19 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from .cluster import Cluster
 from .errors import LocalClusterError
 
 
-def install(cluster: Cluster, folder: Path, seconds: float = 60.0) -> None:
+class Kubectl(Protocol):
+    """A cluster that kubectl can be run on."""
+
+    def kubectl(self, *args: str) -> str:
+        """Standard output of kubectl on this cluster."""
+
+
+def install(cluster: Kubectl, folder: Path, seconds: float = 60.0) -> None:
     """Apply what the folder holds, and wait until the API server serves it.
 
     `kubectl wait` fails where a definition has no conditions yet, as it may on a busy machine.

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from .state import ClusterState, StartedProcess
 MARK = "BATCHYARD_LOCAL_CLUSTER"
 _PROC = Path("/proc")
 _children: list[subprocess.Popen[bytes]] = []
+_WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def marked_environment(state: ClusterState, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -111,6 +113,15 @@ def stop_process(state: ClusterState, name: str, *, grace: float = 5.0) -> Clust
         return state
     stop_processes([process], grace=grace)
     return state.without_process(name).save()
+
+
+def answers(url: str) -> bool:
+    """Whether a process says at that URL that it works."""
+    try:
+        with _WITHOUT_PROXY.open(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 def log_tail(path: Path, lines: int = 3) -> str:

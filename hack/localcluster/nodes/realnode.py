@@ -7,13 +7,12 @@ cluster goes down.
 import json
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import LocalClusterError
 from ..images import base_images
-from ..processes import is_running, log_tail
+from ..processes import answers, is_running, log_tail
 from ..programs.packages import NODE_PROGRAMS, ensure_programs
 from ..state import ClusterState
 from .containerd import load_image, start_containerd
@@ -25,7 +24,6 @@ __all__ = ["load_image", "prepare", "start", "stop"]
 
 Progress = Callable[[str], None]
 _READY_SECONDS = 60.0
-_WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _PROGRAMS = ("containerd", "kubelet", "kube-proxy", "coredns")
 
 
@@ -72,7 +70,7 @@ def _wait_ready(state: ClusterState, binaries: Path) -> None:
 
 def _first_not_ready(state: ClusterState, binaries: Path) -> str | None:
     for name, url in health_checks(state).items():
-        if not _answers(url):
+        if not answers(url):
             return name
     return None if _node_is_ready(state, binaries) else "kubelet"
 
@@ -82,14 +80,6 @@ def _check_running(state: ClusterState) -> None:
         process = state.process(name)
         if process is None or not is_running(process):
             raise LocalClusterError(f"{name} of the real node ended: {log_tail(state.logs / f'{name}.log')}")
-
-
-def _answers(url: str) -> bool:
-    try:
-        with _WITHOUT_PROXY.open(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
 
 
 def _node_is_ready(state: ClusterState, binaries: Path) -> bool:

@@ -10,7 +10,7 @@ from localcluster import kind, local
 from localcluster.__main__ import main, split_kubectl
 from localcluster.cluster import Cluster, choose_backend, connect, down, up
 from localcluster.errors import LocalClusterError
-from localcluster.programs.build import binaries_folder
+from localcluster.programs.build import KUBERNETES
 from localcluster.state import ClusterState, load_state, new_state
 
 MakeProgram = Callable[[str, str], Path]
@@ -44,7 +44,7 @@ def kind_calls(tmp_path: Path, make_program: MakeProgram, monkeypatch: pytest.Mo
 @pytest.fixture
 def kubectl() -> None:
     """Clients that need no building; kubectl fails when asked to."""
-    folder = binaries_folder()
+    folder = KUBERNETES.folder
     folder.mkdir(parents=True)
     for name in ("kubectl", "helm"):
         (folder / name).write_text('#!/bin/sh\ncase "$*" in *fail*) echo "no such thing" >&2; exit 1;; esac\n')
@@ -126,7 +126,7 @@ def test_what_kind_says_is_passed_on(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("kubectl")
 def test_kubectl_failures_name_the_command() -> None:
-    cluster = Cluster("test", "local", Path("/k"), binaries_folder(), has_real_node=False)
+    cluster = Cluster("test", "local", Path("/k"), KUBERNETES.folder, has_real_node=False)
     with pytest.raises(LocalClusterError, match="kubectl fail now: no such thing"):
         cluster.kubectl("fail", "now")
     assert cluster.kubectl("fail", check=False) == ""

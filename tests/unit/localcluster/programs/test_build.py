@@ -6,46 +6,55 @@ from pathlib import Path
 import pytest
 
 from localcluster.errors import LocalClusterError
+from localcluster.karpenter import KARPENTER_VERSION, PROGRAMS
 from localcluster.programs import build, golang
+from localcluster.programs.build import KUBERNETES
 
 MakeProgram = Callable[[str, str], Path]
 
 FAKE_GO = """
 if [ "$1" = version ]; then echo "go version go1.26.3 linux/amd64"; exit; fi
 echo "$*" >> "$GO_CALLS"
+if [ "$1" = mod ]; then echo "{\\"Dir\\": \\"$GO_SOURCE\\"}"; exit; fi
 while [ $# -gt 1 ]; do [ "$1" = -o ] && echo built > "$2"; shift; done
 """
 
 
-def write_module(folder: Path, requirement: str = "example.org/a v1.0.0", sums: str = "h1:x") -> Path:
+def write_module(
+    folder: Path, requirement: str = "example.org/a v1.0.0", sums: str = "h1:x", source: str | None = None
+) -> Path:
     folder.mkdir(exist_ok=True)
+    if source is not None:
+        (folder / "main.go").write_text(source)
     (folder / "go.mod").write_text(f"module m\n\ngo 1.26.0\n\nrequire {requirement}\n")
     (folder / "go.sum").write_text(sums)
     return folder
 
 
-def test_the_key_follows_module_files_and_flags(tmp_path: Path) -> None:
+def test_the_key_follows_module_files_sources_and_flags(tmp_path: Path) -> None:
     keys = {
         build.cache_key(write_module(tmp_path / "a"), ("-trimpath",)),
         build.cache_key(write_module(tmp_path / "b", requirement="example.org/a v1.0.1"), ("-trimpath",)),
         build.cache_key(write_module(tmp_path / "c", sums="h1:y"), ("-trimpath",)),
         build.cache_key(write_module(tmp_path / "d"), ("-trimpath", "-v")),
+        build.cache_key(write_module(tmp_path / "f", source="package main"), ("-trimpath",)),
     }
-    assert len(keys) == 4
+    assert len(keys) == 5
     assert build.cache_key(write_module(tmp_path / "e"), ("-trimpath",)) in keys
 
 
 def test_the_servers_carry_a_version_that_clients_can_parse() -> None:
-    link_flags = build.FLAGS[-1]
+    link_flags = KUBERNETES.flags[-1]
     assert "k8s.io/component-base/version.gitVersion=v1.36" in link_flags
-    assert f"k8s.io/kubernetes {build.KUBERNETES_VERSION} " in (build.MODULE / "go.mod").read_text()
-    assert f"helm.sh/helm/v3 {build.HELM_VERSION} " in (build.MODULE / "go.mod").read_text()
+    assert f"k8s.io/kubernetes {build.KUBERNETES_VERSION} " in (KUBERNETES.module / "go.mod").read_text()
+    assert f"helm.sh/helm/v3 {build.HELM_VERSION} " in (KUBERNETES.module / "go.mod").read_text()
+    assert f"sigs.k8s.io/karpenter {KARPENTER_VERSION}\n" in (PROGRAMS.module / "go.mod").read_text()
 
 
 def test_every_package_is_a_tool_of_the_module() -> None:
-    text = (build.MODULE / "go.mod").read_text()
+    text = (KUBERNETES.module / "go.mod").read_text()
     tools = {line.strip() for line in text.partition("tool (")[2].partition(")")[0].splitlines() if line.strip()}
-    assert tools == set(build.PACKAGES.values())
+    assert tools == set(KUBERNETES.packages.values())
 
 
 def test_only_missing_binaries_are_built_and_only_once(
@@ -54,18 +63,38 @@ def test_only_missing_binaries_are_built_and_only_once(
     calls = tmp_path / "calls"
     monkeypatch.setenv("GO_CALLS", str(calls))
     make_program("go", FAKE_GO)
-    build.binaries_folder().mkdir(parents=True)
-    (build.binaries_folder() / "etcd").write_text("there")
+    KUBERNETES.folder.mkdir(parents=True)
+    (KUBERNETES.folder / "etcd").write_text("there")
     lines: list[str] = []
 
     folder = build.ensure_binaries(lines.append)
-    assert build.missing_binaries(folder) == []
-    assert len(calls.read_text().splitlines()) == len(build.PACKAGES) - 1
+    assert KUBERNETES.missing(KUBERNETES.names) == []
+    assert len(calls.read_text().splitlines()) == len(KUBERNETES.packages) - 1
     assert (folder / "etcd").read_text() == "there"
     assert any(line.startswith("built 11 of 11: helm (") for line in lines)
 
     assert build.ensure_binaries(lines.append) == folder
-    assert len(calls.read_text().splitlines()) == len(build.PACKAGES) - 1
+    assert len(calls.read_text().splitlines()) == len(KUBERNETES.packages) - 1
+
+
+def test_karpenter_is_built_apart_and_its_kinds_are_kept_beside_it(
+    tmp_path: Path, make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GO_CALLS", str(tmp_path / "calls"))
+    monkeypatch.setenv("GO_SOURCE", str(tmp_path / "source"))
+    for name in ("pkg/apis/crds/pools.yaml", "kwok/apis/crds/classes.yaml", "kwok/apis/apis.go"):
+        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "source" / name).write_text(name)
+    make_program("go", FAKE_GO)
+    folder = build.ensure_binaries(lambda _: None, programs=PROGRAMS)
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*")} == {
+        "karpenter",
+        "crds",
+        "crds/pools.yaml",
+        "crds/classes.yaml",
+    }
+    assert folder != KUBERNETES.folder
+    assert not KUBERNETES.folder.exists()
 
 
 def test_a_part_can_be_built_alone(tmp_path: Path, make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +108,7 @@ def test_a_failed_build_names_binary_and_cause_and_leaves_nothing(make_program: 
     make_program("go", 'if [ "$1" = version ]; then echo "go version go1.26.3 x"; exit; fi\necho "no disk" >&2; exit 1')
     with pytest.raises(LocalClusterError, match="building etcd failed: no disk"):
         build.ensure_binaries(lambda _: None)
-    assert list(build.binaries_folder().iterdir()) == []
+    assert list(KUBERNETES.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
