@@ -140,18 +140,23 @@ def test_what_could_not_be_understood_is_told_by_node() -> None:
     )
 )
 def test_after_any_events_the_sums_are_those_of_the_pods_that_are_shown(events: Any) -> None:
-    """Compared with sums from nothing."""
+    """Compared with sums from nothing. A pod that is bound stays where it is, as it is."""
     told, shown = Told(), dict[str, tuple[dict[str, Any], bool]]()
+    bound = dict[str, Any]()
     for uid, node, cpu, port, phase, owner, verb in events:
+        node, cpu, port, owner = bound.get(uid, (node, cpu, port, owner))  # noqa: PLW2901 - as it was bound
         match verb:
             case "remove":
                 told.pods.remove(uid, Origin.RUNS)
                 shown.pop(uid, None)
+                bound.pop(uid, None)
             case "disclaim":
                 told.pods.claim(uid, False)
                 if uid in shown:
                     shown[uid] = (shown[uid][0], True)
             case _:
+                if node:
+                    bound[uid] = node, cpu, port, owner
                 obj = pod(uid, node, cpu=cpu, port=port, phase=phase, owner=owner)
                 told.pods.put(obj, Origin.RUNS, ours=verb == "ours")
                 shown[uid] = (obj, verb == "put")
