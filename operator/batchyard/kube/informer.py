@@ -8,11 +8,11 @@ reported deleted first. Only names and uids are kept here; the callbacks remembe
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 
 from batchyard.kube.backoff import Backoff
-from batchyard.kube.errors import ApiError, Gone
+from batchyard.kube.errors import ApiError, Forbidden, Gone, NotFound
 from batchyard.kube.protocol import ALL, KubeApi, Object, Selection
 from batchyard.kube.resources import Resource
 
@@ -22,6 +22,8 @@ OnUpsert = Callable[[Object, bool], None]
 OnDelete = Callable[[str, str, str], None]
 
 SHORT_WATCH_SECONDS = 1.0
+MISSING_SECONDS = 30.0
+"""How often it is looked whether a kind is there that was missing."""
 
 
 class Informer:
@@ -29,6 +31,9 @@ class Informer:
 
     `initial` is True for objects of the first LIST, before `synced`. After any LIST, unchanged objects
     are told of again. The callbacks must not block; one that raises is logged, and the informer goes on.
+
+    An `optional` kind may be missing: while its CRD is not installed, or the operator may not list it, there is nothing
+    of it, and that is all that there is to know.
     """
 
     def __init__(
@@ -39,22 +44,24 @@ class Informer:
         on_delete: OnDelete,
         selection: Selection = ALL,
         *,
+        optional: bool = False,
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.synced = asyncio.Event()
         """Set once everything that existed at the start has been told of."""
         self.last_contact: float | None = None
         """When the API server was last heard from; with a live watch that is a minute ago at most."""
+        self.missing = ""
+        """Why there is nothing of an optional kind, as a sentence; empty where it can be followed."""
         self._api = api
         self._resource = resource
         self._on_upsert = on_upsert
         self._on_delete = on_delete
         self._selection = selection
+        self._optional = optional
         self._backoff = backoff or Backoff()
         self._clock = clock
-        self._sleep = sleep
         self._uids: dict[tuple[str, str], str] = {}
         self._version = ""
         self._failures = 0
@@ -82,22 +89,53 @@ class Informer:
     async def _follow(self) -> None:
         while True:
             try:
-                if not self._version:
-                    await self._list()
-                if not await self._watch():
+                if not self._version and not await self._find():
+                    await asyncio.sleep(MISSING_SECONDS)
+                elif not await self._watch():
                     await self._pause("the watch ended at once")
-            except Gone as error:
-                self._version = ""
-                await self._pause(error.message)
             except ApiError as error:
+                # A watch that is told that its kind is missing cannot know whether that is so: the LIST can.
+                if isinstance(error, Gone) or self._says_missing(error):
+                    self._version = ""
                 await self._pause(error.message)
+
+    def _says_missing(self, error: ApiError) -> bool:
+        return self._optional and isinstance(error, NotFound | Forbidden)
+
+    async def _find(self) -> bool:
+        """LIST; False where the kind is optional and missing."""
+        try:
+            await self._list()
+        except ApiError as error:
+            if not self._says_missing(error):
+                raise
+            self._miss(error)
+            return False
+        if self.missing:
+            logger.info("%s can be followed now", self._resource)
+            self.missing = ""
+        return True
+
+    def _miss(self, error: ApiError) -> None:
+        """Take it that nothing is there, and say so once."""
+        self.last_contact = self._clock()
+        for key in list(self._uids):
+            self._delete(key)
+        why = f"the API server does not know {self._resource}: install its CRD"
+        if isinstance(error, Forbidden):
+            why = f"the operator may not list {self._resource}; have a ClusterRole allow that ({error.message})"
+        if why != self.missing:
+            logger.info("%s", why)
+        self.missing = why
+        self._failures = 0
+        self.synced.set()
 
     async def _pause(self, why: str) -> None:
         self._failures += 1
         delay = self._backoff.delay(self._failures)
         level = logging.INFO if self._failures == 1 else logging.WARNING
         logger.log(level, "Following %s failed, next try in %.1f s: %s", self._resource, delay, why)
-        await self._sleep(delay)
+        await asyncio.sleep(delay)
 
     async def _list(self) -> None:
         seen: set[tuple[str, str]] = set()
