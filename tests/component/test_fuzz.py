@@ -14,7 +14,7 @@ import pytest
 from batchyard.api import names
 from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import Object
-from batchyard.kube.resources import JOBS, NODES, OWN, PODS, Resource
+from batchyard.kube.resources import JOBS, NODE_CLAIMS, NODE_POOLS, NODES, OWN, PODS, Resource
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
 from fakes.process import Process
@@ -69,6 +69,8 @@ class Storm:
             self._labelled(PODS)
         elif draw < 0.95:
             self._node()
+        elif draw < 0.97:
+            self._provisioned()
         else:
             self._move()
 
@@ -138,6 +140,22 @@ class Storm:
         status = {"allocatable": amounts, "conditions": [{"type": "Ready", "status": "True"}]}
         body = {"metadata": {"name": name, "labels": labels}, "spec": {"taints": taints}, "status": status}
         self._put(NODES, body, "")
+
+    def _provisioned(self) -> None:
+        """A NodeClaim or a NodePool, as Karpenter and people may write it."""
+        name = self.random.choice(NAMES["ComputeEnvironment"])
+        metadata = {"name": name, "labels": {names.NODE_ENVIRONMENT: self.random.choice([name, self.odd.text()])}}
+        if self._likely():
+            amounts = {"cpu": self.random.choice(["4", "0", "1e99", self.odd.text()]), self.odd.text(): self.odd.junk()}
+            status = {"capacity": amounts, "allocatable": self.odd.junk(), "nodeName": self.odd.text()}
+            body = {"metadata": metadata, "spec": self.odd.junk(), "status": status}
+            self._put(NODE_CLAIMS, body, "")
+            with suppress(ApiError):
+                claim = self.cluster.store.get(NODE_CLAIMS, name)
+                self.cluster.store.update(NODE_CLAIMS, {**claim, "status": status}, status=True)
+            return
+        spec = {"limits": self.odd.junk(), "template": self.odd.junk()} if self._likely() else self.odd.junk()
+        self._put(NODE_POOLS, {"metadata": metadata, "spec": spec}, "")
 
     def _move(self) -> None:
         """Something happens to a Kubernetes Job, or to the namespace."""

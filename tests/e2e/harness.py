@@ -256,6 +256,10 @@ class StateRecord:
                 states.append(state)
         return states
 
+    def reasons(self, batchjob: str) -> list[str]:
+        """Reasons in order."""
+        return [reason for _, reason in self._seen.get(batchjob, [])]
+
 
 def exit_codes(status: Json) -> list[int | None]:
     """Exit code of each attempt."""

@@ -270,6 +270,9 @@ class FakeApi:
     async def _arrive(self, verb: str, resource: Resource) -> errors.ApiError | None:
         """Let others run, as any request does; raise the failure ordered for it, or return its answer's."""
         await asyncio.sleep(self.latency if verb in ("create", "patch") and resource == JOBS else 0)
+        if resource in self.store.unknown:
+            message = f"the API server does not know {resource}; install the CRDs"
+            raise errors.NotFound(404, "NotFound", message)
         for failure in self._failures:
             if (failure.verb, failure.resource) == (verb, resource):
                 self._failures.remove(failure)

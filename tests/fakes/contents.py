@@ -15,9 +15,11 @@ from batchyard.kube.resources import (
     PODS,
     RUNTIME_CLASSES,
 )
+from fakes.karpenter import Karpenter
 from fakes.kubejobs import NAMESPACE, has_ended
 from fakes.store import Store
 from objects.api import manifest
+from objects.managed import managed_fields
 from objects.specs import asking_container
 
 
@@ -34,6 +36,7 @@ class Contents:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.karpenter = Karpenter(store)
 
     # How they get there.
 
@@ -109,6 +112,10 @@ class Contents:
         self.put("ComputeEnvironment", "on-prem")
         self.put("JobQueue", "urgent")
         self.define(request=request, **definition)
+
+    def put_managed(self, name: str = "burst", **managed: Any) -> Object:
+        """Create a managed environment, or change it; see `managed_fields`."""
+        return self.put("ComputeEnvironment", name, **managed_fields(**managed))
 
     def put_queues(self, **priorities: int) -> None:
         """Queues of these names and priorities, on one environment."""

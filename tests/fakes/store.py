@@ -44,6 +44,8 @@ class Store:
         self.listeners: list[Callable[[Change], None]] = []
         self.guarded: set[str] = set()
         """Names of pods that a PodDisruptionBudget keeps from being evicted."""
+        self.unknown: set[Resource] = set()
+        """Kinds whose CRDs are not installed."""
         self._now = now
         self._objects: dict[Resource, dict[Key, Object]] = defaultdict(dict)
         self._validators: dict[Resource, list[Validator]] = defaultdict(list)

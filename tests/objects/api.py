@@ -80,6 +80,20 @@ def _environment(id: str, server: str, operator: str = "", *, name: str = "sampl
     return Bad(id, "ComputeEnvironment", fields, server, operator, name)
 
 
+NODE_CLASS = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
+FOREIGN_CLASS = {"group": "example.com", "kind": "Machine", "name": "default"}
+
+
+def _managed(id: str, server: str, operator: str = "", **managed: Any) -> Bad:  # noqa: A002
+    fields = {"nodeClassRef": NODE_CLASS, **managed}
+    made = {name: value for name, value in fields.items() if value is not None}
+    return _environment(f"managed-{id}", server, operator, type="Managed", unmanaged=None, maxVcpus=16, managed=made)
+
+
+def _shape(instance_type: str, **fields: Any) -> Json:
+    return {"instanceType": instance_type, "vcpus": 4, "memory": "16Gi", **fields}
+
+
 def _consumable(id: str, server: str, operator: str = "", *, name: str = "sample", **fields: Any) -> Bad:  # noqa: A002
     return Bad(id, "ConsumableResource", fields, server, operator, name)
 
@@ -506,8 +520,22 @@ BAD_QUEUES = (
 BAD_ENVIRONMENTS = (
     _environment("name-too-long", "at most 63 characters", name="a" * 64),
     _environment("no-unmanaged", "write `unmanaged: {}` to use all nodes", unmanaged=None),
-    _environment("both-types", "needs unmanaged, and no managed", managed={}),
-    _environment("managed-missing", "the type Managed needs managed", type="Managed", unmanaged=None),
+    _environment("both-types", "needs unmanaged, and no managed", managed={"nodeClassRef": NODE_CLASS}),
+    _environment("managed-missing", "the type Managed needs managed", type="Managed", unmanaged=None, maxVcpus=16),
+    _environment(
+        "managed-and-unmanaged",
+        "the type Managed needs managed, and no unmanaged",
+        type="Managed",
+        maxVcpus=16,
+        managed={"nodeClassRef": NODE_CLASS},
+    ),
+    _environment(
+        "managed-without-ceiling",
+        "the type Managed needs maxVcpus: nothing else keeps it from making nodes without end",
+        type="Managed",
+        unmanaged=None,
+        managed={"nodeClassRef": NODE_CLASS},
+    ),
     _environment("type", 'supported values: "Managed", "Unmanaged"', "must be one of", type="Serverless"),
     _environment("vcpus-0", "greater than 0", "more than 0", maxVcpus=0),
     _environment("vcpus-text", "must be of type number", "must be a number", maxVcpus="16"),
@@ -525,6 +553,64 @@ BAD_ENVIRONMENTS = (
     _environment("unknown-field", "unknown field", "did you mean maxVcpus?", maxVCpus=4),
 )
 
+BAD_MANAGED = (
+    _managed("without-class", "nodeClassRef: Required value", "nodeClassRef is required", nodeClassRef=None),
+    _managed(
+        "class-without-name",
+        "nodeClassRef.name: Required value",
+        "nodeClassRef.name is required",
+        nodeClassRef={"group": "karpenter.k8s.aws", "kind": "EC2NodeClass"},
+    ),
+    _managed("provisioner", "Unsupported value", "must be one of 'karpenter'", provisioner="autoscaler"),
+    _managed("capacity-type", "Unsupported value", "must be 'OnDemand' or 'Spot'", capacityTypes=["Reserved"]),
+    _managed("no-capacity-type", "at least 1 items", "at least 1 entry", capacityTypes=[]),
+    _managed(
+        "families-of-another-provider",
+        "are known of the node classes of karpenter.k8s.aws and karpenter.kwok.sh only",
+        nodeClassRef=FOREIGN_CLASS,
+        instanceFamilies=["m5"],
+    ),
+    _managed(
+        "generation-of-another-provider",
+        "name the labels of your provider in requirements",
+        nodeClassRef=FOREIGN_CLASS,
+        minGeneration=5,
+    ),
+    _managed("generation-0", "greater than or equal to 1", "at least 1, not 0", minGeneration=0),
+    _managed("types-twice", "Duplicate value", "each value may be listed once only", instanceTypes=["a", "a"]),
+    _managed(
+        "shape-that-no-node-may-have",
+        "shapes has an instance type that instanceTypes does not allow",
+        instanceTypes=["m5.large"],
+        shapes=[_shape("m5.large"), _shape("m5.xlarge")],
+    ),
+    _managed(
+        "shape-twice",
+        "Duplicate value",
+        'two entries have the instanceType "m5.large"',
+        shapes=[_shape("m5.large"), _shape("m5.large")],
+    ),
+    _managed("shape-of-nothing", "greater than 0", "more than 0", shapes=[_shape("m5.large", vcpus=0)]),
+    _managed("shape-memory", 'Invalid value: "16 GB"', "is not a quantity", shapes=[_shape("a", memory="16 GB")]),
+    *(
+        _managed(f"requirement-{each['operator']}", "values must be given for the operators In", requirements=[each])
+        for each in (
+            {"key": "example.com/rack", "operator": "Gt", "values": ["many"]},
+            {"key": "example.com/rack", "operator": "Lt", "values": ["1", "2"]},
+            {"key": "example.com/rack", "operator": "In"},
+            {"key": "example.com/rack", "operator": "Exists", "values": ["a"]},
+        )
+    ),
+    _managed(
+        "requirement-key",
+        "must be the key of a label",
+        requirements=[{"key": "my rack", "operator": "Exists"}],
+    ),
+    _managed("pending-pods-0", "greater than or equal to 1", "at least 1, not 0", maxPendingPods=0),
+    _managed("idle-negative", "greater than or equal to 0", "at least 0, not -1", idleSeconds=-1),
+    _managed("deletion-policy", "Unsupported value", "must be one of 'Wait' or 'Drain'", deletionPolicy="Keep"),
+)
+
 BAD_CONSUMABLES = (
     _consumable("name-too-long", "at most 63 characters", name="a" * 64),
     _consumable("no-total", "spec.total: Required value", "spec.total is required", total=None),
@@ -534,9 +620,7 @@ BAD_CONSUMABLES = (
     _consumable("unknown-field", 'unknown field "spec.totl"', "did you mean total?", totl=3),
 )
 
-BAD = (*BAD_JOBS, *BAD_DEFINITIONS, *BAD_QUEUES, *BAD_ENVIRONMENTS, *BAD_CONSUMABLES)
+BAD = (*BAD_JOBS, *BAD_DEFINITIONS, *BAD_QUEUES, *BAD_ENVIRONMENTS, *BAD_MANAGED, *BAD_CONSUMABLES)
 
 # What the API describes but this version refuses.
-REFUSED = (
-    _environment("managed", f"managed compute environments are {NOT_YET}", type="Managed", managed={}, unmanaged=None),
-)
+REFUSED = (_managed("min-vcpus", f"capacity that is kept warm is {NOT_YET}", minVcpus=1),)

@@ -150,6 +150,30 @@ GOOD: dict[str, tuple[str, Json]] = {
             },
         },
     ),
+    "managed environment": (
+        names.COMPUTE_ENVIRONMENT,
+        {
+            "type": "Managed",
+            "state": "Enabled",
+            "maxVcpus": 8,
+            "maxMemory": "16Gi",
+            "managed": {
+                "provisioner": "karpenter",
+                "nodeClassRef": {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"},
+                "capacityTypes": ["Spot", "OnDemand"],
+                "instanceTypes": ["m5.large", "m5.xlarge"],
+                "instanceFamilies": ["m5"],
+                "minGeneration": 5,
+                "architectures": ["amd64"],
+                "zones": ["zone-a"],
+                "requirements": [{"key": "example.com/rack", "operator": "In", "values": ["one", "two"]}],
+                "shapes": [{"instanceType": "m5.large", "vcpus": 2, "memory": "8Gi", "gpus": 1}],
+                "maxPendingPods": 100,
+                "idleSeconds": 30,
+                "deletionPolicy": "Wait",
+            },
+        },
+    ),
     "consumable resource": (names.CONSUMABLE_RESOURCE, {"type": "Replenishable", "total": 10}),
 }
 """Good specs; jobs refer to what `context` makes."""

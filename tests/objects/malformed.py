@@ -25,6 +25,7 @@ _SHARE = {
     "multi-node job": 7,
     "queue": 12,
     "environment": 7,
+    "managed environment": 8,
     "consumable resource": 3,
 }
 
@@ -138,7 +139,7 @@ _BOUND_BY_RULES = (
         "template",
         "type",
     ),
-    *("unmanaged", "values"),
+    *("group", "instanceTypes", "maxVcpus", "shapes", "unmanaged", "values"),
 )
 """Fields that are not free to be absent or at their least, as others depend on them."""
 

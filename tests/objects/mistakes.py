@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from objects.api import NODE_CLASS
 from objects.goodspecs import TEMPLATE
 
 Json = Any
@@ -35,6 +36,7 @@ _POD: Path = ("template", "spec")
 _SHORT = "short definition"
 _FULL = "full definition"
 _NODES = "multi-node definition"
+_MANAGED = "managed environment"
 MISTAKES: tuple[Mistake, ...] = (
     (_SHORT, "two forms", ("template",), TEMPLATE, ("exactly one of container, template and multiNode",)),
     (_SHORT, "no form", ("container",), GONE, ("exactly one of container, template and multiNode",)),
@@ -304,8 +306,21 @@ MISTAKES: tuple[Mistake, ...] = (
         "Exists",
         ("values",),
     ),
-    ("environment", "both types", ("managed",), {}, ("managed",)),
-    ("environment", "a type that is not done yet", (), {"type": "Managed", "managed": {}}, ("managed",)),
+    ("environment", "both types", ("managed",), {"nodeClassRef": NODE_CLASS}, ("managed",)),
+    (_MANAGED, "capacity that is kept warm", ("managed", "minVcpus"), _number(0, 8), ("minVcpus",)),
+    (_MANAGED, "no ceiling", ("maxVcpus",), GONE, ("maxVcpus",)),
+    (_MANAGED, "both types", ("unmanaged",), {}, ("managed",)),
+    (_MANAGED, "families of another provider", ("managed", "nodeClassRef", "group"), "example.com", ("requirements",)),
+    (_MANAGED, "a shape that no node may have", ("managed", "instanceTypes"), ["m5.xlarge"], ("shapes",)),
+    (_MANAGED, "no values", ("managed", "requirements", 0, "values"), GONE, ("values",)),
+    (
+        _MANAGED,
+        "values where none belong",
+        ("managed", "requirements", 0, "operator"),
+        "Exists",
+        ("values",),
+    ),
+    (_MANAGED, "a word for a number", ("managed", "requirements", 0, "operator"), "Gt", ("values",)),
     (
         "environment",
         "labels that no node has",

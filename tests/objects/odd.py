@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from objects.api import NODE_CLASS
+
 Json = Any
 
 KINDS = ("BatchJob", "JobDefinition", "JobQueue", "ComputeEnvironment", "ConsumableResource")
@@ -64,9 +66,13 @@ class Odd:
                 if chance() < 0.7:
                     spec.pop(field, None)
         if kind == "ComputeEnvironment" and chance() < 0.9:
-            spec.pop("managed", None)
-            spec["type"] = "Unmanaged"
-            spec.setdefault("unmanaged", {})
+            kept, other = self.random.choice(
+                [("Managed", "unmanaged"), ("Unmanaged", "managed"), ("Unmanaged", "managed")]
+            )
+            spec.pop(other, None)
+            spec["type"] = kept
+            spec.setdefault(kept.lower(), {"nodeClassRef": NODE_CLASS} if kept == "Managed" else {})
+            spec.setdefault("maxVcpus", 8)
         return spec
 
     def pod_template(self) -> Json:

@@ -1,17 +1,21 @@
 """Valid records for tests of the core and of the manifests; a test changes what it is about."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from typing import Any
 
 from batchyard.api.models.batchjob import JobState
+from batchyard.api.names import NODE_ENVIRONMENT
 from batchyard.core.definition.revisions import digest
 from batchyard.core.definition.template import resolve
 from batchyard.core.model.cluster.node import Node
+from batchyard.core.model.cluster.nodeclaim import NodeClaim
 from batchyard.core.model.definition import Definition, Resolved, Revision
-from batchyard.core.model.environment import Environment
+from batchyard.core.model.environment import Environment, Toleration
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import JobRuns
+from batchyard.core.model.managed import INSTANCE_TYPE, ManagedNodes, NodeClass, Shape
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, parse_resources, subtract
 from batchyard.core.model.run import Pod, Run
@@ -86,6 +90,45 @@ def make_environment(**fields: Any) -> Environment:
             **fields,
         }
     )
+
+
+def make_managed(max_vcpus: int | None = 16, *, shapes: Iterable[Shape] = (), **fields: Any) -> Environment:
+    """An environment whose nodes are made. Fields that `ManagedNodes` has go there."""
+    own = {field.name: fields.pop(field.name) for field in dataclass_fields(ManagedNodes) if field.name in fields}
+    nodes: dict[str, Any] = {
+        "node_class": NodeClass("karpenter.kwok.sh", "KWOKNodeClass", "default"),
+        "shapes": tuple(shapes),
+        **own,
+    }
+    name = fields.get("name", "pool")
+    nodes.setdefault("labels", {NODE_ENVIRONMENT: name})
+    ceilings = {} if max_vcpus is None else {"cpu": max_vcpus * 1000}
+    return make_environment(
+        **{
+            "ceilings": ceilings,
+            "node_selector": {NODE_ENVIRONMENT: name},
+            "tolerations": (Toleration(key=NODE_ENVIRONMENT, value=name, effect="NoSchedule"),),
+            "managed": ManagedNodes(**nodes),
+            **fields,
+        }
+    )
+
+
+def make_shape(instance_type: str = "m5.large", cpu: int = 2, memory: str = "8Gi", **devices: int) -> Shape:
+    """An instance type as a provider states it."""
+    return Shape(instance_type, parse_resources({"cpu": str(cpu), "memory": memory, **devices}))
+
+
+def make_claim(name: str = "pool-abcde", *, cpu: str = "2", usable_cpu: str = "1900m", **fields: Any) -> NodeClaim:
+    """A node that was asked for and launched."""
+    defaults: dict[str, Any] = {
+        "environment": "pool",
+        "created": NOW,
+        "labels": {INSTANCE_TYPE: "m5.large", NODE_ENVIRONMENT: "pool"},
+        "capacity": parse_resources({"cpu": cpu, "memory": "8Gi", "pods": "110"}),
+        "allocatable": parse_resources({"cpu": usable_cpu, "memory": "7Gi", "pods": "110"}),
+    }
+    return NodeClaim(**{"name": name, **defaults, **fields})
 
 
 def make_resolved(job: BatchJob | None = None, **content: Any) -> Resolved:
@@ -241,8 +284,11 @@ def make_snapshot(
     children: Iterable[Run] = (),
     **fields: Any,
 ) -> Snapshot:
-    """A snapshot with one node, environment, queue, definition and revision, and jobs of one uid each."""
-    jobs = list(jobs)
+    """A snapshot with one node, environment, queue, definition and revision, and jobs of one uid each.
+
+    `claims` among the fields are nodes that were asked for.
+    """
+    jobs, claims = list(jobs), list(fields.pop("claims", ()))
     environments = [make_environment()] if environments is None else list(environments)
     if nodes is None and len(environments) > 1:  # each has a node of its own
         environments = [replace(each, node_selector={"pool": each.name}) for each in environments]
@@ -267,7 +313,7 @@ def make_snapshot(
         runs=by_job([*runs, *children], pods),
         queues={queue.name: queue for queue in ([make_queue()] if queues is None else queues)},
         environments={environment.name: environment for environment in environments},
-        pools={environment.name: pool(environment, nodes) for environment in environments},
+        pools={environment.name: pool(environment, nodes, claims=claims) for environment in environments},
         **{**defaults, **fields},
     )
 

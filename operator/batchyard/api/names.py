@@ -39,6 +39,14 @@ GANG_REQUEST: Final = f"{GROUP}/gang-request"
 TERMS: Final = f"{GROUP}/terms"
 MAIN_UID: Final = f"{GROUP}/main-uid"
 
+# Of nodes that are made for an environment: label and taint; and the annotation of a NodePool that tells what becomes
+# of its nodes when that environment is deleted.
+NODE_ENVIRONMENT: Final = f"{GROUP}/compute-environment"
+DELETION_POLICY: Final = f"{GROUP}/deletion-policy"
+
+# Karpenter's own, on pods whose nodes it may not take away.
+DO_NOT_DISRUPT: Final = "karpenter.sh/do-not-disrupt"
+
 # Kubernetes' own, on the pods of an Indexed Job (label and annotation alike).
 COMPLETION_INDEX: Final = "batch.kubernetes.io/job-completion-index"
 

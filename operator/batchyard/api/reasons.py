@@ -52,6 +52,7 @@ class Reason(StrEnum):
     # Starting and Running.
     CREATING_POD = "CreatingPod"
     UNSCHEDULABLE = "Unschedulable"
+    SCALING_UP = "ScalingUp"
     STARTING_CONTAINER = "StartingContainer"
     CONTAINER_RUNNING = "ContainerRunning"
     NODE_LOST = "NodeLost"
@@ -119,6 +120,7 @@ DOCUMENTATION: Mapping[str, str] = {
     Reason.STOPPING: "To be ended by `spec.stop`; it fails as soon as nothing of it runs any more.",
     Reason.CREATING_POD: "The Kubernetes Job exists, its pod does not yet.",
     Reason.UNSCHEDULABLE: "The Kubernetes scheduler finds no node for the pod; in the end the slot is taken back.",
+    Reason.SCALING_UP: "Its environment gets a node for the pod; the message says what was asked for and since when.",
     Reason.STARTING_CONTAINER: "The pod has a node; images are pulled and containers created.",
     Reason.CONTAINER_RUNNING: "The container runs.",
     Reason.NODE_LOST: "The pod was asked to stop, and its node is not heard from; the message says what can be done.",

@@ -53,10 +53,9 @@ class Unsupported:
 UNSUPPORTED = (
     Unsupported(
         COMPUTE_ENVIRONMENT,
-        ("type",),
-        "managed compute environments are",
-        "use the type Unmanaged with nodes that exist",
-        value="Managed",
+        ("managed", "minVcpus"),
+        "capacity that is kept warm is",
+        "leave spec.managed.minVcpus out: nodes are made when jobs need them",
     ),
 )
 

@@ -1,7 +1,8 @@
 """Conditions in the form that kstatus, Argo CD and Flux read, shared by the statuses of all five kinds.
 
 `Ready` is always there. `Stalled`, `Failed` and `Doubtful` are there only while they are true: a condition of that kind
-says that something is wrong by being there. One that is only doubtful is used all the same.
+says that something is wrong by being there. One that is only doubtful is used all the same. `Scaling`, too, is there
+only while nodes are on their way, which is nothing wrong.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ READY = "Ready"
 STALLED = "Stalled"
 FAILED = "Failed"
 DOUBTFUL = "Doubtful"
+SCALING = "Scaling"
 
 
 @dataclass(slots=True, frozen=True)
@@ -28,6 +30,8 @@ class ReadyState:
     failed: bool = False
     doubt: tuple[str, str] | None = None
     """Reason and message of what was hardly meant as it stands."""
+    scaling: tuple[str, str] | None = None
+    """Reason and message of nodes that are on their way."""
 
 
 def render_conditions(
@@ -38,7 +42,9 @@ def render_conditions(
     said = (state.reason, state.message)
     wanted = [(READY, state.ready, said)]
     wanted += [(kind, True, said) for kind, holds in ((FAILED, state.failed), (STALLED, state.stalled)) if holds]
-    wanted += [(DOUBTFUL, True, state.doubt)] if state.doubt is not None else []
+    wanted += [
+        (kind, True, why) for kind, why in ((DOUBTFUL, state.doubt), (SCALING, state.scaling)) if why is not None
+    ]
     return [
         {
             "type": kind,

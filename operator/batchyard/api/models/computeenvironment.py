@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from batchyard.api import names
-from batchyard.api.models.base import Integer, Labels, ListMap, Model, Number, Quantity, Rule, StatusModel
+from batchyard.api.models.base import Integer, Labels, ListMap, Model, Number, Quantity, Rule, StatusModel, Timestamp
 from batchyard.api.models.jobqueue import EnabledState
-from batchyard.api.models.meta import Condition, ObjectMeta, SelectorRequirement, Toleration
+from batchyard.api.models.managed import Managed
+from batchyard.api.models.meta import Condition, ObjectMeta, Toleration
 
 UNSCHEDULABLE_SECONDS = 300
 """How long a pod may wait for a node where no environment says otherwise."""
@@ -30,22 +31,11 @@ class Unmanaged(Model):
     """Taints of the environment's nodes that its pods tolerate."""
 
 
-class Managed(Model):
-    """Nodes that are made when jobs need them."""
-
-    capacity_type: Literal["OnDemand", "Spot"] = "OnDemand"
-    """Whether the nodes may be reclaimed by the cloud at any time (Spot)."""
-    min_vcpus: Annotated[Number, Field(ge=0)] = 0.0
-    """Capacity that is kept even when no job needs it."""
-    requirements: Annotated[tuple[SelectorRequirement, ...], Field(max_length=32)] = ()
-    """Conditions on the nodes' labels: instance families, zones, architectures."""
-
-
 class ComputeEnvironmentSpec(Model):
     """Which nodes the environment has, and how much of them jobs may use."""
 
     type: EnvironmentType = EnvironmentType.UNMANAGED
-    """Unmanaged uses nodes that exist."""
+    """Unmanaged uses nodes that exist, Managed has them made."""
     state: EnabledState = EnabledState.ENABLED
     """A disabled environment takes no new job; running ones go on."""
     max_vcpus: Annotated[Number, Field(gt=0, le=10_000_000)] | None = None
@@ -76,7 +66,29 @@ class ComputeEnvironmentSpec(Model):
             "the type Managed needs managed, and no unmanaged",
             lambda it: it.type != EnvironmentType.MANAGED or (it.managed is not None and it.unmanaged is None),
         ),
+        Rule(
+            "self.type != 'Managed' || has(self.maxVcpus)",
+            "the type Managed needs maxVcpus: nothing else keeps it from making nodes without end",
+            lambda it: it.type != EnvironmentType.MANAGED or it.max_vcpus is not None,
+        ),
     )
+
+
+MOST_KINDS = 64
+"""Of how many kinds of nodes a status tells."""
+
+
+class NodeCount(StatusModel):
+    """How many nodes of one kind were asked for."""
+
+    zone: str
+    """The zone; empty while it is not known."""
+    instance_type: str
+    """The instance type; empty while it is not known."""
+    capacity_type: str
+    """Such as on-demand or spot; empty while it is not known."""
+    nodes: Integer
+    """How many there are or are on their way."""
 
 
 class ComputeEnvironmentStatus(StatusModel):
@@ -99,9 +111,19 @@ class ComputeEnvironmentStatus(StatusModel):
     The less this is beside free, the more what is free lies in pieces."""
     jobs: Integer | None = None
     """Number of jobs that have been granted capacity."""
+    nodes_coming: Integer | None = None
+    """Of the type Managed: number of nodes that were asked for and cannot take pods yet."""
+    provisioned: dict[str, str] | None = None
+    """Of the type Managed: what the nodes that were made, or are on their way, have together, by resource. That is what
+    counts under the ceilings."""
+    made_nodes: Annotated[tuple[NodeCount, ...], Field(max_length=MOST_KINDS)] | None = None
+    """Of the type Managed: the same nodes by zone, instance type and capacity type; of many kinds, those with the most
+    nodes."""
+    at_zero_since: Timestamp | None = None
+    """Of the type Managed: since when it has no node, and none is on its way; absent while there is one."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
     """Ready says whether the environment can take jobs, and if not, why. Doubtful is there while something that its
-    nodes or the pods on them say makes no sense and counts as nothing."""
+    nodes or the pods on them say makes no sense and counts as nothing, Scaling while nodes are on their way."""
 
 
 class ComputeEnvironment(Model):

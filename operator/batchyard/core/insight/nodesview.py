@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from batchyard.core.insight.madenodes import MadeNodes
 from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.resources import Resources, add
+from batchyard.core.scheduling.capacity.coming.trouble import Trouble
 
 
 @dataclass(slots=True, frozen=True)
@@ -15,6 +17,10 @@ class NodesView:
     """What pods that are not Batchyard's ask for; nothing where they do not count."""
     not_understood: tuple[str, ...] = ()
     """A sentence for each node, and each pod that counts, of which something makes no sense and counts as nothing."""
+    made: MadeNodes | None = None
+    """Those that were asked for; None where nodes are not made."""
+    trouble: Trouble | None = None
+    """Why no nodes can be made as the environment says."""
 
 
 @dataclass(slots=True, frozen=True)

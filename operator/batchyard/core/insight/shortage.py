@@ -92,6 +92,14 @@ def shortage(snapshot: Snapshot, ledger: Ledger, environments: Iterable[str], po
 def _of_environment(snapshot: Snapshot, ledger: Ledger, name: str, pods: PodSets) -> str:
     if (left := _under_ceilings(ledger, name, pods)) is not None:
         return left
+    coming = ledger.coming(name)
+    if coming is not None and coming.withheld:
+        return f"environment {name} gets no further node: {coming.withheld}"
+    if coming is not None and coming.full:
+        return (
+            f"as many pods wait for nodes that are on their way as spec.managed.maxPendingPods of environment {name}"
+            " allows"
+        )
     ledger, size = ledger.fork(), sum(each.count for each in pods)
     placed = 0
     for each in pods:
@@ -120,6 +128,9 @@ _CEILINGS = {"cpu": "maxVcpus", "memory": "maxMemory", "nvidia.com/gpu": "maxGpu
 def _of_nodes(snapshot: Snapshot, ledger: Ledger, name: str, pod: PodSet) -> str:
     """What the nodes of an environment have for a pod that none has room for."""
     pool, space = snapshot.pools[name], ledger.space
+    to_come = _to_come(ledger, name)
+    if not pool.nodes:
+        return to_come or "no node is there"
     allowed = list(space.allowed(name, pod))
     free = [space.of(name, node) for node in allowed]
     having = {each: sum(it.get(each, 0) >= amount for it in free) for each, amount in pod.takes.items()}
@@ -138,7 +149,16 @@ def _of_nodes(snapshot: Snapshot, ledger: Ledger, name: str, pod: PodSet) -> str
         words += f"; free in all: {_joined(in_all)}"
     if pool.environment.count_other_pods and (others := _of_others(snapshot, allowed, sums)):
         words += f"; pods of others take {describe(others)}"
-    return words
+    return f"{words}; {to_come}" if to_come else words
+
+
+def _to_come(ledger: Ledger, name: str) -> str:
+    """What the ceilings of an environment leave for nodes that are still to be made, which is too little."""
+    coming = ledger.coming(name)
+    if coming is None:
+        return ""
+    told = [f"{_amount(each, left)} of spec.{_CEILINGS[each]}" for each, left in coming.left.items()]
+    return f"its nodes and those on their way leave {_joined(told)}, too little for another"
 
 
 def _of_others(snapshot: Snapshot, nodes: Iterable[str], resources: Iterable[str]) -> Resources:

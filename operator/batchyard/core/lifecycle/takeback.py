@@ -7,12 +7,15 @@ would keep a narrow environment from everybody else.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from batchyard.api.models.computeenvironment import UNSCHEDULABLE_SECONDS
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult
 from batchyard.core.lifecycle.ending.retries import LONGEST_POSTPONEMENT, Retry, chance_of
 from batchyard.core.model.environment import Environment
+from batchyard.core.model.pods.podset import POD_SLOT
+from batchyard.core.model.resources import describe
 from batchyard.core.model.run import Pod, Refusal, Run
 from batchyard.core.model.status import TAKEN_BACK, Attempt
 
@@ -38,12 +41,16 @@ class Patience:
     grace_seconds: float
     """The definition's `startupGraceSeconds`."""
     unschedulable_seconds: float
+    scaling: str = ""
+    """The environment, if its nodes are made as pods need them."""
 
 
 def patience(grace_seconds: float, environment: Environment | None) -> Patience:
     """Return how long a job's run, which was granted with this grace time, may keep its slot."""
-    seconds = environment.unschedulable_seconds if environment is not None else UNSCHEDULABLE_SECONDS
-    return Patience(grace_seconds, seconds)
+    if environment is None:
+        return Patience(grace_seconds, UNSCHEDULABLE_SECONDS)
+    scaling = environment.name if environment.managed is not None else ""
+    return Patience(grace_seconds, environment.unschedulable_seconds, scaling)
 
 
 @dataclass(slots=True, frozen=True)
@@ -56,10 +63,13 @@ class Holdup:
     due: float
     ask_at: float | None = None
     """When to ask why, where that is not known."""
+    at_the_end: tuple[Reason, str] | None = None
+    """Reason and message of the run's end, where they are others."""
 
     def outcome(self) -> Outcome:
         """The end of the run."""
-        return Outcome(RunResult.TAKEN_BACK, self.reason, self.message or UNKNOWN)
+        reason, message = self.at_the_end or (self.reason, self.message or UNKNOWN)
+        return Outcome(RunResult.TAKEN_BACK, reason, message)
 
     def asks(self, now: float) -> bool:
         """Whether it is time to ask why."""
@@ -80,8 +90,21 @@ def holdup(run: Run, pod: Pod | None, patience: Patience) -> Holdup | None:
     if run.suspended_at is not None and (pod is None or not pod.live):
         return suspended(run, patience)
     if pod is not None and pod.live and pod.unschedulable and not pod.node_name:
-        return Holdup(Reason.UNSCHEDULABLE, pod.unschedulable, pod.created + patience.unschedulable_seconds)
+        due = pod.created + patience.unschedulable_seconds
+        if patience.scaling:
+            return _without_node(pod, patience.scaling, due)
+        return Holdup(Reason.UNSCHEDULABLE, pod.unschedulable, due)
     return _unmade(run, patience) if podless(run, pod) else None
+
+
+def _without_node(pod: Pod, environment: str, due: float) -> Holdup:
+    """What it means that a pod waits for a node which is being made. It says the same all the time, whatever the
+    scheduler says of the other nodes meanwhile."""
+    since = datetime.fromtimestamp(pod.created, UTC).strftime("%H:%M:%SZ")
+    amount = {name: each for name, each in pod.request.items() if name not in POD_SLOT}
+    message = f"environment {environment} is getting a node for it ({describe(amount)}), asked for since {since}"
+    end = f"environment {environment} got no node for it in {due - pod.created:.0f} s: {pod.unschedulable}"
+    return Holdup(Reason.SCALING_UP, message, due, at_the_end=(Reason.UNSCHEDULABLE, end))
 
 
 def suspended(run: Run, patience: Patience) -> Holdup:

@@ -1,4 +1,4 @@
-"""Where jobs may run: environments, which select nodes.
+"""Where jobs may run: environments, which select nodes or have them made.
 
 Like all records built and owned by the runtime's cache, and read by the planner.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from batchyard.api.models.computeenvironment import UNSCHEDULABLE_SECONDS
+from batchyard.core.model.managed import ManagedNodes
 from batchyard.core.model.resources import Resources
 
 
@@ -24,7 +25,7 @@ class Toleration:
 
 @dataclass(slots=True, frozen=True)
 class Environment:
-    """An unmanaged ComputeEnvironment: the nodes it selects, and ceilings on what jobs may use of them."""
+    """A ComputeEnvironment: the nodes it selects, and ceilings on what jobs may use of them."""
 
     name: str
     uid: str
@@ -38,7 +39,9 @@ class Environment:
     unschedulable_seconds: int = UNSCHEDULABLE_SECONDS
     count_other_pods: bool = True
     """Whether pods that are not Batchyard's take room on its nodes."""
+    managed: ManagedNodes | None = None
+    """How its nodes are made; None where they are not."""
 
     def blank(self, why: str) -> Self:
         """The same environment with nothing of its spec, as it cannot be used."""
-        return replace(self, node_selector={}, tolerations=(), ceilings={}, refusal=why)
+        return replace(self, node_selector={}, tolerations=(), ceilings={}, managed=None, refusal=why)

@@ -39,6 +39,7 @@ class Stage(StrEnum):
     FRONTS = "fronts"
     ESTIMATES = "estimates"
     OVERVIEW = "overview"
+    NODE_POOLS = "node pools"
     WRITING = "writing"
     OTHER = "other"
 

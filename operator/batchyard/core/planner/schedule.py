@@ -21,6 +21,7 @@ from batchyard.core.planner.results import Placed
 from batchyard.core.scheduling.arrays.reclaim import reclaim
 from batchyard.core.scheduling.arrays.slots import granted
 from batchyard.core.scheduling.backfill import backfill
+from batchyard.core.scheduling.capacity.coming.room import on_nodes
 from batchyard.core.scheduling.decisions import Hold, Placement
 from batchyard.core.scheduling.placement import place_all
 from batchyard.core.scheduling.preemption import preempt
@@ -85,10 +86,10 @@ def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
     """What was decided, with the statuses of those who wait."""
     snapshot, found, now = this_pass.snapshot, this_pass.placements, this_pass.now
     result = Placed(
-        placements=list(found.values()),
+        placements=[each._replace(nodes=on_nodes(each.nodes)) for each in found.values()],
         preemptions=this_pass.preemptions,
         reclaims=this_pass.reclaims,
-        expected=this_pass.expected,
+        expected={item: nodes for item, each in this_pass.expected.items() if (nodes := on_nodes(each))},
     )
     positions = _Positions(snapshot, result.placements)
     for key, found_hold in this_pass.holds:

@@ -33,7 +33,7 @@ def backfill(this_pass: SchedulingPass) -> Iterator[Placement]:
     backlog, resolved, pools = snapshot.backlog, snapshot.resolved, snapshot.pools
     fronts = _fronts(this_pass)
     gaps = {
-        name for name in fronts if not any(ledger.free(name)[each] <= 0 for each in pools[name].capacity.keys() & _ALL)
+        name for name in fronts if not any(amount <= 0 for each, amount in ledger.free(name).items() if each in _ALL)
     }
     if not gaps:
         return

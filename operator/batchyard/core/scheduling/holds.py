@@ -10,6 +10,7 @@ from batchyard.core.model.pods.gang import Gang
 from batchyard.core.model.pods.podset import POD_SLOT
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, describe
+from batchyard.core.scheduling.capacity.coming.supply import Supply
 from batchyard.core.scheduling.capacity.nomatch import no_node_matches
 from batchyard.core.scheduling.capacity.pools import Pool
 from batchyard.core.scheduling.decisions import Hold
@@ -35,20 +36,21 @@ def at_limit(violation: LimitViolation) -> Hold:
 
 def misfit(queue: Queue, resolved: Resolved, enabled: list[str], pools: Mapping[str, Pool]) -> Hold:
     """Why none of the environments could hold a job even when empty."""
-    if not any(pools[name].nodes for name in enabled):
+    if not any(pools[name].offers for name in enabled):
         names = ", ".join(enabled)
         return Hold(Reason.NO_NODES, f"no usable node in {_environments(enabled)} {names} of queue {queue.name}")
     if (nowhere := _admitted_nowhere(resolved, [pools[name] for name in enabled])) is not None:
         nodes = {name: pools[name].index.nodes for name in enabled}
-        return Hold(Reason.NO_NODE_MATCHES, no_node_matches(queue.name, nodes, nowhere), stalled=True)
+        made = {name: supply.labels for name in enabled if (supply := pools[name].supply) is not None}
+        return Hold(Reason.NO_NODE_MATCHES, no_node_matches(queue.name, nodes, nowhere, made), stalled=True)
     if resolved.gang is not None:
         message = _too_many(queue, resolved.request, resolved.gang, enabled, pools)
         return Hold(Reason.EXCEEDS_CAPACITY, message, stalled=True)
     offers = "; ".join(f"{name}: {_offer(pools[name], resolved.constraints)}" for name in enabled)
-    remedy = "lower its requests, or add larger nodes"
+    remedy = f"lower its requests, or {_larger(enabled, pools)}"
     if resolved.ungrown is not None:
         remedy = (
-            "its memory has grown since it ran out of it: add larger nodes, or submit it anew with a lower "
+            f"its memory has grown since it ran out of it: {_larger(enabled, pools)}, or submit it anew with a lower "
             "retryStrategy.onOutOfMemory.maxMemory"
         )
     return Hold(
@@ -64,8 +66,20 @@ def _too_many(queue: Queue, request: Resources, gang: Gang, enabled: list[str], 
     return (
         f"the job needs {gang.size} nodes at once ({_each(gang)} each, {describe(request)} in all), more than any "
         f"environment of queue {queue.name} could ever give ({totals}); lower its requests or its number of nodes, "
-        "or add nodes"
+        f"or {_more(enabled, pools)}"
     )
+
+
+def _larger(enabled: list[str], pools: Mapping[str, Pool]) -> str:
+    if not any(pools[name].supply for name in enabled):
+        return "add larger nodes"
+    return "raise spec.maxVcpus and the other ceilings of an environment, or allow it larger instance types"
+
+
+def _more(enabled: list[str], pools: Mapping[str, Pool]) -> str:
+    if not any(pools[name].supply for name in enabled):
+        return "add nodes"
+    return "raise spec.maxVcpus and the other ceilings of an environment"
 
 
 def full(queue: Queue, resolved: Resolved, candidates: list[str], holder: Queue | None) -> Hold:
@@ -134,12 +148,22 @@ def kept_back(queue: Queue, request: Resources, candidates: list[str]) -> Hold:
 def _admitted_nowhere(resolved: Resolved, pools: list[Pool]) -> Constraints | None:
     """What one of the pods says of nodes, if no node of the environments is as it says."""
     for pods in resolved.pods:
-        if not any(pool.nodes and pool.index.matching(pods.constraints) != frozenset() for pool in pools):
+        if not any(_admits(pool, pods.constraints) for pool in pools):
             return pods.constraints
     return None
 
 
+def _admits(pool: Pool, constraints: Constraints) -> bool:
+    if pool.nodes and pool.index.matching(constraints) != frozenset():
+        return True
+    return pool.supply is not None and pool.supply.admits(constraints)
+
+
 def _offer(pool: Pool, constraints: Constraints = UNCONSTRAINED) -> str:
+    ceilings = pool.environment.ceilings
+    limit = f", at most {describe(ceilings)} in all" if ceilings else ""
+    if pool.supply is not None:
+        return f"{_largest_made(pool.supply)}{limit}"
     if not pool.nodes:
         return "no usable node"
     matching = pool.index.matching(constraints)
@@ -149,12 +173,20 @@ def _offer(pool: Pool, constraints: Constraints = UNCONSTRAINED) -> str:
     shapes = [{name: each for name, each in amount.items() if name in _SHOWN} for amount in members]
     largest = max(shapes, key=lambda shape: (shape.get("cpu", 0), shape.get("memory", 0)))
     which = "largest node" if matching is None else "largest node that the pod may be on"
-    ceilings = pool.environment.ceilings
-    limit = f", at most {describe(ceilings)} in all" if ceilings else ""
     return f"{which} {describe(largest)}{limit}"
 
 
+def _largest_made(supply: Supply) -> str:
+    if not supply.shapes:
+        return "nodes are made as large as that"
+    largest = supply.shapes[-1]
+    amounts = {name: each for name, each in largest.allocatable.items() if name in _SHOWN}
+    return f"largest instance type {largest.instance_type} with {describe(amounts)} for pods"
+
+
 def _total(pool: Pool) -> str:
+    if pool.supply is not None:
+        return _offer(pool)
     total = describe({name: amount for name, amount in pool.capacity.items() if name in _SHOWN | {"pods"}})
     return f"{pool.nodes} {'node' if pool.nodes == 1 else 'nodes'}, {total} in all, {_offer(pool)}"
 

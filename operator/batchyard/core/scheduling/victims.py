@@ -159,15 +159,15 @@ def _for_nodes(plan: _Plan, pods: PodSets, victims: Sequence[Victim]) -> bool:
     done = True
     for each in pods:
         for _ in range(each.count):
-            node = ledger.space.put(plan.environment, each)
+            node = ledger.put(plan.environment, each)
             if node is None and _clear_a_node(plan, each, victims):
-                node = ledger.space.put(plan.environment, each)
+                node = ledger.put(plan.environment, each)
             if node is None:
                 done = False
                 break
             placed.append((node, each))
     for node, pod in placed:
-        ledger.space.take_back(node, pod)
+        ledger.take_back(plan.environment, node, pod)
     return done
 
 

@@ -7,16 +7,23 @@ from typing import Any, Final
 from batchyard.api.models import computeenvironment as api
 from batchyard.api.models.jobqueue import EnabledState
 from batchyard.api.models.meta import Toleration as ApiToleration
+from batchyard.core.insight.madenodes import MadeNodes
 from batchyard.core.insight.nodesview import Free, NodesView
 from batchyard.core.model.environment import Environment, Toleration
 from batchyard.core.model.resources import Resources, parse_resources, to_resource_list
+from batchyard.core.scheduling.capacity.coming.labels import contradiction
+from batchyard.core.scheduling.capacity.coming.trouble import Trouble
 from batchyard.objects.brevity import presentable
 from batchyard.objects.conditions import ReadyState, render_conditions
 from batchyard.objects.kinds.checked import checked
+from batchyard.objects.kinds.managednodes import labels_of, read_managed, tolerations_of
 from batchyard.objects.meta import Object, identity_of
+from batchyard.objects.times import format_time
 
 NOT_UNDERSTOOD: Final = "NotUnderstood"
 """The reason of the condition Doubtful where something that nodes or pods say makes no sense."""
+NODES_COMING: Final = "NodesComing"
+"""The reason of the condition Scaling."""
 _NAMED = 3
 """How many nodes and pods its message names."""
 
@@ -27,15 +34,31 @@ def read_environment(obj: Object) -> Environment:
     if isinstance(found, str):
         return Environment(**identity_of(obj), enabled=True, refusal=found)
     spec = found.spec
-    unmanaged = spec.unmanaged or api.Unmanaged()
-    return Environment(
+    environment = Environment(
         **identity_of(obj),
         enabled=spec.state is EnabledState.ENABLED,
-        node_selector=unmanaged.node_selector,
-        tolerations=tuple(_toleration(each) for each in unmanaged.tolerations),
         ceilings=ceilings(spec.max_vcpus, spec.max_memory, spec.max_gpus),
         unschedulable_seconds=spec.unschedulable_seconds,
         count_other_pods=spec.count_other_pods,
+    )
+    if spec.managed is not None:
+        managed = read_managed(environment.name, spec.managed)
+        if (key := contradiction(managed)) is not None:
+            return environment.blank(
+                f"spec.managed allows no node at all: what it says of the label {key} contradicts itself, or what"
+                " another of its fields says (architectures is amd64 unless it is given)"
+            )
+        return replace(
+            environment,
+            node_selector=labels_of(environment.name),
+            tolerations=tolerations_of(environment.name),
+            managed=managed,
+        )
+    unmanaged = spec.unmanaged or api.Unmanaged()
+    return replace(
+        environment,
+        node_selector=unmanaged.node_selector,
+        tolerations=tuple(_toleration(each) for each in unmanaged.tolerations),
     )
 
 
@@ -68,22 +91,27 @@ def render_environment_status(
 ) -> dict[str, Any]:
     """The whole status. `nodes` counts those that can take pods.
 
-    Nothing is free, rather than less than nothing, while running jobs hold more than a ceiling.
+    Nothing is free, rather than less than nothing, while running jobs hold more than a ceiling. Where nodes are made,
+    what is left under a ceiling is free whether its node is there or not.
     """
     below_ceilings = {name: ceiling - used.get(name, 0) for name, ceiling in environment.ceilings.items()}
+    to_come = {} if environment.managed is None else below_ceilings
     others = {name: view.used_by_others.get(name, 0) for name in capacity}
-    state = _ready_state(environment, nodes)
+    state = _ready_state(environment, nodes, view.trouble)
     if view.not_understood and not environment.refusal:
         state = replace(state, doubt=(NOT_UNDERSTOOD, _not_understood(view.not_understood)))
+    if view.made is not None and view.made.coming:
+        state = replace(state, scaling=(NODES_COMING, _coming(view.made)))
     status = {
         "observedGeneration": environment.generation,
         "nodes": nodes,
         "capacity": to_resource_list(capacity),
         "used": to_resource_list({name: used.get(name, 0) for name in {*capacity, *used}}),
         **({"usedByOthers": to_resource_list(others)} if environment.count_other_pods else {}),
-        "free": to_resource_list(_within(free.in_all, capacity, below_ceilings)),
+        "free": to_resource_list(_within({**free.in_all, **to_come}, capacity, below_ceilings)),
         **({"largestFree": to_resource_list(_within(free.on_one, capacity, below_ceilings))} if nodes else {}),
         "jobs": used.get("pods", 0),
+        **({} if view.made is None else _made(view.made, previous, now)),
         "conditions": render_conditions(state, environment.generation, previous, now),
     }
     return presentable(status)
@@ -94,11 +122,35 @@ def _within(free: Resources, capacity: Resources, below_ceilings: Resources) -> 
     return {name: max(min(free.get(name, 0), below_ceilings.get(name, free.get(name, 0))), 0) for name in capacity}
 
 
-def _ready_state(environment: Environment, nodes: int) -> ReadyState:
+def _made(made: MadeNodes, previous: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """What is said of nodes that are made. Since when there are none is taken from the status that was written last."""
+    most = sorted(sorted(made.kinds, key=lambda kind: -kind[1])[: api.MOST_KINDS])
+    kinds = [
+        {"zone": zone, "instanceType": instance_type, "capacityType": capacity_type, "nodes": nodes}
+        for (zone, instance_type, capacity_type), nodes in most
+    ]
+    return {
+        "nodesComing": made.coming,
+        "provisioned": to_resource_list(made.provisioned),
+        "madeNodes": kinds,
+        **({} if made.claims else {"atZeroSince": previous.get("atZeroSince") or format_time(now)}),
+    }
+
+
+def _coming(made: MadeNodes) -> str:
+    are = "1 node is" if made.coming == 1 else f"{made.coming} nodes are"
+    return f"{are} on {'its' if made.coming == 1 else 'their'} way since {format_time(made.coming_since)}"
+
+
+def _ready_state(environment: Environment, nodes: int, trouble: Trouble | None) -> ReadyState:
     if environment.refusal:
         return ReadyState(False, "InvalidSpec", environment.refusal, stalled=True)
     if not environment.enabled:
         return ReadyState(True, "Disabled", "spec.state is Disabled: no new job starts here, running jobs go on")
+    if trouble is not None:
+        return ReadyState(False, trouble.reason, trouble.message)
+    if not nodes and environment.managed is not None:
+        return ReadyState(True, "ScaledToZero", "it has no nodes now; they are made when jobs need them")
     if not nodes:
         return ReadyState(False, "NoNodes", _no_nodes(environment.node_selector))
     return ReadyState(True, "NodesAvailable", f"{nodes} node{'s' if nodes > 1 else ''} can take jobs")

@@ -133,7 +133,11 @@ def _pod_template(
         spec["tolerations"] = tolerations
     if limit := time_limit(resolved):
         spec["activeDeadlineSeconds"] = limit
-    return {"metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}, "spec": spec}
+    metadata = {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}
+    if environment.managed is not None:
+        # Else what makes the nodes would move running jobs, to save a node.
+        metadata["annotations"] = {names.DO_NOT_DISRUPT: "true", **(metadata.get("annotations") or {})}
+    return {"metadata": metadata, "spec": spec}
 
 
 def _environment_variables(job: BatchJob, environment: Environment, attempt: int) -> dict[str, str]:

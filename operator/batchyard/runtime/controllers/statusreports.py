@@ -113,16 +113,16 @@ class StatusReporter:
 
     def _environment(self, name: str, previous: Object) -> dict[str, Any]:
         pool = self._cache.catalogue.pools()[name]
-        used, space = self._cache.used.get(name, {}), self._cache.catalogue.space()
+        used, space, now = self._cache.used.get(name, {}), self._cache.catalogue.space(), self._clock()
         return render_environment_status(
             pool.environment,
             nodes=pool.nodes,
-            view=self._nodes_views.of(name),
+            view=self._nodes_views.of(name, now),
             capacity=pool.capacity,
             used=used,
             free=free_on(space.of(name, node) for node in pool.members),
             previous=previous,
-            now=self._clock(),
+            now=now,
         )
 
     def _consumable(self, name: str, previous: Object) -> dict[str, Any]:

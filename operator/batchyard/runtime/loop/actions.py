@@ -92,6 +92,20 @@ class WriteReport(Action):
     name: str
 
 
+@dataclass(slots=True, frozen=True)
+class WriteNodePool(Action):
+    """Make the NodePool of this name what its environment says, or, where that is gone, have it make no more nodes."""
+
+    name: str
+
+
+@dataclass(slots=True, frozen=True)
+class DeleteNodePool(Action):
+    """Delete a NodePool whose environment is gone, and its nodes with it."""
+
+    name: str
+
+
 class Terms(NamedTuple):
     """How urgent an action is, and how many seconds it is held back, so that several become one."""
 
@@ -125,6 +139,8 @@ TERMS: Mapping[type[Action], Terms] = {
     StartNode: Terms(Urgency.CREATE),
     ReconcileDefinition: Terms(Urgency.CREATE),
     ConfirmDefinition: Terms(Urgency.CREATE, GATHER_JOBS_SECONDS),
+    WriteNodePool: Terms(Urgency.CREATE),
+    DeleteNodePool: Terms(Urgency.REPORT),
     WriteStatus: Terms(Urgency.FINAL_STATUS),  # of one that is not final, `Loop` says otherwise
     Announce: Terms(Urgency.FINAL_STATUS),
     Expire: Terms(Urgency.FINAL_STATUS),

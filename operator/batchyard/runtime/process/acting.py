@@ -18,6 +18,7 @@ from batchyard.runtime.controllers.creation import InTheWayError
 from batchyard.runtime.controllers.definitions import DefinitionController
 from batchyard.runtime.controllers.forecast import RENEWAL_SECONDS, Forecast
 from batchyard.runtime.controllers.jobs import BatchJobController
+from batchyard.runtime.controllers.nodepools import LOOK_SECONDS, NodePoolController
 from batchyard.runtime.controllers.preemption import PreemptionController
 from batchyard.runtime.controllers.reclaim import ArrayReclaimer
 from batchyard.runtime.controllers.resync import Resync
@@ -77,9 +78,10 @@ class Acting:
         definitions = DefinitionController(api, cache, clock)
         reports = StatusReporter(api, cache, self._containment, rules.visibility, clock)
         preemptions = PreemptionController(api, cache, batchjobs.arrays, rules.visibility, clock)
+        node_pools = NodePoolController(api, cache, self._containment, clock)
         self._reclaimer = ArrayReclaimer(api, cache, batchjobs.arrays, clock, self.work.ask_for)
         forecast = Forecast(cache, self._containment)
-        for each in (batchjobs, definitions, reports, preemptions, self._reclaimer):
+        for each in (batchjobs, definitions, reports, preemptions, self._reclaimer, node_pools):
             each.register(self.performers)
         cache.observers += [FinishedJobs(metrics, cache.catalogue.queues), forecast]
         self.loop = Loop(
@@ -87,7 +89,11 @@ class Acting:
             self.work,
             self._containment,
             [reports, forecast, self._reclaimer, preemptions],
-            [Routine(REPORT_SECONDS, reports.outdated), Routine(RENEWAL_SECONDS, forecast.renew)],
+            [
+                Routine(LOOK_SECONDS, node_pools.outdated),
+                Routine(REPORT_SECONDS, reports.outdated),
+                Routine(RENEWAL_SECONDS, forecast.renew),
+            ],
             metrics,
             clock,
             monotonic,

@@ -12,6 +12,8 @@ from batchyard.kube.resources import (
     JOBS,
     LIMIT_RANGES,
     NAMESPACES,
+    NODE_CLAIMS,
+    NODE_POOLS,
     NODES,
     PODS,
     RUNTIME_CLASSES,
@@ -67,6 +69,28 @@ def informers(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[
     ]
 
 
+def informers_of_provisioner(
+    api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]
+) -> list[Informer]:
+    """Return those of what Karpenter has, which may not be installed. All NodePools matter: a name may be taken."""
+    provisioned = cache.catalogue.provisioned
+
+    def informer(resource: Resource, put: Callable[[Any], None], remove: OnDelete, label: str = "") -> Informer:
+        return _informer(api, resource, put, remove, Selection(labels=label), metrics, monotonic, optional=True)
+
+    found = [
+        informer(NODE_POOLS, provisioned.put_pool, lambda _, name, uid: provisioned.remove_pool(name, uid)),
+        informer(
+            NODE_CLAIMS,
+            provisioned.put_claim,
+            lambda _, name, __: provisioned.remove_claim(name),
+            names.NODE_ENVIRONMENT,
+        ),
+    ]
+    provisioned.sources = found
+    return found
+
+
 def informer_of_other_pods(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> Informer:
     """Return the one of pods that take room on nodes and do not say that they are Batchyard's."""
     other_pods = cache.catalogue.other_pods
@@ -84,6 +108,8 @@ def _informer(
     selection: Selection,
     metrics: Metrics,
     monotonic: Callable[[], float],
+    *,
+    optional: bool = False,
 ) -> Informer:
     def take_in(obj: Any, _: bool) -> None:
         try:
@@ -92,7 +118,7 @@ def _informer(
             metrics.contained_errors.labels(Stage.READING.value).inc()
             raise
 
-    return Informer(api, resource, take_in, remove, selection, clock=monotonic)
+    return Informer(api, resource, take_in, remove, selection, optional=optional, clock=monotonic)
 
 
 def informer_of_index_pods(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> Informer:

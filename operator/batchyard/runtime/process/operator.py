@@ -11,7 +11,12 @@ from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
 from batchyard.runtime.metrics import Metrics, gauges
 from batchyard.runtime.process.acting import Acting, Rules
-from batchyard.runtime.process.informers import informer_of_index_pods, informer_of_other_pods, informers
+from batchyard.runtime.process.informers import (
+    informer_of_index_pods,
+    informer_of_other_pods,
+    informers,
+    informers_of_provisioner,
+)
 from batchyard.runtime.process.leader import LeaderElection
 from batchyard.runtime.state.cache import Cache
 from batchyard.runtime.state.marks import MarkKey
@@ -46,7 +51,12 @@ class Operator:
         self._stopped = stopped
         self._index_pods = informer_of_index_pods(api, self.cache, metrics, monotonic)
         self._other_pods = informer_of_other_pods(api, self.cache, metrics, monotonic)
-        self._informers = [*informers(api, self.cache, metrics, monotonic), self._index_pods, self._other_pods]
+        self._informers = [
+            *informers(api, self.cache, metrics, monotonic),
+            *informers_of_provisioner(api, self.cache, metrics, monotonic),
+            self._index_pods,
+            self._other_pods,
+        ]
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: asyncio.Task[None] | None = None
         self._unread = False

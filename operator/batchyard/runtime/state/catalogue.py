@@ -14,6 +14,7 @@ from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.definition import Definition, Revision
 from batchyard.core.model.job import Key
 from batchyard.core.model.selectors import usable
+from batchyard.core.scheduling.capacity.coming.supply import KnownShape, learned
 from batchyard.core.scheduling.capacity.pools import Pool, pool
 from batchyard.core.scheduling.capacity.space import Space
 from batchyard.objects.kinds.computeenvironment import read_environment
@@ -24,6 +25,7 @@ from batchyard.objects.kubernetes.node import read_node
 from batchyard.objects.kubernetes.revision import read_revision
 from batchyard.objects.meta import Object, key_of
 from batchyard.runtime.state.kinds.podrules import KnownRules
+from batchyard.runtime.state.kinds.provisioned import Provisioned
 from batchyard.runtime.state.kinds.store import Intake, KindStore, N, StoredStatuses, is_gone
 from batchyard.runtime.state.kinds.unreadable import Reading
 from batchyard.runtime.state.noderoom import NodeRoom
@@ -54,6 +56,7 @@ class Catalogue:
         }
         """By kind."""
         self.nodes: dict[str, Node] = {}
+        self.provisioned = Provisioned(self._capacity_changed)
         self.other_pods = OtherPods(self._others_changed)
         self.room = NodeRoom(self.other_pods.by_node)
         self.namespaces: dict[str, dict[str, str]] = {}
@@ -66,20 +69,42 @@ class Catalogue:
         self._dirty_definitions: set[Key] = set()
         self._revision_keys: dict[Key, tuple[Key, int]] = {}
         self._pools: dict[str, Pool] | None = None
+        self._known_troubles: dict[str, str] = {}
+        self._seen: dict[str, KnownShape] = {}
+        """What is known of instance types from nodes that were made."""
         self._fixed_version = 0
         self._on_change = on_change
         """Called with what jobs may be (un)blocked by that refer to it, with None when only capacity changed."""
 
     def pools(self) -> dict[str, Pool]:
-        """Capacity of each environment, summed up anew only after nodes or environments changed."""
-        if self._pools is None:
+        """Capacity of each environment, summed up anew only after nodes, environments or claims changed."""
+        troubles = self._troubles()
+        if self._pools is None or troubles != self._known_troubles:
+            self._known_troubles = troubles
             nodes = list(self.nodes.values())
             fixed = self.other_pods.fixed_by_node
+            claims = list(self.provisioned.claims.values())
+            self._seen |= learned(claims, self.nodes, fixed)
             self._pools = {
-                name: pool(environment, nodes, fixed if environment.count_other_pods else {})
+                name: pool(
+                    environment,
+                    nodes,
+                    fixed if environment.count_other_pods else {},
+                    claims,
+                    self._seen,
+                    troubles.get(name, ""),
+                )
                 for name, environment in self.environments.items()
             }
         return self._pools
+
+    def _troubles(self) -> dict[str, str]:
+        """Why managed environments get no nodes, of those that do not. It may turn without an event of any of them."""
+        return {
+            name: trouble.message
+            for name, environment in self.environments.items()
+            if environment.managed is not None and (trouble := self.provisioned.trouble(environment)) is not None
+        }
 
     def space(self) -> Space:
         """Return what is free on each node; nobody else may change it."""

@@ -15,12 +15,13 @@ from batchyard.core.lifecycle.takeback import (
     again,
     holdup,
     lacks_pods,
+    patience,
     wait_seconds,
 )
 from batchyard.core.model.array import IndexedJob
 from batchyard.core.model.run import Pod, Refusal, Run
 from batchyard.core.model.status import Status
-from unit.samples import NOW, make_attempt, make_pod, make_run
+from unit.samples import NOW, make_attempt, make_environment, make_managed, make_pod, make_run
 
 PATIENCE = Patience(grace_seconds=30, unschedulable_seconds=300)
 STUCK = make_run(1)._replace(active=0, started_at=NOW + 1)
@@ -60,6 +61,34 @@ def test_what_holds_it_up_is_borne_for_a_while(run: Run, pod: Pod | None, reason
     assert found is not None
     assert (found.reason, found.due) == (reason, due)
     assert found.outcome().result is RunResult.TAKEN_BACK
+
+
+def test_while_a_node_is_made_it_says_the_same_all_the_time() -> None:
+    scaling = patience(30, make_managed(unschedulable_seconds=600))
+    pod = make_pod(created=NOW + 3, unschedulable="0/1 nodes", request={"cpu": 2000, "memory": 2**30, "pods": 1})
+    found = holdup(make_run(1), pod, scaling)
+    assert found is not None
+    assert (found.reason, found.due) == (Reason.SCALING_UP, NOW + 603)
+    assert found.message == (
+        "environment pool is getting a node for it (2 vCPU, 1 GiB memory), asked for since 00:00:03Z"
+    )
+    later = holdup(make_run(1), pod._replace(unschedulable="0/2 nodes"), scaling)
+    assert later is not None
+    assert later.message == found.message
+
+
+def test_a_node_that_was_not_made_in_time_is_what_the_run_ends_with() -> None:
+    scaling = patience(30, make_managed())
+    found = holdup(make_run(1), make_pod(created=NOW, unschedulable="0/1 nodes"), scaling)
+    assert found is not None
+    ended = found.outcome()
+    assert (ended.result, ended.reason) == (RunResult.TAKEN_BACK, Reason.UNSCHEDULABLE)
+    assert ended.message == "environment pool got no node for it in 300 s: 0/1 nodes"
+
+
+def test_an_environment_that_is_gone_has_no_nodes_made() -> None:
+    assert patience(30, None) == PATIENCE
+    assert patience(30, make_environment()) == PATIENCE
 
 
 def test_a_short_grace_time_holds_for_refused_pods_too() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from batchyard.core.model.environment import Environment, Toleration
 from batchyard.objects.kinds.computeenvironment import read_environment
 from objects.api import manifest
+from objects.managed import managed_environment
 
 CREATED = 1_767_225_600.0
 
@@ -51,5 +52,5 @@ def test_of_a_refused_environment_nothing_counts() -> None:
 
 
 def test_what_is_not_done_yet_is_refused() -> None:
-    environment = read(type="Managed", unmanaged=None, managed={})
-    assert environment.refusal.startswith("managed compute environments are not supported by this version")
+    environment = read_environment(managed_environment(minVcpus=1))
+    assert environment.refusal.startswith("capacity that is kept warm is not supported by this version")

@@ -13,7 +13,7 @@ from batchyard.core.model.job import BatchJob
 from batchyard.core.model.resources import pod_requests
 from batchyard.objects.kubernetes.job import build_job, read_request
 from unit.objects.conftest import Golden
-from unit.samples import CONTAINER, make_environment, make_job, make_resolved
+from unit.samples import CONTAINER, make_environment, make_job, make_managed, make_resolved
 
 FULL_TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"team": "media"}, "annotations": {"note": "kept"}},
@@ -46,6 +46,21 @@ def pod_spec(environment: Environment | None = None, job: BatchJob | None = None
     built = build_job(job, resolved, environment or make_environment(), 1, 1)
     spec: dict[str, Any] = built["spec"]["template"]["spec"]
     return spec
+
+
+def annotations(environment: Environment, **content: Any) -> Any:
+    built = build_job(make_job(), make_resolved(**content), environment, 1, 1)
+    return built["spec"]["template"]["metadata"].get("annotations")
+
+
+def test_pods_on_nodes_that_are_made_say_that_these_are_not_to_be_taken_away() -> None:
+    assert annotations(make_environment()) is None
+    assert annotations(make_managed()) == {names.DO_NOT_DISRUPT: "true"}
+
+
+def test_a_pod_that_says_so_itself_has_the_last_word() -> None:
+    template = {**FULL_TEMPLATE, "metadata": {"annotations": {names.DO_NOT_DISRUPT: "1h", "team": "media"}}}
+    assert annotations(make_managed(), template=template) == {names.DO_NOT_DISRUPT: "1h", "team": "media"}
 
 
 def test_the_job_of_a_short_definition(golden: Golden) -> None:

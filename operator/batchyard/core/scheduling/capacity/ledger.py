@@ -11,6 +11,7 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import POD_SLOT, Assignment, On, PodSet, PodSets, total_of
 from batchyard.core.model.resources import Resources, fits, subtract, times
 from batchyard.core.model.run import Run
+from batchyard.core.scheduling.capacity.coming.room import ComingRoom, is_coming
 from batchyard.core.scheduling.capacity.pools import Pool
 from batchyard.core.scheduling.capacity.space import Space, carries
 
@@ -65,6 +66,8 @@ class Ledger:
             if pool.environment.ceilings
         }
         """What is left under the ceilings of environments that have any."""
+        self._coming = {name: ComingRoom(pool.supply) for name, pool in pools.items() if pool.supply is not None}
+        """Room on nodes that are not there yet, of environments whose nodes are made."""
         self._alone: dict[tuple[str, PodSet], Assignment] = {}
         """What one pod takes of a node, shared by all jobs of one such pod that start there: a pass may start 100,000,
         and with an object for each a quarter of its time went to garbage collection."""
@@ -74,27 +77,47 @@ class Ledger:
         twin = object.__new__(Ledger)
         twin.space = self.space.fork()
         twin._left, twin._alone = dict(self._left), self._alone
+        twin._coming = {name: each.fork() for name, each in self._coming.items()}
         return twin
 
     def take(self, environment: str, pods: PodSets, without: Collection[str] = ()) -> Assignment | None:
-        """Find nodes for all of these pods, and charge them; None, and nothing charged, where there is no room."""
-        space = self.space
-        left = self._left.get(environment)
+        """Find nodes for all of these pods, and charge them; None, and nothing charged, where there is no room.
+
+        Nodes that are there come before those that are not there yet, whose names are not those of nodes
+        (`coming.room.is_coming`).
+        """
+        left, coming = self._left.get(environment), self._coming.get(environment)
         if left is not None and not fits(_part(total_of(pods), left), left):
             return None
+        may_wait = coming is not None and coming.open
         assigned: list[tuple[str, Resources]] = []
         for each in pods:
             for _ in range(each.count):
-                node = space.put(environment, each, without)
+                node = self.put(environment, each, without, wait=may_wait)
                 if node is None:
                     taken = (pod for pod in pods for _ in range(pod.count))
                     for (other, _), pod in zip(assigned, taken, strict=False):
-                        space.take_back(other, pod)
+                        self.take_back(environment, other, pod)
                     return None
                 assigned.append((node, each.takes))
         if left is not None:
             self._charge_ceilings(environment, total_of(pods), -1)
         return self._shared(assigned[0][0], pods[0]) if len(assigned) == 1 else tuple(assigned)
+
+    def put(self, environment: str, pod: PodSet, without: Collection[str] = (), *, wait: bool = True) -> str | None:
+        """Find a node for one pod of a set, and charge that alone: it is for pods whose grant is charged already, or
+        that are only thought of. Unless it may `wait`, the node has to be there."""
+        node = self.space.put(environment, pod, without)
+        if node is None and wait and environment in self._coming:
+            return self._coming[environment].put(pod, without)
+        return node
+
+    def take_back(self, environment: str, node: str, pod: PodSet) -> None:
+        """Have the room of one pod of a set on a node free again, and nothing else."""
+        if is_coming(node):
+            self._coming[environment].change(node, pod.takes, 1)
+        else:
+            self.space.take_back(node, pod)
 
     def _shared(self, node: str, pods: PodSet) -> Assignment:
         found = self._alone.get((node, pods))
@@ -123,7 +146,10 @@ class Ledger:
         self, environment: str, assigned: Iterable[tuple[str, Resources]], amount: Resources, sign: int
     ) -> None:
         for node, each in assigned:
-            self.space.change(node, each, sign)
+            if is_coming(node):
+                self._coming[environment].change(node, each, sign)
+            else:
+                self.space.change(node, each, sign)
         if environment in self._left:
             self._charge_ceilings(environment, amount, sign)
 
@@ -136,14 +162,28 @@ class Ledger:
         if left := self._left.get(environment):
             takes = {name: amount for name, amount in pods.takes.items() if name in left}
             most = min(most, carries(left, takes)) if takes else most
-        return self.space.room(environment, pods, most) if most > 0 else 0
+        if most <= 0:
+            return 0
+        found = self.space.room(environment, pods, most)
+        if found < most and environment in self._coming:
+            found += self._coming[environment].room(pods, most - found)
+        return found
 
     def free(self, environment: str) -> Resources:
-        """What is free in all, on nodes and under the ceilings; below zero where that shrank below what runs."""
+        """What is free in all, on nodes and under the ceilings; below zero where that shrank below what runs.
+
+        Of an environment whose nodes are made that is what its ceilings leave, as far as they bound anything.
+        """
         total, left = self.space.total(environment), self._left.get(environment)
         if left is None:
             return total
+        if environment in self._coming:
+            return left
         return {**total, **{name: min(total.get(name, 0), amount) for name, amount in left.items()}}
+
+    def coming(self, environment: str) -> ComingRoom | None:
+        """The room on nodes that are not there yet; None where no nodes are made."""
+        return self._coming.get(environment)
 
     def left(self, environment: str) -> Resources:
         """What is left under the environment's ceilings; nothing is said of what has none."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from batchyard.api.excerpt import excerpt
 from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.pods.constraints import Constraints, Requirement
+from batchyard.core.scheduling.capacity.coming.labels import Labels
 from batchyard.core.scheduling.capacity.nodefit import Exclusion, Part, exclusion
 
 _CAUSES = 3
@@ -39,17 +40,40 @@ def causes(constraints: Constraints, nodes: Iterable[Node]) -> list[Cause]:
     return [Cause(_words(each, constraints), number, each.part) for each, number in counted]
 
 
-def no_node_matches(queue: str, nodes: Mapping[str, Iterable[Node]], constraints: Constraints) -> str:
-    """Say why no environment has a node for the pod: `nodes` are the usable ones of each, at least one in all."""
+def no_node_matches(
+    queue: str, nodes: Mapping[str, Iterable[Node]], constraints: Constraints, made: Mapping[str, Labels] | None = None
+) -> str:
+    """Say why no environment has a node for the pod: `nodes` are the usable ones of each, at least one in all.
+
+    `made` is which labels the nodes have that are made for some of them; then there may be none yet.
+    """
     different = {node.name: node for several in nodes.values() for node in several}
     total, found = len(different), causes(constraints, different.values())
+    environments = f"{'environment' if len(nodes) == 1 else 'environments'} {', '.join(nodes)}"
+    if made:
+        return _none_is_made(queue, environments, constraints, next(iter(made.values())))
     told = [f"{cause.text} excludes {_of(cause.nodes, total)}" for cause in found[:_CAUSES]]
     if rest := sum(cause.nodes for cause in found[_CAUSES:]):
         told.append(f"further causes exclude {_of(rest, total)}")
     parts = {cause.part for cause in found}
     remedy = _REMEDIES[parts.pop()] if len(parts) == 1 else _OF_SEVERAL
-    environments = f"{'environment' if len(nodes) == 1 else 'environments'} {', '.join(nodes)}"
     return f"no node of {environments} of queue {queue} is one for the pod: {', '.join(told)}; {remedy}"
+
+
+def _none_is_made(queue: str, environments: str, constraints: Constraints, labels: Labels) -> str:
+    """The same of environments whose nodes are made: it is what they are made like that excludes the pod."""
+    if constraints.node_name:
+        why, remedy = (
+            f"it asks for node {excerpt(constraints.node_name, _SHOWN)} by its name",
+            _REMEDIES[Part.NODE_NAME],
+        )
+    elif lacking := labels.lacking(constraints):
+        why = f"none can have {excerpt(lacking, _SHOWN)}"
+        remedy = "change the JobDefinition's nodeSelector, or what spec.managed of the environment allows"
+    else:
+        why = "none can have all labels that its node affinity asks for"
+        remedy = "change the JobDefinition's node affinity, or what spec.managed of the environment allows"
+    return f"no node that {environments} of queue {queue} can get is one for the pod: {why}; {remedy}"
 
 
 def _of(number: int, total: int) -> str:

@@ -27,7 +27,7 @@ def opened(snapshot: Snapshot) -> tuple[Ledger, dict[Hashable, Assignment]]:
     ledger, found = Ledger(snapshot.pools, snapshot.used, space), dict[Hashable, Assignment]()
     charges = [(item, charge) for item in homeless if (charge := snapshot.charges.get(item)) is not None]
     for item, charge in sorted(charges, key=_order):
-        if space.knows(charge.environment) and (nodes := _expected(snapshot, space, charge)):
+        if space.knows(charge.environment) and (nodes := _expected(snapshot, ledger, charge)):
             found[item] = nodes
     return ledger, found
 
@@ -47,12 +47,12 @@ def _space(snapshot: Snapshot) -> Space:
     return space
 
 
-def _expected(snapshot: Snapshot, space: Space, charge: Charge) -> Assignment:
+def _expected(snapshot: Snapshot, ledger: Ledger, charge: Charge) -> Assignment:
     """Nodes for the pods of a charge that have none, as far as there is room for them."""
     found: list[tuple[str, Resources]] = []
     for pod in _homeless(snapshot, charge):
         for _ in range(pod.count):
-            node = space.put(charge.environment, pod)
+            node = ledger.put(charge.environment, pod)
             if node is None:
                 break
             found.append((node, pod.takes))

@@ -1,0 +1,154 @@
+"""The part of a ComputeEnvironment that says which nodes are made for it, and by whom."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from batchyard.api.models.base import Integer, LabelKey, LabelValue, ListMap, ListSet, Model, Number, Quantity, Rule
+
+MAX_PENDING_PODS = 500
+"""How many pods may wait for nodes at the same time where the environment does not say."""
+IDLE_SECONDS = 60
+"""How long a node stays that no pod uses where the environment does not say."""
+FAMILY_GROUPS = ("karpenter.k8s.aws", "karpenter.kwok.sh")
+"""Groups of node classes whose provider labels nodes with `<group>/instance-family`, `-size`, `-generation`."""
+_OF_A_FAMILY = ("instanceFamilies", "instanceSizes", "minGeneration", "gpuNames")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+class Provisioner(StrEnum):
+    """Who makes the nodes of a managed environment."""
+
+    KARPENTER = "karpenter"
+
+
+class NodeClassRef(Model):
+    """The object in which Karpenter's provider finds what is special to its cloud: images, subnets, permissions."""
+
+    group: Annotated[str, Field(min_length=1, max_length=253)]
+    """API group of the object, such as karpenter.k8s.aws."""
+    kind: Annotated[str, Field(min_length=1, max_length=63)]
+    """Kind of the object, such as EC2NodeClass."""
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    """Name of the object."""
+
+
+class NodeRequirement(Model):
+    """One condition on a label of the nodes that are made."""
+
+    key: LabelKey
+    """Key of the label."""
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
+    """How the label is compared with the values."""
+    values: Annotated[tuple[LabelValue, ...], Field(max_length=64)] = ()
+    """Values to compare with: needed for In and NotIn, one whole number for Gt and Lt, none for the others."""
+
+    rules = (
+        Rule(
+            "self.operator in ['Exists', 'DoesNotExist'] ? !has(self.values) || size(self.values) == 0 : "
+            "has(self.values) && (self.operator in ['In', 'NotIn'] ? size(self.values) > 0 : "
+            "size(self.values) == 1 && self.values[0].matches(r'^[0-9]{1,15}$'))",
+            "values must be given for the operators In and NotIn, be one whole number for Gt and Lt, and be left out"
+            " for Exists and DoesNotExist",
+            lambda it: _values_suit(it.operator, it.values),
+            field="values",
+        ),
+    )
+
+
+def _values_suit(operator: str, values: tuple[str, ...]) -> bool:
+    if operator in {"Exists", "DoesNotExist"}:
+        return not values
+    if operator in {"In", "NotIn"}:
+        return bool(values)
+    return len(values) == 1 and _WHOLE_NUMBER.fullmatch(values[0]) is not None
+
+
+class InstanceShape(Model):
+    """What a node of one instance type has, as its provider states it."""
+
+    instance_type: Annotated[LabelValue, Field(min_length=1)]
+    """Name of the instance type, such as m5.xlarge."""
+    vcpus: Annotated[Number, Field(gt=0, le=10_000)]
+    """Its vCPUs."""
+    memory: Quantity
+    """Its memory."""
+    gpus: Annotated[Integer, Field(ge=0, le=1_000)] = 0
+    """Its GPUs."""
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of the nodes of an environment that is deleted."""
+
+    WAIT = "Wait"
+    DRAIN = "Drain"
+
+
+_Values = Annotated[tuple[Annotated[LabelValue, Field(min_length=1)], ...], Field(max_length=64), ListSet()]
+
+
+class Managed(Model):
+    """Nodes that are made when jobs need them, and go when they are idle."""
+
+    provisioner: Provisioner = Provisioner.KARPENTER
+    """Who makes the nodes. With karpenter, the environment has a NodePool of its own name."""
+    node_class_ref: NodeClassRef
+    """What is special to the cloud; you make that object as the provider's documentation says."""
+    capacity_types: Annotated[tuple[Literal["OnDemand", "Spot"], ...], Field(min_length=1, max_length=2), ListSet()] = (
+        "OnDemand",
+    )
+    """Whether nodes may be such that the cloud can reclaim at any time (Spot). With both, Karpenter takes spot where
+    there is some."""
+    instance_types: _Values = ()
+    """Instance types that nodes may have, such as m5.xlarge; left out, any."""
+    instance_families: _Values = ()
+    """Families of instance types, such as m5; left out, any."""
+    instance_sizes: _Values = ()
+    """Sizes of instance types, such as xlarge; left out, any."""
+    min_generation: Annotated[Integer, Field(ge=1, le=1000)] | None = None
+    """The oldest generation of instance types, such as 5 for m5 and newer."""
+    gpu_names: _Values = ()
+    """Names of GPUs, such as t4; left out, any, and none where pods ask for none."""
+    architectures: Annotated[tuple[Literal["amd64", "arm64"], ...], Field(min_length=1, max_length=2), ListSet()] = (
+        "amd64",
+    )
+    """Processors that nodes may have. The images must run on each of them."""
+    zones: _Values = ()
+    """Zones in which nodes may be; left out, all that the provider offers."""
+    requirements: Annotated[tuple[NodeRequirement, ...], Field(max_length=32)] = ()
+    """Further conditions on the labels of nodes, as the provider documents them."""
+    shapes: Annotated[tuple[InstanceShape, ...], Field(max_length=256), ListMap("instance_type")] = ()
+    """What the instance types have, if these are all that nodes may be. Then the planner knows before any node is there
+    which pods fit; without, it goes by the ceilings and by the nodes that it has seen."""
+    min_vcpus: Annotated[Number, Field(ge=0)] | None = None
+    """Capacity that is kept even when no job needs it."""
+    max_pending_pods: Annotated[Integer, Field(ge=1, le=100_000)] = MAX_PENDING_PODS
+    """How many pods may wait for nodes that are on their way. A large job starts in waves of that many, as a
+    provisioner gets slow with more."""
+    idle_seconds: Annotated[Integer, Field(ge=0, le=86_400)] = IDLE_SECONDS
+    """How long a node stays that no pod uses."""
+    deletion_policy: DeletionPolicy = DeletionPolicy.WAIT
+    """What becomes of running jobs when the environment is deleted: its nodes wait until they have ended (Wait), or go
+    at once (Drain), which interrupts them."""
+
+    rules = (
+        Rule(
+            f"!({' || '.join(f'has(self.{field})' for field in _OF_A_FAMILY)}) || self.nodeClassRef.group in "
+            f"[{', '.join(repr(group) for group in FAMILY_GROUPS)}]",
+            f"{', '.join(_OF_A_FAMILY)} are known of the node classes of {' and '.join(FAMILY_GROUPS)} only: name the"
+            " labels of your provider in requirements",
+            lambda it: (
+                it.node_class_ref.group in FAMILY_GROUPS
+                or not (it.instance_families or it.instance_sizes or it.min_generation is not None or it.gpu_names)
+            ),
+        ),
+        Rule(
+            "!has(self.shapes) || !has(self.instanceTypes) || size(self.instanceTypes) == 0 || "
+            "self.shapes.all(shape, shape.instanceType in self.instanceTypes)",
+            "shapes has an instance type that instanceTypes does not allow: add it there, or take it out here",
+            lambda it: not it.instance_types or all(each.instance_type in it.instance_types for each in it.shapes),
+            field="shapes",
+        ),
+    )

@@ -1,0 +1,126 @@
+"""Room on nodes that are not there yet."""
+
+from batchyard.core.model.environment import Environment
+from batchyard.core.model.pods.constraints import Constraints
+from batchyard.core.model.pods.podset import PodSet
+from batchyard.core.scheduling.capacity.coming.room import ComingRoom, is_coming, on_nodes
+from batchyard.core.scheduling.capacity.coming.supply import KnownShape, supply
+from unit.samples import make_claim, make_managed, make_shape
+
+ONE = PodSet(1, {"cpu": 1000})
+THREE = PodSet(1, {"cpu": 3000})
+SEEN = {
+    name: KnownShape(name, {"cpu": 1000 * cpu, "memory": cpu * 4}, {"cpu": 1000 * cpu - 100, "memory": 4, "pods": 50})
+    for name, cpu in {"m5.large": 2, "m5.xlarge": 4, "m5.2xlarge": 8}.items()
+}
+SHAPES = [make_shape(name) for name in SEEN]
+
+
+def room_of(environment: Environment, *claims: str) -> ComingRoom:
+    assert environment.managed is not None
+    asked = [make_claim(each) for each in claims]
+    return ComingRoom(supply(environment.managed, environment.ceilings, asked, (), SEEN))
+
+
+def put_all(room: ComingRoom, pods: PodSet, most: int = 100) -> list[str]:
+    found: list[str] = []
+    while len(found) < most and (node := room.put(pods)) is not None:
+        found.append(node)
+    return found
+
+
+def test_without_known_shapes_the_ceilings_are_all_there_is() -> None:
+    room = room_of(make_managed(10))
+    assert len(put_all(room, ONE)) == 10
+    assert room.left == {"cpu": 0}
+
+
+def test_nodes_on_their_way_are_filled_first_and_count_under_the_ceilings() -> None:
+    room = room_of(make_managed(10), "a", "b")
+    assert put_all(room, ONE) == ["+a", "+b", *["+"] * 6]
+
+
+def test_nodes_grow_with_their_pods_as_the_provisioner_makes_them() -> None:
+    """Seven pods make one node of eight vCPUs, and the two that are left a small one: not five small ones."""
+    room = room_of(make_managed(10, shapes=SHAPES))
+    nodes = put_all(room, ONE)
+    assert len(nodes) == 8
+    assert [nodes.count(each) for each in dict.fromkeys(nodes)] == [7, 1]
+    assert room.left == {"cpu": 0}
+
+
+def test_the_smallest_shape_counts_that_carries_a_pod() -> None:
+    room = room_of(make_managed(10, shapes=SHAPES))
+    assert room.put(THREE) is not None
+    assert room.left == {"cpu": 6000}
+    assert room.put(THREE) is not None
+    assert room.left == {"cpu": 2000}
+    assert room.put(THREE) is None
+    assert room.put(ONE) is not None
+
+
+def test_what_no_shape_carries_has_no_room() -> None:
+    assert room_of(make_managed(100, shapes=SHAPES)).put(PodSet(1, {"cpu": 8000})) is None
+    assert room_of(make_managed(100)).put(PodSet(1, {"cpu": 8000})) is not None
+
+
+def test_pods_that_ask_for_different_nodes_are_not_together() -> None:
+    room = room_of(make_managed(10, shapes=SHAPES))
+    here, there = (
+        PodSet(1, {"cpu": 500}, Constraints(selector=(("topology.kubernetes.io/zone", zone),))) for zone in "ab"
+    )
+    assert room.put(here) != room.put(there)
+    assert room.left == {"cpu": 6000}
+
+
+def test_pods_with_host_ports_have_a_node_each() -> None:
+    room = room_of(make_managed(10, shapes=SHAPES), "a")
+    ports = PodSet(1, {"cpu": 100}, Constraints(ports=(("TCP", 80, "0.0.0.0"),)))  # noqa: S104
+    assert len(set(put_all(room, ports))) == 4
+
+
+def test_what_is_given_back_is_free_again() -> None:
+    room = room_of(make_managed(10, shapes=SHAPES), "a")
+    nodes = put_all(room, ONE)
+    for node in nodes:
+        room.change(node, ONE.takes, 1)
+    assert room.left == {"cpu": 8000}
+    again = put_all(room, ONE)
+    assert len(again) == len(nodes)
+    for node in again:
+        room.change(node, ONE.takes, 1)
+    for node in again:
+        room.change(node, ONE.takes, -1)
+    assert room.put(ONE) is None
+
+
+def test_a_fork_changes_nothing_of_what_it_was_made_from() -> None:
+    room = room_of(make_managed(10, shapes=SHAPES), "a")
+    put_all(room, ONE, 3)
+    left, fork = dict(room.left), room.fork()
+    assert put_all(fork, ONE)
+    assert room.left == left
+    assert len(put_all(room, ONE)) == room_of(make_managed(10, shapes=SHAPES), "a").room(ONE, 100) - 3
+
+
+def test_it_is_full_once_as_many_pods_wait_as_may() -> None:
+    room = room_of(make_managed(100, max_pending_pods=3), "a")
+    assert not room.full
+    assert room.room(ONE, 100) == 3
+    nodes = put_all(room, ONE, 3)
+    assert room.full
+    assert room.room(ONE, 100) == 0
+    room.change(nodes[0], ONE.takes, 1)
+    assert not room.full
+
+
+def test_where_a_node_to_come_is_kept_all_are() -> None:
+    room = room_of(make_managed(100))
+    assert room.put(ONE, ["+"]) is None
+    assert room.put(ONE, ["node-1"]) == "+"
+
+
+def test_names_tell_which_nodes_are_not_there_yet() -> None:
+    assert on_nodes((("node-1", {}), ("+a", {}), ("++0", {}))) == (("node-1", {}),)
+    assert is_coming("+")
+    assert not is_coming("node-1")

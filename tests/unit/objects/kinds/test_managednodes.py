@@ -1,0 +1,112 @@
+"""From what an environment says of the nodes that are made for it to the record of that."""
+
+from typing import Any
+
+import pytest
+
+from batchyard.api import names
+from batchyard.core.model.environment import Environment, Toleration
+from batchyard.core.model.managed import ManagedNodes, NodeClass, Shape
+from batchyard.core.model.pods.constraints import Requirement
+from batchyard.objects.kinds.computeenvironment import read_environment
+from objects.managed import managed_environment
+
+ON_DEMAND = Requirement("karpenter.sh/capacity-type", "In", ("on-demand",))
+AMD64 = Requirement("kubernetes.io/arch", "In", ("amd64",))
+LINUX = Requirement("kubernetes.io/os", "In", ("linux",))
+
+
+def read(**fields: Any) -> Environment:
+    return read_environment(managed_environment("burst", **{"shapes": {}, **fields}))
+
+
+def made(**fields: Any) -> ManagedNodes:
+    managed = read(**fields).managed
+    assert managed is not None
+    return managed
+
+
+def test_one_that_says_little_has_the_defaults() -> None:
+    assert made() == ManagedNodes(
+        NodeClass("karpenter.kwok.sh", "KWOKNodeClass", "default"),
+        (ON_DEMAND, AMD64, LINUX),
+        {names.NODE_ENVIRONMENT: "burst"},
+        max_pending_pods=500,
+        idle_seconds=60,
+    )
+
+
+def test_its_nodes_are_those_with_its_label_and_its_pods_tolerate_its_taint() -> None:
+    environment = read(max_vcpus=8)
+    assert environment.node_selector == {names.NODE_ENVIRONMENT: "burst"}
+    assert environment.tolerations == (Toleration(names.NODE_ENVIRONMENT, "Equal", "burst", "NoSchedule"),)
+    assert environment.ceilings == {"cpu": 8000}
+
+
+def test_every_field_is_a_part_of_the_record() -> None:
+    nodes = made(
+        nodeClassRef={"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "batch"},
+        capacityTypes=["Spot", "OnDemand"],
+        architectures=["arm64"],
+        zones=["a", "b"],
+        instanceTypes=["m7g.large"],
+        instanceFamilies=["m7g"],
+        instanceSizes=["large"],
+        gpuNames=["t4"],
+        minGeneration=5,
+        requirements=[{"key": "example.com/rack", "operator": "Exists"}],
+        maxPendingPods=7,
+        idleSeconds=0,
+        deletionPolicy="Drain",
+    )
+    assert nodes.requirements == (
+        Requirement("karpenter.sh/capacity-type", "In", ("spot", "on-demand")),
+        Requirement("kubernetes.io/arch", "In", ("arm64",)),
+        LINUX,
+        Requirement("topology.kubernetes.io/zone", "In", ("a", "b")),
+        Requirement("node.kubernetes.io/instance-type", "In", ("m7g.large",)),
+        Requirement("karpenter.k8s.aws/instance-family", "In", ("m7g",)),
+        Requirement("karpenter.k8s.aws/instance-size", "In", ("large",)),
+        Requirement("karpenter.k8s.aws/instance-gpu-name", "In", ("t4",)),
+        Requirement("karpenter.k8s.aws/instance-generation", "Gt", ("4",)),
+        Requirement("example.com/rack", "Exists"),
+    )
+    assert (nodes.max_pending_pods, nodes.idle_seconds, nodes.drains) == (7, 0, True)
+
+
+def test_another_operating_system_takes_the_place_of_linux() -> None:
+    windows = {"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}
+    assert made(requirements=[windows]).requirements == (ON_DEMAND, AMD64, Requirement(LINUX.key, "In", ("windows",)))
+
+
+def test_a_further_requirement_on_a_label_stands_beside_the_first() -> None:
+    other = {"key": "karpenter.sh/capacity-type", "operator": "NotIn", "values": ["spot"]}
+    assert made(requirements=[other]).requirements[-1] == Requirement(ON_DEMAND.key, "NotIn", ("spot",))
+
+
+@pytest.mark.parametrize(("types", "wanted"), [([], ("a", "b")), (["a", "b", "c"], ("a", "b", "c"))])
+def test_shapes_name_the_instance_types_where_nothing_else_does(types: list[str], wanted: tuple[str, ...]) -> None:
+    nodes = made(shapes={"a": (2, "4Gi"), "b": (0.5, "1Gi", 1)}, instanceTypes=types)
+    assert Requirement("node.kubernetes.io/instance-type", "In", wanted) in nodes.requirements
+    assert nodes.shapes == (
+        Shape("a", {"cpu": 2000, "memory": 4 * 2**30}),
+        Shape("b", {"cpu": 500, "memory": 2**30, "nvidia.com/gpu": 1}),
+    )
+
+
+def test_of_a_refused_one_nothing_counts() -> None:
+    environment = read(minVcpus=1)
+    assert "spec.managed.minVcpus" in environment.refusal
+    assert (environment.managed, environment.node_selector, environment.tolerations) == (None, {}, ())
+
+
+def test_conditions_that_no_node_can_meet_are_refused_with_the_label() -> None:
+    """Such as another architecture beside the one that is the default."""
+    arm = {"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}
+    environment = read(requirements=[arm])
+    assert environment.refusal == (
+        "spec.managed allows no node at all: what it says of the label kubernetes.io/arch contradicts itself, or what"
+        " another of its fields says (architectures is amd64 unless it is given)"
+    )
+    assert environment.managed is None
+    assert read(requirements=[arm], architectures=["arm64"]).refusal == ""
