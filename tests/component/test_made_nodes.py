@@ -3,8 +3,9 @@
 from typing import Any
 
 from batchyard.api import names
-from batchyard.kube.resources import COMPUTEENVIRONMENTS, NODE_CLAIMS, NODES
+from batchyard.kube.resources import COMPUTEENVIRONMENTS, NODE_CLAIMS, NODES, PODS
 from fakes.cluster import Cluster, in_cluster
+from fakes.nodepools import with_a_pool
 
 SIZE = {"cpu": "4", "memory": "16Gi"}
 IN_A = {"instance_type": "c-4x", "zone": "a", "capacity_type": "spot"}
@@ -126,3 +127,99 @@ async def test_claims_that_vanish_while_nobody_watches_are_gone(cluster: Cluster
     cluster.store.compact()
     await cluster.pass_time(10)
     assert status(cluster)["nodesComing"] == 0
+
+
+def without_a_node(cluster: Cluster) -> None:
+    """Have the scheduler say of all pods that it finds no node."""
+    said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}
+    for pod in cluster.pods():
+        found = cluster.store.get(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+        cluster.store.update(PODS, {**found, "status": {**found["status"], "conditions": [said]}}, status=True)
+
+
+@in_cluster()
+async def test_a_node_that_is_taken_away_is_not_one_that_comes(cluster: Cluster) -> None:
+    await with_a_pool(cluster)
+    cluster.karpenter.claim(capacity=SIZE, node="made-1")
+    cluster.add_node("made-1", **{names.NODE_ENVIRONMENT: "burst", "karpenter.sh/initialized": "true"})
+    await cluster.pass_time(3)
+    assert (status(cluster)["nodes"], status(cluster)["nodesComing"]) == (1, 0)
+    node = cluster.store.get(NODES, "made-1")
+    disrupted = {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}
+    cluster.store.update(NODES, {**node, "spec": {"taints": [disrupted]}})
+    await cluster.pass_time(3)
+    assert (status(cluster)["nodes"], status(cluster)["nodesComing"]) == (0, 0)
+    assert condition(cluster, "Scaling") == ("", "", "")
+
+
+@in_cluster()
+async def test_work_on_a_cordoned_node_keeps_its_room(cluster: Cluster) -> None:
+    """Sixteen vCPUs are the ceiling, one node has them all: while it is cordoned nothing else can come."""
+    cluster.define(request="8")
+    cluster.put("JobQueue", "urgent", computeEnvironments=["burst"])
+    await with_a_pool(cluster, shapes={})
+    whole = {"cpu": "16", "memory": "64Gi", "pods": "110"}
+    cluster.karpenter.claim(capacity=whole, node="made-1")
+    labels = {names.NODE_ENVIRONMENT: "burst", "karpenter.sh/initialized": "true"}
+    cluster.add_node("made-1", cpu="16", **labels)
+    cluster.submit("first")
+    await cluster.pass_time(3)
+    cluster.jobs.start("first-1", "made-1")
+    node = cluster.store.get(NODES, "made-1")
+    cluster.store.update(NODES, {**node, "spec": {**node.get("spec", {}), "unschedulable": True}})
+    await cluster.pass_time(1)
+    cluster.submit("second")
+    await cluster.pass_time(5)
+    assert cluster.state("second") == ("Runnable", "InsufficientCapacity")
+
+
+@in_cluster()
+async def test_an_array_that_gets_no_nodes_in_time_says_so_when_it_gives_its_slots_back(cluster: Cluster) -> None:
+    cluster.define()
+    cluster.put("JobQueue", "urgent", computeEnvironments=["burst"])
+    await with_a_pool(cluster)
+    cluster.submit("many", array={"size": 3})
+    await cluster.pass_time(3)
+    without_a_node(cluster)
+    await cluster.pass_time(8)
+    assert "environment burst is getting a node for a pod (" in cluster.status("many")["message"]
+    await cluster.pass_time(292)
+    message = cluster.status("many")["message"]
+    assert "environment burst got no node for a pod in 300 s: 0/3 nodes are available" in message
+    assert "is getting" not in message
+
+
+@in_cluster()
+async def test_where_no_nodes_can_be_made_a_job_goes_to_the_next_environment(cluster: Cluster) -> None:
+    cluster.define()
+    cluster.put("ComputeEnvironment", "mine", unmanaged={"nodeSelector": {"pool": "mine"}})
+    cluster.put("JobQueue", "urgent", computeEnvironments=["burst", "mine"])
+    await with_a_pool(cluster)
+    cluster.karpenter.judge("NodeClassReady", "False", "NodeClass not found")
+    await cluster.pass_time(1)
+    cluster.submit("waits")
+    await cluster.pass_time(20)
+    assert cluster.state("waits") == ("Runnable", "InsufficientCapacity")
+    assert (
+        "environment burst gets no further node: no nodes are made from NodePool burst"
+        in (cluster.status("waits")["message"])
+    )
+    cluster.add_node("mine-1", pool="mine")
+    await cluster.pass_time(2)
+    labels = cluster.kube_job("waits-1")["metadata"]["labels"]
+    assert labels[names.ENVIRONMENT] == "mine"
+
+
+@in_cluster()
+async def test_once_nodes_can_be_made_who_waits_is_looked_at_again(cluster: Cluster) -> None:
+    cluster.define()
+    cluster.put("JobQueue", "urgent", computeEnvironments=["burst"])
+    await with_a_pool(cluster)
+    cluster.karpenter.judge("NodeClassReady", "False", "NodeClass not found")
+    await cluster.pass_time(1)
+    cluster.submit("waits")
+    await cluster.pass_time(5)
+    assert cluster.state("waits")[0] == "Runnable"
+    cluster.karpenter.judge("NodeClassReady", "True", "")
+    await cluster.pass_time(1)
+    assert cluster.state("waits")[0] == "Starting"

@@ -57,6 +57,29 @@ async def test_an_environment_that_is_managed_no_more_gives_its_nodepool_up(clus
 
 
 @in_cluster()
+async def test_an_environment_that_goes_on_with_other_nodes_interrupts_nothing(cluster: Cluster) -> None:
+    """Whatever it says of its end: that has not come. The NodePool goes once nothing runs there."""
+    await with_a_run(cluster, deletionPolicy="Drain")
+    cluster.add_node("mine", pool="mine")
+    cluster.put("ComputeEnvironment", "burst", unmanaged={"nodeSelector": {"pool": "mine"}})
+    await cluster.pass_time(40)
+    assert cluster.process.evicted() == []
+    assert (cluster.state()[0], cluster.karpenter.pools()) == ("Running", ["burst"])
+    cluster.jobs.finish("job-1")
+    await cluster.pass_time(5)
+    assert cluster.karpenter.pools() == []
+
+
+@in_cluster()
+async def test_only_what_runs_on_nodes_that_were_made_is_interrupted(cluster: Cluster) -> None:
+    await with_a_run(cluster, deletionPolicy="Drain")
+    cluster.karpenter.drop("burst-1")
+    cluster.delete("ComputeEnvironment", "burst")
+    await cluster.pass_time(5)
+    assert (cluster.process.evicted(), cluster.karpenter.pools()) == ([], [])
+
+
+@in_cluster()
 async def test_an_environment_made_anew_opens_its_closed_nodepool_again(cluster: Cluster) -> None:
     await with_a_run(cluster)
     uid = cluster.karpenter.pool()["metadata"]["uid"]

@@ -44,7 +44,16 @@ def start_karpenter(cluster: Cluster) -> None:
 
 def managed(harness: Harness, name: str = "cloud", *, node_class: str = CLASS, **spec: Any) -> Json:
     """Return an environment whose nodes are made; fields that `spec.managed` has go there."""
-    fields = ("shapes", "instanceTypes", "idleSeconds", "deletionPolicy", "maxPendingPods", "zones", "requirements")
+    fields = (
+        "shapes",
+        "instanceTypes",
+        "instanceFamilies",
+        "idleSeconds",
+        "deletionPolicy",
+        "maxPendingPods",
+        "zones",
+        "requirements",
+    )
     reference = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": node_class}
     own = {"nodeClassRef": reference, "idleSeconds": 3, **{each: spec.pop(each) for each in fields if each in spec}}
     return harness.object(names.COMPUTE_ENVIRONMENT, name, {"type": "Managed", "maxVcpus": 16, "managed": own, **spec})

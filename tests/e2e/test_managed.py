@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from batchyard.api import names
 from e2e.clusterapi import Json, until
 from e2e.harness import Harness, StateRecord
 from e2e.madenodes import (
@@ -74,7 +75,7 @@ def test_jobs_say_that_they_get_a_node_and_nothing_else(harness: Harness) -> Non
     told = harness.wait_reason(name, "ScalingUp")["message"]
     environment = harness.named("cloud")
     assert told.startswith(
-        f"environment {environment} is getting a node for it (1 vCPU, 32 MiB memory), asked for since"
+        f"environment {environment} is getting a node for a pod (1 vCPU, 32 MiB memory), asked for since"
     )
     harness.wait_status("many", lambda status: f"{environment} is getting a node" in status.get("message", ""))
     assert harness.statuses()[name]["message"] == told
@@ -144,7 +145,8 @@ def test_an_environment_that_is_deleted_takes_its_nodes_along(harness: Harness, 
         wait_pool(harness, lambda pool: pool is not None and pool["spec"]["limits"]["cpu"] == "0")
         time.sleep(5)
         assert len(harness.running_pods_of(name)) == 1
-        harness.kubectl("patch", "bj", name, "--type=merge", "-p", '{"spec": {"stop": {"mode": "Terminate"}}}')
+        stop = {"spec": {"stop": {"mode": "Terminate", "reason": "enough"}}}
+        harness.kubectl("patch", "bj", name, "--type=merge", "-p", json.dumps(stop))
         harness.wait_state(name, "Failed")
     wait_pool(harness, lambda pool: pool is None)
     wait_at_zero(harness)
@@ -180,6 +182,29 @@ def test_a_node_class_that_is_missing_is_told_in_karpenters_words(harness: Harne
     harness.wait_condition("computeenvironments", "cloud", "ScaledToZero")
 
 
+def test_a_gang_that_gets_a_part_of_its_nodes_gives_them_back(harness: Harness) -> None:
+    """Two nodes of more than half of the largest machine that the ceiling allows: for the second none is left.
+
+    What a machine has for pods is not known before, as no instance types are listed.
+    """
+    container = {"name": "main", "image": "x", "resources": {"requests": {"cpu": "1960m", "memory": "32Mi"}}}
+    template = {"metadata": {"annotations": FOREVER}, "spec": {"containers": [container]}}
+    ranges = [{"targetNodes": "0:", "template": template}]
+    harness.apply(
+        managed(harness, maxVcpus=4, instanceFamilies=["r5"], unschedulableSeconds=10),
+        harness.queue("queue", "cloud"),
+        harness.object(names.JOB_DEFINITION, "pair", {"multiNode": {"numNodes": 2, "nodeRanges": ranges}}),
+        harness.job("gang", "pair", "queue"),
+    )
+    taken_back = harness.wait_status("gang", lambda status: status.get("reason") == "Unschedulable")
+    assert taken_back["state"] == "Runnable"
+    assert f"environment {harness.named('cloud')} got no node for a pod in 10 s" in taken_back["message"]
+    until(lambda: not harness.pods_of("gang"), 60, lambda: harness.kubectl("get", "pods"))
+    assert [each["attempt"] for each in harness.statuses()["gang"]["attempts"]] == [1]
+    harness.kubectl("delete", "bj", "gang")
+    wait_at_zero(harness)
+
+
 def test_an_operator_that_is_killed_while_nodes_come_loses_and_doubles_nothing(
     harness: Harness, operator: OperatorProcess
 ) -> None:
@@ -201,7 +226,7 @@ def test_an_operator_that_is_killed_while_nodes_come_loses_and_doubles_nothing(
 
 def test_bad_environments_are_refused_in_words(harness: Harness) -> None:
     wide = managed(harness, shapes=SHAPES, instanceTypes=["m5.large"])
-    assert "shapes has an instance type that instanceTypes does not allow" in harness.refused(wide)
+    assert "shapes and instanceTypes name different instance types" in harness.refused(wide)
     endless = managed(harness)
     del endless["spec"]["maxVcpus"]
     assert "the type Managed needs maxVcpus" in harness.refused(endless)

@@ -21,6 +21,7 @@ async def with_a_run(cluster: Cluster, **managed: Any) -> None:
     cluster.define()
     cluster.put("JobQueue", "urgent", computeEnvironments=["burst"])
     await with_a_pool(cluster, **managed)
+    cluster.karpenter.claim(capacity={"cpu": "4", "memory": "16Gi"}, node="made-1")
     cluster.add_node("made-1", **{names.NODE_ENVIRONMENT: "burst"})
     cluster.submit()
     await cluster.pass_time(3)

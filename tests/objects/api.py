@@ -580,7 +580,7 @@ BAD_MANAGED = (
     _managed("types-twice", "Duplicate value", "each value may be listed once only", instanceTypes=["a", "a"]),
     _managed(
         "shape-that-no-node-may-have",
-        "shapes has an instance type that instanceTypes does not allow",
+        "shapes and instanceTypes name different instance types",
         instanceTypes=["m5.large"],
         shapes=[_shape("m5.large"), _shape("m5.xlarge")],
     ),

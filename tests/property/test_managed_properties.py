@@ -96,7 +96,7 @@ class World:
     def changed(self) -> None:
         """Claims or nodes have changed: the pool is made anew."""
         nodes, claims = self.nodes(), self.claims()
-        self.seen |= learned(claims, {node.name: node for node in nodes}, {})
+        self.seen = learned(claims, {node.machine: node for node in nodes}, {}, self.seen)
         self.pools = {"pool": pool(self.environment, nodes, {}, claims, self.seen)}
 
     def submit(self) -> None:
@@ -187,9 +187,8 @@ class World:
             self.ended += 1
 
     def room_on_nodes(self) -> int:
-        """For how many pods nodes that are there have room, beside those that run there."""
-        ready = [each for each in self.machines.values() if each.ready]
-        most = sum(ALLOCATABLE[each.instance_type]["cpu"] // self.size for each in ready)
+        """For how many pods nodes that were asked for have room, beside those that run there."""
+        most = sum(ALLOCATABLE[each.instance_type]["cpu"] // self.size for each in self.machines.values())
         return most - len(self.running)
 
     def shrink(self) -> None:

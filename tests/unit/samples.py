@@ -16,6 +16,7 @@ from batchyard.core.model.environment import Environment, Toleration
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.managed import INSTANCE_TYPE, ManagedNodes, NodeClass, Shape
+from batchyard.core.model.pods.constraints import Requirement
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, parse_resources, subtract
 from batchyard.core.model.run import Pod, Run
@@ -102,6 +103,9 @@ def make_managed(max_vcpus: int | None = 16, *, shapes: Iterable[Shape] = (), **
     }
     name = fields.get("name", "pool")
     nodes.setdefault("labels", {NODE_ENVIRONMENT: name})
+    if nodes["shapes"]:
+        types = Requirement(INSTANCE_TYPE, "In", tuple(shape.instance_type for shape in nodes["shapes"]))
+        nodes.setdefault("requirements", (types,))
     ceilings = {} if max_vcpus is None else {"cpu": max_vcpus * 1000}
     return make_environment(
         **{

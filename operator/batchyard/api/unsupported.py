@@ -21,7 +21,10 @@ class Unsupported:
     what: str
     remedy: str
     value: str | None = None
-    """The refused value; None: the field as such is refused when it is set and not empty."""
+    """The refused value; None: the field as such is refused when it is set, not empty and not 0."""
+
+    number: bool = False
+    """Whether the field is a number; 0 is what it is when it is left out."""
 
     @property
     def message(self) -> str:
@@ -32,7 +35,7 @@ class Unsupported:
     def cel(self) -> str:
         """The condition on the object that holds the field, which `schema` puts there."""
         field = f"self.{self.path[-1]}"
-        condition = f"!has({field})"
+        condition = f"!has({field})" + (f" || {field} == 0" if self.number else "")
         if self.value is not None:
             condition += f" || {field} != '{self.value}'"
         return condition
@@ -47,7 +50,7 @@ class Unsupported:
 
     def _is_in(self, holder: Mapping[str, Any]) -> bool:
         found = holder.get(self.path[-1])
-        return found == self.value if self.value is not None else found is not None and found != []
+        return found == self.value if self.value is not None else found not in (None, [], 0)
 
 
 UNSUPPORTED = (
@@ -56,6 +59,7 @@ UNSUPPORTED = (
         ("managed", "minVcpus"),
         "capacity that is kept warm is",
         "leave spec.managed.minVcpus out: nodes are made when jobs need them",
+        number=True,
     ),
 )
 

@@ -39,11 +39,14 @@ class ComputeEnvironmentSpec(Model):
     state: EnabledState = EnabledState.ENABLED
     """A disabled environment takes no new job; running ones go on."""
     max_vcpus: Annotated[Number, Field(gt=0, le=10_000_000)] | None = None
-    """Ceiling on the vCPUs that jobs use together; left out, what the nodes have."""
+    """Ceiling on the vCPUs that jobs use together; left out, what the nodes have. Of the type Managed also on what its
+    nodes have together, in use or not; there it has to be given."""
     max_memory: Quantity | None = None
-    """Ceiling on the memory that jobs use together; left out, what the nodes have."""
+    """Ceiling on the memory that jobs use together; left out, what the nodes have. Of the type Managed also on what its
+    nodes have together; left out, any amount."""
     max_gpus: Annotated[Integer, Field(ge=0, le=1_000_000)] | None = None
-    """Ceiling on the GPUs that jobs use together; left out, what the nodes have."""
+    """Ceiling on the GPUs that jobs use together; left out, what the nodes have. Of the type Managed also on what its
+    nodes have together; left out, any number."""
     unschedulable_seconds: Annotated[Integer, Field(ge=10, le=604_800)] = UNSCHEDULABLE_SECONDS
     """How long a pod may wait for a node before its job gives the place back and is tried again later, at no cost of
     attempts."""

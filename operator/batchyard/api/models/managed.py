@@ -8,8 +8,8 @@ from pydantic import Field
 
 from batchyard.api.models.base import Integer, LabelKey, LabelValue, ListMap, ListSet, Model, Number, Quantity, Rule
 
-MAX_PENDING_PODS = 500
-"""How many pods may wait for nodes at the same time where the environment does not say."""
+MAX_PENDING_PODS = 200
+"""How many pods may wait for nodes that were not asked for yet, where the environment does not say."""
 IDLE_SECONDS = 60
 """How long a node stays that no pod uses where the environment does not say."""
 FAMILY_GROUPS = ("karpenter.k8s.aws", "karpenter.kwok.sh")
@@ -120,12 +120,12 @@ class Managed(Model):
     requirements: Annotated[tuple[NodeRequirement, ...], Field(max_length=32)] = ()
     """Further conditions on the labels of nodes, as the provider documents them."""
     shapes: Annotated[tuple[InstanceShape, ...], Field(max_length=256), ListMap("instance_type")] = ()
-    """What the instance types have, if these are all that nodes may be. Then the planner knows before any node is there
-    which pods fit; without, it goes by the ceilings and by the nodes that it has seen."""
+    """The only instance types that nodes may have, and what each has. Then the planner knows which pods fit before any
+    node is there; without, it goes by the ceilings and by the nodes that it has seen."""
     min_vcpus: Annotated[Number, Field(ge=0)] | None = None
     """Capacity that is kept even when no job needs it."""
     max_pending_pods: Annotated[Integer, Field(ge=1, le=100_000)] = MAX_PENDING_PODS
-    """How many pods may wait for nodes that are on their way. A large job starts in waves of that many, as a
+    """How many pods may wait for nodes that were not asked for yet. A large job starts in waves of that many, as a
     provisioner gets slow with more."""
     idle_seconds: Annotated[Integer, Field(ge=0, le=86_400)] = IDLE_SECONDS
     """How long a node stays that no pod uses."""
@@ -145,10 +145,15 @@ class Managed(Model):
             ),
         ),
         Rule(
-            "!has(self.shapes) || !has(self.instanceTypes) || size(self.instanceTypes) == 0 || "
-            "self.shapes.all(shape, shape.instanceType in self.instanceTypes)",
-            "shapes has an instance type that instanceTypes does not allow: add it there, or take it out here",
-            lambda it: not it.instance_types or all(each.instance_type in it.instance_types for each in it.shapes),
+            "!has(self.shapes) || size(self.shapes) == 0 || !has(self.instanceTypes) ||"
+            " size(self.instanceTypes) == 0 || (size(self.shapes) == size(self.instanceTypes) && "
+            "self.shapes.all(shape, shape.instanceType in self.instanceTypes))",
+            "shapes and instanceTypes name different instance types: list the same in both, or leave instanceTypes out",
+            lambda it: (
+                not it.shapes
+                or not it.instance_types
+                or {each.instance_type for each in it.shapes} == set(it.instance_types)
+            ),
             field="shapes",
         ),
     )

@@ -1,7 +1,7 @@
 """What the status of a managed environment says of its nodes: how many there are of which kinds, and how many come."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.cluster.nodeclaim import NodeClaim
 from batchyard.core.model.managed import CAPACITY_TYPE, INSTANCE_TYPE, ZONE
 from batchyard.core.model.resources import Resources, add
+from batchyard.core.scheduling.capacity.coming.supply import is_on_its_way
 
 
 class NodeKind(NamedTuple):
@@ -35,18 +36,16 @@ class MadeNodes:
     """How many there are of each kind, sorted."""
 
 
-def made_nodes(claims: Iterable[NodeClaim], nodes: Mapping[str, Node], usable: Iterable[str]) -> MadeNodes:
-    """Sum up the claims of an environment. `usable` are the names of the nodes that can take its pods."""
-    claims, here = list(claims), frozenset(usable)
+def made_nodes(claims: Iterable[NodeClaim], machines: Mapping[str, Node], usable: Collection[str]) -> MadeNodes:
+    """Sum up the claims of an environment.
+
+    `machines` are nodes by the machine that they are on, `usable` the names of those that can take its pods.
+    """
+    claims = list(claims)
     provisioned: Resources = {}
     kinds: Counter[NodeKind] = Counter()
     for claim in claims:
         provisioned = add(provisioned, claim.capacity)
         kinds[NodeKind(*(claim.labels.get(key, "") for key in (ZONE, INSTANCE_TYPE, CAPACITY_TYPE)))] += 1
-    coming = [claim.created for claim in claims if claim.node not in here and _comes(claim, nodes.get(claim.node))]
+    coming = [claim.created for claim in claims if is_on_its_way(claim, machines, usable)]
     return MadeNodes(len(claims), len(coming), min(coming, default=0.0), provisioned, tuple(sorted(kinds.items())))
-
-
-def _comes(claim: NodeClaim, node: Node | None) -> bool:
-    """Whether a node that cannot take pods is yet to do so. One that is lost or cordoned has been there."""
-    return not claim.deleting and (node is None or (node.schedulable and not node.lost))

@@ -102,7 +102,7 @@ def trouble(
 def holdups(main: Run, children: Iterable[Run], pods: Mapping[str, Pod], patience: Patience) -> list[Holdup]:
     """What keeps other nodes from being made, or from getting a slot, while the main node waits for them."""
     found = [
-        replace(holdup, message=holdup.message and f"node {child.node}: {holdup.message}")
+        holdup.of(f"node {child.node}")
         for child in children
         if (holdup := takeback.holdup(child, pods.get(child.name), patience)) is not None
     ]

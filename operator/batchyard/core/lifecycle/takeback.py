@@ -6,7 +6,7 @@ would keep a narrow environment from everybody else.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from batchyard.api.models.computeenvironment import UNSCHEDULABLE_SECONDS
@@ -68,8 +68,19 @@ class Holdup:
 
     def outcome(self) -> Outcome:
         """The end of the run."""
-        reason, message = self.at_the_end or (self.reason, self.message or UNKNOWN)
-        return Outcome(RunResult.TAKEN_BACK, reason, message)
+        reason = self.at_the_end[0] if self.at_the_end else self.reason
+        return Outcome(RunResult.TAKEN_BACK, reason, self.last_words or UNKNOWN)
+
+    @property
+    def last_words(self) -> str:
+        """What is said once it is not borne any more; empty as long as nothing is known."""
+        return self.at_the_end[1] if self.at_the_end else self.message
+
+    def of(self, whose: str) -> "Holdup":
+        """The same of one pod of several, which its sentences name first."""
+        message = self.message and f"{whose}: {self.message}"
+        end = self.at_the_end and (self.at_the_end[0], f"{whose}: {self.at_the_end[1]}")
+        return replace(self, message=message, at_the_end=end)
 
     def asks(self, now: float) -> bool:
         """Whether it is time to ask why."""
@@ -102,8 +113,8 @@ def _without_node(pod: Pod, environment: str, due: float) -> Holdup:
     scheduler says of the other nodes meanwhile."""
     since = datetime.fromtimestamp(pod.created, UTC).strftime("%H:%M:%SZ")
     amount = {name: each for name, each in pod.request.items() if name not in POD_SLOT}
-    message = f"environment {environment} is getting a node for it ({describe(amount)}), asked for since {since}"
-    end = f"environment {environment} got no node for it in {due - pod.created:.0f} s: {pod.unschedulable}"
+    message = f"environment {environment} is getting a node for a pod ({describe(amount)}), asked for since {since}"
+    end = f"environment {environment} got no node for a pod in {due - pod.created:.0f} s: {pod.unschedulable}"
     return Holdup(Reason.SCALING_UP, message, due, at_the_end=(Reason.UNSCHEDULABLE, end))
 
 

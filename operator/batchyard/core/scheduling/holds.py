@@ -73,13 +73,13 @@ def _too_many(queue: Queue, request: Resources, gang: Gang, enabled: list[str], 
 def _larger(enabled: list[str], pools: Mapping[str, Pool]) -> str:
     if not any(pools[name].supply for name in enabled):
         return "add larger nodes"
-    return "raise spec.maxVcpus and the other ceilings of an environment, or allow it larger instance types"
+    return "raise spec.maxVcpus of a ComputeEnvironment, or allow it larger instance types (spec.managed)"
 
 
 def _more(enabled: list[str], pools: Mapping[str, Pool]) -> str:
     if not any(pools[name].supply for name in enabled):
         return "add nodes"
-    return "raise spec.maxVcpus and the other ceilings of an environment"
+    return "raise spec.maxVcpus and the other ceilings of a ComputeEnvironment"
 
 
 def full(queue: Queue, resolved: Resolved, candidates: list[str], holder: Queue | None) -> Hold:
@@ -163,7 +163,7 @@ def _offer(pool: Pool, constraints: Constraints = UNCONSTRAINED) -> str:
     ceilings = pool.environment.ceilings
     limit = f", at most {describe(ceilings)} in all" if ceilings else ""
     if pool.supply is not None:
-        return f"{_largest_made(pool.supply)}{limit}"
+        return f"{_largest_made(pool.supply, constraints)}{limit}"
     if not pool.nodes:
         return "no usable node"
     matching = pool.index.matching(constraints)
@@ -176,10 +176,13 @@ def _offer(pool: Pool, constraints: Constraints = UNCONSTRAINED) -> str:
     return f"{which} {describe(largest)}{limit}"
 
 
-def _largest_made(supply: Supply) -> str:
+def _largest_made(supply: Supply, constraints: Constraints) -> str:
     if not supply.shapes:
-        return "nodes are made as large as that"
-    largest = supply.shapes[-1]
+        return "any instance type"
+    fitting = [each for each in supply.shapes if supply.labels.admits(constraints, each.instance_type)]
+    largest = max(
+        fitting or supply.shapes, key=lambda it: (it.allocatable.get("cpu", 0), it.allocatable.get("memory", 0))
+    )
     amounts = {name: each for name, each in largest.allocatable.items() if name in _SHOWN}
     return f"largest instance type {largest.instance_type} with {describe(amounts)} for pods"
 

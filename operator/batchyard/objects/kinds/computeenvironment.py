@@ -46,7 +46,7 @@ def read_environment(obj: Object) -> Environment:
         if (key := contradiction(managed)) is not None:
             return environment.blank(
                 f"spec.managed allows no node at all: what it says of the label {key} contradicts itself, or what"
-                " another of its fields says (architectures is amd64 unless it is given)"
+                " another of its fields says (unless they are given, capacityTypes is OnDemand and architectures amd64)"
             )
         return replace(
             environment,

@@ -44,6 +44,7 @@ def read_node(obj: Object) -> Node:
         schedulable=not spec.get("unschedulable", False),
         lost=lost,
         lost_since=timestamp(readiness.get("lastTransitionTime")) if lost else None,
+        provider_id=spec.get("providerID") or "",
         ignored=_sentence(name, ignored),
     )
 

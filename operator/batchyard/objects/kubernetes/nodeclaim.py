@@ -25,6 +25,7 @@ def read_nodeclaim(obj: Object) -> NodeClaim:
         labels={**dict(_decided(spec_of(obj).get("requirements"))), **labels},
         capacity=_amounts(status.get("capacity")),
         allocatable=_amounts(status.get("allocatable")),
+        provider_id=str(status.get("providerID") or ""),
         node=str(status.get("nodeName") or ""),
         deleting="deletionTimestamp" in metadata,
     )

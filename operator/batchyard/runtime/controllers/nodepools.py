@@ -97,8 +97,12 @@ class NodePoolController:
             and bool(pool.environment)
             and not pool.deleting
             and self._is_abandoned(name)
-            and (pool.drains or not self._cache.used.get(name))
+            and (self._drains(pool) or not self._cache.used.get(name))
         )
+
+    def _drains(self, pool: NodePool) -> bool:
+        """Whether what runs on its nodes is interrupted. Not where the environment goes on with others."""
+        return pool.drains and pool.name not in self._cache.catalogue.environments
 
     def _is_abandoned(self, name: str) -> bool:
         """Whether there is no environment of this name any more whose nodes are made."""
@@ -114,10 +118,10 @@ class NodePoolController:
         found = self._known.stored_pools.get(name)
         try:
             if found is None:
-                answer = await self._api.create(NODE_POOLS, wanted)
+                await self._api.create(NODE_POOLS, wanted)
             else:
                 # Of the version that was looked at: what others have changed since is looked at first.
-                answer = await self._api.replace(NODE_POOLS, name, merged(found, wanted))
+                await self._api.replace(NODE_POOLS, name, merged(found, wanted))
         except (AlreadyExists, Conflict):
             return  # the informer is about to show what is there
         except ApiError as error:
@@ -125,8 +129,9 @@ class NodePoolController:
                 return
             self._refuse(name, wanted, error)
             return
+        # The answer is not taken in: it may be older than what the informer has shown by now, or about to show.
+        self._known.refused_pools.pop(name, None)
         _log.info("NodePool %s is %s", name, "created" if found is None else "changed")
-        self._known.put_pool(answer)
 
     def _refuse(self, name: str, wanted: Object, error: ApiError) -> None:
         """Leave a NodePool alone for a while. Raises what is no refusal, to be tried again soon."""
@@ -144,7 +149,7 @@ class NodePoolController:
         try:
             if await self._is_managed(name):
                 return
-            if pool.drains:
+            if self._drains(pool):
                 await self._interrupt(name)
             if self._is_expendable(name):  # an environment of that name may have come meanwhile, and a run
                 await self._delete(pool)
@@ -160,15 +165,17 @@ class NodePoolController:
         return environment.managed is not None or bool(environment.refusal)
 
     async def _interrupt(self, environment: str) -> None:
-        """Evict what runs in an environment: Karpenter would wait for the end of pods that must not be disrupted.
+        """Evict what runs on the nodes of an environment: Karpenter would wait for pods that must not be disrupted.
 
         Evicted, they count as interrupted, which costs no attempt. Those that a PodDisruptionBudget protects go on.
         """
         selection = Selection(labels=f"{names.JOB_UID},{names.ENVIRONMENT}={environment}")
         pods, _ = await self._api.list(PODS, selection)
+        made = {claim.node for claim in self._known.claims.values() if claim.environment == environment}
         for pod in pods:
-            metadata = pod["metadata"]
-            if "deletionTimestamp" in metadata or (pod.get("status") or {}).get("phase") in _ENDED:
+            metadata, node = pod["metadata"], pod["spec"].get("nodeName")
+            ended = "deletionTimestamp" in metadata or (pod.get("status") or {}).get("phase") in _ENDED
+            if ended or (node and node not in made):
                 continue
             try:
                 await self._api.evict(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"])

@@ -35,7 +35,8 @@ class NodesViews:
 
     def _made_for(self, name: str) -> MadeNodes:
         claims = (claim for claim in self._catalogue.provisioned.claims.values() if claim.environment == name)
-        return made_nodes(claims, self._catalogue.nodes, self._pools[name].members)
+        machines = {node.machine: node for node in self._catalogue.nodes.values()}
+        return made_nodes(claims, machines, self._pools[name].members)
 
     def _of_nodes(self, name: str) -> NodesView:
         pools, pods = self._catalogue.pools(), self._catalogue.other_pods

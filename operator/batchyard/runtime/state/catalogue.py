@@ -84,7 +84,8 @@ class Catalogue:
             nodes = list(self.nodes.values())
             fixed = self.other_pods.fixed_by_node
             claims = list(self.provisioned.claims.values())
-            self._seen |= learned(claims, self.nodes, fixed)
+            if claims:
+                self._seen = learned(claims, {node.machine: node for node in nodes}, fixed, self._seen)
             self._pools = {
                 name: pool(
                     environment,

@@ -5,6 +5,7 @@ from typing import Any
 from batchyard.core.insight.madenodes import MadeNodes, NodeKind, made_nodes
 from batchyard.core.model.cluster.nodeclaim import NodeClaim
 from batchyard.core.model.managed import CAPACITY_TYPE, INSTANCE_TYPE, ZONE
+from batchyard.core.scheduling.capacity.coming.supply import INITIALIZED
 from unit.samples import NOW, make_node
 
 
@@ -32,7 +33,7 @@ def test_claims_are_summed_up_and_counted_by_kind() -> None:
         claim("c3", labels=labels("a", "m5.large", "on-demand"), capacity={"cpu": 2000}, created=NOW - 3),
         claim("c4"),
     ]
-    made = made_nodes(claims, {}, ["n"])
+    made = made_nodes(claims, {"n": make_node("n")}, ["n"])
     assert (made.claims, made.coming, made.coming_since) == (4, 3, NOW - 5)
     assert made.provisioned == {"cpu": 6000, "memory": 16}
     assert made.kinds == (
@@ -53,7 +54,9 @@ def test_a_node_comes_until_it_can_take_pods() -> None:
 def test_one_that_goes_does_not_come_nor_does_one_that_has_been_there() -> None:
     assert coming(claim(deleting=True)) == 0
     assert coming(claim(node="n"), ready=False, lost=True) == 0
-    assert coming(claim(node="n"), schedulable=False) == 0
+    assert coming(claim(node="n"), schedulable=False, labels={INITIALIZED: "true"}) == 0
+    disrupted = (("karpenter.sh/disrupted", "", "NoSchedule"),)
+    assert coming(claim(node="n"), taints=disrupted, labels={INITIALIZED: "true"}) == 0
 
 
 # What keeps nodes from being made.

@@ -70,7 +70,7 @@ def test_while_a_node_is_made_it_says_the_same_all_the_time() -> None:
     assert found is not None
     assert (found.reason, found.due) == (Reason.SCALING_UP, NOW + 603)
     assert found.message == (
-        "environment pool is getting a node for it (2 vCPU, 1 GiB memory), asked for since 00:00:03Z"
+        "environment pool is getting a node for a pod (2 vCPU, 1 GiB memory), asked for since 00:00:03Z"
     )
     later = holdup(make_run(1), pod._replace(unschedulable="0/2 nodes"), scaling)
     assert later is not None
@@ -83,7 +83,7 @@ def test_a_node_that_was_not_made_in_time_is_what_the_run_ends_with() -> None:
     assert found is not None
     ended = found.outcome()
     assert (ended.result, ended.reason) == (RunResult.TAKEN_BACK, Reason.UNSCHEDULABLE)
-    assert ended.message == "environment pool got no node for it in 300 s: 0/1 nodes"
+    assert ended.message == "environment pool got no node for a pod in 300 s: 0/1 nodes"
 
 
 def test_an_environment_that_is_gone_has_no_nodes_made() -> None:

@@ -26,6 +26,7 @@ from unit.samples import (
     make_job,
     make_managed,
     make_node,
+    make_pod,
     make_queue,
     make_run,
     make_shape,
@@ -150,7 +151,10 @@ def test_what_could_never_come_exceeds_the_capacity() -> None:
     assert list(started(snapshot)) == ["small"]
     hold = held(snapshot)["wide"]
     assert hold.reason == "ExceedsCapacity"
-    assert "largest instance type m5.xlarge with 4 vCPU, 16 GiB memory for pods, at most 16 vCPU in all" in hold.message
+    assert (
+        "largest instance type m5.xlarge with 3.96 vCPU, 15.52 GiB memory for pods, at most 16 vCPU in all"
+        in hold.message
+    )
     assert "allow it larger instance types" in hold.message
 
 
@@ -164,7 +168,7 @@ def test_above_the_ceiling_nothing_can_come_whatever_the_shapes() -> None:
     snapshot = scene(job("wide"), requests=cpus(wide=17))
     hold = held(snapshot)["wide"]
     assert hold.reason == "ExceedsCapacity"
-    assert "nodes are made as large as that, at most 16 vCPU in all" in hold.message
+    assert "pool: any instance type, at most 16 vCPU in all" in hold.message
 
 
 def test_a_job_whose_nodes_are_too_small_now_waits_for_others_to_go() -> None:
@@ -200,6 +204,25 @@ def test_where_no_nodes_can_be_made_the_next_environment_of_the_queue_is_tried()
     assert {each.environment for each in started(snapshot).values()} == {"second"}
 
 
+def test_where_no_nodes_can_be_made_work_of_lower_priority_makes_room() -> None:
+    """A node that will not come is no room."""
+    run = make_run(1, queue="low", owner=("media", "old"), owner_uid="old", name="old-1")
+    bound = {"here": {"cpu": 2000, "pods": 1}}
+    charges = {"old": Charge("pool", {"cpu": 2000, "pods": 1}, run.owner, run, bound)}
+    snapshot = scene(
+        job("next"),
+        nodes=[own_node("here", "2")],
+        claims=[make_claim("here", node="here")],
+        charges=charges,
+        used={"pool": {"cpu": 2000, "pods": 1}},
+        runs=[run],
+        pods=[make_pod(run="old-1", owner=run.owner, owner_uid="old", node_name="here", started_at=NOW - 600)],
+        queues=[make_queue(priority=5, preempts_after=0), make_queue("low", priority=1)],
+    )
+    snapshot = replace(snapshot, pools={"pool": withheld(snapshot.pools["pool"])})
+    assert [each.run.name for each in place(snapshot, (), NOW).preemptions] == ["old-1"]
+
+
 def test_an_array_does_not_choose_an_environment_that_gets_no_nodes() -> None:
     snapshot = scene(*jobs(1), environments=[make_managed()])
     ledger = SchedulingPass(replace(snapshot, pools={"pool": withheld(snapshot.pools["pool"])}), NOW).ledger
@@ -227,7 +250,7 @@ def test_who_waits_for_a_wave_is_told_so() -> None:
         ),
         (
             Constraints(node_name="node-7"),
-            "it asks for node node-7 by its name; take nodeName out of the JobDefinition",
+            "none can be node node-7, which it names; take nodeName out of the JobDefinition",
         ),
     ],
 )

@@ -45,7 +45,7 @@ def overdue(runs: JobRuns, pending: Iterable[Pod], patience: Patience, now: floa
         for run in runs.indexes.values()
         if (each := takeback.holdup(run, runs.pods.get(run.name), patience)) is not None and each.due <= now
     ]
-    words, slots = [each.message for _, each in late], 0
+    words, slots = [each.last_words for _, each in late], 0
     if main is not None and not main.ended and not main.deleting:
         homeless = [each for pod in pending if (each := takeback.holdup(main, pod, patience)) is not None]
         gone = [each for each in homeless if each.due <= now]
@@ -54,7 +54,7 @@ def overdue(runs: JobRuns, pending: Iterable[Pod], patience: Patience, now: floa
             gone.append(unmade)
             slots += takeback.lacking(main) - 1
         slots += len(gone)
-        words = [each.message for each in gone] + words
+        words = [each.last_words for each in gone] + words
     late_runs = tuple(run for run, _ in late)
     if not slots and not late_runs:
         return None

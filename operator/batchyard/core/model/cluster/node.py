@@ -23,5 +23,12 @@ class Node:
     lost: bool = False
     """Whether its kubelet is not heard from any more."""
     lost_since: float | None = None
+    provider_id: str = ""
+    """The machine that it is on, as its provider names it."""
     ignored: str = ""
     """A sentence on what of the node could not be understood and counts as not there; empty where all could."""
+
+    @property
+    def machine(self) -> str:
+        """By which a claim finds its node."""
+        return self.provider_id or self.name

@@ -23,9 +23,16 @@ class NodeClaim:
     """What the machine has, which counts under the environment's ceilings; nothing before it is launched."""
     allocatable: Resources = field(default_factory=dict)
     """What of that pods can have; nothing before it is launched."""
+    provider_id: str = ""
+    """Its machine, as the provider names it; empty before it is launched."""
     node: str = ""
-    """Name of its node, once there is one."""
+    """Name of its node, once the provisioner has found it, which others may see before."""
     deleting: bool = False
+
+    @property
+    def machine(self) -> str:
+        """By which its node is found."""
+        return self.provider_id or self.node
 
     @property
     def launched(self) -> bool:

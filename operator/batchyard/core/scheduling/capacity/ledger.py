@@ -89,11 +89,11 @@ class Ledger:
         left, coming = self._left.get(environment), self._coming.get(environment)
         if left is not None and not fits(_part(total_of(pods), left), left):
             return None
-        may_wait = coming is not None and coming.open
+        further = coming is not None and coming.open  # once for all: pods that start together may go beyond a wave
         assigned: list[tuple[str, Resources]] = []
         for each in pods:
             for _ in range(each.count):
-                node = self.put(environment, each, without, wait=may_wait)
+                node = self.put(environment, each, without, further=further)
                 if node is None:
                     taken = (pod for pod in pods for _ in range(pod.count))
                     for (other, _), pod in zip(assigned, taken, strict=False):
@@ -104,12 +104,17 @@ class Ledger:
             self._charge_ceilings(environment, total_of(pods), -1)
         return self._shared(assigned[0][0], pods[0]) if len(assigned) == 1 else tuple(assigned)
 
-    def put(self, environment: str, pod: PodSet, without: Collection[str] = (), *, wait: bool = True) -> str | None:
-        """Find a node for one pod of a set, and charge that alone: it is for pods whose grant is charged already, or
-        that are only thought of. Unless it may `wait`, the node has to be there."""
+    def put(
+        self, environment: str, pod: PodSet, without: Collection[str] = (), *, further: bool | None = None
+    ) -> str | None:
+        """Find a node for one pod of a set, and charge that alone, not the ceilings.
+
+        Whether a `further` node may be asked for depends on how many pods wait for such, unless it is said.
+        """
         node = self.space.put(environment, pod, without)
-        if node is None and wait and environment in self._coming:
-            return self._coming[environment].put(pod, without)
+        coming = self._coming.get(environment)
+        if node is None and coming is not None:
+            return coming.put(pod, without, further=coming.open if further is None else further)
         return node
 
     def take_back(self, environment: str, node: str, pod: PodSet) -> None:

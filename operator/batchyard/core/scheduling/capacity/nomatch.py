@@ -50,30 +50,38 @@ def no_node_matches(
     different = {node.name: node for several in nodes.values() for node in several}
     total, found = len(different), causes(constraints, different.values())
     environments = f"{'environment' if len(nodes) == 1 else 'environments'} {', '.join(nodes)}"
-    if made:
-        return _none_is_made(queue, environments, constraints, next(iter(made.values())))
+    if made and not found:
+        return _none_is_made(queue, constraints, made)
     told = [f"{cause.text} excludes {_of(cause.nodes, total)}" for cause in found[:_CAUSES]]
     if rest := sum(cause.nodes for cause in found[_CAUSES:]):
         told.append(f"further causes exclude {_of(rest, total)}")
     parts = {cause.part for cause in found}
     remedy = _REMEDIES[parts.pop()] if len(parts) == 1 else _OF_SEVERAL
+    if made:
+        why, _ = _why_none_is_made(constraints, next(iter(made.values())))
+        remedy = f"of nodes that are made, {why}; {remedy}"
     return f"no node of {environments} of queue {queue} is one for the pod: {', '.join(told)}; {remedy}"
 
 
-def _none_is_made(queue: str, environments: str, constraints: Constraints, labels: Labels) -> str:
-    """The same of environments whose nodes are made: it is what they are made like that excludes the pod."""
-    if constraints.node_name:
-        why, remedy = (
-            f"it asks for node {excerpt(constraints.node_name, _SHOWN)} by its name",
-            _REMEDIES[Part.NODE_NAME],
-        )
-    elif lacking := labels.lacking(constraints):
-        why = f"none can have {excerpt(lacking, _SHOWN)}"
-        remedy = "change the JobDefinition's nodeSelector, or what spec.managed of the environment allows"
-    else:
-        why = "none can have all labels that its node affinity asks for"
-        remedy = "change the JobDefinition's node affinity, or what spec.managed of the environment allows"
+def _none_is_made(queue: str, constraints: Constraints, made: Mapping[str, Labels]) -> str:
+    """The same of environments whose nodes are made, and none is there: what they are made like excludes the pod."""
+    environments = f"{'environment' if len(made) == 1 else 'environments'} {', '.join(made)}"
+    why, remedy = _why_none_is_made(constraints, next(iter(made.values())))
     return f"no node that {environments} of queue {queue} can get is one for the pod: {why}; {remedy}"
+
+
+def _why_none_is_made(constraints: Constraints, labels: Labels) -> tuple[str, str]:
+    """What excludes the pod, and what would help."""
+    if constraints.node_name:
+        asks = f"none can be node {excerpt(constraints.node_name, _SHOWN)}, which it names"
+        return asks, _REMEDIES[Part.NODE_NAME]
+    part = "node affinity" if constraints.terms else "nodeSelector"
+    lacking = labels.lacking(constraints)
+    why = f"none can have {excerpt(lacking, _SHOWN)}" if lacking else f"none can have all that its {part} asks for"
+    return why, (
+        f"change the JobDefinition's {'nodeSelector' if lacking else part}, or what spec.managed of the"
+        " ComputeEnvironment allows"
+    )
 
 
 def _of(number: int, total: int) -> str:

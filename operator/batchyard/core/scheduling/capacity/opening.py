@@ -52,7 +52,7 @@ def _expected(snapshot: Snapshot, ledger: Ledger, charge: Charge) -> Assignment:
     found: list[tuple[str, Resources]] = []
     for pod in _homeless(snapshot, charge):
         for _ in range(pod.count):
-            node = ledger.put(charge.environment, pod)
+            node = ledger.put(charge.environment, pod, further=True)  # it was granted, so it waits for one already
             if node is None:
                 break
             found.append((node, pod.takes))

@@ -69,7 +69,7 @@ class Pool:
         if self.supply is None:
             return False
         room = ComingRoom(self.supply.at_most())
-        return all(room.put(each) is not None for each in pods for _ in range(each.count))
+        return all(room.put(each, further=True) is not None for each in pods for _ in range(each.count))
 
 
 def space_of(pools: Mapping[str, Pool], others: Mapping[str, Resources] | None = None) -> Space:
@@ -94,6 +94,7 @@ def pool(
     `withheld` says why no further node comes, if so.
     """
     members: dict[str, Resources] = {}
+    nodes = list(nodes)
     total: dict[str, int] = {}
     own = sorted((node for node in nodes if usable(environment, node)), key=lambda it: it.name)
     for node in own:
@@ -107,6 +108,7 @@ def pool(
     more = None
     if environment.managed is not None:
         own_claims = [claim for claim in claims if claim.environment == environment.name]
-        found = supply(environment.managed, environment.ceilings, own_claims, members, seen or {})
+        machines = {node.machine: node for node in nodes}
+        found = supply(environment.managed, environment.ceilings, own_claims, machines, members, seen or {})
         more = replace(found, withheld=withheld)
     return Pool(environment, members, total, index, space, more)

@@ -71,7 +71,7 @@ class Provisioned:
             self._changed()
 
     def put_pool(self, obj: Object) -> None:
-        """Take a NodePool in, from its informer or from the answer to a write."""
+        """Take a NodePool in."""
         pool = read_nodepool(obj)
         self.stored_pools[pool.name] = obj
         if self.pools.get(pool.name) != pool:

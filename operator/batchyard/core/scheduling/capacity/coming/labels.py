@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from batchyard.api.names import NODE_ENVIRONMENT
 from batchyard.core.model.managed import INSTANCE_TYPE, ManagedNodes
 from batchyard.core.model.pods.constraints import Constraints, Requirement, Term
 
@@ -23,6 +24,16 @@ _OF_PROVIDERS = frozenset(
     }
 )
 """Labels that each provider gives to its nodes, whatever the template says."""
+_NODE_POOL = "karpenter.sh/nodepool"
+_NORMALIZED = {
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/instance-type": INSTANCE_TYPE,
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "topology.ebs.csi.aws.com/zone": "topology.kubernetes.io/zone",
+}
+"""Older names of labels, and one of AWS, that Karpenter takes for others."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -101,10 +112,16 @@ class Labels:
     def __init__(self, nodes: ManagedNodes) -> None:
         self._prefix = f"{nodes.node_class.group}/"
         given = [Requirement(key, "In", (value,)) for key, value in nodes.labels.items()]
+        # The NodePool has the name of its environment; its template may not give that label itself.
+        given += [Requirement(_NODE_POOL, "In", (name,)) for name in [nodes.labels.get(NODE_ENVIRONMENT)] if name]
         self._values: dict[str, Values] = {}
         for requirement in (*given, *nodes.requirements):
             self._values[requirement.key] = self._values.get(requirement.key, _ANY).within(requirement)
         self._admitted = lru_cache(maxsize=1000)(self._admits)
+
+    def allows(self, key: str, value: str) -> bool:
+        """Whether a label may have a value."""
+        return self._of(key).within(Requirement(key, "In", (value,))).possible
 
     def admits(self, constraints: Constraints, instance_type: str = "") -> bool:
         """Whether a pod may be on such a node, of that instance type where one is named."""
@@ -122,7 +139,8 @@ class Labels:
     def _meets(self, requirements: Iterable[Requirement]) -> bool:
         asked: dict[str, Values] = {}
         for requirement in requirements:
-            asked[requirement.key] = (asked.get(requirement.key) or self._of(requirement.key)).within(requirement)
+            key = _NORMALIZED.get(requirement.key, requirement.key)
+            asked[key] = (asked.get(key) or self._of(key)).within(requirement)
         return all(values.possible for values in asked.values())
 
     def _of(self, key: str) -> Values:

@@ -2,8 +2,10 @@
 
 The provisioner fills a node with as many pods as the largest instance type carries, and takes the smallest that holds
 what came together; so does this. A node that is thought up grows with its pods, and counts under the ceilings as the
-smallest shape that carries them. Pods that were granted stay without an expected node until theirs is there: each pass
-thinks up anew what they need, in the same order.
+smallest shape that carries them. Only pods that ask the same of labels are thought on one.
+
+Pods that were granted stay without an expected node until theirs is there: each pass thinks up anew what they need, in
+the same order.
 """
 
 from collections.abc import Collection
@@ -41,6 +43,7 @@ class _Node:
 
 
 _NO_SHAPE = KnownShape("", {}, {})
+"""Of a node that carries nothing any more: it takes nothing of the ceilings, and may be filled again."""
 
 
 class ComingRoom:
@@ -52,17 +55,17 @@ class ComingRoom:
         self._pending = 0
         self._free: dict[str, Resources] = {f"{MARK}{name}": node.allocatable for name, node in supply.coming.items()}
         self._made: dict[str, _Node] = {}
-        self._last: dict[PodSet, str] = {}
-        """Where the last such pod went: the next goes there, too, as long as it can."""
-        self._full: set[PodSet] = set()
-        """Pods for which no node had room; until some is given back, only another node could have."""
+        self._names = list(self._free)
+        """Of the nodes on their way, then of those that are thought up, in the order in which that was done."""
+        self._first: dict[PodSet, int] = {}
+        """By pods that are alike: the first of the nodes that could have room for one more; those before have none."""
 
     def fork(self) -> "ComingRoom":
         """Return the same, to be changed apart."""
         twin = object.__new__(ComingRoom)
         twin._supply, twin._left, twin._pending = self._supply, dict(self._left), self._pending
-        twin._free, twin._made = dict(self._free), dict(self._made)
-        twin._last, twin._full = dict(self._last), set(self._full)
+        twin._free, twin._made, twin._names = dict(self._free), dict(self._made), list(self._names)
+        twin._first = dict(self._first)
         return twin
 
     @property
@@ -72,76 +75,78 @@ class ComingRoom:
 
     @property
     def withheld(self) -> str:
-        """Why nothing comes now, whatever the ceilings leave; empty where it does."""
+        """Why no further node comes now, whatever the ceilings leave; empty where one may."""
         return self._supply.withheld
 
     @property
     def open(self) -> bool:
-        """Whether further pods may wait for nodes."""
+        """Whether pods may wait for further nodes."""
         return not self.full and not self.withheld
 
     @property
     def full(self) -> bool:
-        """Whether as many pods wait for nodes as may. Pods that start together may go beyond that together."""
+        """Whether as many pods wait for further nodes as may. Pods that start together may go beyond that together."""
         return self._pending >= self._supply.most_pending
 
-    def put(self, pods: PodSet, without: Collection[str] = ()) -> str | None:
-        """Take room for one pod of a set; returns on which node, or None where there is none to come.
+    def put(self, pods: PodSet, without: Collection[str] = (), *, further: bool) -> str | None:
+        """Take room for one pod of a set; returns on which node, or None where there is none.
 
-        Where a node that is not there yet is among those that are kept, all of them are: what the ceilings leave for
-        one they do not leave for another.
+        Unless a `further` node may be asked for, it has to be on its way. Where a node that is not there yet is among
+        those that are kept, all of them are: what the ceilings leave for one they do not leave for another.
         """
         if any(map(is_coming, without)):
             return None
-        node = self._on_known(pods) or self._on_another(pods)
-        if node is not None:
+        node = self._on_known(pods, further=further)
+        if node is None and further:
+            node = self._on_another(pods)
+        if node is not None and node not in self._free:
             self._pending += 1
-            self._last[pods] = node
         return node
 
-    def _on_known(self, pods: PodSet) -> str | None:
-        """A node that is on its way or was thought up already."""
-        last = self._last.get(pods)
-        if last is not None and self._add(last, pods):
-            return last
-        if pods in self._full or pods.constraints.ports:
+    def _on_known(self, pods: PodSet, *, further: bool) -> str | None:
+        """A node that is on its way or, where a further one may come, was thought up already."""
+        if pods.constraints.ports:
             return None  # who takes ports of a node gets one of his own
-        for name in (*self._free, *self._made):
-            if self._admits(name, pods.constraints) and self._add(name, pods):
-                return name
-        self._full.add(pods)
+        names, first = self._names, self._first.get(pods, 0)
+        for position in range(first, len(names) if further else min(len(self._free), len(names))):
+            if self._add(names[position], pods):
+                self._first[pods] = position
+                return names[position]
+        if further:
+            self._first[pods] = len(names)
         return None
 
-    def _admits(self, name: str, constraints: Constraints) -> bool:
-        made = self._made.get(name)
-        if made is not None:
-            return made.constraints == constraints
-        return admits(constraints, self._supply.coming[name.removeprefix(MARK)])
-
     def _add(self, name: str, pods: PodSet) -> bool:
-        """Put a pod on a node, if that can take it."""
-        if pods.constraints.ports:
-            return False
+        """Put a pod on a node, if that can take it. Amounts are looked at first, as most nodes have too little."""
         free = self._free.get(name)
         if free is not None:
-            if fits(pods.takes, free):
-                self._free[name] = subtract(free, pods.takes)
-                return True
+            coming = self._supply.coming[name.removeprefix(MARK)]
+            if not fits(pods.takes, free) or not admits(pods.constraints, coming):
+                return False
+            self._free[name] = subtract(free, pods.takes)
+            return True
+        made = self._made[name]
+        if made.load["pods"] and made.constraints != pods.constraints:
             return False
-        made = self._made.get(name)
-        return made is not None and self._load(name, pods.constraints, add(made.load, pods.takes), made.shape.capacity)
+        load = add(made.load, pods.takes)
+        return self._load(name, pods.constraints, load, made.shape.capacity)
 
     def _on_another(self, pods: PodSet) -> str | None:
         """A further node, if the ceilings leave one."""
         if not self._supply.shapes:
             return self._beside_ceilings(pods)
         name = f"{MARK}{MARK}{len(self._made)}"
-        return name if self._load(name, pods.constraints, pods.takes, {}) else None
+        if not self._load(name, pods.constraints, pods.takes, {}):
+            return None
+        self._names.append(name)
+        if not pods.constraints.ports:
+            self._first[pods] = len(self._names) - 1
+        return name
 
     def _load(self, name: str, constraints: Constraints, load: Resources, before: Resources) -> bool:
         """Have a node carry this, if there is a shape that does and the ceilings leave enough for it."""
         for shape in self._supply.shapes:
-            if fits(load, shape.allocatable) and self._supply.labels.admits(constraints, shape.instance_type):
+            if shape.carries(load) and self._supply.labels.admits(constraints, shape.instance_type):
                 more = {each: amount - before.get(each, 0) for each, amount in shape.capacity.items()}
                 if all(more.get(each, 0) <= max(left, 0) for each, left in self._left.items()):
                     self._left = {each: left - more.get(each, 0) for each, left in self._left.items()}
@@ -158,30 +163,32 @@ class ComingRoom:
 
     def change(self, node: str, amount: Resources, sign: int) -> None:
         """Take an amount off what is free on a node, or give it back (`sign` 1)."""
-        self._pending -= sign * amount.get("pods", 0)
-        self._full.clear()
-        if node == MARK:
-            self._left = {each: left + sign * amount.get(each, 0) for each, left in self._left.items()}
-        elif node in self._free:
+        if node in self._free:
             self._free[node] = _shifted(self._free[node], amount, sign)
-        elif node in self._made:
-            self._shrink(node, amount, sign)
+        else:
+            self._pending -= sign * amount.get("pods", 0)
+            if node == MARK:
+                self._left = {each: left + sign * amount.get(each, 0) for each, left in self._left.items()}
+                return
+            self._reload(node, amount, sign)
+        if sign > 0:
+            position = self._names.index(node)
+            self._first = {pods: min(first, position) for pods, first in self._first.items()}
 
-    def _shrink(self, node: str, amount: Resources, sign: int) -> None:
-        """Have a node carry so much less, or more; one that carries nothing takes nothing of the ceilings."""
+    def _reload(self, node: str, amount: Resources, sign: int) -> None:
+        """Have a node that was thought up carry so much less (`sign` 1), or more."""
         made = self._made[node]
         load = add(made.load, times(amount, -sign))
-        able = (each for each in self._supply.shapes if fits(load, each.allocatable))
-        shape = next(able, made.shape) if any(number > 0 for number in load.values()) else _NO_SHAPE
+        able = (each for each in self._supply.shapes if each.carries(load))
+        shape = next(able, made.shape) if load["pods"] > 0 else _NO_SHAPE
         self._made[node] = _Node(made.constraints, load, shape)
         for each in self._left:
             self._left[each] += made.shape.capacity.get(each, 0) - shape.capacity.get(each, 0)
 
     def room(self, pods: PodSet, most: int) -> int:
         """Return how many pods of a set find room at the same time, up to `most`."""
-        most = min(most, self._supply.most_pending - self._pending) if self.open else 0
         thought, found = self.fork(), 0
-        while found < most and thought.put(pods) is not None:
+        while found < most and thought.put(pods, further=thought.open) is not None:
             found += 1
         return found
 

@@ -4,7 +4,7 @@ It follows from the environment, from what is known of instance types, and from 
 hands it out through a `ComingRoom`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from batchyard.core.model.cluster.node import Node
@@ -23,6 +23,15 @@ class KnownShape:
     instance_type: str
     capacity: Resources
     allocatable: Resources
+    seen: bool = True
+    """Whether a node of it was there, so that what is not named is not there."""
+
+    def carries(self, load: Resources) -> bool:
+        """Whether pods that ask for so much together find room on such a node, as far as that is known."""
+        for name, amount in load.items():  # noqa: SIM110 - asked for each pod that waits, and all() is slower
+            if amount > self.allocatable.get(name, 0 if self.seen else amount):
+                return False
+        return True
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,7 +48,7 @@ class Supply:
     coming: Mapping[str, Node] = field(default_factory=dict)
     """The nodes on their way whose size is known, by the name of their claim."""
     most_pending: int = 0
-    """How many pods may wait for nodes."""
+    """How many pods may wait for nodes that were not asked for yet."""
     withheld: str = ""
     """Why nothing comes now, as a sentence; empty where it does."""
 
@@ -52,8 +61,8 @@ class Supply:
         return any(self.labels.admits(constraints, shape.instance_type) for shape in self.shapes)
 
     def at_most(self) -> "Supply":
-        """The same if no node had been asked for yet."""
-        return replace(self, left=self.ceilings, coming={})
+        """The same if what was asked for took nothing of the ceilings."""
+        return replace(self, left=self.ceilings)
 
 
 def within(amount: Resources, bounds: Resources) -> bool:
@@ -65,41 +74,63 @@ def supply(
     nodes: ManagedNodes,
     ceilings: Resources,
     claims: Iterable[NodeClaim],
-    usable: Iterable[str],
+    machines: Mapping[str, Node],
+    usable: Collection[str],
     seen: Mapping[str, KnownShape],
 ) -> Supply:
-    """Return what may still come. `usable` are the names of the nodes that can take pods already; `seen` is what is
-    known of instance types from nodes that have been there."""
-    here, taken, coming = set(usable), dict[str, int](), dict[str, Node]()
+    """Return what may still come.
+
+    `machines` are the nodes that are there by the machine that they are on, `usable` the names of those that can take
+    pods, `seen` is what is known of instance types from nodes that have been there.
+    """
+    taken, coming, labels = dict[str, int](), dict[str, Node](), Labels(nodes)
     for claim in claims:
         taken = add(taken, claim.capacity)
-        if claim.launched and not claim.deleting and claim.node not in here:
-            labels = {**nodes.labels, **claim.labels}
-            coming[claim.name] = Node(claim.node or claim.name, labels, claim.allocatable)
+        if claim.launched and is_on_its_way(claim, machines, usable):
+            coming[claim.name] = Node(claim.name, {**nodes.labels, **claim.labels}, _for_pods(claim, seen))
     left = subtract(ceilings, {name: taken.get(name, 0) for name in ceilings})
-    return Supply(Labels(nodes), ceilings, left, _shapes(nodes, seen), coming, nodes.max_pending_pods)
+    return Supply(labels, ceilings, left, _shapes(nodes, labels, seen), coming, nodes.max_pending_pods)
 
 
-def _shapes(nodes: ManagedNodes, seen: Mapping[str, KnownShape]) -> tuple[KnownShape, ...]:
+def is_on_its_way(claim: NodeClaim, machines: Mapping[str, Node], usable: Collection[str]) -> bool:
+    """Whether the node of a claim is yet to take its first pods. One that cannot take any now has been there."""
+    if claim.deleting:
+        return False
+    node = machines.get(claim.machine)
+    return node is None or (node.name not in usable and not node.lost and not node.labels.get(INITIALIZED))
+
+
+def _for_pods(claim: NodeClaim, seen: Mapping[str, KnownShape]) -> Resources:
+    """What pods can have of a node on its way: no more than of one of its type that was there."""
+    known = seen.get(claim.labels.get(INSTANCE_TYPE, ""))
+    if known is None:
+        return claim.allocatable
+    return {name: min(amount, known.allocatable.get(name, amount)) for name, amount in claim.allocatable.items()}
+
+
+def _shapes(nodes: ManagedNodes, labels: Labels, seen: Mapping[str, KnownShape]) -> tuple[KnownShape, ...]:
     """All instance types that nodes may have; none where some are not known."""
-    known = {shape.instance_type: _of_provider(shape) for shape in nodes.shapes} | {
-        shape.instance_type: seen[shape.instance_type] for shape in nodes.shapes if shape.instance_type in seen
-    }
-    if not known:
-        allowed = instance_types(nodes.requirements)
-        if allowed is None or not allowed <= seen.keys():
-            return ()
-        known = {name: seen[name] for name in allowed}
-    return tuple(sorted(known.values(), key=_size))
+    stated = {shape.instance_type: _of_provider(shape) for shape in nodes.shapes}
+    allowed = instance_types(nodes.requirements)
+    if allowed is None or not allowed <= stated.keys() | seen.keys():
+        return ()
+    known = (seen.get(name) or stated[name] for name in allowed if labels.allows(INSTANCE_TYPE, name))
+    return tuple(sorted(known, key=_size))
 
 
 def _of_provider(shape: Shape) -> KnownShape:
-    """An instance type before a node of it was seen: what the system takes of it is not known yet."""
-    return KnownShape(shape.instance_type, shape.capacity, {**shape.capacity, "pods": _PODS})
+    """An instance type before a node of it was seen: what its system takes is not known yet, but it takes something."""
+    amounts = {"nvidia.com/gpu": 0, **shape.capacity}
+    allocatable = {name: int(amount * (1 - _SYSTEM.get(name, 0))) for name, amount in amounts.items()}
+    return KnownShape(shape.instance_type, shape.capacity, {**allocatable, "pods": _PODS}, seen=False)
 
 
+INITIALIZED = "karpenter.sh/initialized"
+"""The label of nodes that can take pods, or could."""
 _PODS = 110
 """How many pods a node carries that was not seen yet, as kubelets have it by default."""
+_SYSTEM = {"cpu": 0.01, "memory": 0.03}
+"""Which part of a node its system takes at least; with the providers that are known it is more."""
 
 
 def _size(shape: KnownShape) -> tuple[int, int, int, str]:
@@ -108,20 +139,23 @@ def _size(shape: KnownShape) -> tuple[int, int, int, str]:
 
 
 def learned(
-    claims: Iterable[NodeClaim], nodes: Mapping[str, Node], taken: Mapping[str, Resources]
+    claims: Iterable[NodeClaim],
+    machines: Mapping[str, Node],
+    taken: Mapping[str, Resources],
+    before: Mapping[str, KnownShape],
 ) -> dict[str, KnownShape]:
-    """What claims, and the nodes that were made for them, tell of instance types.
+    """What nodes that were made tell of instance types, beside what was known `before`.
 
-    Jobs can have less than claims say where pods of DaemonSets take a part: that is what `taken` is, by node.
+    Jobs can have less of them than they offer where pods of DaemonSets take a part: that is what `taken` is, by node.
+    Of several nodes of a type, the one counts of which they can have least: on others, such pods may be still to come.
     """
     found: dict[str, KnownShape] = {}
     for claim in claims:
-        name = claim.labels.get(INSTANCE_TYPE, "")
-        if not name or not claim.launched:
+        name, node = claim.labels.get(INSTANCE_TYPE, ""), machines.get(claim.machine)
+        if not name or not claim.launched or node is None or not node.ready:
             continue
-        node = nodes.get(claim.node)
-        if node is not None and node.ready:
-            found[name] = KnownShape(name, claim.capacity, subtract(node.allocatable, taken.get(node.name, {})))
-        else:
-            found.setdefault(name, KnownShape(name, claim.capacity, claim.allocatable))
-    return found
+        usable = subtract(node.allocatable, taken.get(node.name, {}))
+        if name in found:
+            usable = {each: min(amount, usable.get(each, 0)) for each, amount in found[name].allocatable.items()}
+        found[name] = KnownShape(name, claim.capacity, usable)
+    return {**before, **found}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from batchyard.api.names import NODE_ENVIRONMENT
 from batchyard.core.model.managed import ManagedNodes, NodeClass
 from batchyard.core.model.pods.constraints import FIELD, UNCONSTRAINED, Constraints, Requirement, Term
 from batchyard.core.scheduling.capacity.coming.labels import Labels, contradiction, instance_types
@@ -48,10 +49,16 @@ def test_a_pod_that_says_nothing_may_be_on_any() -> None:
         (Requirement("team", "In", ("other",)), False),
         (Requirement("team", "DoesNotExist"), False),
         (Requirement("kubernetes.io/hostname", "In", ("node-1",)), False),
+        # The NodePool has the environment's name, and some labels have an older one.
+        (Requirement("karpenter.sh/nodepool", "In", ("pool",)), True),
+        (Requirement("karpenter.sh/nodepool", "In", ("other",)), False),
+        (Requirement("failure-domain.beta.kubernetes.io/zone", "In", ("a",)), True),
+        (Requirement("failure-domain.beta.kubernetes.io/zone", "In", ("c",)), False),
+        (Requirement("beta.kubernetes.io/arch", "In", ("amd64",)), True),
     ],
 )
 def test_a_condition_of_a_pod_meets_what_nodes_may_have(asked: Requirement, *, admitted: bool) -> None:
-    made = labels(Requirement(ZONE, "In", ("a", "b")), team="media")
+    made = labels(Requirement(ZONE, "In", ("a", "b")), team="media", **{NODE_ENVIRONMENT: "pool"})
     assert made.admits(asking(asked)) is admitted
 
 

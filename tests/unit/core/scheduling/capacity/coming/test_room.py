@@ -19,12 +19,12 @@ SHAPES = [make_shape(name) for name in SEEN]
 def room_of(environment: Environment, *claims: str) -> ComingRoom:
     assert environment.managed is not None
     asked = [make_claim(each) for each in claims]
-    return ComingRoom(supply(environment.managed, environment.ceilings, asked, (), SEEN))
+    return ComingRoom(supply(environment.managed, environment.ceilings, asked, {}, (), SEEN))
 
 
 def put_all(room: ComingRoom, pods: PodSet, most: int = 100) -> list[str]:
     found: list[str] = []
-    while len(found) < most and (node := room.put(pods)) is not None:
+    while len(found) < most and (node := room.put(pods, further=True)) is not None:
         found.append(node)
     return found
 
@@ -51,17 +51,17 @@ def test_nodes_grow_with_their_pods_as_the_provisioner_makes_them() -> None:
 
 def test_the_smallest_shape_counts_that_carries_a_pod() -> None:
     room = room_of(make_managed(10, shapes=SHAPES))
-    assert room.put(THREE) is not None
+    assert room.put(THREE, further=True) is not None
     assert room.left == {"cpu": 6000}
-    assert room.put(THREE) is not None
+    assert room.put(THREE, further=True) is not None
     assert room.left == {"cpu": 2000}
-    assert room.put(THREE) is None
-    assert room.put(ONE) is not None
+    assert room.put(THREE, further=True) is None
+    assert room.put(ONE, further=True) is not None
 
 
 def test_what_no_shape_carries_has_no_room() -> None:
-    assert room_of(make_managed(100, shapes=SHAPES)).put(PodSet(1, {"cpu": 8000})) is None
-    assert room_of(make_managed(100)).put(PodSet(1, {"cpu": 8000})) is not None
+    assert room_of(make_managed(100, shapes=SHAPES)).put(PodSet(1, {"cpu": 8000}), further=True) is None
+    assert room_of(make_managed(100)).put(PodSet(1, {"cpu": 8000}), further=True) is not None
 
 
 def test_pods_that_ask_for_different_nodes_are_not_together() -> None:
@@ -69,7 +69,7 @@ def test_pods_that_ask_for_different_nodes_are_not_together() -> None:
     here, there = (
         PodSet(1, {"cpu": 500}, Constraints(selector=(("topology.kubernetes.io/zone", zone),))) for zone in "ab"
     )
-    assert room.put(here) != room.put(there)
+    assert room.put(here, further=True) != room.put(there, further=True)
     assert room.left == {"cpu": 6000}
 
 
@@ -91,7 +91,7 @@ def test_what_is_given_back_is_free_again() -> None:
         room.change(node, ONE.takes, 1)
     for node in again:
         room.change(node, ONE.takes, -1)
-    assert room.put(ONE) is None
+    assert room.put(ONE, further=True) is None
 
 
 def test_a_fork_changes_nothing_of_what_it_was_made_from() -> None:
@@ -103,21 +103,35 @@ def test_a_fork_changes_nothing_of_what_it_was_made_from() -> None:
     assert len(put_all(room, ONE)) == room_of(make_managed(10, shapes=SHAPES), "a").room(ONE, 100) - 3
 
 
-def test_it_is_full_once_as_many_pods_wait_as_may() -> None:
-    room = room_of(make_managed(100, max_pending_pods=3), "a")
+def test_it_is_full_once_as_many_pods_wait_for_further_nodes_as_may() -> None:
+    room = room_of(make_managed(100, max_pending_pods=3), "a", "b")
     assert not room.full
-    assert room.room(ONE, 100) == 3
-    nodes = put_all(room, ONE, 3)
+    assert room.room(ONE, 100) == 5
+    nodes = put_all(room, ONE, 5)
     assert room.full
     assert room.room(ONE, 100) == 0
+    assert room.put(ONE, further=False) is None
     room.change(nodes[0], ONE.takes, 1)
+    assert room.full, "that was on a node that is on its way"
+    assert room.put(ONE, further=False) == nodes[0]
+    room.change(nodes[-1], ONE.takes, 1)
     assert not room.full
+
+
+def test_looking_for_room_costs_no_more_where_many_nodes_are_full() -> None:
+    """Each pod begins where the last that was alike found room, and what is given back is found again."""
+    room = room_of(make_managed(1000), *(f"claim-{number:03}" for number in range(50)))
+    nodes = put_all(room, ONE, 60)
+    assert nodes[:50] == [f"+claim-{number:03}" for number in range(50)]
+    room.change("+claim-007", ONE.takes, 1)
+    room.change("+claim-033", ONE.takes, 1)
+    assert put_all(room, ONE, 3) == ["+claim-007", "+claim-033", "+"]
 
 
 def test_where_a_node_to_come_is_kept_all_are() -> None:
     room = room_of(make_managed(100))
-    assert room.put(ONE, ["+"]) is None
-    assert room.put(ONE, ["node-1"]) == "+"
+    assert room.put(ONE, ["+"], further=True) is None
+    assert room.put(ONE, ["node-1"], further=True) == "+"
 
 
 def test_names_tell_which_nodes_are_not_there_yet() -> None:
