@@ -19,14 +19,14 @@ demo: .venv/.ready  ## Bring up a cluster with a real node, run a first job on i
 	$(PY) -m demo
 
 test: .venv/.ready  ## Run all tests: unit, property, component, and end to end on a real cluster
-	@$(PY) -m localcluster build >/dev/null
+	@$(PY) -m localcluster build --karpenter >/dev/null
 	$(PY) -m pytest $(SIDE_BY_SIDE)
 
 unit: .venv/.ready  ## Run the fast tests only
 	$(PY) -m pytest -m "not e2e"
 
 e2e: .venv/.ready  ## Run the end-to-end tests only
-	@$(PY) -m localcluster build >/dev/null
+	@$(PY) -m localcluster build --karpenter >/dev/null
 	$(PY) -m pytest $(SIDE_BY_SIDE) -m e2e
 
 check: .venv/.ready  ## Check lint, formatting, types, layers and that generated files are up to date
@@ -45,8 +45,8 @@ bench-planner: .venv/.ready  ## Measure the planner and its simulator alone and 
 simulate: .venv/.ready  ## Replay a workload through the planner and draw it: WORKLOAD=examples/simulator/trace.yaml
 	@$(PY) -m batchyard simulate $(or $(WORKLOAD),examples/simulator/mix.yaml) --chart simulation.svg
 
-cluster: .venv/.ready  ## Start the local cluster and say how to use it
-	$(PY) -m localcluster up
+cluster: .venv/.ready  ## Start the local cluster and say how to use it; KARPENTER=1 has nodes made as pods need them
+	$(PY) -m localcluster up $(if $(KARPENTER),--karpenter)
 
 example-image: .venv/.ready  ## Build the image of an example and give it to the local cluster: EXAMPLE=07-mpi
 	@$(PY) -m localcluster example-image $(EXAMPLE)

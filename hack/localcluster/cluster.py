@@ -126,9 +126,9 @@ class Cluster:
 def build(progress: Progress = print, *, karpenter: bool = False) -> Path:
     """The folder with the programs that a cluster on this machine needs, built first where they are missing.
 
-    Karpenter, for which there is another folder, is built on demand only.
+    Karpenter, for which there is another folder, is built on demand only, and where a cluster here can have it.
     """
-    if karpenter:
+    if karpenter and choose_backend() == "local":
         ensure_karpenter(progress)
     return ensure_binaries(progress, None if choose_backend() == "local" else _CLIENTS)
 

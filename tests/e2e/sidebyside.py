@@ -24,6 +24,7 @@ OTHERS = {
         "test_kills",
         "test_limits",
         "test_malformed",
+        "test_managed",
         "test_preemption",
         "test_refusals",
         "test_nodes",

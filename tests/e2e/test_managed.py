@@ -221,7 +221,6 @@ def test_an_operator_that_is_killed_while_nodes_come_loses_and_doubles_nothing(
     assert {len(harness.jobs_of(name)) for name in wanted[:5]} == {1}
     assert peak.vcpus <= 16_000
     assert peak.pods <= 16
-    wait_at_zero(harness)
 
 
 def test_bad_environments_are_refused_in_words(harness: Harness) -> None:

@@ -24,7 +24,7 @@ class Unsupported:
     """The refused value; None: the field as such is refused when it is set, not empty and not 0."""
 
     number: bool = False
-    """Whether the field is a number; 0 is what it is when it is left out."""
+    """Whether the field is a number (a double to the API server); 0 is what it is when it is left out."""
 
     @property
     def message(self) -> str:
@@ -35,7 +35,7 @@ class Unsupported:
     def cel(self) -> str:
         """The condition on the object that holds the field, which `schema` puts there."""
         field = f"self.{self.path[-1]}"
-        condition = f"!has({field})" + (f" || {field} == 0" if self.number else "")
+        condition = f"!has({field})" + (f" || {field} == 0.0" if self.number else "")
         if self.value is not None:
             condition += f" || {field} != '{self.value}'"
         return condition
