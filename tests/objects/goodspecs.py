@@ -161,7 +161,7 @@ GOOD: dict[str, tuple[str, Json]] = {
                 "provisioner": "karpenter",
                 "nodeClassRef": {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"},
                 "capacityTypes": ["Spot", "OnDemand"],
-                "instanceTypes": ["m5.large", "m5.xlarge"],
+                "instanceTypes": ["m5.large"],
                 "instanceFamilies": ["m5"],
                 "minGeneration": 5,
                 "architectures": ["amd64"],

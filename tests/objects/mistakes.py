@@ -307,7 +307,7 @@ MISTAKES: tuple[Mistake, ...] = (
         ("values",),
     ),
     ("environment", "both types", ("managed",), {"nodeClassRef": NODE_CLASS}, ("managed",)),
-    (_MANAGED, "capacity that is kept warm", ("managed", "minVcpus"), _number(0, 8), ("minVcpus",)),
+    (_MANAGED, "capacity that is kept warm", ("managed", "minVcpus"), _number(1, 8), ("minVcpus",)),
     (_MANAGED, "no ceiling", ("maxVcpus",), GONE, ("maxVcpus",)),
     (_MANAGED, "both types", ("unmanaged",), {}, ("managed",)),
     (_MANAGED, "families of another provider", ("managed", "nodeClassRef", "group"), "example.com", ("requirements",)),
