@@ -86,7 +86,7 @@ def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
     """What was decided, with the statuses of those who wait."""
     snapshot, found, now = this_pass.snapshot, this_pass.placements, this_pass.now
     result = Placed(
-        placements=[each._replace(nodes=on_nodes(each.nodes)) for each in found.values()],
+        placements=_on_nodes(this_pass),
         preemptions=this_pass.preemptions,
         reclaims=this_pass.reclaims,
         expected={item: nodes for item, each in this_pass.expected.items() if (nodes := on_nodes(each))},
@@ -110,6 +110,14 @@ def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
             if status.queue_position is None and not arraystatus.has_started(status):
                 result.statuses[key] = queued_behind(snapshot.jobs[key], status, positions.of(key), now)
     return result
+
+
+def _on_nodes(this_pass: SchedulingPass) -> list[Placement]:
+    """Who starts, with those nodes only that are there: others were thought up for this pass."""
+    found = this_pass.placements.values()
+    if not this_pass.ledger.waits:
+        return list(found)
+    return [each._replace(nodes=on_nodes(each.nodes)) for each in found]
 
 
 def _with_room_to_come(hold: Hold) -> Hold:

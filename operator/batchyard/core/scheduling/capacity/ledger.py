@@ -86,14 +86,16 @@ class Ledger:
         Nodes that are there come before those that are not there yet, whose names are not those of nodes
         (`coming.room.is_coming`).
         """
-        left, coming = self._left.get(environment), self._coming.get(environment)
+        space, left, coming = self.space, self._left.get(environment), self._coming.get(environment)
         if left is not None and not fits(_part(total_of(pods), left), left):
             return None
         further = coming is not None and coming.open  # once for all: pods that start together may go beyond a wave
         assigned: list[tuple[str, Resources]] = []
         for each in pods:
             for _ in range(each.count):
-                node = self.put(environment, each, without, further=further)
+                node = space.put(environment, each, without)  # as in `put`, of which a pass may need 100,000
+                if node is None and coming is not None:
+                    node = coming.put(each, without, further=further)
                 if node is None:
                     taken = (pod for pod in pods for _ in range(pod.count))
                     for (other, _), pod in zip(assigned, taken, strict=False):
@@ -185,6 +187,11 @@ class Ledger:
         if environment in self._coming:
             return left
         return {**total, **{name: min(total.get(name, 0), amount) for name, amount in left.items()}}
+
+    @property
+    def waits(self) -> bool:
+        """Whether any pod may have been put on a node that is not there yet."""
+        return bool(self._coming)
 
     def coming(self, environment: str) -> ComingRoom | None:
         """The room on nodes that are not there yet; None where no nodes are made."""
