@@ -19,8 +19,8 @@ from batchyard.core.scheduling.capacity.pools import Pool, pool
 from batchyard.core.scheduling.snapshot import Snapshot
 from batchyard.runtime.state.accounts.charges import Charges
 from batchyard.runtime.state.noderoom import NodeRoom
-from unit.runtime.state.accounts.seen import occupancy
-from unit.samples import NOW, make_job, make_managed, make_node, make_run, make_shape, waiting
+from unit.runtime.state.accounts.seen import occupancy, started
+from unit.samples import NOW, make_job, make_managed, make_node, make_shape, waiting
 
 SIZES = {"m5.large": 2, "m5.xlarge": 4, "m5.2xlarge": 8}
 ALLOCATABLE = {name: {"cpu": 1000 * cpu - 100, "memory": 2**40, "pods": 110} for name, cpu in SIZES.items()}
@@ -121,11 +121,7 @@ class World:
             self.charges.expect(item, nodes)
         for placement in placed.placements:
             key = placement.key
-            self.charges.grant(snapshot.jobs[key], None, placement, 1)
-            self.charges.withdraw(key)
-            run = make_run(name=f"{key[1]}-1", uid=key[1], owner=key, owner_uid=key[1], request=placement.request)
-            self.pending[key] = run
-            self.charges.observe_run(run, run, occupancy(run, item=run.uid, bound={}))
+            self.pending[key] = started(self.charges, snapshot.jobs[key], placement)
             self.jobs.remove(key)
         if placed.placements:
             assert len(self.pending) <= self.wave + self.room_on_nodes()

@@ -14,8 +14,8 @@ from batchyard.core.scheduling.backlog import Backlog
 from batchyard.core.scheduling.snapshot import Snapshot
 from batchyard.runtime.state.accounts.charges import Charges
 from batchyard.runtime.state.noderoom import NodeRoom
-from unit.runtime.state.accounts.seen import occupancy
-from unit.samples import NOW, make_job, make_node, make_run, waiting
+from unit.runtime.state.accounts.seen import occupancy, started
+from unit.samples import NOW, make_job, make_node, waiting
 
 NODES = [make_node(name, cpu=cpu) for name, cpu in (("a", "2"), ("b", "4"), ("c", "4"))]
 ALLOCATABLE = {node.name: node.allocatable for node in NODES}
@@ -64,11 +64,7 @@ class World:
             self.charges.expect(item, nodes)
         for placement in placed.placements:
             key = placement.key
-            self.charges.grant(snapshot.jobs[key], None, placement, 1)
-            self.charges.withdraw(key)
-            run = make_run(name=f"{key[1]}-1", uid=key[1], owner=key, owner_uid=key[1], request=placement.request)
-            self.pending[key] = run
-            self.observe(run, "")
+            self.pending[key] = started(self.charges, snapshot.jobs[key], placement)
             del self.waiting[key]
 
     def observe(self, run: Run, node: str) -> None:

@@ -6,8 +6,6 @@ estimate of its start goes along; for its own sake it is told seldom, and only w
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from math import inf
 from types import MappingProxyType
 
@@ -16,6 +14,7 @@ from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.lifecycle.transitions import to_runnable
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.status import Status
+from batchyard.core.model.timers import clock
 from batchyard.core.scheduling.backlog import Backlog, key_of
 
 _EXACT_UP_TO = 10
@@ -53,12 +52,6 @@ def queued_behind(job: BatchJob, status: Status, position: int, now: float, esti
         message = f"position {position} in queue {job.queue}: {others} ahead (at {at})"
     waits = to_runnable(status, Reason.WAITING_IN_QUEUE, message, queue_position=position, estimated_start=estimate)
     return waits._replace(head_since=status.head_since)
-
-
-@lru_cache(maxsize=1)
-def clock(now: float) -> str:
-    """The time of day, as readings bear it; one pass tells it to many jobs."""
-    return datetime.fromtimestamp(now, UTC).strftime("%H:%M:%SZ")
 
 
 def outdated(status: Status, position: int) -> bool:

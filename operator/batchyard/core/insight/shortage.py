@@ -8,12 +8,13 @@ anew the more seldom, the longer it waits, which bounds the writes.
 from collections.abc import Iterable, Mapping
 
 from batchyard.api.reasons import Reason
-from batchyard.core.insight.queueposition import clock, due_again
+from batchyard.core.insight.queueposition import due_again
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.model.job import Key
-from batchyard.core.model.pods.podset import POD_SLOT, PodSet, PodSets, total_of
+from batchyard.core.model.pods.podset import POD_SLOT, PodSet, PodSets, describe_request, total_of
 from batchyard.core.model.resources import Resources, describe, name_of
 from batchyard.core.model.status import Status
+from batchyard.core.model.timers import clock
 from batchyard.core.scheduling.capacity.ledger import Ledger
 from batchyard.core.scheduling.capacity.nodefit import ports_free
 from batchyard.core.scheduling.capacity.nomatch import Cause, causes
@@ -191,7 +192,7 @@ def _amount(resource: str, amount: int) -> str:
 
 
 def _request(pod: PodSet) -> str:
-    return describe({name: amount for name, amount in pod.takes.items() if name not in POD_SLOT})
+    return describe_request(pod.takes)
 
 
 def _joined(parts: list[str]) -> str:

@@ -3,8 +3,6 @@
 The spec holds the wish, so a restarted operator goes on with it.
 """
 
-from datetime import UTC, datetime
-
 from batchyard.api.models.batchjob import JobState, StopMode
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.array import arraystatus
@@ -13,6 +11,7 @@ from batchyard.core.lifecycle.ending.retries import GiveUp
 from batchyard.core.model.job import BatchJob, Stop
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.status import TERMINAL, Status
+from batchyard.core.model.timers import clock
 
 _CANCEL_NOTE = " (spec.stop: Cancel ends only what has not started; this run goes on, and is the last)"
 _HOLD_NOTE = " (spec.suspend holds only what has not started; this run goes on)"
@@ -117,6 +116,6 @@ def _held(status: Status) -> Status:
 
 def _released(status: Status, now: float) -> Status:
     if status.not_before is not None and status.not_before > now:
-        due = datetime.fromtimestamp(status.not_before, UTC).strftime("%H:%M:%SZ")
+        due = clock(status.not_before)
         return status._replace(reason=Reason.RETRY_BACKOFF, message=f"the next attempt is due at {due}")
     return status._replace(reason=Reason.WAITING_IN_QUEUE, message="")

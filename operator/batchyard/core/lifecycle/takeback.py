@@ -7,17 +7,16 @@ would keep a narrow environment from everybody else.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from batchyard.api.models.computeenvironment import UNSCHEDULABLE_SECONDS
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.ending.outcome import Outcome, RunResult
 from batchyard.core.lifecycle.ending.retries import LONGEST_POSTPONEMENT, Retry, chance_of
 from batchyard.core.model.environment import Environment
-from batchyard.core.model.pods.podset import POD_SLOT
-from batchyard.core.model.resources import describe
+from batchyard.core.model.pods.podset import describe_request
 from batchyard.core.model.run import Pod, Refusal, Run
 from batchyard.core.model.status import TAKEN_BACK, Attempt
+from batchyard.core.model.timers import clock
 
 PROMPT_SECONDS = 5.0
 """How long a run whose pod the API server refuses keeps its slot: for what is over in a moment, as a quota may be."""
@@ -111,9 +110,8 @@ def holdup(run: Run, pod: Pod | None, patience: Patience) -> Holdup | None:
 def _without_node(pod: Pod, environment: str, due: float) -> Holdup:
     """What it means that a pod waits for a node which is being made. It says the same all the time, whatever the
     scheduler says of the other nodes meanwhile."""
-    since = datetime.fromtimestamp(pod.created, UTC).strftime("%H:%M:%SZ")
-    amount = {name: each for name, each in pod.request.items() if name not in POD_SLOT}
-    message = f"environment {environment} is getting a node for a pod ({describe(amount)}), asked for since {since}"
+    asked = f"({describe_request(pod.request)}), asked for since {clock(pod.created)}"
+    message = f"environment {environment} is getting a node for a pod {asked}"
     end = f"environment {environment} got no node for a pod in {due - pod.created:.0f} s: {pod.unschedulable}"
     return Holdup(Reason.SCALING_UP, message, due, at_the_end=(Reason.UNSCHEDULABLE, end))
 

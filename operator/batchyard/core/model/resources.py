@@ -99,6 +99,15 @@ def subtract(a: Resources, b: Resources) -> dict[str, int]:
     return rest
 
 
+def shifted(before: Resources, amount: Resources, sign: int) -> dict[str, int]:
+    """So much more (`sign` 1) or less (-1) of what is counted: of the resources that `before` names, and no others."""
+    after = dict(before)
+    for resource, number in amount.items():
+        if resource in after:
+            after[resource] += sign * number
+    return after
+
+
 def times(a: Resources, count: int) -> dict[str, int]:
     """So many times as much of each resource."""
     return {name: amount * count for name, amount in a.items()}

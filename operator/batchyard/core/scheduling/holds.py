@@ -7,7 +7,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints
 from batchyard.core.model.pods.gang import Gang
-from batchyard.core.model.pods.podset import POD_SLOT
+from batchyard.core.model.pods.podset import describe_request
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, describe
 from batchyard.core.scheduling.capacity.coming.supply import Supply
@@ -105,8 +105,9 @@ def full(queue: Queue, resolved: Resolved, candidates: list[str], holder: Queue 
 def _needs(resolved: Resolved) -> str:
     if resolved.gang is None:
         return f"{describe(resolved.request)} on one node"
-    total = {name: amount for name, amount in resolved.request.items() if name not in POD_SLOT}
-    return f"{resolved.gang.size} nodes at once ({_each(resolved.gang)} each, {describe(total)} in all)"
+    return (
+        f"{resolved.gang.size} nodes at once ({_each(resolved.gang)} each, {describe_request(resolved.request)} in all)"
+    )
 
 
 def _each(gang: Gang) -> str:

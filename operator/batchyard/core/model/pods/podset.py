@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints
-from batchyard.core.model.resources import Resources, add, times
+from batchyard.core.model.resources import Resources, add, describe, times
 
 POD_SLOT: Resources = {"pods": 1}
 """Nodes limit how many pods they carry."""
@@ -67,3 +67,8 @@ def together(assigned: Iterable[tuple[str, Resources]]) -> dict[str, Resources]:
     for node, amount in assigned:
         found[node] = add(found[node], amount) if node in found else amount
     return found
+
+
+def describe_request(amounts: Resources) -> str:
+    """What pods ask for, as a person says it: the slots that they take go without saying."""
+    return describe({name: amount for name, amount in amounts.items() if name not in POD_SLOT})

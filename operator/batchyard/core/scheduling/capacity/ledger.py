@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import POD_SLOT, Assignment, On, PodSet, PodSets, total_of
-from batchyard.core.model.resources import Resources, fits, subtract, times
+from batchyard.core.model.resources import Resources, fits, shifted, subtract, times
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.capacity.coming.room import ComingRoom, is_coming
 from batchyard.core.scheduling.capacity.pools import Pool
@@ -161,8 +161,7 @@ class Ledger:
             self._charge_ceilings(environment, amount, sign)
 
     def _charge_ceilings(self, environment: str, amount: Resources, sign: int) -> None:
-        left = self._left[environment]
-        self._left[environment] = {name: each + sign * amount.get(name, 0) for name, each in left.items()}
+        self._left[environment] = shifted(self._left[environment], amount, sign)
 
     def room(self, environment: str, pods: PodSet, most: int) -> int:
         """How many such pods find room now, up to `most`."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Set
 
 from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints, Port
 from batchyard.core.model.pods.podset import PodSet
-from batchyard.core.model.resources import Resources, fits
+from batchyard.core.model.resources import Resources, fits, shifted
 from batchyard.core.scheduling.capacity.nodefit import ports_free
 
 NOT_ORDERED = frozenset({"pods", "ephemeral-storage"})
@@ -119,7 +119,7 @@ class Space:
         blind: Collection[str] = (),
     ) -> None:
         others = others or {}
-        self._free = {node: _shifted(each, others[node], -1) if node in others else each for node, each in free.items()}
+        self._free = {node: shifted(each, others[node], -1) if node in others else each for node, each in free.items()}
         self._blind = dict(free) if blind else self._free
         self._views = {
             name: _View(members, self._blind if name in blind else self._free, matching, blind=name in blind)
@@ -183,9 +183,9 @@ class Space:
         if before is None:
             return
         blind = self._blind[node]
-        self._free[node] = _shifted(before, amount, sign)
+        self._free[node] = shifted(before, amount, sign)
         if self._blind is not self._free:
-            self._blind[node] = _shifted(blind, amount, sign)
+            self._blind[node] = shifted(blind, amount, sign)
         if node not in self._before:
             self._before[node] = before, blind
 
@@ -196,7 +196,7 @@ class Space:
             return
         if node not in self._before:
             self._before[node] = before, self._blind[node]
-        self._free[node] = _shifted(before, amount, sign)
+        self._free[node] = shifted(before, amount, sign)
 
     def put(self, environment: str, pods: PodSet, without: Collection[str] = ()) -> str | None:
         """Take room for one pod of a set; returns on which node, or None where there is none."""
@@ -250,14 +250,6 @@ class Space:
                 view = self._views[name]
                 view.move(node, before[view.blind], now[view.blind])
         self._before.clear()
-
-
-def _shifted(before: Resources, amount: Resources, sign: int) -> Resources:
-    after = dict(before)
-    for resource, number in amount.items():
-        if resource in after:
-            after[resource] += sign * number
-    return after
 
 
 def _on_shelf(

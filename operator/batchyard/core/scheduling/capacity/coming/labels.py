@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from batchyard.api.names import NODE_ENVIRONMENT
-from batchyard.core.model.managed import INSTANCE_TYPE, ManagedNodes
+from batchyard.core.model.managed import CAPACITY_TYPE, INSTANCE_TYPE, ZONE, ManagedNodes
 from batchyard.core.model.pods.constraints import Constraints, Requirement, Term
 
 _OF_PROVIDERS = frozenset(
     {
         INSTANCE_TYPE,
-        "karpenter.sh/capacity-type",
+        CAPACITY_TYPE,
         "kubernetes.io/arch",
         "kubernetes.io/os",
         "node.kubernetes.io/windows-build",
         "topology.kubernetes.io/region",
-        "topology.kubernetes.io/zone",
+        ZONE,
     }
 )
 """Labels that each provider gives to its nodes, whatever the template says."""
@@ -30,8 +30,8 @@ _NORMALIZED = {
     "beta.kubernetes.io/instance-type": INSTANCE_TYPE,
     "beta.kubernetes.io/os": "kubernetes.io/os",
     "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
-    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
-    "topology.ebs.csi.aws.com/zone": "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/zone": ZONE,
+    "topology.ebs.csi.aws.com/zone": ZONE,
 }
 """Older names of labels, and one of AWS, that Karpenter takes for others."""
 
@@ -114,9 +114,7 @@ class Labels:
         given = [Requirement(key, "In", (value,)) for key, value in nodes.labels.items()]
         # The NodePool has the name of its environment; its template may not give that label itself.
         given += [Requirement(_NODE_POOL, "In", (name,)) for name in [nodes.labels.get(NODE_ENVIRONMENT)] if name]
-        self._values: dict[str, Values] = {}
-        for requirement in (*given, *nodes.requirements):
-            self._values[requirement.key] = self._values.get(requirement.key, _ANY).within(requirement)
+        self._values = _together([*given, *nodes.requirements], _ANY)
         self._admitted = lru_cache(maxsize=1000)(self._admits)
 
     def allows(self, key: str, value: str) -> bool:
@@ -157,6 +155,14 @@ class Labels:
         return ""
 
 
+def _together(requirements: Iterable[Requirement], beginning: Values) -> dict[str, Values]:
+    """The values of each label that meet all that is said of it."""
+    found: dict[str, Values] = {}
+    for requirement in requirements:
+        found[requirement.key] = found.get(requirement.key, beginning).within(requirement)
+    return found
+
+
 def _is_of_any_name(term: Term) -> bool:
     """Whether a term has requirements, and does not ask for a node by its name."""
     return bool(term.labels or term.fields) and all(operator == "NotIn" for _, operator, _ in term.fields)
@@ -164,16 +170,11 @@ def _is_of_any_name(term: Term) -> bool:
 
 def contradiction(nodes: ManagedNodes) -> str | None:
     """The first label of which no value meets all that is said of the nodes; None where there are such nodes."""
-    values: dict[str, Values] = {}
-    for requirement in nodes.requirements:
-        values[requirement.key] = values.get(requirement.key, _ANY_OR_NONE).within(requirement)
+    values = _together(nodes.requirements, _ANY_OR_NONE)
     return next((key for key, each in values.items() if not each.possible), None)
 
 
 def instance_types(requirements: Iterable[Requirement]) -> frozenset[str] | None:
     """The only instance types that the requirements leave; None where any may do."""
-    found: Values = _ANY
-    for requirement in requirements:
-        if requirement.key == INSTANCE_TYPE:
-            found = found.within(requirement)
+    found = _together(requirements, _ANY).get(INSTANCE_TYPE, _ANY)
     return None if found.others else found.named

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from batchyard.core.model.pods.constraints import Constraints
 from batchyard.core.model.pods.podset import Assignment, PodSet
-from batchyard.core.model.resources import Resources, add, fits, subtract, times
+from batchyard.core.model.resources import Resources, add, fits, shifted, subtract, times
 from batchyard.core.scheduling.capacity.coming.supply import KnownShape, Supply, within
 from batchyard.core.scheduling.capacity.nodefit import admits
 
@@ -149,7 +149,7 @@ class ComingRoom:
             if shape.carries(load) and self._supply.labels.admits(constraints, shape.instance_type):
                 more = {each: amount - before.get(each, 0) for each, amount in shape.capacity.items()}
                 if all(more.get(each, 0) <= max(left, 0) for each, left in self._left.items()):
-                    self._left = {each: left - more.get(each, 0) for each, left in self._left.items()}
+                    self._left = shifted(self._left, more, -1)
                     self._made[name] = _Node(constraints, load, shape)
                     return True
         return False
@@ -158,17 +158,17 @@ class ComingRoom:
         """Room on a node as large as it has to be."""
         if not within(pods.takes, self._left) or not self._supply.labels.admits(pods.constraints):
             return None
-        self._left = {each: left - pods.takes.get(each, 0) for each, left in self._left.items()}
+        self._left = shifted(self._left, pods.takes, -1)
         return MARK
 
     def change(self, node: str, amount: Resources, sign: int) -> None:
         """Take an amount off what is free on a node, or give it back (`sign` 1)."""
         if node in self._free:
-            self._free[node] = _shifted(self._free[node], amount, sign)
+            self._free[node] = shifted(self._free[node], amount, sign)
         else:
             self._pending -= sign * amount.get("pods", 0)
             if node == MARK:
-                self._left = {each: left + sign * amount.get(each, 0) for each, left in self._left.items()}
+                self._left = shifted(self._left, amount, sign)
                 return
             self._reload(node, amount, sign)
         if sign > 0:
@@ -191,7 +191,3 @@ class ComingRoom:
         while found < most and thought.put(pods, further=thought.open) is not None:
             found += 1
         return found
-
-
-def _shifted(before: Resources, amount: Resources, sign: int) -> Resources:
-    return {name: each + sign * amount.get(name, 0) for name, each in before.items()}
