@@ -1,17 +1,19 @@
 """The command line: ``python -m localcluster`` with a command such as up, down or kubectl; ``--help`` lists them."""
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
 
+from . import faults
 from .cluster import DEFAULT_NAME, build, cluster_names, connect, down, up
 from .errors import LocalClusterError
 from .images.example import example_image
 from .images.operator import operator_image
 from .karpenter import has_karpenter
 from .processes import is_running
-from .state import load_state
+from .state import cluster_dir, load_state
 
 NAME_VARIABLE = "LOCAL_CLUSTER"
 
@@ -74,10 +76,38 @@ def _parser() -> argparse.ArgumentParser:
     nodes.add_argument("--pods", type=int, default=110)
     nodes.add_argument("--gpu", type=int, default=0)
     nodes.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
+    _add_faults(commands, named)
     programs = commands.add_parser("build", help="build what a cluster needs into the cache, and print the folder")
     programs.add_argument("--karpenter", action="store_true", help="Karpenter, too")
     commands.add_parser("image", help="build the operator's image and print the path of its archive")
     return parser
+
+
+def _add_faults(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", named: argparse.ArgumentParser
+) -> None:
+    rule = commands.add_parser(
+        "faults", parents=[named], help="refuse machines to Karpenter, and print what is refused"
+    )
+    what = rule.add_mutually_exclusive_group()
+    what.add_argument("--refuse", choices=faults.KINDS, metavar="KIND", help=f"add a rule: {', '.join(faults.KINDS)}")
+    what.add_argument("--clear", action="store_true", help="refuse nothing any more")
+    for selector in ("capacity-type", "zone", "instance-type", "node-class"):
+        rule.add_argument(f"--{selector}", action="append", default=[], help="which machines; may be repeated")
+    rule.add_argument("--reason", default="", help="of launchFailed, which the claim's condition shows")
+    rule.add_argument("--message", default="", help="what the cloud says")
+    rule.add_argument(
+        "--remembered", type=float, default=0, metavar="SECONDS", help="of insufficientCapacity; 180 with AWS"
+    )
+
+    interrupt = commands.add_parser("interrupt", parents=[named], help="take nodes as a cloud takes spot machines")
+    interrupt.add_argument("nodes", nargs="+", metavar="NODE")
+    interrupt.add_argument(
+        "--notice", type=float, default=faults.NOTICE_SECONDS, metavar="SECONDS", help="default: %(default)g"
+    )
+    lose = commands.add_parser("lose-zone", parents=[named], help="let all nodes of a zone fall silent, and make none")
+    lose.add_argument("zone")
+    lose.add_argument("--gone", action="store_true", help="the nodes are gone at once")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -123,6 +153,37 @@ def _run(options: argparse.Namespace) -> None:
             print(build(_progress, karpenter=options.karpenter))
         case "image":
             print(operator_image(_progress))
+        case _:
+            _harm(options)
+
+
+def _harm(options: argparse.Namespace) -> None:
+    folder = cluster_dir(options.name)
+    match options.command:
+        case "interrupt":
+            faults.interrupt(connect(options.name), options.nodes, options.notice)
+        case "lose-zone":
+            print("\n".join(faults.lose_zone(connect(options.name), folder, options.zone, gone=options.gone)))
+        case _:
+            if options.clear:
+                faults.clear(folder)
+            elif options.refuse:
+                faults.add(folder, [_rule(options)])
+            for each in faults.rules_of(folder):
+                print(json.dumps(each))
+
+
+def _rule(options: argparse.Namespace) -> faults.Rule:
+    return faults.Rule(
+        kind=options.refuse,
+        capacity_types=options.capacity_type,
+        zones=options.zone,
+        instance_types=options.instance_type,
+        node_classes=options.node_class,
+        reason=options.reason,
+        message=options.message,
+        remembered=options.remembered,
+    )
 
 
 def _progress(line: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import kinds
 from .errors import LocalClusterError
+from .faults import faults_file
 from .nodes.instance_types import instance_type_list
 from .ports import free_ports, one_start_at_a_time
 from .processes import answers, is_running, log_tail, start_process, stop_process
@@ -78,6 +79,7 @@ def environment(state: ClusterState, instance_types: Path, *, metrics: int, heal
         "LOG_LEVEL": "info",
         "FEATURE_GATES": ",".join(f"{gate}={str(on).lower()}" for gate, on in _FEATURE_GATES.items()),
         "INSTANCE_TYPES_FILE_PATH": str(instance_types),
+        "FAULTS_FILE_PATH": str(faults_file(state.dir)),
     }
 
 

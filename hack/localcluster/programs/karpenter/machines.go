@@ -36,6 +36,9 @@ func (m *machines) Create(ctx context.Context, claim *v1.NodeClaim) (*v1.NodeCla
 	return made, nil
 }
 
+// neverRegisters is the annotation of a claim whose machine is made and never becomes a Node.
+const neverRegisters = "batchyard.dev/never-registers"
+
 // nodeClient is what the kwok provider creates Nodes with.
 type nodeClient struct {
 	client.Client
@@ -44,6 +47,9 @@ type nodeClient struct {
 
 func (c nodeClient) Create(ctx context.Context, object client.Object, options ...client.CreateOption) error {
 	if node, ok := object.(*corev1.Node); ok {
+		if _, silent := node.Annotations[neverRegisters]; silent {
+			return nil
+		}
 		node = node.DeepCopy() // the provider still reads its own
 		node.Status.Capacity = c.capacities.of(node)
 		object = node

@@ -21,7 +21,7 @@ func main() {
 		log.FromContext(ctx).Error(err, "the instance types cannot be read")
 		os.Exit(1)
 	}
-	run(ctx, op, cloud)
+	run(ctx, op, &faults{CloudProvider: cloud, path: os.Getenv(faultsPath)})
 }
 
 // run lets Karpenter work on the cloud until the process ends.
