@@ -8,7 +8,7 @@ from typing import Any
 from batchyard.api.models.batchjob import JobState
 from batchyard.runtime.loop.alarms import Alarms
 from batchyard.runtime.state.awaitingdefinition import AwaitingDefinition
-from batchyard.runtime.state.counts import Counts
+from batchyard.runtime.state.transitions.counts import Counts
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
 from fakes.process import Process

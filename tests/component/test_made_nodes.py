@@ -185,7 +185,10 @@ async def test_an_array_that_gets_no_nodes_in_time_says_so_when_it_gives_its_slo
     assert "environment burst is getting a node for a pod (" in cluster.status("many")["message"]
     await cluster.pass_time(292)
     message = cluster.status("many")["message"]
-    assert "environment burst got no node for a pod in 300 s: 0/3 nodes are available" in message
+    assert (
+        "environment burst got no node for a pod (1 vCPU), asked for since 00:00:03Z: 0/3 nodes are available"
+        in message
+    )
     assert "is getting" not in message
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from batchyard.api import names
 from batchyard.objects.kinds.computeenvironment import read_environment
-from batchyard.objects.kubernetes.nodepool import covers, render_nodepool
+from batchyard.objects.kubernetes.karpenter.nodepool import covers, render_nodepool
 from fakes.cluster import Cluster
 
 

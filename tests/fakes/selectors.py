@@ -72,4 +72,6 @@ def _field(obj: dict[str, Any], path: str) -> Any:
     found: Any = obj
     for step in path.split("."):
         found = (found or {}).get(step)
+    if path == "source":  # of an Event: whichever of two fields names who has written it
+        found = (found or {}).get("component") or obj.get("reportingComponent")
     return "" if found is None else found

@@ -177,6 +177,18 @@ BAD_JOBS = (
         retryStrategy={"onOutOfMemory": {}},
     ),
     _job(
+        "interruption",
+        "onDemandAfter: Required value",
+        "onDemandAfter is required",
+        retryStrategy={"onInterruption": {}},
+    ),
+    _job(
+        "interruption-0",
+        "greater than or equal to 1",
+        "at least 1, not 0",
+        retryStrategy={"onInterruption": {"onDemandAfter": 0}},
+    ),
+    _job(
         "backoff-jitter",
         "less than or equal to 1",
         "at most 1, not 1.5",
@@ -607,6 +619,22 @@ BAD_MANAGED = (
         requirements=[{"key": "my rack", "operator": "Exists"}],
     ),
     _managed("pending-pods-0", "greater than or equal to 1", "at least 1, not 0", maxPendingPods=0),
+    _managed(
+        "on-demand-percent-of-one",
+        "onDemandPercent needs both OnDemand and Spot in capacityTypes",
+        capacityTypes=["Spot"],
+        onDemandPercent=20,
+    ),
+    _managed("on-demand-percent-default", "onDemandPercent needs both OnDemand and Spot", onDemandPercent=20),
+    _managed(
+        "on-demand-percent",
+        "less than or equal to 100",
+        "at most 100, not 120",
+        capacityTypes=["OnDemand", "Spot"],
+        onDemandPercent=120,
+    ),
+    _managed("grace", "greater than or equal to 0", "at least 0, not -1", onShortage={"graceSeconds": -1}),
+    _managed("alone", "greater than or equal to 10", "at least 10, not 5", onShortage={"leaveAloneSeconds": 5}),
     _managed("idle-negative", "greater than or equal to 0", "at least 0, not -1", idleSeconds=-1),
     _managed("deletion-policy", "Unsupported value", "must be one of 'Wait' or 'Drain'", deletionPolicy="Keep"),
 )

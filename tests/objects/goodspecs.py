@@ -35,6 +35,7 @@ RETRY: Json = {
     "attempts": 3,
     "backoff": {"initialSeconds": 10, "multiplier": 2, "maxSeconds": 60, "jitter": 0.5},
     "evaluateOnExit": [{"onExitCode": "1*", "onReason": "Error*", "action": "Retry"}],
+    "onInterruption": {"onDemandAfter": 2},
     "maxInterruptions": 5,
 }
 RANGES: Json = [{"targetNodes": "0", "container": CONTAINER}, {"targetNodes": "1:", "container": CONTAINER}]
@@ -161,6 +162,7 @@ GOOD: dict[str, tuple[str, Json]] = {
                 "provisioner": "karpenter",
                 "nodeClassRef": {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"},
                 "capacityTypes": ["Spot", "OnDemand"],
+                "onDemandPercent": 20,
                 "instanceTypes": ["m5.large"],
                 "instanceFamilies": ["m5"],
                 "minGeneration": 5,
@@ -169,6 +171,7 @@ GOOD: dict[str, tuple[str, Json]] = {
                 "requirements": [{"key": "example.com/rack", "operator": "In", "values": ["one", "two"]}],
                 "shapes": [{"instanceType": "m5.large", "vcpus": 2, "memory": "8Gi", "gpus": 1}],
                 "maxPendingPods": 100,
+                "onShortage": {"graceSeconds": 30, "leaveAloneSeconds": 120},
                 "idleSeconds": 30,
                 "deletionPolicy": "Wait",
             },

@@ -43,8 +43,12 @@ def node_claim(
     capacity: Mapping[str, str] | None = None,
     node: str = "",
     deleting: bool = False,
+    **status: Any,
 ) -> Json:
-    """A NodeClaim as Karpenter makes it; one with a capacity is launched, one with a node has joined the cluster."""
+    """A NodeClaim as Karpenter makes it; one with a capacity is launched, one with a node has joined the cluster.
+
+    What is said beside stands in its status as it is.
+    """
     said = {
         names.NODE_ENVIRONMENT: environment,
         "karpenter.sh/nodepool": environment,
@@ -55,9 +59,10 @@ def node_claim(
     deletion = {"deletionTimestamp": CREATED, "finalizers": ["karpenter.sh/termination"]} if deleting else {}
     labels = {key: value for key, value in said.items() if value}
     metadata = {"name": name, "uid": f"uid-{name}", "creationTimestamp": CREATED, "labels": labels, **deletion}
-    status = {
+    said_of_it = {
         **({"capacity": dict(capacity), "allocatable": dict(capacity)} if capacity else {}),
         **({"nodeName": node} if node else {}),
+        **status,
     }
     requirements = [{"key": "node.kubernetes.io/instance-type", "operator": "In", "values": [instance_type]}]
     return {
@@ -65,5 +70,5 @@ def node_claim(
         "kind": "NodeClaim",
         "metadata": metadata,
         "spec": {"nodeClassRef": NODE_CLASS, "requirements": requirements if instance_type else []},
-        "status": status,
+        "status": said_of_it,
     }

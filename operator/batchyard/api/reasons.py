@@ -31,6 +31,7 @@ class Reason(StrEnum):
     # Runnable: nothing is missing but a slot to run in.
     WAITING_IN_QUEUE = "WaitingInQueue"
     INSUFFICIENT_CAPACITY = "InsufficientCapacity"
+    INSUFFICIENT_INSTANCE_CAPACITY = "InsufficientInstanceCapacity"
     WAITING_FOR_HIGHER_PRIORITY = "WaitingForHigherPriority"
     RESERVED_FOR_OTHER_SHARES = "ReservedForOtherShares"
     QUEUE_LIMIT_REACHED = "QueueLimitReached"
@@ -101,6 +102,7 @@ DOCUMENTATION: Mapping[str, str] = {
     Reason.SHARE_IDENTIFIER_NOT_ALLOWED: "The job names a share, and the queue knows none.",
     Reason.WAITING_IN_QUEUE: "Other jobs of the queue, or of its share, are ahead.",
     Reason.INSUFFICIENT_CAPACITY: "First in its queue, or in its share; the environments it could use are full.",
+    Reason.INSUFFICIENT_INSTANCE_CAPACITY: "No node came for such pods: its environments are left alone for a while.",
     Reason.WAITING_FOR_HIGHER_PRIORITY: "Its environments are held for a job of a queue with more priority.",
     Reason.RESERVED_FOR_OTHER_SHARES: "First in its share; the rest is kept back for shares that are not active.",
     Reason.QUEUE_LIMIT_REACHED: "As many jobs of its queue run as `limits.maxRunningJobs` allows.",

@@ -22,6 +22,10 @@ OnUpsert = Callable[[Object, bool], None]
 OnDelete = Callable[[str, str, str], None]
 
 SHORT_WATCH_SECONDS = 1.0
+WATCH_SECONDS = 300.0
+"""For how long one watch is asked for; the API server tells meanwhile that it is there (BOOKMARK)."""
+SILENT_WATCH_SECONDS = 45.0
+"""The same of a kind of which it does not: less than a connection may be silent."""
 MISSING_SECONDS = 30.0
 """How often it is looked whether a kind is there that was missing."""
 
@@ -97,7 +101,7 @@ class Informer:
                 # A watch that is told that its kind is missing cannot know whether that is so: the LIST can.
                 if isinstance(error, Gone) or self._says_missing(error):
                     self._version = ""
-                await self._pause(error.message)
+                await self._pause(error.message, quietly=self._says_missing(error), expected=isinstance(error, Gone))
 
     def _says_missing(self, error: ApiError) -> bool:
         return self._optional and isinstance(error, NotFound | Forbidden)
@@ -130,10 +134,15 @@ class Informer:
         self._failures = 0
         self.synced.set()
 
-    async def _pause(self, why: str) -> None:
+    async def _pause(self, why: str, *, quietly: bool = False, expected: bool = False) -> None:
+        """Wait before the next try. Where an optional kind may be listed and not watched, that is said once.
+
+        A version that is too old is `expected` where nothing has happened for long, and not worth a word at first.
+        """
         self._failures += 1
         delay = self._backoff.delay(self._failures)
-        level = logging.INFO if self._failures == 1 else logging.WARNING
+        later = logging.DEBUG if quietly else logging.WARNING
+        level = (logging.DEBUG if expected else logging.INFO) if self._failures == 1 else later
         logger.log(level, "Following %s failed, next try in %.1f s: %s", self._resource, delay, why)
         await asyncio.sleep(delay)
 
@@ -154,7 +163,9 @@ class Informer:
         """Follow changes until the server ends the stream; False if it did so at once and said nothing."""
         started = self._clock()
         heard = False
-        async with aclosing(self._api.watch(self._resource, self._version, self._selection)) as events:
+        seconds = WATCH_SECONDS if self._resource.bookmarks else SILENT_WATCH_SECONDS
+        watch = self._api.watch(self._resource, self._version, self._selection, timeout=seconds)
+        async with aclosing(watch) as events:
             async for kind, obj in events:
                 heard = True
                 self._failures = 0
@@ -164,6 +175,7 @@ class Informer:
                 elif kind != "BOOKMARK":
                     self._upsert(obj)
                 self._version = obj["metadata"]["resourceVersion"]
+        self.last_contact = self._clock()
         return heard or self._clock() - started >= SHORT_WATCH_SECONDS
 
     def _upsert(self, obj: Object) -> tuple[str, str]:

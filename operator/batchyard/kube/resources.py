@@ -16,6 +16,8 @@ class Resource:
     version: str
     plural: str
     namespaced: bool
+    bookmarks: bool = True
+    """Whether the API server tells those that watch it that it is there, as it does of all kinds that it caches."""
 
     @property
     def api_version(self) -> str:
@@ -34,7 +36,7 @@ LIMIT_RANGES = Resource("", "v1", "limitranges", namespaced=True)
 RUNTIME_CLASSES = Resource("node.k8s.io", "v1", "runtimeclasses", namespaced=False)
 SERVICES = Resource("", "v1", "services", namespaced=True)
 SECRETS = Resource("", "v1", "secrets", namespaced=True)
-EVENTS = Resource("", "v1", "events", namespaced=True)
+EVENTS = Resource("", "v1", "events", namespaced=True, bookmarks=False)
 CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions", namespaced=True)
 NODE_POOLS = Resource("karpenter.sh", "v1", "nodepools", namespaced=False)
 NODE_CLAIMS = Resource("karpenter.sh", "v1", "nodeclaims", namespaced=False)

@@ -2,10 +2,11 @@
 
 `Ready` is always there. `Stalled`, `Failed` and `Doubtful` are there only while they are true: a condition of that kind
 says that something is wrong by being there. One that is only doubtful is used all the same. `Scaling`, too, is there
-only while nodes are on their way, which is nothing wrong.
+only while nodes are on their way, which is nothing wrong, and `Degraded` only while nodes that were asked for do not
+come, as others still may. Where nodes are made, `Valid` tells apart what is wrong with a spec from all else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ STALLED = "Stalled"
 FAILED = "Failed"
 DOUBTFUL = "Doubtful"
 SCALING = "Scaling"
+DEGRADED = "Degraded"
+VALID = "Valid"
 
 
 @dataclass(slots=True, frozen=True)
@@ -32,6 +35,10 @@ class ReadyState:
     """Reason and message of what was hardly meant as it stands."""
     scaling: tuple[str, str] | None = None
     """Reason and message of nodes that are on their way."""
+    degraded: tuple[str, str] | None = None
+    """Reason and message of nodes that do not come."""
+    valid: tuple[bool, str, str] | None = None
+    """Whether what the user wrote can be done, with reason and message; None where nothing is said of that."""
 
 
 def render_conditions(
@@ -42,9 +49,10 @@ def render_conditions(
     said = (state.reason, state.message)
     wanted = [(READY, state.ready, said)]
     wanted += [(kind, True, said) for kind, holds in ((FAILED, state.failed), (STALLED, state.stalled)) if holds]
-    wanted += [
-        (kind, True, why) for kind, why in ((DOUBTFUL, state.doubt), (SCALING, state.scaling)) if why is not None
-    ]
+    present = ((DOUBTFUL, state.doubt), (SCALING, state.scaling), (DEGRADED, state.degraded))
+    wanted += [(kind, True, why) for kind, why in present if why is not None]
+    if state.valid is not None:
+        wanted.append((VALID, state.valid[0], state.valid[1:]))
     return [
         {
             "type": kind,
@@ -62,3 +70,11 @@ def _transition_time(before: Mapping[str, Any] | None, status: str, now: float) 
     if before is not None and before.get("status") == status and before.get("lastTransitionTime"):
         return str(before["lastTransitionTime"])
     return format_time(now)
+
+
+def conditions_of(obj: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The conditions that an object of somebody else has; what is none is passed over."""
+    status = obj.get("status")
+    conditions = status.get("conditions") if isinstance(status, Mapping) else None
+    if isinstance(conditions, list):
+        yield from (each for each in conditions if isinstance(each, Mapping))

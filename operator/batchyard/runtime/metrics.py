@@ -8,6 +8,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from batchyard.core.insight.madenodes import MadeNodes
+
 _WAITS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 
 
@@ -103,3 +105,38 @@ def gauges(
             for resource, value in amount.items():
                 resources.add_metric([environment, resource], value)
         yield resources
+
+
+def node_metrics(made: Mapping[str, MadeNodes], now: float) -> Iterable[Metric]:
+    """The same of nodes that are made, by environment."""
+    nodes = GaugeMetricFamily(
+        "batchyard_environment_nodes",
+        "Nodes that were asked for and are not gone, where nodes are made (labels are empty while not known).",
+        labels=["environment", "zone", "instance_type", "capacity_type"],
+    )
+    coming = GaugeMetricFamily(
+        "batchyard_environment_nodes_coming", "Those of them that cannot take pods yet.", labels=["environment"]
+    )
+    scale_ups = CounterMetricFamily(
+        "batchyard_environment_scale_ups",
+        "Nodes that were asked for since the environment exists.",
+        labels=["environment"],
+    )
+    interruptions = CounterMetricFamily(
+        "batchyard_environment_interruptions",
+        "Nodes that were taken away while jobs ran there, since the environment exists.",
+        labels=["environment"],
+    )
+    rates = GaugeMetricFamily(
+        "batchyard_environment_interruptions_per_hour",
+        "How many of these there are an hour: each counts exp(-age / 1 h).",
+        labels=["environment"],
+    )
+    for environment, each in made.items():
+        for kind, count in each.kinds:
+            nodes.add_metric([environment, *kind], count)
+        coming.add_metric([environment], each.coming)
+        scale_ups.add_metric([environment], each.history.scale_ups)
+        interruptions.add_metric([environment], each.history.interruptions.nodes)
+        rates.add_metric([environment], each.history.interruptions.rate(now))
+    return nodes, coming, scale_ups, interruptions, rates

@@ -14,7 +14,7 @@ from batchyard.api.kinds import KINDS
 from batchyard.api.unsupported import UNSUPPORTED, refusals
 from batchyard.api.validation import parse
 from batchyard.core.lifecycle.transitions import TRANSITIONS
-from batchyard.runtime.metrics import Metrics, gauges
+from batchyard.runtime.metrics import Metrics, gauges, node_metrics
 from batchyard.runtime.process import settings
 from unit.docs.tables import DOCS, ROOT, anchors, code, rows
 
@@ -89,6 +89,7 @@ def test_the_readme_names_everything_that_is_refused() -> None:
 def test_every_metric_is_documented() -> None:
     metrics = Metrics()
     metrics.show(lambda: gauges(jobs={}, backlog=0, work=0, index_restarts=0, leader=True, used={}, capacity={}))
+    metrics.show(lambda: node_metrics({}, 0.0))
     expected = {}
     for family in metrics.registry.collect():
         if family.name.startswith("batchyard_"):

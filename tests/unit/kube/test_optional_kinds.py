@@ -155,6 +155,24 @@ def test_a_watch_that_may_not_be_makes_nothing_come_and_go() -> None:
     run_virtual(scenario())
 
 
+def test_a_watch_that_may_not_be_is_told_once_and_listed_instead(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def scenario() -> None:
+        api = FakeApi()
+        api.fail_next("watch", NODE_CLAIMS, FORBIDDEN, times=1000)
+        async with following(api) as follower:
+            await asyncio.sleep(300)
+            create(api, "a")
+            await asyncio.sleep(60)
+            assert (follower.there, follower.informer.missing) == ({"a"}, "")
+
+    run_virtual(scenario())
+    assert [record.message for record in caplog.records] == [
+        "Following nodeclaims.karpenter.sh failed, next try in 1.0 s: " + FORBIDDEN.message
+    ]
+
+
 def test_other_failures_are_no_reason_to_think_it_missing() -> None:
     async def scenario() -> None:
         api = FakeApi()

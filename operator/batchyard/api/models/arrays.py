@@ -100,6 +100,9 @@ class ArrayStatus(StatusModel):
     restarts: Integer | None = None
     """How often an index had to begin anew as the array lost places to others; left out if never. Interruptions are
     counted in `status.interruptions`."""
+    moved: bool | None = None
+    """True once the indexes that were left have gone on outside the environment in which the array began, as no nodes
+    came there any more: each has a Kubernetes Job of its own since then."""
     active_indexes: str | None = None
     """The indexes that start or run, as ranges: `44-55,60`."""
     succeeded_indexes: str | None = None

@@ -94,6 +94,32 @@ class NodeCount(StatusModel):
     """How many there are or are on their way."""
 
 
+class Vcpus(StatusModel):
+    """What nodes that are made have, and what of it is of use, in vCPU."""
+
+    desired: Number
+    """What jobs ask for that run or were granted capacity."""
+    provisioned: Number
+    """What all nodes have that were asked for, as far as that is known."""
+    in_use: Number
+    """What pods of jobs take of these."""
+    idle: Number
+    """What no job takes of those that have come and are not being taken away. Pods of the system and of DaemonSets take
+    their share of it."""
+
+
+class Interruptions(StatusModel):
+    """Nodes that were taken away while jobs ran there, other than with the environment."""
+
+    nodes: Integer
+    """How many, since the environment exists."""
+    last_at: Timestamp | None = None
+    """When that happened last."""
+    per_hour: Number
+    """How many there were an hour as of `lastAt`: each counts exp(-age / 1 h). Some time later, it is this times
+    exp(-time / 1 h)."""
+
+
 class ComputeEnvironmentStatus(StatusModel):
     """What the operator sees of the environment's nodes."""
 
@@ -124,9 +150,18 @@ class ComputeEnvironmentStatus(StatusModel):
     nodes."""
     at_zero_since: Timestamp | None = None
     """Of the type Managed: since when it has no node, and none is on its way; absent while there is one."""
+    vcpus: Vcpus | None = None
+    """Of the type Managed: what its nodes have, and what of it is of use. What is provisioned and neither in use nor
+    idle is on nodes that come or go."""
+    scale_ups: Integer | None = None
+    """Of the type Managed: number of nodes that were asked for since it exists."""
+    interruptions: Interruptions | None = None
+    """Of the type Managed: nodes that were taken away while jobs ran there."""
     conditions: Annotated[tuple[Condition, ...], ListMap("type")] = ()
     """Ready says whether the environment can take jobs, and if not, why. Doubtful is there while something that its
-    nodes or the pods on them say makes no sense and counts as nothing, Scaling while nodes are on their way."""
+    nodes or the pods on them say makes no sense and counts as nothing, Scaling while nodes are on their way, Degraded
+    while nodes that were asked for do not come, with the provider's words. Of a managed environment, Valid says whether
+    what its spec says can be done."""
 
 
 class ComputeEnvironment(Model):

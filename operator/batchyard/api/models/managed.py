@@ -12,6 +12,10 @@ MAX_PENDING_PODS = 200
 """How many pods may wait for nodes that were not asked for yet, where the environment does not say."""
 IDLE_SECONDS = 60
 """How long a node stays that no pod uses where the environment does not say."""
+SHORTAGE_GRACE_SECONDS = 60
+"""How long a pod waits for a node that the provider does not have, where the environment does not say."""
+LEAVE_ALONE_SECONDS = 180
+"""For how long an environment is left alone by jobs that got no node there, where it does not say."""
 FAMILY_GROUPS = ("karpenter.k8s.aws", "karpenter.kwok.sh")
 """Groups of node classes whose provider labels nodes with `<group>/instance-family`, `-size`, `-generation`."""
 _OF_A_FAMILY = ("instanceFamilies", "instanceSizes", "minGeneration", "gpuNames")
@@ -86,6 +90,17 @@ class DeletionPolicy(StrEnum):
     DRAIN = "Drain"
 
 
+class OnShortage(Model):
+    """What follows when no node comes for a pod."""
+
+    grace_seconds: Annotated[Integer, Field(ge=0, le=604_800)] = SHORTAGE_GRACE_SECONDS
+    """How long a pod waits while the provider says that it has no such node. Then its job gives the slot back, at no
+    cost of attempts, and the next environment of the queue is tried."""
+    leave_alone_seconds: Annotated[Integer, Field(ge=10, le=604_800)] = LEAVE_ALONE_SECONDS
+    """For how long no job that asks for the same is started here after that. Then one is tried, and others once that
+    one has got its node."""
+
+
 _Values = Annotated[tuple[Annotated[LabelValue, Field(min_length=1)], ...], Field(max_length=64), ListSet()]
 
 
@@ -101,6 +116,9 @@ class Managed(Model):
     )
     """Whether nodes may be such that the cloud can reclaim at any time (Spot). With both, Karpenter takes spot where
     there is some."""
+    on_demand_percent: Annotated[Integer, Field(ge=0, le=100)] = 0
+    """Which part of the vCPUs that run here is on demand at least, where capacityTypes has both. A multi-node job is as
+    a whole, and so is an array."""
     instance_types: _Values = ()
     """Instance types that nodes may have, such as m5.xlarge; left out, any."""
     instance_families: _Values = ()
@@ -127,6 +145,8 @@ class Managed(Model):
     max_pending_pods: Annotated[Integer, Field(ge=1, le=100_000)] = MAX_PENDING_PODS
     """How many pods may wait for nodes that were not asked for yet. A large job starts in waves of that many, as a
     provisioner gets slow with more."""
+    on_shortage: OnShortage = OnShortage()
+    """What follows when no node comes for a pod."""
     idle_seconds: Annotated[Integer, Field(ge=0, le=86_400)] = IDLE_SECONDS
     """How long a node stays that no pod uses."""
     deletion_policy: DeletionPolicy = DeletionPolicy.WAIT
@@ -134,6 +154,13 @@ class Managed(Model):
     at once (Drain), which interrupts them."""
 
     rules = (
+        Rule(
+            "!has(self.onDemandPercent) || self.onDemandPercent == 0 || (has(self.capacityTypes) && "
+            "'OnDemand' in self.capacityTypes && 'Spot' in self.capacityTypes)",
+            "onDemandPercent needs both OnDemand and Spot in capacityTypes: there is nothing to divide otherwise",
+            lambda it: not it.on_demand_percent or set(it.capacity_types) == {"OnDemand", "Spot"},
+            field="onDemandPercent",
+        ),
         Rule(
             f"!({' || '.join(f'has(self.{field})' for field in _OF_A_FAMILY)}) || self.nodeClassRef.group in "
             f"[{', '.join(repr(group) for group in FAMILY_GROUPS)}]",

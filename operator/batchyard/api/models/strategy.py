@@ -80,6 +80,15 @@ class OnOutOfMemory(Model):
     every node waits (ExceedsCapacity), so give what the largest node can."""
 
 
+class OnInterruption(Model):
+    """What changes for a job that has lost its nodes."""
+
+    on_demand_after: Annotated[Integer, Field(ge=1, le=1000)]
+    """After so many interruptions the job runs no more on nodes that the cloud may take back at any time (spot), if an
+    environment of its queue has, or may have, others. An index of an array does so where its environment may have
+    both."""
+
+
 class RetryStrategy(Model):
     """What happens after a failed attempt."""
 
@@ -91,6 +100,8 @@ class RetryStrategy(Model):
     """Rules that decide by exit code or reason whether to retry. First match counts; no match means retry."""
     on_out_of_memory: OnOutOfMemory | None = None
     """Lets the memory grow when an attempt ran out of it; left out, the next attempt has the same."""
+    on_interruption: OnInterruption | None = None
+    """What changes for a job that has lost its nodes; left out, nothing."""
     max_interruptions: Annotated[Integer, Field(ge=0, le=1000)] = 20
     """How often the job is started again, at no cost of attempts, after losing its node or being evicted; of an array,
     each index."""

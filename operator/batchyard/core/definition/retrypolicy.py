@@ -9,7 +9,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from batchyard.api.models.strategy import Backoff, EvaluateOnExit, ExitAction, OnOutOfMemory, RetryStrategy
+from batchyard.api.models.strategy import (
+    Backoff,
+    EvaluateOnExit,
+    ExitAction,
+    OnInterruption,
+    OnOutOfMemory,
+    RetryStrategy,
+)
 from batchyard.api.quantities import parse_bytes
 from batchyard.core.model.definition import ExitRule, MemoryGrowth, RetryPolicy
 
@@ -24,7 +31,9 @@ def stored_strategy(stored: Mapping[str, Any]) -> RetryStrategy:
 
 def _unchecked(stored: Mapping[str, Any]) -> RetryStrategy:
     growth = stored.get("onOutOfMemory")
+    interruption = stored.get("onInterruption")
     parts = {
+        "onInterruption": None if interruption is None else OnInterruption.model_construct(**interruption),
         "backoff": Backoff.model_construct(**(stored.get("backoff") or {})),
         "evaluateOnExit": tuple(EvaluateOnExit.model_construct(**rule) for rule in stored.get("evaluateOnExit") or ()),
         "onOutOfMemory": None if growth is None else OnOutOfMemory.model_construct(**growth),
@@ -43,6 +52,7 @@ def retry_policy(strategy: RetryStrategy) -> RetryPolicy:
         jitter=float(backoff.jitter),
         max_interruptions=strategy.max_interruptions,
         exit_rules=tuple(_exit_rule(rule) for rule in strategy.evaluate_on_exit),
+        on_demand_after=None if strategy.on_interruption is None else strategy.on_interruption.on_demand_after,
         memory_growth=None if strategy.on_out_of_memory is None else _memory_growth(strategy.on_out_of_memory),
     )
 

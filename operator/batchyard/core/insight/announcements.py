@@ -14,6 +14,9 @@ from batchyard.core.model.status import BEFORE_THE_QUEUE, Status
 _WANTED = frozenset({Reason.STOPPING, Reason.CANCELLED, Reason.TERMINATED})
 """What a person asked for is no news to them."""
 
+_REFUSED = frozenset({Reason.CREATE_FAILED, Reason.INSUFFICIENT_INSTANCE_CAPACITY})
+"""What nobody but a person can do something about, and a job may get over by itself."""
+
 _INDEXES_INTERRUPTED = "indexes were interrupted; they run again at no cost, and status.interruptions counts them"
 """Said once of an array: a lost node may interrupt hundreds."""
 
@@ -48,7 +51,7 @@ def _of_waiting(before: Status, after: Status, run: int) -> Announcement | None:
     if before.digest and after.digest != before.digest:
         return Announcement(Reason.DEFINITION_REPLACED, f"{_REPLACED} {after.revision} of the new one", run)
     stalls = after.stalled and not before.stalled
-    if stalls or after.reason == Reason.CREATE_FAILED != before.reason:
+    if stalls or (after.reason != before.reason and after.reason in _REFUSED):
         return Announcement(after.reason, after.message, run)
     return None
 

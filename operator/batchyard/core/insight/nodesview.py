@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from batchyard.core.insight.madenodes import MadeNodes
+from batchyard.core.model.cluster.failure import Failure
 from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.resources import Resources, add
 from batchyard.core.scheduling.capacity.coming.trouble import Trouble
@@ -21,6 +22,10 @@ class NodesView:
     """Those that were asked for; None where nodes are not made."""
     trouble: Trouble | None = None
     """Why no nodes can be made as the environment says."""
+    fault: str = ""
+    """The provisioner's reason, where that is a mistake in what the environment says."""
+    failure: Failure | None = None
+    """Why nodes that were asked for do not come."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -98,8 +98,8 @@ def _of_environment(snapshot: Snapshot, ledger: Ledger, name: str, pods: PodSets
         return f"environment {name} gets no further node: {coming.withheld}"
     if coming is not None and coming.full:
         return (
-            f"as many pods wait for nodes that are on their way as spec.managed.maxPendingPods of environment {name}"
-            " allows"
+            f"as many pods wait for nodes that were not asked for yet as spec.managed.maxPendingPods of environment"
+            f" {name} allows"
         )
     ledger, size = ledger.fork(), sum(each.count for each in pods)
     placed = 0

@@ -33,7 +33,7 @@ class Terms:
 def adopted(status: Status, run: Run) -> Status:
     """Enter a run into the attempt list that the status does not know yet (new, or the status write was lost)."""
     entry = Attempt(run.number, run.attempt, run.name, run.environment, memory=run.request.get("memory"))
-    message = f"Kubernetes Job {run.name} was created in environment {run.environment}"
+    message = f"Kubernetes Job {run.name} was created in environment {run.environment}{beside(run)}"
     return to_starting(status, Reason.CREATING_POD, message)._replace(
         revision=run.revision,
         definition_uid=run.terms.definition_uid if run.terms else status.definition_uid,
@@ -44,6 +44,11 @@ def adopted(status: Status, run: Run) -> Status:
         not_before=None,
         head_since=None,
     )
+
+
+def beside(run: Run) -> str:
+    """What there is to say about where a run is, after all else."""
+    return f"; {run.instead}" if run.instead else ""
 
 
 def with_pod(status: Status, pod: Pod) -> Status:

@@ -22,7 +22,7 @@ from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.job import BatchJob, Stop
 from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.run import Pod, Run
-from batchyard.core.model.status import TAKEN_BACK, TERMINAL, Status
+from batchyard.core.model.status import NO_NODE_CAME, TAKEN_BACK, TERMINAL, Status
 from batchyard.core.model.timers import earliest
 
 POD_GRACE_SECONDS = 2.0
@@ -100,7 +100,7 @@ class _Observation:
         return self.terms.granted.startup_grace_seconds
 
     def patience(self, run: Run) -> takeback.Patience:
-        return takeback.patience(self.grace_seconds, self.surroundings.environments.get(run.environment))
+        return self.surroundings.patience(run.owner, self.grace_seconds, run.environment)
 
 
 def _moved_on(status: Status, run: Run | None, seen: _Observation, *, superseded: bool) -> Progress:
@@ -194,7 +194,7 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Observation) ->
     if (due := gives_up_at(pod, seen.grace_seconds)) is not None:
         progress = _cannot_start(status, run, pod, due, seen)
     elif pod.node_name:
-        message = f"containers are being created on node {pod.node_name}"
+        message = f"containers are being created on node {pod.node_name}{attempts.beside(run)}"
         progress = Progress(to_starting(status, Reason.STARTING_CONTAINER, message))
     else:
         progress = Progress(status)
@@ -203,7 +203,8 @@ def _under_way(status: Status, run: Run, pod: Pod | None, seen: _Observation) ->
 
 def _running(status: Status, run: Run, pod: Pod, seen: _Observation) -> Progress:
     """The main container has started. Once it has ended, others of the pod may go on: not if it has failed."""
-    status = to_running(status, Reason.CONTAINER_RUNNING, _how_it_runs(pod), pod.started_at)
+    message = f"{_how_it_runs(pod)}{attempts.beside(run)}"
+    status = to_running(status, Reason.CONTAINER_RUNNING, message, pod.started_at)
     due = gives_up_at(pod, seen.grace_seconds)
     if due is not None and due <= seen.now:
         return Progress(attempts.closed(status, not_started(pod), run, pod, seen.terms))
@@ -233,7 +234,7 @@ def _held_up(status: Status, run: Run, pod: Pod | None, holdup: takeback.Holdup,
         return Progress(attempts.closed(status, holdup.outcome(), run, pod, seen.terms))
     status = attempts.with_pod(status, pod) if pod else status
     if holdup.message:
-        status = to_starting(status, holdup.reason, holdup.message)
+        status = to_starting(status, holdup.reason, f"{holdup.message}{attempts.beside(run)}")
     return Progress(status, holdup.wake_at(seen.now), holdup.asks(seen.now))
 
 
@@ -261,7 +262,7 @@ def _together(status: Status, run: Run, seen: _Observation) -> Progress:
                 return Progress(attempts.closed(status, outcome, run, main, seen.terms))
             message = f"{message}; {unmade}"
         if main.main_stopped_at is None and main.asked_to_stop_at is None:
-            status = status._replace(message=message)
+            status = status._replace(message=f"{message}{attempts.beside(run)}")
         if kept := multinode.kept(children, pods, seen.nodes):
             status, wake_at = status._replace(reason=Reason.NODE_LOST, message=kept), earliest(wake_at, seen.look_at)
     silent, ask_at = multinode.silent(children, pods, seen.now)
@@ -296,5 +297,5 @@ def next_run(status: Status) -> tuple[int, int]:
     if not status.attempts:
         return 1, 1
     last = status.attempts[-1]
-    free = last.reason in (Reason.INTERRUPTED, Reason.JOB_DELETED, *TAKEN_BACK)
+    free = last.reason in (Reason.INTERRUPTED, Reason.JOB_DELETED, NO_NODE_CAME, *TAKEN_BACK)
     return last.run + 1, last.attempt if free else last.attempt + 1

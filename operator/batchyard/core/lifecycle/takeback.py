@@ -7,6 +7,7 @@ would keep a narrow environment from everybody else.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from batchyard.api.models.computeenvironment import UNSCHEDULABLE_SECONDS
 from batchyard.api.reasons import Reason
@@ -15,7 +16,7 @@ from batchyard.core.lifecycle.ending.retries import LONGEST_POSTPONEMENT, Retry,
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.pods.podset import describe_request
 from batchyard.core.model.run import Pod, Refusal, Run
-from batchyard.core.model.status import TAKEN_BACK, Attempt
+from batchyard.core.model.status import NO_NODE_CAME, TAKEN_BACK, Attempt
 from batchyard.core.model.timers import clock
 
 PROMPT_SECONDS = 5.0
@@ -33,6 +34,19 @@ LONGEST_UNSEEN_SECONDS = 300.0
 FIRST_WAIT_SECONDS = 10.0
 
 
+class NoNodes(NamedTuple):
+    """That no nodes come."""
+
+    seconds: float
+    """How long a pod may wait all the same."""
+    message: str
+    """Why, in the provider's words."""
+    last: float
+    """When that was heard last. It says nothing of pods that were made later."""
+    pods: int = 1
+    """For how many of the job's pods none is on its way."""
+
+
 @dataclass(slots=True, frozen=True)
 class Patience:
     """How long a run may keep its slot without running."""
@@ -42,14 +56,16 @@ class Patience:
     unschedulable_seconds: float
     scaling: str = ""
     """The environment, if its nodes are made as pods need them."""
+    no_nodes: NoNodes | None = None
+    """Why its pods get none there, where that is known."""
 
 
-def patience(grace_seconds: float, environment: Environment | None) -> Patience:
+def patience(grace_seconds: float, environment: Environment | None, no_nodes: NoNodes | None = None) -> Patience:
     """Return how long a job's run, which was granted with this grace time, may keep its slot."""
     if environment is None:
         return Patience(grace_seconds, UNSCHEDULABLE_SECONDS)
     scaling = environment.name if environment.managed is not None else ""
-    return Patience(grace_seconds, environment.unschedulable_seconds, scaling)
+    return Patience(grace_seconds, environment.unschedulable_seconds, scaling, no_nodes)
 
 
 @dataclass(slots=True, frozen=True)
@@ -102,18 +118,22 @@ def holdup(run: Run, pod: Pod | None, patience: Patience) -> Holdup | None:
     if pod is not None and pod.live and pod.unschedulable and not pod.node_name:
         due = pod.created + patience.unschedulable_seconds
         if patience.scaling:
-            return _without_node(pod, patience.scaling, due)
+            return _without_node(pod, patience, due)
         return Holdup(Reason.UNSCHEDULABLE, pod.unschedulable, due)
     return _unmade(run, patience) if podless(run, pod) else None
 
 
-def _without_node(pod: Pod, environment: str, due: float) -> Holdup:
+def _without_node(pod: Pod, patience: Patience, due: float) -> Holdup:
     """What it means that a pod waits for a node which is being made. It says the same all the time, whatever the
     scheduler says of the other nodes meanwhile."""
+    environment, no_nodes, why = patience.scaling, patience.no_nodes, pod.unschedulable
     asked = f"({describe_request(pod.request)}), asked for since {clock(pod.created)}"
     message = f"environment {environment} is getting a node for a pod {asked}"
-    end = f"environment {environment} got no node for a pod in {due - pod.created:.0f} s: {pod.unschedulable}"
-    return Holdup(Reason.SCALING_UP, message, due, at_the_end=(Reason.UNSCHEDULABLE, end))
+    if no_nodes is not None and no_nodes.last >= pod.created:
+        due, why = min(due, pod.created + no_nodes.seconds), no_nodes.message
+        message += f"; none has come so far: {why}"
+    end = f"environment {environment} got no node for a pod {asked}: {why}"
+    return Holdup(Reason.SCALING_UP, message, due, at_the_end=(NO_NODE_CAME, end))
 
 
 def suspended(run: Run, patience: Patience) -> Holdup:
@@ -160,8 +180,13 @@ def refused(what: str, refusal: Refusal, patience: Patience) -> Holdup:
 
 
 def again(attempts: Iterable[Attempt], job_uid: str, outcome: Outcome, now: float) -> Retry:
-    """Return when a job is tried again whose last attempt was taken back."""
+    """Return when a job is tried again whose last attempt was taken back.
+
+    At once where no node came: its environment is left alone meanwhile, and the next one of the queue is tried.
+    """
     attempts = list(attempts)
+    if outcome.reason == NO_NODE_CAME:
+        return Retry(now, outcome.reason, f"{outcome.message} (run {attempts[-1].run} gave its slot back)")
     in_a_row = next((n for n, each in enumerate(reversed(attempts)) if each.reason not in TAKEN_BACK), len(attempts))
     wait = wait_seconds(in_a_row, chance_of(job_uid, attempts[-1].run))
     message = f"{outcome.message} (run {attempts[-1].run} gave its slot back; next try in {round(wait):g} s)"

@@ -149,6 +149,11 @@ class ArrayStatus:
     """Why some that have a slot do not start. Not stored: it is looked at again."""
     lost: str = ""
     """Why some that were asked to stop do not end. Not stored, either."""
+    instead: str = ""
+    """Why it is not in an environment that its queue names first. Its Kubernetes Jobs tell."""
+    moved: bool = False
+    """Whether its indexes have left the environment in which it began, as no nodes came there any more: each of them
+    has a Kubernetes Job of its own from then on, in whichever environment there is room."""
     chosen: IndexSet | None = None
     """Of a rerun: the indexes that run. None: all."""
     succeeded_before: IndexSet = field(default_factory=IndexSet)

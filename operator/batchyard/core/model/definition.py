@@ -46,6 +46,8 @@ class RetryPolicy:
     max_interruptions: int = _RETRY.max_interruptions
     exit_rules: tuple[ExitRule, ...] = ()
     memory_growth: MemoryGrowth | None = None
+    on_demand_after: int | None = None
+    """After how many interruptions it runs no more on spot nodes (`onInterruption`); None: never."""
 
 
 @dataclass(slots=True, frozen=True)

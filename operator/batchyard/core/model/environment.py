@@ -40,7 +40,9 @@ class Environment:
     count_other_pods: bool = True
     """Whether pods that are not Batchyard's take room on its nodes."""
     managed: ManagedNodes | None = None
-    """How its nodes are made; None where they are not."""
+    """How its nodes are made; None where they are not, and where nothing of its spec counts."""
+    of_managed_type: bool = False
+    """Whether it is to have its nodes made, also where nothing else of its spec counts."""
 
     def blank(self, why: str) -> Self:
         """The same environment with nothing of its spec, as it cannot be used."""

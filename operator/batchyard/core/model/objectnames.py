@@ -16,6 +16,10 @@ from batchyard.api.names import MAX_LABEL_VALUE
 _INDEX: Final = "i"
 _NODE: Final = "n"
 _SHORT: Final = "x"
+GENERATED: Final = 5
+"""Characters that the API server puts behind a name that is to be made up, such as that of a Job's pod."""
+LONGEST_PREFIX: Final = 58
+"""What stands before them is cut off there; of the pods of an Indexed Job it is the Job's part that is."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 

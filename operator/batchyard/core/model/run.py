@@ -79,6 +79,10 @@ class Run(NamedTuple):
     refusal: Refusal | None = None
     terms: RunTerms | None = None
     """What it was granted with, where its Job tells that."""
+    on_demand: bool = False
+    """Whether it belongs to the part of its environment's work that is not on spot."""
+    instead: str = ""
+    """Why it is not in an environment that its queue names first; empty where there is nothing to say."""
 
     @property
     def ended(self) -> bool:

@@ -14,7 +14,9 @@ BEFORE_THE_QUEUE = frozenset({JobState.SUBMITTED, JobState.PENDING})
 WAITING = BEFORE_THE_QUEUE | {JobState.RUNNABLE}
 """Before a run of a job, and between two of them."""
 TAKEN_BACK = frozenset({Reason.CREATE_FAILED, Reason.UNSCHEDULABLE})
-"""Reasons of attempts that gave their slot back before anything of them had run."""
+"""Reasons of attempts that gave their slot back before anything of them had run, and are tried again behind others."""
+NO_NODE_CAME = Reason.INSUFFICIENT_INSTANCE_CAPACITY
+"""The same of those that keep their turn: their environment is left alone, so others are not kept from it."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -9,7 +9,6 @@ from batchyard.core.admission import dependencies, references
 from batchyard.core.admission.admitted import Admitted
 from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.admission.rerun import choose
-from batchyard.core.definition import memorygrowth
 from batchyard.core.definition.runterms import origin_of
 from batchyard.core.lifecycle import queuedat
 from batchyard.core.lifecycle.array import arraystatus
@@ -17,6 +16,7 @@ from batchyard.core.lifecycle.transitions import failed, to_pending, to_runnable
 from batchyard.core.model.definition import Origin, Resolved
 from batchyard.core.model.job import BatchJob
 from batchyard.core.model.status import BEFORE_THE_QUEUE, TERMINAL, WAITING, Status
+from batchyard.core.planner.nextrun import next_run
 from batchyard.core.scheduling.snapshot import Snapshot
 
 
@@ -33,7 +33,7 @@ def admitted(snapshot: Snapshot, job: BatchJob, status: Status, cycle: str, now:
     ran = bool(runs.mains or runs.indexes or status.attempts) or arraystatus.has_started(status)
     program = references.program(job, origin, resolved, snapshot, ran=ran)
     if isinstance(program, Resolved):
-        program = memorygrowth.grown(program, status.attempts)
+        program = next_run(snapshot, job, program, status)
     unread = max(runs.mains, default=0) > (status.attempts[-1].run if status.attempts else 0)
     if status.state not in WAITING or unread:
         lack = program if not isinstance(program, Resolved) else _held_back(job, program, snapshot)

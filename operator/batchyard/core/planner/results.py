@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from batchyard.core.model.array import ArrayDemand
+from batchyard.core.model.cluster.leftalone import Unmet
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import Assignment
@@ -84,5 +85,7 @@ class Placed:
     """Arrays that are to give slots back as their indexes end."""
     preemptions: list[Preemption] = field(default_factory=list)
     """What is to be stopped, to make room."""
+    unmet: Unmet | None = None
+    """None where a pass has not come to its end."""
     expected: dict[Hashable, Assignment] = field(default_factory=dict)
     """Where pods are expected to run that had no node so far, by what they are charged under."""

@@ -36,7 +36,7 @@ def place(snapshot: Snapshot, fresh: Iterable[Key], now: float, resting: Collect
     the positions of the others are renewed now and then (`insight.queueposition`). Stages in `resting` are left out.
     """
     if not (len(snapshot.backlog) or snapshot.arrays or snapshot.homeless) and snapshot.space is not None:
-        return Placed()  # so it is in most passes of a cluster that has room
+        return Placed(unmet={})  # so it is in most passes of a cluster that has room
     this_pass = SchedulingPass(snapshot, now)
     # 1. Whose turn it is starts, 2. others make room for those who may displace them, 3. arrays for those who go first,
     # 4. what delays nobody starts early, 5. the others are told why they wait.
@@ -59,8 +59,10 @@ def _place_in_turn(this_pass: SchedulingPass, resting: Collection[Stage]) -> Non
             this_pass.holds.append((key, decision))
         elif (demand := snapshot.demands.get(key)) is not None:
             main = snapshot.runs_of(snapshot.jobs[key].uid).indexed
-            before = placements[key].slots if key in placements else 0
-            placements[key] = decision._replace(array=granted(demand, main, before))
+            known = placements.get(key)
+            finds_out = decision.finds_out or (known is not None and known.finds_out)
+            grant = granted(demand, main, known.slots if known is not None else 0)
+            placements[key] = decision._replace(array=grant, finds_out=finds_out)
             nodes[key] += decision.nodes
         else:
             placements[key] = _numbered(decision, snapshot.statuses[key])
@@ -89,6 +91,7 @@ def _explained(this_pass: SchedulingPass, fresh: Iterable[Key]) -> Placed:
         placements=_on_nodes(this_pass),
         preemptions=this_pass.preemptions,
         reclaims=this_pass.reclaims,
+        unmet=this_pass.unmet,
         expected={item: nodes for item, each in this_pass.expected.items() if (nodes := on_nodes(each))},
     )
     positions = _Positions(snapshot, result.placements)

@@ -11,7 +11,6 @@ from types import MappingProxyType
 from batchyard.api.models.batchjob import JobState
 from batchyard.core.admission import indexgate
 from batchyard.core.admission.admitted import Admitted
-from batchyard.core.definition import memorygrowth
 from batchyard.core.definition.runterms import judged_by
 from batchyard.core.insight.queueposition import unestimated
 from batchyard.core.lifecycle import multinode, queuedat, single, stopping
@@ -40,7 +39,9 @@ from batchyard.core.planner.actions import (
     WriteOffPod,
 )
 from batchyard.core.planner.admit import admitted
+from batchyard.core.planner.nextrun import next_run
 from batchyard.core.planner.results import Settled, SettledJob
+from batchyard.core.planner.surroundings import surroundings as surroundings_of
 from batchyard.core.scheduling.snapshot import Snapshot
 
 _ASKING = frozenset({JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING})
@@ -66,7 +67,7 @@ def settle(
     other jobs end by this, the caller settles those after it has entered the results. Once it is `enough`, the other
     jobs are left.
     """
-    result, surroundings = Settled(), Surroundings(snapshot.environments, snapshot.nodes)
+    result, surroundings = Settled(), surroundings_of(snapshot)
     for key in keys:
         if enough():
             result.left.add(key)
@@ -102,7 +103,7 @@ def _settle_one(snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, c
     admission, wake_at, actions = moved.admission, moved.wake_at, moved.actions
     status, resolved = admission.status, admission.resolved
     if resolved is not None and status.state not in TERMINAL:
-        resolved = memorygrowth.grown(resolved, status.attempts)
+        resolved = next_run(snapshot, job, resolved, status)
         renewed = resolved if resolved is not snapshot.resolved.get(key) else None
     else:
         renewed = None

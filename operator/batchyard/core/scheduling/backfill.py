@@ -49,7 +49,9 @@ def backfill(this_pass: SchedulingPass) -> Iterator[Placement]:
             job = resolved[key]
             if job.pods in too_large:
                 continue
-            roomy = [name for name in names if ledger.fits(name, job.pods)]
+            roomy = [
+                name for name in names if (name, job.pods) not in snapshot.left_alone and ledger.fits(name, job.pods)
+            ]
             if not roomy:
                 too_large.add(job.pods)  # what is free only gets less
                 continue

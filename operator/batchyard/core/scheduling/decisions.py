@@ -25,6 +25,12 @@ class Placement(NamedTuple):
     array: ArrayGrant | None = None
     nodes: Assignment = ()
     """Where its pods are expected to run."""
+    on_demand: bool = False
+    """Whether it is to belong to the part of its environment's work that is not on spot."""
+    finds_out: bool = False
+    """Whether it waits for a node where none came for such pods, so as to find out whether that has changed."""
+    instead: str = ""
+    """Why it does not start in an environment that its queue names before this one; empty where there is nothing."""
 
     @property
     def job_names(self) -> list[str]:

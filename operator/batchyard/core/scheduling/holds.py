@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from batchyard.api.reasons import Reason
+from batchyard.core.model.cluster.leftalone import LeftAlone
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints
@@ -135,6 +136,21 @@ def blocked(queue: Queue, known: list[Environment], enabled: list[str]) -> Hold 
         Reason.COMPUTE_ENVIRONMENT_DISABLED,
         f"{_environments(names)} {', '.join(names)} of queue {queue.name} {_is(names)} disabled",
     )
+
+
+def awaits_asking(queue: Queue, environment: str) -> Hold:
+    """Why a job waits for which there will be room as soon as the provisioner has asked for nodes for others."""
+    return Hold(
+        Reason.INSUFFICIENT_CAPACITY,
+        f"next in queue {queue.name}; as many pods wait for nodes that were not asked for yet as"
+        f" spec.managed.maxPendingPods of environment {environment} allows",
+    )
+
+
+def left_alone(found: Iterable[tuple[str, LeftAlone]], now: float) -> Hold:
+    """Why a job waits whose environments are left alone, as no node came for pods like its own."""
+    message = "; ".join(each.told(name, now) for name, each in found)
+    return Hold(Reason.INSUFFICIENT_INSTANCE_CAPACITY, message)
 
 
 def kept_back(queue: Queue, request: Resources, candidates: list[str]) -> Hold:

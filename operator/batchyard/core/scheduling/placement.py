@@ -9,20 +9,24 @@ queues of lower priority alone, until it has been at the head for long enough (`
 out is enough for it.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from batchyard.api.reasons import Reason
+from batchyard.core.model.cluster.leftalone import LeftAlone, still
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import Assignment, PodSets, total_of
 from batchyard.core.model.queue import Queue
 from batchyard.core.scheduling import holds
 from batchyard.core.scheduling.arrays.grants import ArrayGrants
+from batchyard.core.scheduling.capacity.coming.room import is_thought_up
+from batchyard.core.scheduling.capacity.coming.supply import within
 from batchyard.core.scheduling.decisions import Hold, Placement
 from batchyard.core.scheduling.departures import with_departures
 from batchyard.core.scheduling.fairshare.order import FairShareOrder
 from batchyard.core.scheduling.limits import Limits
+from batchyard.core.scheduling.ondemandshare import OnDemandShares
 from batchyard.core.scheduling.order.bypass import Line
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 
@@ -33,10 +37,11 @@ class _Room:
     """Which environment has room for whom; `closed`, `refused` and `held` only ever grow while the stage lasts."""
 
     def __init__(self, this_pass: SchedulingPass) -> None:
-        self.snapshot = this_pass.snapshot
+        self.snapshot, self.now = this_pass.snapshot, this_pass.now
         self.pools = this_pass.snapshot.pools
         self.ledger = this_pass.ledger
         self.grants = ArrayGrants(this_pass.snapshot.demands)
+        self.on_demand = OnDemandShares(this_pass.snapshot, this_pass.now)
         self.closed: dict[str, Queue] = {}
         self.refused: set[tuple[str, PodSets]] = set()
         self.candidates: dict[tuple[str, PodSets], list[str]] = {}
@@ -45,6 +50,10 @@ class _Room:
         """Why an ordinary job of a queue does not start: the next one that asks for the same does not, either."""
         self.let_pass: dict[str, Queue] = {}
         """The environments for which somebody waits who lets others go first, and the queue of the first of them."""
+        self.finding_out: set[tuple[str, PodSets]] = set()
+        """For what no node came, and one job of this pass finds out whether that has changed."""
+        self.awaited: set[tuple[str, PodSets]] = set()
+        """Those of whom one waits until its provisioner has asked for nodes for others."""
         self.passed: dict[str, list[tuple[Queue, PodSets]]] = {}
         """What those ask for who wait there for room, as long as nobody has gone first."""
 
@@ -57,6 +66,12 @@ class _Room:
             return None
         return self._once(queue, key, resolved, lambda: holds.misfit(queue, resolved, enabled, self.pools))
 
+    def _left_alone(self, environment: str, pods: PodSets) -> LeftAlone | None:
+        """Why no further node is asked for in an environment for pods, if so; also while one job finds that out."""
+        if (environment, pods) in self.finding_out:
+            return self.snapshot.left_alone[environment, pods]
+        return still(self.snapshot.left_alone, environment, pods, self.now)
+
     def place(
         self, line: Line, order: FairShareOrder, key: Key, resolved: Resolved, enabled: list[str]
     ) -> Placement | Hold | None:
@@ -68,6 +83,11 @@ class _Room:
         decision = self._once(queue, key, resolved, lambda: self._placed(queue, order, key, resolved, enabled))
         if isinstance(decision, Placement):
             return decision
+        if decision.reason == Reason.INSUFFICIENT_INSTANCE_CAPACITY:
+            # It keeps nothing for itself. One of each kind is told, as the others will be tried after that one.
+            if self._is_ordinary(key, resolved):
+                line.aside.add((order.share, resolved.pods))
+            return decision
         return self._waits(line, order.share, key, resolved, decision, enabled)
 
     def _waits(
@@ -76,6 +96,8 @@ class _Room:
         """Close to others what a job waits for, or let them go first there."""
         bound = self.grants.fixed(key)
         names = [bound] if bound else self._candidates(line.queue, resolved, enabled)
+        names = [name for name in names if self._left_alone(name, resolved.pods) is None]
+        names = next(([name] for name in names if (name, resolved.pods) in self.awaited), names)
         since = self.snapshot.statuses[key].head_since
         if line.at_head(share, names):
             since = line.since(since)
@@ -106,20 +128,25 @@ class _Room:
             and self._is_ordinary(key, resolved)
         )
 
-    def _take(self, environment: str, pods: PodSets) -> Assignment | None:
+    def stands_aside(self, line: Line, share: str, key: Key, resolved: Resolved) -> bool:
+        """Whether one of its share that asks for the same is not tried now, as no node came for such."""
+        return (share, resolved.pods) in line.aside and self._is_ordinary(key, resolved)
+
+    def _take(self, environment: str, pods: PodSets, *, further: bool) -> Assignment | None:
         """Find nodes and charge them, unless those who let others go first there are about to start.
 
-        Nodes that other environments have in common with one that is closed are kept for who waits there.
+        Nodes that other environments have in common with one that is closed are kept for who waits there. Unless
+        `further` ones may be asked for, they have to be there or on their way.
         """
         ledger, barred = self.ledger, self._barred(environment)
-        nodes = ledger.take(environment, pods, barred)
+        nodes = ledger.take(environment, pods, barred, further=further)
         if nodes is not None and (passed := self.passed.pop(environment, None)):
             ledger.give(environment, nodes, total_of(pods))
             coming = with_departures(self.snapshot, ledger)
             for queue, others in passed:
                 if coming.fits(environment, others):
                     self.closed.setdefault(environment, queue)
-            nodes = ledger.take(environment, pods, barred)
+            nodes = ledger.take(environment, pods, barred, further=further)
         return nodes
 
     def _barred(self, environment: str) -> Collection[str]:
@@ -147,25 +174,66 @@ class _Room:
     ) -> Placement | Hold:
         request, pods = resolved.request, resolved.pods
         candidates = self._candidates(queue, resolved, enabled)
-        candidates = self.grants.order(key, candidates, self.closed, self.ledger, pods)
+        left_alone = self._all_left_alone(candidates, pods)
+        candidates = self.grants.order(key, candidates, self.closed, left_alone, self.ledger, pods)
         kept_back = False
         for name in candidates:
-            if name in self.closed or (name, pods) in self.refused:
+            asked, further = self.on_demand.asked(name, key, resolved)
+            if not further:
+                left_alone = {**left_alone, name: self.snapshot.left_alone[name, asked]}
+            further = name not in left_alone
+            if (name, pods) in self.awaited:
+                return holds.awaits_asking(queue, name)
+            if name in self.closed or (name, asked) in self.refused:
                 continue
-            nodes = self._take(name, pods)
+            nodes = self._take(name, asked, further=further)
+            if nodes is None and further and self._awaits_asking(name, asked):
+                self.awaited.add((name, pods))
+                return holds.awaits_asking(queue, name)
             if nodes is None:
-                self.refused.add((name, pods))
+                self.refused.add((name, asked))
                 continue
             may_use = order.may_use(name, self.pools[name].capacity, request)
             if may_use and name not in self.closed:
                 order.charge(name, request)
-                return Placement(key, name, request, nodes=nodes)
+                self.on_demand.charge(name, key, resolved, on_demand=asked is not pods)
+                finds_out = (name, asked) in self.snapshot.left_alone and any(is_thought_up(node) for node, _ in nodes)
+                if finds_out:
+                    self.finding_out.add((name, asked))
+                    self.on_demand.finding_out.add((name, asked))
+                return Placement(
+                    key,
+                    name,
+                    request,
+                    nodes=nodes,
+                    on_demand=asked is not pods,
+                    finds_out=finds_out,
+                    instead=_instead(left_alone, queue.environments, name) if left_alone else "",
+                )
             self.ledger.give(name, nodes, total_of(pods))
             kept_back |= not may_use and name not in self.closed
+        if candidates and all(name in left_alone for name in candidates) and not kept_back:
+            return holds.left_alone([(name, left_alone[name]) for name in candidates], self.now)
         holder = next((self.closed[name] for name in candidates if name in self.closed), None)
         if kept_back:
             return holds.kept_back(queue, request, candidates)
         return holds.full(queue, resolved, candidates, holder)
+
+    def _all_left_alone(self, environments: Iterable[str], pods: PodSets) -> dict[str, LeftAlone]:
+        """Which of these are left alone by such pods."""
+        if not self.snapshot.left_alone:
+            return {}
+        return {name: each for name in environments if (each := self._left_alone(name, pods)) is not None}
+
+    def _awaits_asking(self, environment: str, pods: PodSets) -> bool:
+        """Whether there is room, and only too many others wait for nodes that were not asked for yet.
+
+        Those will be in a moment: it is no reason to go on to the next environment, which may be dearer.
+        """
+        coming, total = self.ledger.coming(environment), total_of(pods)
+        if coming is None or coming.withheld or not coming.full:
+            return False
+        return within(total, self.ledger.left(environment)) and within(total, coming.left)
 
     def _candidates(self, queue: Queue, resolved: Resolved, enabled: list[str]) -> list[str]:
         what = queue.name, resolved.pods
@@ -196,6 +264,8 @@ def place_all(this_pass: SchedulingPass) -> Iterator[tuple[Key, Placement | Hold
                 if not line.goes_on(looked=False):
                     order.leave()
                 continue
+            if line.aside and room.stands_aside(line, order.share, key, job):
+                continue
             decision = (
                 blocked
                 # Before anything is kept for it: what waits for somebody to act takes nothing from others.
@@ -218,6 +288,12 @@ def place_all(this_pass: SchedulingPass) -> Iterator[tuple[Key, Placement | Hold
                 order.leave()
             elif decision is not None and decision.environments:
                 limits.waits(queue, job)
+
+
+def _instead(left_alone: Mapping[str, LeftAlone], environments: Sequence[str], chosen: str) -> str:
+    """Why a job does not start in an environment that its queue names before the chosen one."""
+    before = environments[: environments.index(chosen)]
+    return "; ".join(left_alone[name].message for name in before if name in left_alone)
 
 
 def _at_limit(limits: Limits, queue: Queue, share: str, job: Resolved) -> Hold | None:

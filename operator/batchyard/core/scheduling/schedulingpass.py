@@ -28,8 +28,9 @@ class SchedulingPass:
     """What one pass shares; the snapshot stays as it is."""
 
     def __init__(self, snapshot: Snapshot, now: float) -> None:
-        self.ledger, self.expected = opened(snapshot)
-        """What is free; granted placements are charged. And where pods are expected since now, by charge."""
+        self.ledger, self.expected, self.unmet = opened(snapshot)
+        """What is free; granted placements are charged. Where pods are expected since now, by charge; and of how many
+        pods of jobs no node is on its way."""
         self.snapshot = _with_expected(snapshot, self.expected)
         self.now = now
         self.limits = snapshot.limits()

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from batchyard.core.admission.protection import NOTHING_PROTECTED, Protection
 from batchyard.core.definition.template import Templates
 from batchyard.core.model.array import ArrayDemand
+from batchyard.core.model.cluster.failure import Failure
+from batchyard.core.model.cluster.leftalone import AllLeftAlone, Unmet
 from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.consumable import Consumable
 from batchyard.core.model.definition import Definition, Resolved, Revision
@@ -85,6 +87,11 @@ class Snapshot:
     """The host ports that they have, by node."""
     protection: Protection = NOTHING_PROTECTED
     """Namespaces in which no job runs."""
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    """What keeps nodes of environments from coming, by environment."""
+    unmet: Unmet = field(default_factory=dict)
+    """As the last pass found it."""
+    left_alone: AllLeftAlone = field(default_factory=dict)
     spared: Collection[Key] = ()
     """Kubernetes Jobs whose pods turned out to be protected for now."""
 

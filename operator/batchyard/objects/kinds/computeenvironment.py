@@ -7,23 +7,28 @@ from typing import Any, Final
 from batchyard.api.models import computeenvironment as api
 from batchyard.api.models.jobqueue import EnabledState
 from batchyard.api.models.meta import Toleration as ApiToleration
+from batchyard.core.insight.interruptions import Interruptions, NodeHistory
 from batchyard.core.insight.madenodes import MadeNodes
 from batchyard.core.insight.nodesview import Free, NodesView
+from batchyard.core.model.cluster.failure import Failure
 from batchyard.core.model.environment import Environment, Toleration
 from batchyard.core.model.resources import Resources, parse_resources, to_resource_list
+from batchyard.core.model.timers import clock
 from batchyard.core.scheduling.capacity.coming.labels import contradiction
 from batchyard.core.scheduling.capacity.coming.trouble import Trouble
 from batchyard.objects.brevity import presentable
 from batchyard.objects.conditions import ReadyState, render_conditions
 from batchyard.objects.kinds.checked import checked
 from batchyard.objects.kinds.managednodes import labels_of, read_managed, tolerations_of
-from batchyard.objects.meta import Object, identity_of
-from batchyard.objects.times import format_time
+from batchyard.objects.meta import Object, identity_of, spec_of
+from batchyard.objects.times import format_time, parse_time
 
 NOT_UNDERSTOOD: Final = "NotUnderstood"
 """The reason of the condition Doubtful where something that nodes or pods say makes no sense."""
 NODES_COMING: Final = "NodesComing"
 """The reason of the condition Scaling."""
+_REFUSALS = ("NodePoolRefused", "NodePoolNotOurs")
+"""The reasons of troubles that a spec is to blame for."""
 _NAMED = 3
 """How many nodes and pods its message names."""
 
@@ -32,7 +37,8 @@ def read_environment(obj: Object) -> Environment:
     """Read a ComputeEnvironment; of a refused one nothing else counts."""
     found = checked(api.ComputeEnvironment, obj)
     if isinstance(found, str):
-        return Environment(**identity_of(obj), enabled=True, refusal=found)
+        managed_type = spec_of(obj).get("type") == api.EnvironmentType.MANAGED.value
+        return Environment(**identity_of(obj), enabled=True, refusal=found, of_managed_type=managed_type)
     spec = found.spec
     environment = Environment(
         **identity_of(obj),
@@ -40,6 +46,7 @@ def read_environment(obj: Object) -> Environment:
         ceilings=ceilings(spec.max_vcpus, spec.max_memory, spec.max_gpus),
         unschedulable_seconds=spec.unschedulable_seconds,
         count_other_pods=spec.count_other_pods,
+        of_managed_type=spec.managed is not None,
     )
     if spec.managed is not None:
         managed = read_managed(environment.name, spec.managed)
@@ -102,6 +109,9 @@ def render_environment_status(
         state = replace(state, doubt=(NOT_UNDERSTOOD, _not_understood(view.not_understood)))
     if view.made is not None and view.made.coming:
         state = replace(state, scaling=(NODES_COMING, _coming(view.made)))
+    if environment.of_managed_type:
+        degraded = None if view.failure is None else (view.failure.reason, _no_node(view.failure))
+        state = replace(state, degraded=degraded, valid=_valid(environment, view))
     status = {
         "observedGeneration": environment.generation,
         "nodes": nodes,
@@ -111,7 +121,7 @@ def render_environment_status(
         "free": to_resource_list(_within({**free.in_all, **to_come}, capacity, below_ceilings)),
         **({"largestFree": to_resource_list(_within(free.on_one, capacity, below_ceilings))} if nodes else {}),
         "jobs": used.get("pods", 0),
-        **({} if view.made is None else _made(view.made, previous, now)),
+        **(_kept(environment, previous) if view.made is None else _made(view.made, previous, now)),
         "conditions": render_conditions(state, environment.generation, previous, now),
     }
     return presentable(status)
@@ -120,6 +130,12 @@ def render_environment_status(
 def _within(free: Resources, capacity: Resources, below_ceilings: Resources) -> Resources:
     """As much of it as ceilings allow, of each resource that the environment has."""
     return {name: max(min(free.get(name, 0), below_ceilings.get(name, free.get(name, 0))), 0) for name in capacity}
+
+
+def _kept(environment: Environment, previous: Mapping[str, Any]) -> dict[str, Any]:
+    """What is counted up stays while an environment cannot be used."""
+    counted = ("scaleUps", "interruptions") if environment.refusal else ()
+    return {name: previous[name] for name in counted if name in previous}
 
 
 def _made(made: MadeNodes, previous: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -134,7 +150,39 @@ def _made(made: MadeNodes, previous: Mapping[str, Any], now: float) -> dict[str,
         "provisioned": to_resource_list(made.provisioned),
         "madeNodes": kinds,
         **({} if made.claims else {"atZeroSince": previous.get("atZeroSince") or format_time(now)}),
+        "vcpus": {
+            "desired": _vcpus(made.vcpus.desired),
+            "provisioned": _vcpus(made.vcpus.provisioned),
+            "inUse": _vcpus(made.vcpus.in_use),
+            "idle": _vcpus(made.vcpus.idle),
+        },
+        **_history(made.history),
     }
+
+
+def _vcpus(milli: int) -> float:
+    return milli // 1000 if milli % 1000 == 0 else milli / 1000
+
+
+def _history(history: NodeHistory) -> dict[str, Any]:
+    """What `read_history` goes on from. It changes only when something happens: a rate that fades is not written."""
+    seen = history.interruptions
+    return {
+        "scaleUps": history.scale_ups,
+        "interruptions": {
+            "nodes": seen.nodes,
+            **({"lastAt": format_time(seen.last_at)} if seen.nodes else {}),
+            "perHour": round(seen.per_hour, 3),
+        },
+    }
+
+
+def read_history(status: Mapping[str, Any]) -> NodeHistory:
+    """Read what a status that was written says of nodes in the past."""
+    seen = status.get("interruptions") or {}
+    last_at = parse_time(seen["lastAt"]) if seen.get("lastAt") else 0.0
+    interruptions = Interruptions(seen.get("nodes", 0), last_at, seen.get("perHour", 0))
+    return NodeHistory(status.get("scaleUps") or 0, interruptions)
 
 
 def _coming(made: MadeNodes) -> str:
@@ -154,6 +202,22 @@ def _ready_state(environment: Environment, nodes: int, trouble: Trouble | None) 
     if not nodes:
         return ReadyState(False, "NoNodes", _no_nodes(environment.node_selector))
     return ReadyState(True, "NodesAvailable", f"{nodes} node{'s' if nodes > 1 else ''} can take jobs")
+
+
+def _valid(environment: Environment, view: NodesView) -> tuple[bool, str, str]:
+    """Whether what the user wrote can be done. Whatever else keeps nodes from coming says nothing against it."""
+    if environment.refusal:
+        return False, "InvalidSpec", environment.refusal
+    trouble = view.trouble
+    if trouble is not None and trouble.reason in _REFUSALS:
+        return False, trouble.reason, trouble.message
+    if trouble is not None and view.fault:
+        return False, view.fault, trouble.message
+    return True, "Accepted", "nothing is wrong with spec"
+
+
+def _no_node(failure: Failure) -> str:
+    return f"no node has come since {clock(failure.since)}: {failure.message}"
 
 
 def _not_understood(sentences: tuple[str, ...]) -> str:

@@ -26,7 +26,10 @@ def read_managed(environment: str, managed: Managed) -> ManagedNodes:
         labels=labels_of(environment),
         shapes=tuple(_shape(each) for each in managed.shapes),
         max_pending_pods=managed.max_pending_pods,
+        shortage_grace_seconds=managed.on_shortage.grace_seconds,
+        leave_alone_seconds=managed.on_shortage.leave_alone_seconds,
         idle_seconds=managed.idle_seconds,
+        on_demand_percent=managed.on_demand_percent,
         drains=managed.deletion_policy is DeletionPolicy.DRAIN,
     )
 

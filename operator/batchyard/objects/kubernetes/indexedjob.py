@@ -4,9 +4,11 @@ The pods of both kinds are alike: the index is in their annotations under Kubern
 environment, so that commands can refer to it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from batchyard.api import names
+from batchyard.core.definition.ondemand import is_due, without_spot
 from batchyard.core.model.array import MAIN_RUN, ArrayShape, IndexRun
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
@@ -36,6 +38,8 @@ def build_index_job(
     job: BatchJob, resolved: Resolved, shape: ArrayShape, environment: Environment, run: IndexRun
 ) -> dict[str, Any]:
     """The Job of another run of one index. Raises TemplateError where no node of the environment can be right."""
+    if _goes_on_demand(resolved, environment, run):
+        resolved = replace(resolved, template=without_spot(resolved.template))
     variables = {**_variables(job, shape), "JOB_COMPLETION_INDEX": _FROM_ANNOTATION}  # Kubernetes' own, elsewhere
     body = build_job(job, resolved, environment, run.run, run.attempt, variables)
     body["metadata"]["name"] = index_run_name(job.key[1], run.run, run.index)
@@ -44,6 +48,12 @@ def build_index_job(
     template = body["spec"]["template"]["metadata"]
     template["annotations"] = {**(template.get("annotations") or {}), names.COMPLETION_INDEX: index}
     return body
+
+
+def _goes_on_demand(resolved: Resolved, environment: Environment, run: IndexRun) -> bool:
+    """Whether an index has lost its nodes too often for spot, and its environment may have others as well."""
+    managed = environment.managed
+    return managed is not None and managed.mixes_spot and is_due(resolved.retry, run.run - run.attempt)
 
 
 def _variables(job: BatchJob, shape: ArrayShape) -> dict[str, Any]:

@@ -240,6 +240,8 @@ def _made(obj: Object) -> Run | None:
         indexed=IndexedJob(0, 0) if names.ARRAY in labels else None,
         index=int(labels[names.INDEX]) if names.INDEX in labels else None,
         terms=read_terms(annotations),
+        instead=annotations.get(names.INSTEAD, ""),
+        on_demand=names.ON_DEMAND in annotations,
     )
 
 

@@ -67,6 +67,7 @@ def _strategy(policy: RetryPolicy) -> dict[str, Any]:
         "maxInterruptions": None if policy.max_interruptions == usual.max_interruptions else policy.max_interruptions,
         "backoff": {name: value for name, (value, default) in backoff.items() if value != default} or None,
         "evaluateOnExit": [_rule(rule) for rule in policy.exit_rules] or None,
+        "onInterruption": None if policy.on_demand_after is None else {"onDemandAfter": policy.on_demand_after},
         "onOutOfMemory": _growth(policy.memory_growth) if policy.memory_growth is not None else None,
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 from batchyard.api import names
 from batchyard.api.reasons import Reason
 from batchyard.core.definition.runterms import judged_by
-from batchyard.core.lifecycle import takeback
 from batchyard.core.lifecycle.array.holdups import Overdue, overdue
 from batchyard.core.lifecycle.startup import asks_at
 from batchyard.core.model.array import ArrayGrant, ArrayShape, IndexRun
@@ -25,6 +25,7 @@ from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Pod, PodReport, Run
 from batchyard.core.model.status import TERMINAL
 from batchyard.core.planner.actions import AbandonPod, DeletePods, WriteOffPod
+from batchyard.core.planner.surroundings import surroundings
 from batchyard.kube.errors import Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object, Selection
 from batchyard.kube.resources import JOBS, PODS
@@ -138,14 +139,13 @@ class ArrayController:
             return None
         main = self._main(job)
         pending: list[Pod] = []
-        name = status.environment
         if main is not None and not main.ended:
-            name = main.environment
             found, _ = await self._api.list(PODS, Selection(key[0], pods_of(job.uid), "status.phase=Pending"))
             pending = _pods_of(main, found)
         runs = cache.runs.of(job.uid)
         terms = judged_by(cache.resolved.get(key), runs.of_array)
-        patience = takeback.patience(terms.startup_grace_seconds, cache.catalogue.environments.get(name))
+        around = surroundings(cache.snapshot())
+        patience = partial(around.patience, key, terms.startup_grace_seconds)
         taken = overdue(runs, pending, patience, self._clock())
         if taken is not None and main is not None and main.indexed is not None and taken.slots:
             await self.set_parallelism(main, max(main.slots - taken.slots, 0))

@@ -14,6 +14,7 @@ from math import ceil
 from batchyard.api import names
 from batchyard.api.reasons import Reason
 from batchyard.core.definition.errors import TemplateError
+from batchyard.core.definition.ondemand import on_demand
 from batchyard.core.lifecycle import takeback
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.lifecycle.ending import retries
@@ -123,6 +124,8 @@ class BatchJobController:
             self._taken(placement)
 
     async def _start(self, placement: Placement, job: BatchJob, resolved: Resolved, environment: Environment) -> None:
+        if placement.on_demand:
+            resolved = on_demand(resolved)
         if job.array is not None and placement.array is not None:
             await self.arrays.grow(job, job.array, resolved, environment, placement.array)
             return
@@ -136,6 +139,8 @@ class BatchJobController:
     async def _created(self, job: BatchJob, body: Object) -> Object:
         """The Kubernetes Job, made now or by an earlier try whose answer was lost."""
         await self._check_remains(job)
+        if (granted := self._cache.granted.get(job.key)) is not None:
+            body["metadata"]["annotations"] |= _of_placement(granted)
         return await self._creation.create(
             body, job.key[0], whose="BatchJob", is_ours=lambda found: self._is_of(found, job)
         )
@@ -249,6 +254,11 @@ class BatchJobController:
         taken = await self.arrays.give_back(key)
         job, status = self._cache.jobs.get(key), self._cache.statuses.get(key)
         if taken is not None and job is not None and status is not None and status.state not in TERMINAL:
+            for each in taken.in_vain:
+                self._cache.node_waits.give_up(key, each.environment, each.message, on_demand=each.on_demand)
+            if not taken.refused:
+                self._cache.set_status(key, arraystatus.on_hold(status, taken.message))
+                return
             refusals = status.refusals + 1
             wait = takeback.wait_seconds(refusals, retries.chance_of(job.uid, refusals))
             self._cache.set_status(key, self._put_off(status, taken.message, wait))
@@ -329,3 +339,9 @@ class BatchJobController:
             else:
                 cache.persistence.written[key] = new
             cache.status_stored(key)
+
+
+def _of_placement(placement: Placement) -> dict[str, str]:
+    """What a Kubernetes Job tells of where it was placed."""
+    instead = {names.INSTEAD: placement.instead} if placement.instead else {}
+    return {**instead, names.ON_DEMAND: "true"} if placement.on_demand else instead

@@ -6,6 +6,7 @@ Like all writes, each may be repeated at any time: names are deterministic, and 
 from collections.abc import Callable
 
 from batchyard.core.definition.errors import TemplateError
+from batchyard.core.definition.ondemand import without_spot
 from batchyard.core.lifecycle import multinode
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
@@ -100,8 +101,9 @@ class MultiNodeController:
         if pod is None or node not in multinode.missing(resolved.gang, status, runs):
             return
         main = runs.mains[status.attempts[-1].run]
+        together = resolved.gang.with_each(without_spot) if main.on_demand else resolved.gang
         try:
-            await self._start(job, resolved, resolved.gang, main, node, pod)
+            await self._start(job, resolved, together, main, node, pod)
         except TemplateError as error:
             self._note(main, node, error.message)
         except InTheWayError as error:

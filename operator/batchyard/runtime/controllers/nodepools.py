@@ -14,11 +14,12 @@ from batchyard.core.model.cluster.nodeclaim import NodePool
 from batchyard.core.model.timers import is_recent
 from batchyard.core.planner.actions import Action
 from batchyard.core.planner.containment import Stage
-from batchyard.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, TooManyRequests
+from batchyard.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from batchyard.kube.protocol import KubeApi, Object, Selection
 from batchyard.kube.resources import COMPUTEENVIRONMENTS, NODE_POOLS, PODS
 from batchyard.objects.kinds.computeenvironment import read_environment
-from batchyard.objects.kubernetes.nodepool import closed, covers, merged, render_nodepool
+from batchyard.objects.kubernetes.karpenter.nodepool import closed, covers, merged, render_nodepool
+from batchyard.runtime.controllers.madenodes.eviction import evict
 from batchyard.runtime.loop.actions import DeleteNodePool, Performers, WriteNodePool
 from batchyard.runtime.loop.containment import Containment
 from batchyard.runtime.state.cache import Cache
@@ -32,7 +33,6 @@ REFUSED_SECONDS = 30.0
 """After how long one that was refused is written again as it is."""
 _NONE: Object = {}
 """What is wanted where there is to be no NodePool."""
-_ENDED = ("Succeeded", "Failed")
 
 
 class NodePoolController:
@@ -167,24 +167,12 @@ class NodePoolController:
     async def _interrupt(self, environment: str) -> None:
         """Evict what runs on the nodes of an environment: Karpenter would wait for pods that must not be disrupted.
 
-        Evicted, they count as interrupted, which costs no attempt. Those that a PodDisruptionBudget protects go on.
+        Those that a PodDisruptionBudget protects go on.
         """
         selection = Selection(labels=f"{names.JOB_UID},{names.ENVIRONMENT}={environment}")
         pods, _ = await self._api.list(PODS, selection)
         made = {claim.node for claim in self._known.claims.values() if claim.environment == environment}
-        for pod in pods:
-            metadata, node = pod["metadata"], pod["spec"].get("nodeName")
-            ended = "deletionTimestamp" in metadata or (pod.get("status") or {}).get("phase") in _ENDED
-            if ended or (node and node not in made):
-                continue
-            try:
-                await self._api.evict(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"])
-            except (NotFound, Conflict):
-                continue
-            except ApiError as error:
-                if not error.definite and not isinstance(error, TooManyRequests):
-                    raise
-                _log.info("Pod %s/%s is not evicted: %s", metadata["namespace"], metadata["name"], error.message)
+        await evict(self._api, (pod for pod in pods if pod["spec"].get("nodeName") in (None, "", *made)))
 
     async def _delete(self, pool: NodePool) -> None:
         try:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from batchyard.api import names
+from batchyard.core.insight.madenodes import MadeNodes
 from batchyard.core.insight.nodesview import free_on
 from batchyard.core.insight.visibility import Visibility
 from batchyard.core.planner.actions import Action
@@ -21,6 +22,7 @@ from batchyard.objects.kinds.computeenvironment import render_environment_status
 from batchyard.objects.kinds.consumableresource import render_consumable_status
 from batchyard.objects.kinds.jobqueue import render_queue_status
 from batchyard.objects.meta import Object
+from batchyard.runtime.controllers.madenodes.nodecounts import NodeCounts
 from batchyard.runtime.controllers.nodesviews import NodesViews
 from batchyard.runtime.controllers.queuefronts import QueueFronts
 from batchyard.runtime.loop.actions import Performers, WriteReport
@@ -43,6 +45,7 @@ class StatusReporter:
         api: KubeApi,
         cache: Cache,
         containment: Containment,
+        counts: NodeCounts,
         visibility: Visibility,
         clock: Callable[[], float],
     ) -> None:
@@ -51,7 +54,7 @@ class StatusReporter:
         self._cache = cache
         self._clock = clock
         self.fronts = QueueFronts(cache, visibility)
-        self._nodes_views = NodesViews(cache.catalogue)
+        self._nodes_views = NodesViews(cache, counts)
         catalogue = cache.catalogue
         self._reports: Mapping[str, _Report] = {
             names.JOB_QUEUE: (catalogue.queues, self._queue),
@@ -78,6 +81,11 @@ class StatusReporter:
                 != written
             ):
                 yield WriteReport(kind, name)
+
+    def made_nodes(self) -> dict[str, MadeNodes]:
+        """Return what is to be said of nodes that are made, by environment."""
+        of_each = {name: self._nodes_views.made(name) for name in self._cache.catalogue.environments}
+        return {name: made for name, made in of_each.items() if made is not None}
 
     async def write(self, action: WriteReport) -> None:
         """Write one status, if the object is still there and its status still differs."""

@@ -106,6 +106,13 @@ class DeleteNodePool(Action):
     name: str
 
 
+@dataclass(slots=True, frozen=True)
+class DrainNode(Action):
+    """Evict the jobs from the node of the NodeClaim of this name, as its machine is about to go."""
+
+    claim: str
+
+
 class Terms(NamedTuple):
     """How urgent an action is, and how many seconds it is held back, so that several become one."""
 
@@ -139,6 +146,7 @@ TERMS: Mapping[type[Action], Terms] = {
     StartNode: Terms(Urgency.CREATE),
     ReconcileDefinition: Terms(Urgency.CREATE),
     ConfirmDefinition: Terms(Urgency.CREATE, GATHER_JOBS_SECONDS),
+    DrainNode: Terms(Urgency.STOP),
     WriteNodePool: Terms(Urgency.CREATE),
     DeleteNodePool: Terms(Urgency.REPORT),
     WriteStatus: Terms(Urgency.FINAL_STATUS),  # of one that is not final, `Loop` says otherwise

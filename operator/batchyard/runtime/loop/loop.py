@@ -156,6 +156,8 @@ class Loop:
         self._cache.preemptions.tidy(now, self._cache.runs)
         placed = self._containment.place(self._cache.snapshot(), self._fresh, now)
         self._fresh = []
+        if placed.unmet is not None and (unmet := self._cache.node_waits.take(placed.unmet)):
+            self._cache.mark(*unmet)
         for item, nodes in placed.expected.items():
             self._cache.accounts.charges.expect(item, nodes)
         for placement in placed.placements:

@@ -1,6 +1,6 @@
 """Who follows the passes: what each has decided about capacity goes to all of them, in the order they are listed.
 
-Transitions of single jobs are a stream of their own (`runtime.state.observers`). Beside the passes, routines look at
+Transitions of single jobs are a stream of their own (`runtime.state.transitions`). Beside the passes, routines look at
 something again and again. Both answer with actions; the loop knows nothing else of them.
 """
 

@@ -18,6 +18,8 @@ from batchyard.runtime.controllers.creation import InTheWayError
 from batchyard.runtime.controllers.definitions import DefinitionController
 from batchyard.runtime.controllers.forecast import RENEWAL_SECONDS, Forecast
 from batchyard.runtime.controllers.jobs import BatchJobController
+from batchyard.runtime.controllers.madenodes.interruptions import NOTICE_SECONDS, InterruptionController
+from batchyard.runtime.controllers.madenodes.nodecounts import NodeCounts
 from batchyard.runtime.controllers.nodepools import LOOK_SECONDS, NodePoolController
 from batchyard.runtime.controllers.preemption import PreemptionController
 from batchyard.runtime.controllers.reclaim import ArrayReclaimer
@@ -76,22 +78,33 @@ class Acting:
         )
         batchjobs = BatchJobController(api, cache, clock, Backoff(initial=2.0, maximum=LONGEST_POSTPONEMENT))
         definitions = DefinitionController(api, cache, clock)
-        reports = StatusReporter(api, cache, self._containment, rules.visibility, clock)
+        counts = NodeCounts(cache)
+        self.reports = StatusReporter(api, cache, self._containment, counts, rules.visibility, clock)
         preemptions = PreemptionController(api, cache, batchjobs.arrays, rules.visibility, clock)
         node_pools = NodePoolController(api, cache, self._containment, clock)
+        interruptions = InterruptionController(api, cache, counts, self._containment, clock)
         self._reclaimer = ArrayReclaimer(api, cache, batchjobs.arrays, clock, self.work.ask_for)
         forecast = Forecast(cache, self._containment)
-        for each in (batchjobs, definitions, reports, preemptions, self._reclaimer, node_pools):
+        for each in (
+            batchjobs,
+            definitions,
+            self.reports,
+            preemptions,
+            self._reclaimer,
+            node_pools,
+            interruptions,
+        ):
             each.register(self.performers)
         cache.observers += [FinishedJobs(metrics, cache.catalogue.queues), forecast]
         self.loop = Loop(
             cache,
             self.work,
             self._containment,
-            [reports, forecast, self._reclaimer, preemptions],
+            [self.reports, forecast, self._reclaimer, preemptions],
             [
                 Routine(LOOK_SECONDS, node_pools.outdated),
-                Routine(REPORT_SECONDS, reports.outdated),
+                Routine(NOTICE_SECONDS, interruptions.outdated),  # before statuses tell what it has counted
+                Routine(REPORT_SECONDS, self.reports.outdated),
                 Routine(RENEWAL_SECONDS, forecast.renew),
             ],
             metrics,

@@ -9,6 +9,7 @@ from batchyard.kube.informer import Informer, OnDelete
 from batchyard.kube.protocol import KubeApi, Selection
 from batchyard.kube.resources import (
     CONTROLLER_REVISIONS,
+    EVENTS,
     JOBS,
     LIMIT_RANGES,
     NAMESPACES,
@@ -19,12 +20,19 @@ from batchyard.kube.resources import (
     RUNTIME_CLASSES,
     Resource,
 )
+from batchyard.objects.kubernetes.karpenter.mishap import NO_INSTANCE_TYPES, UNSCHEDULED
 from batchyard.runtime.metrics import Metrics
 from batchyard.runtime.state.cache import Cache
 from batchyard.runtime.state.pods import indexpods
+from batchyard.runtime.state.pods.podenvironments import environment_of
 
 TAKES_ROOM = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
 """The field selector of pods that take room on a node."""
+CLAIM_EVENTS = "involvedObject.kind=NodeClaim,type=Warning"
+"""The field selectors of Events that tell why no node comes."""
+POOL_EVENTS = f"involvedObject.kind=NodePool,reason={NO_INSTANCE_TYPES}"
+POD_EVENTS = f"involvedObject.kind=Pod,reason={UNSCHEDULED},source!=default-scheduler"
+"""Karpenter has not the same name everywhere. What other schedulers say is told apart by its words."""
 
 
 def informers(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> list[Informer]:
@@ -89,6 +97,31 @@ def informers_of_provisioner(
     ]
     provisioned.sources = found
     return found
+
+
+def informers_of_failures(
+    api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]
+) -> list[Informer]:
+    """Return those of Events that tell why no node comes: taken of claims, environments and runs that are known.
+
+    An Event that is gone, as each is after an hour, has been one all the same.
+    """
+    provisioned = cache.catalogue.provisioned
+
+    def informer(resource: Resource, put: Callable[[Any], None], fields: str) -> Informer:
+        selection = Selection(fields=fields)
+        return _informer(api, resource, put, lambda *_: None, selection, metrics, monotonic, optional=True)
+
+    def put_pod_event(event: Any) -> None:
+        about = event["involvedObject"]
+        pod = about.get("namespace") or "", about.get("name") or ""
+        provisioned.put_pod_event(event, environment_of(cache.runs, pod))
+
+    return [
+        informer(EVENTS, provisioned.put_claim_event, CLAIM_EVENTS),
+        informer(EVENTS, provisioned.put_pool_event, POOL_EVENTS),
+        informer(EVENTS, put_pod_event, POD_EVENTS),
+    ]
 
 
 def informer_of_other_pods(api: KubeApi, cache: Cache, metrics: Metrics, monotonic: Callable[[], float]) -> Informer:

@@ -2,19 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from typing import Any
+
+from prometheus_client.core import Metric
 
 from batchyard.api.models.batchjob import JobState
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
-from batchyard.runtime.metrics import Metrics, gauges
+from batchyard.runtime.metrics import Metrics, gauges, node_metrics
 from batchyard.runtime.process.acting import Acting, Rules
 from batchyard.runtime.process.informers import (
     informer_of_index_pods,
     informer_of_other_pods,
     informers,
+    informers_of_failures,
     informers_of_provisioner,
 )
 from batchyard.runtime.process.leader import LeaderElection
@@ -25,6 +29,10 @@ _log = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 300.0
 """A live informer hears from the API server at least every minute; after this long it counts as dead."""
+LOOK_SECONDS = 5.0
+"""How often it is looked whether there is anything that can fail to get nodes."""
+FAILURES_SECONDS = 10.0
+"""How long whoever begins to act waits for the Events that tell of it."""
 
 
 class Operator:
@@ -47,6 +55,7 @@ class Operator:
         self.acting = Acting(api, self.cache, metrics, rules, lambda: election.is_leader, clock, monotonic)
         self._election = election
         self._mark_key = mark_key
+        self._clock = clock
         self._monotonic = monotonic
         self._stopped = stopped
         self._index_pods = informer_of_index_pods(api, self.cache, metrics, monotonic)
@@ -57,6 +66,7 @@ class Operator:
             self._index_pods,
             self._other_pods,
         ]
+        self._failures = informers_of_failures(api, self.cache, metrics, monotonic)
         self._tasks: list[asyncio.Task[None]] = []
         self._leading: asyncio.Task[None] | None = None
         self._unread = False
@@ -104,8 +114,26 @@ class Operator:
         await self._index_pods.resync()
         self.cache.accounts.reset()
         self._unread = False
+        await self._begin_with_failures()
         _log.info("Acting on %d BatchJobs", len(self.cache.jobs))
         await self.acting.run()
+
+    async def _begin_with_failures(self) -> None:
+        """Follow the Events that tell of failures. What failed before is known at once, if they are there soon."""
+        self._spawn(self._follow_failures(), "the watch for failures")
+        if self.cache.catalogue.provisioned.needed:
+            read = asyncio.gather(*(informer.synced.wait() for informer in self._failures))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(read, FAILURES_SECONDS)
+
+    async def _follow_failures(self) -> None:
+        """Follow them once there are environments that they can be about: runs are known by now.
+
+        There are many others, which the API server looks through for each LIST, and each watch.
+        """
+        while not self.cache.catalogue.provisioned.needed:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.gather(*(informer.run() for informer in self._failures))
 
     async def _read_all(self) -> None:
         """Read everything, as often as it takes: an API server that cannot answer now will do so later."""
@@ -135,7 +163,7 @@ class Operator:
     def healthy(self) -> str:
         """What is wrong with this process, if anything: a restart would help."""
         now = self._monotonic()
-        for informer in self._informers:
+        for informer in [*self._informers, *self._failures]:
             if informer.last_contact is not None and now - informer.last_contact > SILENCE_SECONDS:
                 return f"an informer has not heard from the API server for {now - informer.last_contact:.0f} s"
         return ""
@@ -146,9 +174,9 @@ class Operator:
             return "the first LIST is not through yet"
         return "the BatchJobs are not read yet" if self._unread else ""
 
-    def _gauges(self) -> Any:
+    def _gauges(self) -> Iterator[Metric]:
         cache = self.cache
-        return gauges(
+        yield from gauges(
             jobs={
                 queue: {state.value: states[state] for state in JobState}
                 for queue, states in cache.counts.by_queue(cache.catalogue.queues).items()
@@ -160,3 +188,4 @@ class Operator:
             used=cache.used,
             capacity={name: pool.capacity for name, pool in cache.catalogue.pools().items()},
         )
+        yield from node_metrics(self.acting.reports.made_nodes(), self._clock())

@@ -29,18 +29,20 @@ from batchyard.objects.meta import Object, key_of
 from batchyard.runtime.state.accounts.accounts import Accounts
 from batchyard.runtime.state.awaitingdefinition import AwaitingDefinition
 from batchyard.runtime.state.catalogue import Catalogue
-from batchyard.runtime.state.changes import Changes
-from batchyard.runtime.state.counts import Counts
 from batchyard.runtime.state.dependents import Dependents
 from batchyard.runtime.state.faults import Faults
 from batchyard.runtime.state.kinds.store import Intake
 from batchyard.runtime.state.marks import Marks
-from batchyard.runtime.state.observers import TransitionObserver
 from batchyard.runtime.state.persistence import Persistence
 from batchyard.runtime.state.pods.otherpods import Origin
 from batchyard.runtime.state.preemptions import Preemptions
 from batchyard.runtime.state.referrers import Reference, Referrers
 from batchyard.runtime.state.runs import Runs
+from batchyard.runtime.state.snapshots import snapshot_of
+from batchyard.runtime.state.transitions.changes import Changes
+from batchyard.runtime.state.transitions.counts import Counts
+from batchyard.runtime.state.transitions.nodewaits import NodeWaits
+from batchyard.runtime.state.transitions.observers import TransitionObserver
 from batchyard.runtime.state.wakeup import Wakeup
 
 _MOST_MOVED = 10_000
@@ -58,7 +60,7 @@ class Cache:
         self.changed = Wakeup()
         """Set whenever the next pass could decide anything new."""
         self.catalogue = Catalogue(self._catalogue_changed)
-        self.runs = Runs(self.marks, self._exists, self.catalogue.other_pods.claim, self._pods_moved)
+        self.runs = Runs(self.marks, self.exists, self.catalogue.other_pods.claim, self._pods_moved)
         self.granted: dict[Key, Placement] = {}
         self.demands: dict[Key, ArrayDemand] = {}
         """What the arrays in the backlog ask for."""
@@ -73,7 +75,14 @@ class Cache:
         self.persistence = Persistence()
         self.changes = Changes()
         self.preemptions = Preemptions()
-        self.observers: list[TransitionObserver] = [self.changes, self.counts, self.accounts.array_slots]
+        self.node_waits = NodeWaits(self.jobs, self.resolved, self.catalogue.environments, self.runs, clock)
+        self.catalogue.provisioned.on_failure = lambda _: self.mark(*(key for key, _ in self.node_waits.unmet))
+        self.observers: list[TransitionObserver] = [
+            self.changes,
+            self.counts,
+            self.accounts.array_slots,
+            self.node_waits,
+        ]
         """Who follows the transitions of jobs."""
         self._dirty: set[Key] = set()
         jobs = Intake(self.put_batchjob, self.remove_batchjob, lambda: {key: job.uid for key, job in self.jobs.items()})
@@ -82,44 +91,9 @@ class Cache:
 
     def snapshot(self) -> Snapshot:
         """Return a view of everything, without copying: valid until the next method call that changes the cache."""
-        return Snapshot(
-            jobs=self.jobs,
-            statuses=self.statuses,
-            resolved=self.resolved,
-            runs=self.runs.by_job,
-            demands=self.demands,
-            arrays={key: run for key, run in self.runs.arrays.items() if self._exists(key, run.owner_uid)},
-            granted=self.granted,
-            queues=self.catalogue.queues,
-            environments=self.catalogue.environments,
-            nodes=self.catalogue.nodes,
-            other_pods=self.catalogue.other_pods.by_node,
-            ports_taken=self.catalogue.other_pods.ports_by_node,
-            pools=self.catalogue.pools(),
-            used=self.used,
-            charges=self.accounts.charges.charges,
-            homeless=self.accounts.charges.homeless,
-            space=self.catalogue.space(),
-            limit_usage=self.accounts.limit_usage.amounts,
-            consumables=self.catalogue.consumables,
-            used_up=self.accounts.consumptions.used_up(self.catalogue),
-            definitions=self.catalogue.definitions,
-            revisions=self.catalogue.revisions,
-            namespaces=self.catalogue.namespaces,
-            raised=self.accounts.array_slots.raised,
-            templates=self.catalogue.templates,
-            pod_rules=self.catalogue.pod_rules.rules,
-            backlog=self.backlog,
-            dependents=self.dependents,
-            unpersisted_ends=self.persistence.unpersisted_ends,
-            faults=self.faults,
-            being_preempted=self.preemptions.slots,
-            spared=self.preemptions.spared,
-            protection=self.catalogue.protection,
-            usage=self.accounts.shares.usages(self.catalogue),
-        )
+        return snapshot_of(self)
 
-    def _exists(self, key: Key, uid: str) -> bool:
+    def exists(self, key: Key, uid: str) -> bool:
         """Whether a job is still there, and not another one of that name."""
         job = self.jobs.get(key)
         return job is not None and job.uid == uid
@@ -169,6 +143,7 @@ class Cache:
         """Assume a placement before its Kubernetes Job is written."""
         self.granted[placement.key], job = placement, self.jobs[placement.key]
         self._unqueue(placement.key)
+        self.node_waits.granted(placement)
         self.accounts.grant(job, self.resolved.get(job.key), placement, placement.slots)
 
     def _unqueue(self, key: Key) -> None:
@@ -331,7 +306,7 @@ class Cache:
         if before is None and run.indexed is not None:
             self.catalogue.other_pods.claim_all((key[0], run.uid))
         granted = self.granted.get(run.owner)
-        if granted is not None and self._exists(run.owner, run.owner_uid):
+        if granted is not None and self.exists(run.owner, run.owner_uid):
             self._lower_grant(granted, run, before)
         self.accounts.observe_run(run, before)
         self._mark_owner(run.owner, run.owner_uid)
@@ -353,7 +328,7 @@ class Cache:
 
     def note_pod_report(self, key: Key, uid: str, pods: PodReport) -> None:
         """Enter what was read about the pods of an array."""
-        if self._exists(key, uid):
+        if self.exists(key, uid):
             self.runs.note_report(uid, pods)
             self.mark(key)
 
@@ -393,7 +368,7 @@ class Cache:
             self.accounts.observe_pods()
 
     def _mark_owner(self, key: Key, uid: str) -> None:
-        if self._exists(key, uid):
+        if self.exists(key, uid):
             self.mark(key)
         else:
             self.changed.set()

@@ -56,7 +56,7 @@ class Catalogue:
         }
         """By kind."""
         self.nodes: dict[str, Node] = {}
-        self.provisioned = Provisioned(self._capacity_changed)
+        self.provisioned = Provisioned(self._capacity_changed, self.environments)
         self.other_pods = OtherPods(self._others_changed)
         self.room = NodeRoom(self.other_pods.by_node)
         self.namespaces: dict[str, dict[str, str]] = {}

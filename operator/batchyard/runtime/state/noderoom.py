@@ -52,6 +52,10 @@ class NodeRoom:
             if self._space is not None:
                 self._space.change(node, amount)
 
+    def taken(self, node: str) -> Resources:
+        """Return what runs and grants take of a node: pods that are bound there, or are about to be."""
+        return self._taken.get(node, {})
+
     def others_changed(self, node: str) -> None:
         """Take over what other pods take of a node now."""
         if self._space is None:

@@ -66,10 +66,15 @@ class Persistence:
         if written.get("state") in TERMINAL:
             return True
         if job.array is not None:
-            return status.state not in TERMINAL
+            return status.state not in TERMINAL and _holds_withdrawal(written, status)
         if not any(each.run == run.number and each.stopped_at is not None for each in status.attempts):
             return True
         return any(
             each["run"] > run.number or (each["run"] == run.number and "stoppedAt" in each)
             for each in written.get("attempts") or ()
         )
+
+
+def _holds_withdrawal(written: Object, status: Status) -> bool:
+    """Whether it is stored that an array has gone back to its queue, if it has."""
+    return bool(status.environment) or not written.get("computeEnvironment")

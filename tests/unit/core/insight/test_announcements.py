@@ -57,6 +57,11 @@ def test_ordinary_progress_makes_no_event(before: Status, after: Status) -> None
             RUNNABLE._replace(reason=Reason.CREATE_FAILED, message="quota"),
             Announcement(Reason.CREATE_FAILED, "quota", 0),
         ),
+        (
+            RUNNABLE,
+            RUNNABLE._replace(reason=Reason.INSUFFICIENT_INSTANCE_CAPACITY, message="no node came"),
+            Announcement(Reason.INSUFFICIENT_INSTANCE_CAPACITY, "no node came", 0),
+        ),
     ],
 )
 def test_what_a_person_may_have_to_see_to(before: Status, after: Status, expected: Announcement) -> None:

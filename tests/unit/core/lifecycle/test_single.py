@@ -19,6 +19,7 @@ from batchyard.core.lifecycle.single import (
 )
 from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.transitions import failed
+from batchyard.core.model.cluster.failure import Failure
 from batchyard.core.model.definition import ExitRule, MemoryGrowth, RetryPolicy
 from batchyard.core.model.jobruns import JobRuns
 from batchyard.core.model.run import Pod, Run
@@ -30,6 +31,7 @@ from unit.samples import (
     job_runs,
     make_attempt,
     make_job,
+    make_managed,
     make_pod,
     make_resolved,
     make_run,
@@ -343,3 +345,41 @@ def test_a_job_that_never_ran_can_fail() -> None:
     status = failed(RUNNABLE, "JobRejected", "no", LATER)
     assert summary(status) == ("Failed", "JobRejected")
     assert (status.stopped_at, status.queue_position, status.attempts) == (LATER, None, ())
+
+
+FAILURE = Failure("InsufficientCapacityError", "there is none", NOW, NOW + 20)
+SCALING = Surroundings({"pool": make_managed()}, failures={"pool": FAILURE}, unmet={(make_job().key, "pool"): 1})
+HOMELESS = make_pod(unschedulable="0/1 nodes", created=NOW, request={"cpu": 1000})
+
+
+def seen_while_scaling(status: Status, run: Run, now: float, around: Surroundings = SCALING) -> Progress:
+    pod = HOMELESS._replace(run=run.name)
+    return observe(make_job(), Admitted(status, make_resolved()), job_runs([run], [pod]), around, now)
+
+
+def test_a_run_gives_its_slot_back_where_no_node_comes() -> None:
+    """At no cost, and to be tried again at once: its environment is left alone."""
+    run = make_run(2, attempt=1, active=1)
+    status = Status(JobState.RUNNABLE, attempts=(make_attempt(1, stopped_at=NOW, reason="Interrupted"),))
+    waits = seen_while_scaling(status, run, NOW + 59)
+    assert summary(waits.status) == ("Starting", "ScalingUp")
+    assert waits.wake_at == NOW + 60
+    over = seen_while_scaling(waits.status, run, NOW + 60).status
+    assert summary(over) == ("Runnable", "InsufficientInstanceCapacity")
+    assert (over.attempts[-1].reason, over.not_before, next_run(over)) == (over.reason, NOW + 60, (3, 1))
+    assert "there is none (run 2 gave its slot back)" in over.message
+    for others in ({}, {(make_job().key, "other"): 1}):
+        unheard = replace(SCALING, unmet=others)
+        assert seen_while_scaling(waits.status, run, NOW + 60, unheard).wake_at == NOW + 300, "a node is on its way"
+
+
+def test_a_run_that_is_elsewhere_says_why_all_the_time() -> None:
+    run = make_run(1, active=1, instead="environment spot got no node")
+    created = look(Status(JobState.RUNNABLE), run).status
+    waiting = seen_while_scaling(created, run, NOW + 30).status
+    placed = look(waiting, run, pods=(make_pod(node_name="node-1"),)).status
+    running = look(placed, run, pods=(STARTED,)).status
+    for each in (created, waiting, placed, running):
+        assert each.message.endswith("; environment spot got no node")
+    plain = run._replace(instead="")
+    assert look(Status(JobState.RUNNABLE), plain, pods=(STARTED,)).status.message == "runs on node node-1"

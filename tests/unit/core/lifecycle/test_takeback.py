@@ -11,6 +11,7 @@ from batchyard.core.lifecycle.takeback import (
     FIRST_WAIT_SECONDS,
     LOOK_SECONDS,
     PROMPT_SECONDS,
+    NoNodes,
     Patience,
     again,
     holdup,
@@ -20,7 +21,7 @@ from batchyard.core.lifecycle.takeback import (
 )
 from batchyard.core.model.array import IndexedJob
 from batchyard.core.model.run import Pod, Refusal, Run
-from batchyard.core.model.status import Status
+from batchyard.core.model.status import NO_NODE_CAME, TAKEN_BACK, Status
 from unit.samples import NOW, make_attempt, make_environment, make_managed, make_pod, make_run
 
 PATIENCE = Patience(grace_seconds=30, unschedulable_seconds=300)
@@ -79,11 +80,54 @@ def test_while_a_node_is_made_it_says_the_same_all_the_time() -> None:
 
 def test_a_node_that_was_not_made_in_time_is_what_the_run_ends_with() -> None:
     scaling = patience(30, make_managed())
-    found = holdup(make_run(1), make_pod(created=NOW, unschedulable="0/1 nodes"), scaling)
+    found = holdup(make_run(1), make_pod(created=NOW, unschedulable="0/1 nodes", request={"cpu": 1000}), scaling)
     assert found is not None
     ended = found.outcome()
-    assert (ended.result, ended.reason) == (RunResult.TAKEN_BACK, Reason.UNSCHEDULABLE)
-    assert ended.message == "environment pool got no node for a pod in 300 s: 0/1 nodes"
+    assert (ended.result, ended.reason) == (RunResult.TAKEN_BACK, Reason.INSUFFICIENT_INSTANCE_CAPACITY)
+    assert ended.message == "environment pool got no node for a pod (1 vCPU), asked for since 00:00:00Z: 0/1 nodes"
+
+
+OUT = NoNodes(60, "InsufficientCapacityError: there is none", NOW + 3)
+"""Heard three seconds after the first second of the year."""
+
+
+@pytest.mark.parametrize(
+    ("created", "unschedulable_seconds", "due"),
+    [(NOW, 300, NOW + 60), (NOW + 3, 300, NOW + 63), (NOW + 4, 300, NOW + 304), (NOW, 45, NOW + 45)],
+    ids=["heard later", "heard at once", "heard before", "sooner anyway"],
+)
+def test_a_failure_counts_for_pods_that_were_there_by_then(
+    created: float, unschedulable_seconds: int, due: float
+) -> None:
+    managed = make_managed(unschedulable_seconds=unschedulable_seconds)
+    found = holdup(make_run(1), make_pod(created=created, unschedulable="0/1 nodes"), patience(30, managed, OUT))
+    assert found is not None
+    assert found.due == due
+    assert ("there is none" in found.message) is ("there is none" in found.last_words) is (created <= NOW + 3)
+
+
+def test_the_provider_words_stand_for_those_of_the_scheduler() -> None:
+    """Else a status would be written anew for each node that comes or goes elsewhere, and each time it fails again."""
+    managed, pod = make_managed(), make_pod(created=NOW, unschedulable="0/1 nodes", request={"cpu": 1000})
+    first = holdup(make_run(1), pod, patience(30, managed, OUT))
+    later = OUT._replace(last=NOW + 50, pods=7)
+    again = holdup(make_run(1), pod._replace(unschedulable="0/9 nodes"), patience(30, managed, later))
+    assert first == again
+    assert first is not None
+    assert first.message == (
+        "environment pool is getting a node for a pod (1 vCPU), asked for since 00:00:00Z; none has come so far:"
+        " InsufficientCapacityError: there is none"
+    )
+    assert first.last_words == (
+        "environment pool got no node for a pod (1 vCPU), asked for since 00:00:00Z: InsufficientCapacityError: there"
+        " is none"
+    )
+
+
+def test_where_nodes_are_not_made_nothing_of_that_counts() -> None:
+    found = holdup(make_run(1), make_pod(unschedulable="0/1 nodes"), patience(30, make_environment(), OUT))
+    assert found is not None
+    assert (found.due, found.outcome().reason) == (NOW + 300, Reason.UNSCHEDULABLE)
 
 
 def test_an_environment_that_is_gone_has_no_nodes_made() -> None:
@@ -133,3 +177,17 @@ def test_it_costs_no_attempt_and_its_turn_is_that_of_one_submitted_then(reason: 
     assert status.given_back_at == NOW + 7
     assert Status().given_back_at is None
     assert Status(refusals=2, not_before=NOW + 9).given_back_at == NOW + 9
+
+
+def test_one_for_which_no_node_came_is_tried_again_at_once_and_keeps_its_turn() -> None:
+    """However often: its environment is what is left alone meanwhile."""
+    scaling = patience(30, make_managed(), OUT)
+    outcome = holdup(make_run(1), make_pod(unschedulable="0/1 nodes"), scaling).outcome()  # type: ignore[union-attr]
+    before = [make_attempt(run, attempt=2, stopped_at=NOW, reason=NO_NODE_CAME) for run in (2, 3, 4)]
+    retry = again(before, "uid", outcome, NOW + 60)
+    assert (retry.not_before, retry.reason) == (NOW + 60, "InsufficientInstanceCapacity")
+    assert retry.message.endswith("there is none (run 4 gave its slot back)")
+    status = Status(attempts=tuple(before))
+    assert next_run(status) == (5, 2)
+    assert (status.given_back_at, status.queued_since) == (None, None)
+    assert NO_NODE_CAME not in TAKEN_BACK

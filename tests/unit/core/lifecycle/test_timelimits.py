@@ -9,8 +9,8 @@ from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.timelimits import cancelled_at, limited, waiting_since
 from batchyard.core.model.array import ArrayStatus
 from batchyard.core.model.queue import WaitingSince
-from batchyard.core.model.status import Status
-from unit.samples import NOW, make_queue
+from batchyard.core.model.status import NO_NODE_CAME, Status
+from unit.samples import NOW, make_attempt, make_queue
 
 WAITS = Status(
     state=JobState.RUNNABLE,
@@ -28,6 +28,18 @@ def test_the_time_counts_from_when_the_reason_was_first_shown() -> None:
     assert waiting_since(WAITS._replace(waiting_since=None), Reason.NO_NODES, NOW + 60) == WaitingSince(
         "NoNodes", NOW + 60
     )
+
+
+def test_for_want_of_a_node_it_counts_from_when_none_came_first() -> None:
+    """That it was tried in between is no break; a run that ended otherwise is one."""
+    vain = [make_attempt(run, stopped_at=NOW + 100 * run, reason=NO_NODE_CAME) for run in (1, 2, 3)]
+    tried = WAITS._replace(state=JobState.STARTING, reason=Reason.SCALING_UP, waiting_since=None, attempts=tuple(vain))
+    assert waiting_since(tried, NO_NODE_CAME, NOW + 900) == WaitingSince(NO_NODE_CAME, NOW + 100)
+    ran = tried._replace(attempts=(vain[0], make_attempt(2, stopped_at=NOW + 200, reason="Interrupted"), vain[2]))
+    assert waiting_since(ran, NO_NODE_CAME, NOW + 900) == WaitingSince(NO_NODE_CAME, NOW + 300)
+    for status in (WAITS, tried._replace(attempts=(*vain, make_attempt(4)))):
+        assert waiting_since(status, NO_NODE_CAME, NOW + 900).since == NOW + 900
+    assert waiting_since(tried, Reason.NO_NODES, NOW + 900).since == NOW + 900
 
 
 def test_a_break_starts_it_anew() -> None:

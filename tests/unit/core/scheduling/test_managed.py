@@ -237,7 +237,8 @@ def test_who_waits_for_a_wave_is_told_so() -> None:
     snapshot = scene(job("next"), environments=[managed], charges=charges, used={"pool": {"cpu": 3000, "pods": 3}})
     ledger = SchedulingPass(snapshot, NOW).ledger
     assert shortage(snapshot, ledger, ["pool"], snapshot.resolved["media", "next"].pods) == (
-        "as many pods wait for nodes that are on their way as spec.managed.maxPendingPods of environment pool allows"
+        "as many pods wait for nodes that were not asked for yet as spec.managed.maxPendingPods of environment pool"
+        " allows"
     )
 
 

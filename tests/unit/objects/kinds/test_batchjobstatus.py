@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from batchyard.api.models.batchjob import BatchJobStatus, JobState
+from batchyard.core.model.array import ArrayStatus
+from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.status import Attempt, EndedDependency, Status
 from batchyard.objects.brevity import legible
 from batchyard.objects.kinds.batchjobstatus import MAX_ATTEMPTS, read_status, render_status
@@ -206,6 +208,15 @@ statuses = st.builds(
         max_size=3,
     ).map(tuple),
 ).filter(lambda status: not (status.stalled and status.state is JobState.FAILED))
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_that_an_array_has_left_its_environment_is_known_to_a_restarted_operator(*, moved: bool) -> None:
+    status = Status(JobState.RUNNING, environment="pool", array=ArrayStatus(10, IndexSet.parse("0-2"), moved=moved))
+    rendered = render(status)
+    BatchJobStatus.model_validate(rendered)
+    assert ("moved" in rendered["array"]) is moved, "few have"
+    assert read_status(rendered).array == status.array
 
 
 @given(statuses, st.floats(0, 2**32))

@@ -1,15 +1,18 @@
 """What the status of a managed environment says of its nodes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from batchyard.api.models.computeenvironment import MOST_KINDS, ComputeEnvironmentStatus
-from batchyard.core.insight.madenodes import MadeNodes, NodeKind
+from batchyard.core.insight.interruptions import Interruptions, NodeHistory
+from batchyard.core.insight.madenodes import MadeNodes, NodeKind, Vcpus
 from batchyard.core.insight.nodesview import Free, NodesView
+from batchyard.core.model.cluster.failure import Failure
 from batchyard.core.model.environment import Environment
 from batchyard.core.scheduling.capacity.coming.trouble import Trouble
-from batchyard.objects.kinds.computeenvironment import read_environment, render_environment_status
+from batchyard.objects.kinds.computeenvironment import read_environment, read_history, render_environment_status
 from objects.managed import managed_environment
 from unit.objects.conftest import Golden
 from unit.samples import NOW, make_environment
@@ -23,7 +26,10 @@ SOME = MadeNodes(
     coming_since=NOW - 90,
     provisioned={"cpu": 8000, "memory": 32 * GI, "pods": 220},
     kinds=((NodeKind("", "", ""), 2), (SPOT, 2)),
+    vcpus=Vcpus(desired=12500, provisioned=8000, in_use=3000, idle=1000),
+    history=NodeHistory(17, Interruptions(3, NOW - 90, 1.23456)),
 )
+NO_ARM = {"operator": "In", "values": ["arm64"]}
 BEFORE = "2025-12-31T23:00:00Z"
 
 
@@ -34,11 +40,12 @@ def status(
     nodes: int = 0,
     environment: Environment = BURST,
     previous: dict[str, Any] | None = None,
+    **view: Any,
 ) -> dict[str, Any]:
     return render_environment_status(
         environment,
         nodes=nodes,
-        view=NodesView({}, made=made or MadeNodes(), trouble=trouble),
+        view=NodesView({}, made=made or MadeNodes(), trouble=trouble, **view),
         capacity={"cpu": 16000},
         used={},
         free=Free({}, {}),
@@ -134,3 +141,72 @@ def test_what_a_ceiling_leaves_is_free_whether_its_node_is_there_or_not() -> Non
     assert free(BURST, {"cpu": 4000}) == {"cpu": "12", "memory": "1Mi"}
     assert free(BURST, {"cpu": 20000})["cpu"] == "0"
     assert free(make_environment(ceilings={"cpu": 16000}), {"cpu": 4000})["cpu"] == "500m"
+
+
+def test_history_goes_on_from_what_was_written() -> None:
+    assert read_history({}) == read_history(status()) == NodeHistory()
+    written = status(SOME)
+    assert read_history(written) == NodeHistory(17, Interruptions(3, NOW - 90, 1.235))
+    again = status(replace(SOME, history=read_history(written)), previous=written)
+    assert again == written
+
+
+def test_a_rate_that_fades_changes_nothing_of_the_status() -> None:
+    fraction = replace(SOME, history=NodeHistory(17, Interruptions(3, NOW - 89.5, 1.23456)))
+    assert status(fraction)["interruptions"] == {"nodes": 3, "lastAt": "2025-12-31T23:58:30Z", "perHour": 1.235}
+
+
+def test_counts_are_kept_while_an_environment_cannot_be_used() -> None:
+    refused = read_environment(managed_environment(minVcpus=1))
+
+    def render(environment: Environment) -> dict[str, Any]:
+        values: dict[str, Any] = {
+            "nodes": 0,
+            "view": NodesView({}),
+            "capacity": {},
+            "used": {},
+            "free": Free({}, {}),
+            "now": NOW,
+        }
+        return render_environment_status(environment, previous=status(SOME), **values)
+
+    assert read_history(render(refused)) == read_history(status(SOME))
+    assert not {"scaleUps", "interruptions"} & render(make_environment()).keys(), "its nodes are not made any more"
+
+
+def test_nodes_that_do_not_come_are_a_condition_of_their_own_and_others_may_come() -> None:
+    found = status(failure=Failure("InsufficientCapacityError", "no capacity", NOW - 90, NOW))
+    assert condition(found, "Degraded") == (
+        "True",
+        "InsufficientCapacityError",
+        "no node has come since 23:58:30Z: no capacity",
+    )
+    assert condition(found)[:2] == ("True", "ScaledToZero")
+    assert condition(status(), "Degraded") == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "fault", "said"),
+    [
+        (None, "", ("True", "Accepted", "nothing is wrong with spec")),
+        (Trouble("ProvisionerMissing", "words"), "", ("True", "Accepted", "nothing is wrong with spec")),
+        (Trouble("ProvisionerNotReady", "words"), "", ("True", "Accepted", "nothing is wrong with spec")),
+        (Trouble("ProvisionerNotReady", "words"), "NodeClassNotFound", ("False", "NodeClassNotFound", "words")),
+        (Trouble("NodePoolRefused", "words"), "", ("False", "NodePoolRefused", "words")),
+        (Trouble("NodePoolNotOurs", "words"), "", ("False", "NodePoolNotOurs", "words")),
+    ],
+)
+def test_what_is_wrong_with_what_the_user_wrote_is_told_apart(
+    trouble: Trouble | None, fault: str, said: tuple[str, str, str]
+) -> None:
+    found = status(trouble=trouble, fault=fault)
+    assert condition(found, "Valid") == said
+    assert condition(found)[0] == ("True" if trouble is None else "False")
+
+
+def test_a_refused_spec_is_not_valid_and_one_without_made_nodes_says_nothing_of_it() -> None:
+    refused = read_environment(managed_environment(minVcpus=1))
+    assert condition(status(environment=refused), "Valid") == ("False", "InvalidSpec", refused.refusal)
+    contradictory = read_environment(managed_environment(requirements=[{"key": "kubernetes.io/arch", **NO_ARM}]))
+    assert condition(status(environment=contradictory), "Valid")[:2] == ("False", "InvalidSpec")
+    assert condition(status(environment=make_environment()), "Valid") == ("", "", "")

@@ -11,7 +11,7 @@ from batchyard.core.definition.errors import TemplateError
 from batchyard.core.model.environment import Environment, Toleration
 from batchyard.core.model.job import BatchJob
 from batchyard.core.model.resources import pod_requests
-from batchyard.objects.kubernetes.job import build_job, read_request
+from batchyard.objects.kubernetes.job import build_job, read_request, read_run
 from unit.objects.conftest import Golden
 from unit.samples import CONTAINER, make_environment, make_job, make_managed, make_resolved
 
@@ -138,3 +138,13 @@ def test_a_job_tells_what_each_of_its_places_takes() -> None:
     assert read_request(built["metadata"]["annotations"]) == resolved.request
     assert resolved.request == pod_requests(built["spec"]["template"]["spec"])
     assert read_request({names.ATTEMPT: "1"}) is None
+
+
+def test_a_job_tells_why_it_is_not_where_its_queue_would_have_it_first() -> None:
+    built = build_job(make_job(), make_resolved(), make_environment(), 2, 1)
+    built["metadata"] |= {"uid": "run", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    run = read_run(built)
+    assert run is not None
+    assert run.instead == ""
+    built["metadata"]["annotations"][names.INSTEAD] = "environment spot got no node: there is none"
+    assert read_run(built) == run._replace(instead="environment spot got no node: there is none")

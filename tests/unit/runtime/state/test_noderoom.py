@@ -59,6 +59,14 @@ def test_where_they_do_not_count_only_jobs_do() -> None:
     assert free(room, found, "a")["cpu"] == 3000
 
 
+def test_what_runs_take_of_a_node_is_known_whether_anything_asks_for_room_or_not() -> None:
+    room = NodeRoom({"a": {"cpu": 7}})
+    room.take({"a": times(ONE, 2)})
+    assert room.taken("a") == times(ONE, 2)
+    room.take({"a": times(ONE, -2)})
+    assert (room.taken("a"), room.taken("b")) == ({}, {})
+
+
 def test_whoever_expects_pods_is_told_before_all_is_made_anew() -> None:
     told: list[str] = []
     room, found = NodeRoom({}), pools("a")

@@ -31,6 +31,8 @@ def described(status: Status, array: ArrayStatus) -> Status:
         message += f"; not all start: {array.trouble}"
     if array.lost:
         message += f"; {array.lost}"
+    if array.instead:
+        message += f"; {array.instead}"
     reason = Reason.NODE_LOST if array.lost else Reason.INDEXES_RUNNING
     return status._replace(array=array, reason=reason, message=message)
 

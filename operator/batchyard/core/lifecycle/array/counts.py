@@ -39,6 +39,8 @@ def counted(view: ArrayView, indexes: IndexRuns, holdups: Sequence[Holdup], lost
         lost=lostnodes.of_indexes(lost, view.nodes),
         hold=_hold(view, indexes),
         lacking=view.lack is not None,
+        moved=view.moved,
+        instead=next((run.instead for run in view.runs.of_array if run.instead), ""),
     )
 
 

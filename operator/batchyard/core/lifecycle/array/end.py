@@ -50,7 +50,9 @@ def _stuck(view: ArrayView, array: ArrayStatus) -> End | None:
 
 
 def _all(view: ArrayView, array: ArrayStatus) -> End | None:
-    if _unfinished(array) > 0 or view.going is not None:  # the Job controller has a last word to say
+    if _unfinished(array) > 0:
+        return None
+    if view.going is not None and not view.moved:  # the Job controller has a last word to say
         return None
     if not array.failed:
         return End(JobState.SUCCEEDED, Reason.COMPLETED, f"all {array.what} succeeded")

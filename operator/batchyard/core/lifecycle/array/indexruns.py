@@ -89,7 +89,7 @@ class IndexRuns:
         """The indexes that have not succeeded and that the Indexed Job does not care for any more."""
         if self._view.gate is not None:
             left = self._view.gate.ready | IndexSet.of(self.chains) | self.stopped
-        elif self._shown is None or self._view.going is None:
+        elif self._shown is None or self._view.going is None or self._view.moved:
             left = self._view.before.indexes
         else:
             left = self._shown.failed | IndexSet.of(self.chains) | (self.interrupted & self._shown.completed)
@@ -126,11 +126,11 @@ class IndexRuns:
             return
         if index in self.stopped:
             reason = next(stop.reason for stop in self._view.shape.stops if index in stop.indexes)
-            attempt = chain[-1].attempt if chain else int(self._shown is not None)
+            attempt = chain[-1].attempt if chain else int(self._shown is not None and not self._is_left(index))
             message = f"terminated: {reason}"
             self.failures[index] = FailedIndex(index, attempt, None, Reason.TERMINATED, message)
             return
-        if not chain and self._view.gate is not None:
+        if not chain and (self._view.gate is not None or self._is_left(index)):
             self._run(IndexRun(index, MAIN_RUN, 1), 0)
             return
         attempt = chain[-1].attempt if chain else 1
@@ -160,6 +160,11 @@ class IndexRuns:
             self.failures[index] = FailedIndex(
                 index, attempt, outcome.exit_code, follows.reason, follows.message, *where
             )
+
+    def _is_left(self, index: int) -> bool:
+        """Whether an index of an array that has moved has not run so far, by its Indexed Job or another one."""
+        shown = self._shown
+        return self._view.moved and (shown is None or (index not in shown.failed and index not in shown.completed))
 
     def _run(self, run: IndexRun, last_attempt: int) -> None:
         """Have an index run, unless what it would run is not to be had any more."""

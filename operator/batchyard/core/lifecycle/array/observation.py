@@ -14,7 +14,7 @@ from batchyard.api.reasons import Reason
 from batchyard.core.admission.admitted import Admitted
 from batchyard.core.admission.indexgate import Gate
 from batchyard.core.lifecycle import takeback
-from batchyard.core.lifecycle.array import mainpods
+from batchyard.core.lifecycle.array import mainpods, moving
 from batchyard.core.lifecycle.array.arraystatus import closed, described
 from batchyard.core.lifecycle.array.counts import counted
 from batchyard.core.lifecycle.array.demand import demand
@@ -41,7 +41,7 @@ class Observed:
     reads_pods: bool = False
     """Whether pods of the Indexed Job must be read to know more."""
     stop: list[Run] = field(default_factory=list)
-    """Jobs of single indexes that are to be deleted."""
+    """Jobs that are to be deleted."""
     give_back: bool = False
     """Whether slots of indexes that cannot start are to be given back."""
     abandoned: list[Pod] = field(default_factory=list)
@@ -69,7 +69,16 @@ def observe(
     array = status.array or ArrayStatus(shape.size)
     if runs.indexed is None and not status.environment and gate is None:
         return Observed(status._replace(array=array), ArrayDemand(slots=shape.at_once))
-    return _started(ArrayView(job, shape, array, admitted, runs, surroundings, now, gate))
+    if runs.indexed is not None and moving.is_withdrawn(status, runs):
+        return Observed(status._replace(array=array), stop=_unless_deleting(runs.indexed))
+    view = ArrayView(job, shape, array, admitted, runs, surroundings, now, gate)
+    if view.main is not None and moving.is_stuck(view) and moving.is_untouched(view):
+        return Observed(moving.withdrawn(status, shape.size), stop=_unless_deleting(view.main))
+    return _started(view)
+
+
+def _unless_deleting(main: Run) -> list[Run]:
+    return [] if main.deleting else [main]
 
 
 def _started(view: ArrayView) -> Observed:
@@ -96,7 +105,7 @@ def _started(view: ArrayView) -> Observed:
         abandoned=[*indexes.abandoned, *mainpods.given_up(view)],
         forced=[pod for pod in lost if pod.forced],
         deletes_pods=bool(view.of_main) and bool(indexes.stopped - array.succeeded - array.failed),
-        wake_at=earliest(*indexes.wakes, *wakes),
+        wake_at=earliest(*indexes.wakes, *wakes, moving.looked_at_again(view)),
     )
 
 

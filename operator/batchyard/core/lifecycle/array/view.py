@@ -8,7 +8,7 @@ from batchyard.core.admission.admitted import Admitted
 from batchyard.core.admission.indexgate import Gate
 from batchyard.core.admission.references import Pending, Unsatisfiable
 from batchyard.core.definition.runterms import judged_by
-from batchyard.core.lifecycle import takeback
+from batchyard.core.lifecycle.array import moving
 from batchyard.core.lifecycle.surroundings import Surroundings
 from batchyard.core.lifecycle.takeback import Patience
 from batchyard.core.model.array import ArrayShape, ArrayStatus, IndexedJob
@@ -37,6 +37,8 @@ class ArrayView:
     terms: RunTerms = field(init=False)
     environment: str = field(init=False)
     """Where it runs; empty as long as no index has been placed."""
+    moved: bool = field(init=False)
+    """Whether what is left of it may run in any environment."""
     of_main: IndexSet = field(init=False)
     """The indexes that have pods of the Indexed Job."""
 
@@ -44,6 +46,7 @@ class ArrayView:
         self.terms = judged_by(self.admitted.resolved, self.runs.of_array)
         self.environment = next((run.environment for run in self.runs.of_array), self.status.environment)
         self.of_main = _indexes_of(self.going)
+        self.moved = moving.has_moved(self)
 
     @property
     def status(self) -> Status:
@@ -77,9 +80,23 @@ class ArrayView:
         return self.main.indexed if self.main is not None else None
 
     @property
-    def patience(self) -> Patience:
-        """For how long indexes may keep a slot without starting."""
-        return takeback.patience(self.terms.startup_grace_seconds, self.surroundings.environments.get(self.environment))
+    def bound_to(self) -> str:
+        """The environment in which it has to go on; empty where it may go anywhere.
+
+        Without an Indexed Job nothing keeps it together but habit, which ends where no nodes come.
+        """
+        resolved = self.admitted.resolved
+        if self.moved or (
+            self.main is None
+            and resolved is not None
+            and self.surroundings.is_left_alone(self.environment, resolved.pods, self.now)
+        ):
+            return ""
+        return self.environment
+
+    def patience(self, environment: str) -> Patience:
+        """For how long indexes may keep a slot in an environment without starting."""
+        return self.surroundings.patience(self.job.key, self.terms.startup_grace_seconds, environment)
 
 
 def _indexes_of(main: Run | None) -> IndexSet:

@@ -5,8 +5,17 @@ Like all records built and owned by the runtime's cache. The terms are Karpenter
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from batchyard.core.model.resources import Resources
+
+
+class Mishap(NamedTuple):
+    """One time that a node which was asked for did not come."""
+
+    reason: str
+    message: str
+    at: float
 
 
 @dataclass(slots=True, frozen=True)
@@ -28,6 +37,10 @@ class NodeClaim:
     node: str = ""
     """Name of its node, once the provisioner has found it, which others may see before."""
     deleting: bool = False
+    launched_at: float | None = None
+    """When the provider began to make its machine; None before, and where that is not told."""
+    mishap: Mishap | None = None
+    """Why the provider makes no machine, while it refuses to."""
 
     @property
     def machine(self) -> str:
@@ -56,3 +69,5 @@ class NodePool:
     """Whether the provisioner has looked at it."""
     trouble: str = ""
     """Why the provisioner makes no nodes from it, in its own words; empty where it does."""
+    fault: str = ""
+    """The provisioner's reason, where that is a mistake in what the pool says; empty for anything else."""

@@ -4,7 +4,7 @@ A pass looks something up by the constraints of each job that waits. So they are
 and pods that say nothing share one object.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - as the scheduler writes a host port without an address; nothing listens here
@@ -61,6 +61,13 @@ class Constraints:
     def chooses(self) -> bool:
         """Whether a node's name or labels matter."""
         return bool(self.selector or self.terms or self.node_name)
+
+    def limited(self, requirement: Requirement) -> "Constraints":
+        """The same, and one more requirement of the node's labels."""
+        terms = tuple(replace(each, labels=(*each.labels, requirement)) for each in self.terms if each != Term())
+        if not self.terms:
+            terms = (Term((requirement,)),)
+        return replace(self, terms=terms or self.terms)
 
     def _parts(self) -> tuple[object, ...]:
         return self.selector, self.terms, self.node_name, self.ports

@@ -3,7 +3,7 @@
 A part of `definition.Resolved`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +52,10 @@ class Gang:
         for group in self.groups:
             total = add(total, {name: amount * len(group.nodes) for name, amount in group.request.items()})
         return total
+
+    def with_each(self, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> "Gang":
+        """Return the same with the pods of all nodes changed."""
+        return Gang(self.main, tuple(replace(each, template=change(each.template)) for each in self.groups))
 
     def changed(self, template: Mapping[str, Any]) -> "Gang":
         """Return the same with another pod for the main node, and the others that run the same, to the same request."""

@@ -11,6 +11,9 @@ from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import PodSets
 from batchyard.core.scheduling.capacity.ledger import Ledger
 
+_COMPARED = 1000
+"""Up to how many slots environments are told apart by: each costs some microseconds."""
+
 
 class ArrayGrants:
     """Counts of one pass. `wants` says what each array in the backlog asks for."""
@@ -25,11 +28,19 @@ class ArrayGrants:
         demand = self._demands.get(key)
         return "" if demand is None else self._chosen.get(key) or demand.environment
 
-    def order(self, key: Key, enabled: list[str], closed: Collection[str], ledger: Ledger, pods: PodSets) -> list[str]:
+    def order(
+        self,
+        key: Key,
+        enabled: list[str],
+        closed: Collection[str],
+        left_alone: Collection[str],
+        ledger: Ledger,
+        pods: PodSets,
+    ) -> list[str]:
         """The environments that a job may start in, best first.
 
         An array begins in the first that has room for all that it asks for, else where most of it fits now: the
-        others could not help it any more.
+        others could not help it any more. In those that are left alone only nodes count that are there.
         """
         demand = self._demands.get(key)
         if demand is None:
@@ -38,7 +49,11 @@ class ArrayGrants:
             return [name for name in enabled if name == bound]
         if len(enabled) == 1:
             return enabled
-        room = {name: 0 if name in closed else ledger.room(name, pods[0], demand.total) for name in enabled}
+        most = min(demand.total, _COMPARED)
+        room = {
+            name: 0 if name in closed else ledger.room(name, pods[0], most, further=name not in left_alone)
+            for name in enabled
+        }
         return sorted(enabled, key=lambda name: -room[name])
 
     def grant(self, key: Key, environment: str) -> bool:

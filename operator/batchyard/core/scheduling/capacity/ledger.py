@@ -80,16 +80,20 @@ class Ledger:
         twin._coming = {name: each.fork() for name, each in self._coming.items()}
         return twin
 
-    def take(self, environment: str, pods: PodSets, without: Collection[str] = ()) -> Assignment | None:
+    def take(
+        self, environment: str, pods: PodSets, without: Collection[str] = (), *, further: bool = True
+    ) -> Assignment | None:
         """Find nodes for all of these pods, and charge them; None, and nothing charged, where there is no room.
 
         Nodes that are there come before those that are not there yet, whose names are not those of nodes
-        (`coming.room.is_coming`).
+        (`coming.room.is_coming`). Unless `further` nodes may be asked for, those have to be on their way.
         """
         space, left, coming = self.space, self._left.get(environment), self._coming.get(environment)
         if left is not None and not fits(_part(total_of(pods), left), left):
             return None
-        further = coming is not None and coming.open  # once for all: pods that start together may go beyond a wave
+        further = (
+            further and coming is not None and coming.open
+        )  # once for all: pods that start together may go beyond a wave
         assigned: list[tuple[str, Resources]] = []
         for each in pods:
             for _ in range(each.count):
@@ -163,8 +167,8 @@ class Ledger:
     def _charge_ceilings(self, environment: str, amount: Resources, sign: int) -> None:
         self._left[environment] = shifted(self._left[environment], amount, sign)
 
-    def room(self, environment: str, pods: PodSet, most: int) -> int:
-        """How many such pods find room now, up to `most`."""
+    def room(self, environment: str, pods: PodSet, most: int, *, further: bool = True) -> int:
+        """How many such pods find room now, up to `most`; on `further` nodes, too, if these may be asked for."""
         if left := self._left.get(environment):
             takes = {name: amount for name, amount in pods.takes.items() if name in left}
             most = min(most, carries(left, takes)) if takes else most
@@ -172,7 +176,7 @@ class Ledger:
             return 0
         found = self.space.room(environment, pods, most)
         if found < most and environment in self._coming:
-            found += self._coming[environment].room(pods, most - found)
+            found += self._coming[environment].room(pods, most - found, further=further)
         return found
 
     def free(self, environment: str) -> Resources:

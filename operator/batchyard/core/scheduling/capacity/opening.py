@@ -5,31 +5,52 @@ choose for it, as room that is promised must not be given away.
 """
 
 from collections.abc import Hashable, Iterable
+from typing import NamedTuple
 
+from batchyard.core.model.cluster.leftalone import Unmet
 from batchyard.core.model.job import Key
 from batchyard.core.model.pods.constraints import Port
 from batchyard.core.model.pods.podset import Assignment, PodSet
+from batchyard.core.model.pods.withoutspot import without_spot
 from batchyard.core.model.resources import Resources, subtract
+from batchyard.core.scheduling.capacity.coming.room import is_thought_up
 from batchyard.core.scheduling.capacity.difference import difference
 from batchyard.core.scheduling.capacity.ledger import Charge, Ledger
 from batchyard.core.scheduling.capacity.pools import space_of
 from batchyard.core.scheduling.capacity.space import Space
+from batchyard.core.scheduling.ondemandshare import is_on_demand
 from batchyard.core.scheduling.snapshot import Snapshot
 
 
-def opened(snapshot: Snapshot) -> tuple[Ledger, dict[Hashable, Assignment]]:
-    """Return the ledger, and where pods that were expected nowhere are expected from now on, by their charge."""
+class Opened(NamedTuple):
+    """What a pass begins with."""
+
+    ledger: Ledger
+    expected: dict[Hashable, Assignment]
+    """Where pods that were expected nowhere are expected from now on, by their charge."""
+    unmet: Unmet
+
+
+def opened(snapshot: Snapshot) -> Opened:
+    """Open the ledger."""
     if snapshot.space is None:
         space, homeless = _space(snapshot), [item for item, each in snapshot.charges.items() if each.homeless]
     else:
         space, homeless = snapshot.space.fork(), list(snapshot.homeless)
     space.with_ports(lambda: _ports(snapshot))
     ledger, found = Ledger(snapshot.pools, snapshot.used, space), dict[Hashable, Assignment]()
+    unmet = dict[tuple[Key, str], int]()
     charges = [(item, charge) for item in homeless if (charge := snapshot.charges.get(item)) is not None]
     for item, charge in sorted(charges, key=_order):
-        if space.knows(charge.environment) and (nodes := _expected(snapshot, ledger, charge)):
+        if not space.knows(charge.environment):
+            continue
+        if nodes := _expected(snapshot, ledger, charge):
             found[item] = nodes
-    return ledger, found
+        if ledger.coming(charge.environment) is not None:
+            lacking = charge.homeless - sum(not is_thought_up(node) for node, _ in nodes)
+            where = charge.key, charge.environment
+            unmet[where] = unmet.get(where, 0) + lacking
+    return Opened(ledger, found, {where: count for where, count in unmet.items() if count > 0})
 
 
 def _order(entry: tuple[Hashable, Charge]) -> tuple[Key, int, int]:
@@ -61,15 +82,17 @@ def _expected(snapshot: Snapshot, ledger: Ledger, charge: Charge) -> Assignment:
 
 def _homeless(snapshot: Snapshot, charge: Charge) -> Iterable[PodSet]:
     resolved = snapshot.resolved.get(charge.key)
+    on_demand = is_on_demand(snapshot, charge)
     if resolved is not None and resolved.gang is not None and not charge.bound and not charge.expected:
-        return resolved.pods
+        return without_spot(resolved.pods) if on_demand else resolved.pods
     rest, count = charge.amount, charge.homeless
     for amount in difference((), charge.assigned).values():
         rest = subtract(rest, amount)
     # Of an array all pods are alike; those of a multi-node job count as if they were.
     share = {name: amount // count for name, amount in rest.items() if name != "pods"}
     constraints = resolved.constraints if resolved is not None and resolved.gang is None else None
-    return [PodSet(count, share) if constraints is None else PodSet(count, share, constraints)]
+    pods = (PodSet(count, share) if constraints is None else PodSet(count, share, constraints),)
+    return without_spot(pods) if on_demand else pods
 
 
 def _ports(snapshot: Snapshot) -> dict[str, frozenset[Port]]:

@@ -36,6 +36,8 @@ class Line:
         self._steps = REACH
         self.behind: set[tuple[str, PodSets]] = set()
         """Of whom it is known in this pass that they find no room: share and pods of ordinary jobs."""
+        self.aside: set[tuple[str, PodSets]] = set()
+        """Of whom it is known that they are not tried anywhere now, as no node came for one of them."""
 
     def at_head(self, share: str, environments: Collection[str]) -> bool:
         """Note that a job waits for these environments; returns whether it is the first of its share for any of them.

@@ -53,6 +53,17 @@ class RunPods:
         run = self._jobs.get(uid)
         return run if run is not None and run.owner[0] == namespace else None
 
+    def nodes(self) -> set[str]:
+        """Return the nodes that any of these pods is on. It takes a look at every Job."""
+        return {
+            seat.node
+            for pods in (self.others, self.indexes)
+            for job, seats in pods.jobs()
+            if self.job(job) is not None
+            for seat in seats
+            if seat.node
+        }
+
     @property
     def moved(self) -> int:
         """Of how many Jobs the pods have changed since `take_moved` was called last."""

@@ -54,14 +54,15 @@ def view(
     now: float = NOW + 60,
     **seen: Any,
 ) -> ArrayView:
-    """The array with these Jobs. `seen` is what else is known: pods, what was read of them, nodes, what it lacks."""
+    """The array with these Jobs. `seen` is what else is known: pods, what was read of them, nodes or all that is around
+    it, what it lacks."""
     resolved: Resolved = replace(make_resolved(), retry=retry)
     report = PodReport(
         seen.pop("ends", {}), seen.pop("waiting", ()), seen.pop("looked_at", now), seen.pop("leaving_pods", ())
     )
     runs = job_runs([main, *others] if main is not None else others, report=report)
     runs.pods, runs.leaving = seen.pop("pods", {}), frozenset(seen.pop("leaving", ()))
-    surroundings = Surroundings(nodes=seen.pop("nodes", {}))
+    surroundings = seen.pop("around", None) or Surroundings(nodes=seen.pop("nodes", {}))
     lack: Pending | Unsatisfiable | None = seen.pop("lack", None)
     gate: Gate | None = seen.pop("gate", None)
     assert not seen, "no such field"

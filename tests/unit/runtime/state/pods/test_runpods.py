@@ -51,3 +51,16 @@ def test_pods_of_indexed_jobs_and_of_others_are_apart() -> None:
     pods = pods_of(RUN, ARRAY)
     pods.others.put(("media", "decoy"), ARRAY.uid, "node-1", {})
     assert pods.seats_of(ARRAY) == {SEAT: 1}
+
+
+def test_the_nodes_that_pods_of_known_jobs_are_on() -> None:
+    pods = pods_of(RUN)
+    pods.others.put(("media", "waits"), RUN.uid, "", {})
+    pods.others.put(("media", "decoy"), "unknown", "node-2", {})
+    pods.others.put(("elsewhere", "decoy"), RUN.uid, "node-3", {})
+    assert pods.nodes() == {"node-1"}
+    pods.know(ARRAY)
+    pods.indexes.put(("media", "index"), ARRAY.uid, "node-4", {})
+    assert pods.nodes() == {"node-1", "node-4"}
+    pods.lose(GONE)
+    assert pods.nodes() == {"node-1", "node-4"}, "they go on"

@@ -19,11 +19,18 @@ from batchyard.core.scheduling.capacity.nodefit import admits
 
 MARK = "+"
 """Begins the names of nodes that are not there yet; no name of a node does."""
+_THOUGHT_UP = 2 * MARK
+"""Begins the names of those that were not asked for."""
 
 
 def is_coming(node: str) -> bool:
     """Whether a node is one that is not there yet."""
     return node.startswith(MARK)
+
+
+def is_thought_up(node: str) -> bool:
+    """Whether a node is one that was not asked for yet."""
+    return node == MARK or node.startswith(_THOUGHT_UP)
 
 
 def on_nodes(assigned: Assignment) -> Assignment:
@@ -135,7 +142,7 @@ class ComingRoom:
         """A further node, if the ceilings leave one."""
         if not self._supply.shapes:
             return self._beside_ceilings(pods)
-        name = f"{MARK}{MARK}{len(self._made)}"
+        name = f"{_THOUGHT_UP}{len(self._made)}"
         if not self._load(name, pods.constraints, pods.takes, {}):
             return None
         self._names.append(name)
@@ -185,9 +192,9 @@ class ComingRoom:
         for each in self._left:
             self._left[each] += made.shape.capacity.get(each, 0) - shape.capacity.get(each, 0)
 
-    def room(self, pods: PodSet, most: int) -> int:
-        """Return how many pods of a set find room at the same time, up to `most`."""
+    def room(self, pods: PodSet, most: int, *, further: bool = True) -> int:
+        """Return how many pods of a set find room at the same time, up to `most`, however many waves that takes."""
         thought, found = self.fork(), 0
-        while found < most and thought.put(pods, further=thought.open) is not None:
+        while found < most and thought.put(pods, further=further and not self.withheld) is not None:
             found += 1
         return found

@@ -3,7 +3,7 @@
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.pods.constraints import Constraints
 from batchyard.core.model.pods.podset import PodSet
-from batchyard.core.scheduling.capacity.coming.room import ComingRoom, is_coming, on_nodes
+from batchyard.core.scheduling.capacity.coming.room import ComingRoom, is_coming, is_thought_up, on_nodes
 from batchyard.core.scheduling.capacity.coming.supply import KnownShape, supply
 from unit.samples import make_claim, make_managed, make_shape
 
@@ -106,10 +106,10 @@ def test_a_fork_changes_nothing_of_what_it_was_made_from() -> None:
 def test_it_is_full_once_as_many_pods_wait_for_further_nodes_as_may() -> None:
     room = room_of(make_managed(100, max_pending_pods=3), "a", "b")
     assert not room.full
-    assert room.room(ONE, 100) == 5
     nodes = put_all(room, ONE, 5)
     assert room.full
-    assert room.room(ONE, 100) == 0
+    assert room.room(ONE, 100, further=False) == 0
+    assert room.room(ONE, 100) == 93, "in further waves"
     assert room.put(ONE, further=False) is None
     room.change(nodes[0], ONE.takes, 1)
     assert room.full, "that was on a node that is on its way"
@@ -136,5 +136,5 @@ def test_where_a_node_to_come_is_kept_all_are() -> None:
 
 def test_names_tell_which_nodes_are_not_there_yet() -> None:
     assert on_nodes((("node-1", {}), ("+a", {}), ("++0", {}))) == (("node-1", {}),)
-    assert is_coming("+")
-    assert not is_coming("node-1")
+    assert [is_coming(each) for each in ("+", "++0", "+claim", "node-1")] == [True, True, True, False]
+    assert [is_thought_up(each) for each in ("+", "++0", "+claim", "node-1")] == [True, True, False, False]

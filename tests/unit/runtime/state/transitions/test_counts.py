@@ -1,7 +1,7 @@
 """How many jobs there are of each queue and state."""
 
 from batchyard.api.models.batchjob import JobState
-from batchyard.runtime.state.counts import Counts
+from batchyard.runtime.state.transitions.counts import Counts
 
 
 def test_names_that_no_queue_has_count_together() -> None:

@@ -4,12 +4,18 @@ Karpenter and its provider write to claims. One that is odd in a part is read fo
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from batchyard.api import names
-from batchyard.core.model.cluster.nodeclaim import NodeClaim
+from batchyard.core.model.cluster.nodeclaim import Mishap, NodeClaim
 from batchyard.core.model.resources import Resources, is_name, readable
+from batchyard.objects.conditions import conditions_of
+from batchyard.objects.kubernetes.karpenter.mishap import mishap
 from batchyard.objects.meta import Object, created_at, spec_of
+from batchyard.objects.times import parse_time
+
+_UNDECIDED = ("", "AwaitingReconciliation")
+"""Reasons of the condition Launched before Karpenter has tried. Until a machine is made it is Unknown, not False."""
 
 
 def read_nodeclaim(obj: Object) -> NodeClaim:
@@ -28,7 +34,31 @@ def read_nodeclaim(obj: Object) -> NodeClaim:
         provider_id=str(status.get("providerID") or ""),
         node=str(status.get("nodeName") or ""),
         deleting="deletionTimestamp" in metadata,
+        **_launch(obj),
     )
+
+
+class _Launch(TypedDict, total=False):
+    launched_at: float
+    mishap: Mishap
+
+
+def _launch(obj: Object) -> _Launch:
+    """When its machine was launched, or why it was not. That is so since its creation: Karpenter goes on trying."""
+    launched = next((each for each in conditions_of(obj) if each.get("type") == "Launched"), {})
+    at, reason = _moment(launched.get("lastTransitionTime"), created_at(obj)), str(launched.get("reason") or "")
+    if launched.get("status") == "True":
+        return {"launched_at": at}
+    if reason in _UNDECIDED:
+        return {}
+    return {"mishap": mishap(reason, str(launched.get("message") or ""), at)}
+
+
+def _moment(said: Any, otherwise: float) -> float:
+    try:
+        return parse_time(said) if isinstance(said, str) else otherwise
+    except ValueError:
+        return otherwise
 
 
 def _decided(requirements: Any) -> Iterator[tuple[str, str]]:

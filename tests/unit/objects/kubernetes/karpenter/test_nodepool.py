@@ -9,7 +9,7 @@ from batchyard.api import names
 from batchyard.core.model.cluster.nodeclaim import NodePool
 from batchyard.core.model.environment import Environment
 from batchyard.objects.kinds.computeenvironment import read_environment
-from batchyard.objects.kubernetes.nodepool import closed, covers, merged, read_nodepool, render_nodepool
+from batchyard.objects.kubernetes.karpenter.nodepool import closed, covers, merged, read_nodepool, render_nodepool
 from fakes.copying import copied
 from objects.managed import managed_environment
 from unit.objects.conftest import Golden
@@ -109,6 +109,20 @@ def test_what_keeps_karpenter_from_making_nodes_is_told_in_its_words() -> None:
 def test_only_what_is_false_and_needed_is_trouble(said: dict[str, str], trouble: str) -> None:
     read = read_nodepool(stored(None, said))
     assert (read.trouble, read.noticed) == (trouble, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "fault"),
+    [
+        ("NodeClassReady", "NodeClassNotFound", "NodeClassNotFound"),
+        ("ValidationSucceeded", "NodePoolValidationFailed", "NodePoolValidationFailed"),
+        ("NodeClassReady", "SubnetsNotFound", ""),
+        ("NodeClassReady", "NodeClassTerminating", ""),
+    ],
+)
+def test_what_is_wrong_with_what_it_says_is_told_apart(kind: str, reason: str, fault: str) -> None:
+    assert read_nodepool(stored(None, condition(kind, "False", "words", reason))).fault == fault
+    assert read_nodepool(stored(None, condition(kind, "True", "words", reason))).fault == ""
 
 
 @pytest.mark.parametrize("status", [None, {}, [], "x", {"conditions": None}, {"conditions": [7, "x"]}])

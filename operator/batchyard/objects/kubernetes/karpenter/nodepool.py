@@ -5,7 +5,7 @@ runs, and with it Karpenter's claims, and so the nodes under running jobs. Its a
 has said of its own end, for when that is gone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from batchyard.api import names
@@ -15,6 +15,7 @@ from batchyard.core.model.environment import Environment
 from batchyard.core.model.managed import ManagedNodes
 from batchyard.core.model.pods.constraints import Requirement
 from batchyard.core.model.resources import readable, to_resource_list
+from batchyard.objects.conditions import conditions_of
 from batchyard.objects.meta import Object, created_at, spec_of
 
 API_VERSION = "karpenter.sh/v1"
@@ -23,6 +24,8 @@ _KEPT = ("name", "uid", "resourceVersion", "labels", "annotations", "finalizers"
 """What of the metadata of a NodePool is sent back when it is written anew."""
 _TELLING = ("ValidationSucceeded", "NodeClassReady", "Ready")
 """Conditions without which Karpenter makes no nodes; the last sums the others up, and has no words of its own."""
+_FAULTS = ("NodePoolValidationFailed", "NodeClassNotFound")
+"""Their reasons that are mistakes in what the NodePool says. A node class that is there may be unfit for others."""
 
 
 def render_nodepool(environment: Environment) -> dict[str, Any]:
@@ -82,6 +85,7 @@ def read_nodepool(obj: Object) -> NodePool:
     name, labels = metadata["name"], metadata.get("labels") or {}
     annotations = metadata.get("annotations") or {}
     ours = labels.get(names.NODE_ENVIRONMENT) == name
+    trouble, fault = _trouble(obj)
     return NodePool(
         name=name,
         uid=metadata["uid"],
@@ -89,24 +93,21 @@ def read_nodepool(obj: Object) -> NodePool:
         created=created_at(obj),
         drains=annotations.get(names.DELETION_POLICY) == DeletionPolicy.DRAIN.value,
         deleting="deletionTimestamp" in metadata,
-        noticed=bool(list(_conditions(obj))),
-        trouble=_trouble(obj),
+        noticed=any(conditions_of(obj)),
+        trouble=trouble,
+        fault=fault,
     )
 
 
-def _conditions(obj: Object) -> Iterator[Mapping[str, Any]]:
-    status = obj.get("status")
-    conditions = status.get("conditions") if isinstance(status, Mapping) else None
-    yield from (each for each in conditions or () if isinstance(each, Mapping))
-
-
-def _trouble(obj: Object) -> str:
-    false = {str(each.get("type")): each for each in _conditions(obj) if each.get("status") == "False"}
+def _trouble(obj: Object) -> tuple[str, str]:
+    """Why no nodes are made, and Karpenter's reason where what the NodePool says is to blame."""
+    false = {str(each.get("type")): each for each in conditions_of(obj) if each.get("status") == "False"}
     for kind in _TELLING:
         if kind in false:
-            said = false[kind].get("message") or false[kind].get("reason") or "no reason is given"
-            return f"{kind} is False: {said}"
-    return ""
+            reason = str(false[kind].get("reason") or "")
+            said = false[kind].get("message") or reason or "no reason is given"
+            return f"{kind} is False: {said}", reason if reason in _FAULTS else ""
+    return "", ""
 
 
 def covers(found: Object, wanted: Object) -> bool:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from batchyard.api import names
-from batchyard.core.model.cluster.nodeclaim import NodeClaim
-from batchyard.objects.kubernetes.nodeclaim import read_nodeclaim
+from batchyard.core.model.cluster.nodeclaim import Mishap, NodeClaim
+from batchyard.objects.kubernetes.karpenter.nodeclaim import read_nodeclaim
 
 CREATED = 1_796_035_430.0
 ASKED = [
@@ -84,3 +84,29 @@ def test_labels_that_are_no_text_are_none(odd: Any) -> None:
     found = claim(requirements=[])
     found["metadata"]["labels"] = odd
     assert read_nodeclaim(found).labels == {}
+
+
+def with_condition(status: str, reason: str, **fields: Any) -> NodeClaim:
+    said = {"type": "Launched", "status": status, "reason": reason, "lastTransitionTime": "2026-11-30T10:44:00Z"}
+    return read_nodeclaim(claim({"conditions": [{"type": "Ready", "status": "Unknown"}, {**said, **fields}]}))
+
+
+def test_since_when_it_is_launched_is_told_by_its_condition() -> None:
+    assert with_condition("True", "Launched").launched_at == CREATED + 10
+    assert read_nodeclaim(claim({"capacity": {"cpu": "2"}})).launched_at is None
+
+
+def test_why_the_provider_makes_no_machine_is_told_by_its_condition() -> None:
+    """Karpenter leaves it Unknown, and goes on trying: so it has not turned since the claim was made."""
+    read = with_condition("Unknown", "VcpuLimitExceeded", message="more than the quota", lastTransitionTime=None)
+    assert (read.launched_at, read.mishap) == (None, Mishap("VcpuLimitExceeded", "more than the quota", CREATED))
+    assert with_condition("False", "LaunchFailed").mishap == Mishap("LaunchFailed", "LaunchFailed", CREATED + 10)
+
+
+def test_before_karpenter_has_tried_nothing_is_wrong() -> None:
+    assert with_condition("Unknown", "AwaitingReconciliation", message="object is awaiting").mishap is None
+
+
+@pytest.mark.parametrize("odd", [7, "x", "", [], "2026-99-99T00:00:00Z"])
+def test_a_time_that_makes_no_sense_is_that_of_its_creation(odd: Any) -> None:
+    assert with_condition("True", "Launched", lastTransitionTime=odd).launched_at == CREATED

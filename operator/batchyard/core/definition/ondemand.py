@@ -1,0 +1,52 @@
+"""Pods that are not to be on nodes which the cloud may take back at any time, that is spot.
+
+Jobs that have lost their nodes too often have such pods (`retryStrategy.onInterruption`), and a part of the jobs of an
+environment that keeps a share on demand. What a node is that does not say so counts as one that stays.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from batchyard.core.definition.nodeterms import REQUIRED, TERMS
+from batchyard.core.definition.podadmission.admitted import under_rules
+from batchyard.core.model.definition import Resolved, RetryPolicy
+from batchyard.core.model.managed import NOT_SPOT
+
+_NOT_SPOT = {"key": NOT_SPOT.key, "operator": NOT_SPOT.operator, "values": list(NOT_SPOT.values)}
+
+
+def is_due(policy: RetryPolicy, interruptions: int) -> bool:
+    """Whether a run that follows so many interruptions is not to be on spot."""
+    return policy.on_demand_after is not None and interruptions >= policy.on_demand_after
+
+
+def on_demand(resolved: Resolved) -> Resolved:
+    """The same job, not on spot nodes."""
+    gang = resolved.gang
+    changed = replace(
+        resolved,
+        template=without_spot(resolved.template),
+        gang=None if gang is None else gang.with_each(without_spot),
+    )
+    return under_rules(changed, resolved.rules)
+
+
+def without_spot(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The same pod, not on spot nodes: each of the terms of which one must hold says so, or the only one there is."""
+    affinity, nodes, required = REQUIRED
+    spec = template["spec"]
+    of_pod = spec.get(affinity) or {}
+    of_nodes = of_pod.get(nodes) or {}
+    terms = (of_nodes.get(required) or {}).get(TERMS)
+    limited = [{"matchExpressions": [_NOT_SPOT]}] if terms is None else [_limited(term) for term in terms]
+    of_nodes = {**of_nodes, required: {TERMS: limited}}
+    return {**template, "spec": {**spec, affinity: {**of_pod, nodes: of_nodes}}}
+
+
+def _limited(term: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A term with one more requirement; one without any holds for no node, and still does."""
+    asked = term.get("matchExpressions") or []
+    if not (asked or term.get("matchFields")) or _NOT_SPOT in asked:
+        return term
+    return {**term, "matchExpressions": [*asked, _NOT_SPOT]}
