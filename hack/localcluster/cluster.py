@@ -115,7 +115,7 @@ class Cluster:
         self.kubectl("patch", "lease", name, "-n", "kube-node-lease", "--type=merge", "-p", json.dumps(lease))
         # kwok asks its cache whose the lease is, and once it still ended a pod 50 s later; a pod says it of itself.
         here = f"--field-selector=spec.nodeName={name}"
-        self.kubectl("annotate", "pods", "-A", here, "sim.batchyard.dev/silent=true")
+        self.kubectl("annotate", "pods", "-A", here, "sim.batchyard.dev/silent=true", check=False)  # some may be gone
 
     def simulated_nodes(self) -> list[str]:
         """The names of the simulated nodes."""

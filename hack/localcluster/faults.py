@@ -130,7 +130,8 @@ def take(cluster: FaultyCluster, nodes: Iterable[str]) -> None:
         if not cluster.kubectl("get", "node", node, "--ignore-not-found", "-o", "name"):
             continue  # it was drained in time
         silence = ("annotate", "pods", "-A", f"--field-selector=spec.nodeName={node}", "--overwrite")
-        cluster.kubectl(*silence, "sim.batchyard.dev/silent=true", "sim.batchyard.dev/never-finish=true")
+        # A pod may be gone by then that was there when they were listed; the others are silenced all the same.
+        cluster.kubectl(*silence, "sim.batchyard.dev/silent=true", "sim.batchyard.dev/never-finish=true", check=False)
         # The finalizer is taken off first: with it, a deleted Node would be drained, which a lost machine cannot be.
         cluster.kubectl("patch", "node", node, "--type=merge", "-p", '{"metadata": {"finalizers": null}}', check=False)
         cluster.kubectl("delete", "node", node, "--ignore-not-found", "--wait=false")

@@ -242,6 +242,25 @@ async def test_what_is_left_of_an_array_that_has_begun_goes_on_elsewhere(cluster
 
 
 @in_cluster()
+async def test_indexes_that_run_are_not_followed_by_others_where_no_nodes_come(cluster: Cluster) -> None:
+    await with_two(cluster, onShortage={"graceSeconds": 20, "leaveAloneSeconds": 600})
+    cluster.submit("array", array={"size": 6})
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.start("array-1", 0, 1)
+    find_no_node(cluster, "array-1", 2, 3, 4, 5)
+    cluster.karpenter.fail("spot", SPENT)
+    await cluster.pass_time(40)
+    assert cluster.parallelism("array-1") == 2
+    cluster.jobs.indexed.finish("array-1", 0)
+    await cluster.pass_time(20)
+    assert cluster.jobs.indexed.active("array-1") == [1]
+    cluster.jobs.indexed.finish("array-1", 1)
+    await cluster.pass_time(20)
+    assert cluster.status("array")["array"]["moved"] is True
+    assert {environment_of(cluster, f"array-1-i{index}") for index in (2, 3, 4, 5)} == {"on-demand"}
+
+
+@in_cluster()
 async def test_a_multi_node_job_of_which_one_node_does_not_come_goes_elsewhere_as_a_whole(cluster: Cluster) -> None:
     await with_two(cluster)
     cluster.put("JobDefinition", "mpi", **multi_node(2, asking_container(3)))

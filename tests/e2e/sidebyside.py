@@ -27,6 +27,8 @@ OTHERS = {
         "test_managed",
         "test_preemption",
         "test_refusals",
+        "test_shortages",
+        "test_spot",
         "test_nodes",
         "test_nodes_under_load",
         "test_simulated_nodes",

@@ -1,7 +1,9 @@
 """Environments whose nodes are made: from nothing to nodes and back, with Karpenter itself and simulated machines."""
 
 import json
+import random
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,12 +12,17 @@ from batchyard.api import names
 from e2e.clusterapi import Json, until
 from e2e.harness import Harness, StateRecord
 from e2e.madenodes import (
+    FAULTY,
     POOLS,
     SHAPES,
     SLOW,
+    SPOT,
+    STEADY,
+    Bound,
     claims_of,
     managed,
     pool_of,
+    spot_first,
     start_karpenter,
     wait_at_zero,
     wait_pool,
@@ -24,6 +31,8 @@ from e2e.madenodes import (
 from e2e.operatorprocess import OperatorProcess
 from e2e.ownnodes import FOREVER
 from localcluster import Cluster
+from localcluster.faults import Rule, clear, refuse
+from localcluster.state import cluster_dir
 
 pytestmark = pytest.mark.e2e
 
@@ -206,21 +215,35 @@ def test_a_gang_that_gets_a_part_of_its_nodes_gives_them_back(harness: Harness) 
 
 
 def test_an_operator_that_is_killed_while_nodes_come_loses_and_doubles_nothing(
-    harness: Harness, operator: OperatorProcess
+    harness: Harness, operator: OperatorProcess, cluster: Cluster
 ) -> None:
-    harness.apply(managed(harness, shapes=SHAPES))
-    with watched(harness) as peak:
-        wanted = submitted(harness, 40, duration="2s")
-        for _ in range(3):
-            until(lambda: claims_of(harness) != [], 60, lambda: "a NodeClaim")
-            operator.kill()
-            operator.start()
-        ended = harness.wait_finished(wanted, 180)
+    """Ten times at random, while there is spot now and then: 50 jobs and an array of 10 run once each."""
+    rng, bound, folder = random.Random(5), Bound(harness), cluster_dir(cluster.name)  # noqa: S311 - always the same
+    no_spot = Rule("insufficientCapacity", capacity_types=["spot"], node_classes=[FAULTY])
+    wanted = [f"job-{number:02}" for number in range(50)]
+    harness.apply(
+        *spot_first(harness, 3, 10, maxVcpus=16),
+        harness.simulated_definition("work", duration="6s"),
+        *(harness.job(name, "work", "queue") for name in wanted),
+        harness.job("many", "work", "queue", array={"size": 10}),
+    )
+    try:
+        for number in range(10):
+            refuse(folder, [no_spot] if number % 2 else [])
+            time.sleep(rng.uniform(0.1, 2))
+            operator.replace()
+    finally:
+        clear(folder)
+    ended = harness.wait_finished([*wanted, "many"], 180)
     assert {status["state"] for status in ended.values()} == {"Succeeded"}
-    assert {len(status["attempts"]) for status in ended.values()} == {1}
-    assert {len(harness.jobs_of(name)) for name in wanted[:5]} == {1}
-    assert peak.vcpus <= 16_000
-    assert peak.pods <= 16
+    assert {each["attempt"] for name in wanted for each in ended[name]["attempts"]} == {1}
+    assert [name for name in wanted if list(map(len, bound.of(name).values())) != [1]] == []
+    assert {index: len(pods) for index, pods in bound.of("many").items()} == {str(index): 1 for index in range(10)}
+    assert not any(status.get("interruptions") for status in ended.values())
+    print("ran in", dict(sum((bound.environments(name) for name in ended), Counter[str]())))
+    wait_at_zero(harness, SPOT)
+    wait_at_zero(harness, STEADY)
+    until(lambda: not bound.alive, 30, lambda: harness.kubectl("get", "pods"))
 
 
 def test_bad_environments_are_refused_in_words(harness: Harness) -> None:

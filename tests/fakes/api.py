@@ -179,7 +179,7 @@ class FakeApi:
         self.store.delete(resource, name, namespace, uid=uid, propagation=propagation)
         _answer({}, failure)
 
-    async def evict(self, resource: Resource, name: str, namespace: str, *, uid: str) -> None:
+    async def evict(self, resource: Resource, name: str, namespace: str, *, uid: str, version: str = "") -> None:
         """Mark a pod as disrupted, and delete it."""
         self.writes.append(("create", resource, f"{name}/eviction"))
         failure = await self._arrive("evict", resource)
@@ -187,8 +187,8 @@ class FakeApi:
             message = "Cannot evict pod as it would violate the pod's disruption budget."
             raise errors.TooManyRequests(429, "TooManyRequests", message)
         pod = self.store.get(resource, name, namespace)
-        if pod["metadata"]["uid"] != uid:
-            raise errors.Conflict(409, "Conflict", f"pod {name} is another one")
+        if pod["metadata"]["uid"] != uid or version not in ("", pod["metadata"]["resourceVersion"]):
+            raise errors.Conflict(409, "Conflict", f"pod {name} is another one, or has changed")
         conditions = pod["status"].get("conditions", [])
         evicted = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": ""}
         pod["status"]["conditions"] = [*conditions, {**evicted, "lastTransitionTime": self.store.timestamp()}]

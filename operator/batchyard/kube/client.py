@@ -145,13 +145,14 @@ class KubeClient:
             "delete", str(resource), "DELETE", path, body=options, headers=_JSON, repeatable=True
         )
 
-    async def evict(self, resource: Resource, name: str, namespace: str, *, uid: str) -> None:
+    async def evict(self, resource: Resource, name: str, namespace: str, *, uid: str, version: str = "") -> None:
         """Delete a pod by the Eviction API."""
+        preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
         body = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": name, "namespace": namespace},
-            "deleteOptions": {"preconditions": {"uid": uid}},
+            "deleteOptions": {"preconditions": preconditions},
         }
         path = _path(resource, namespace, name) + "/eviction"
         await self._transport.request(

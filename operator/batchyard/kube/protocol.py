@@ -87,8 +87,9 @@ class KubeApi(Protocol):
         """Delete an object, only if it is still the one of that uid (`Conflict` otherwise)."""
         ...
 
-    async def evict(self, resource: Resource, name: str, namespace: str, *, uid: str) -> None:
-        """Delete a pod as the drain of a node would, only if it is still the one of that uid (`Conflict` otherwise).
+    async def evict(self, resource: Resource, name: str, namespace: str, *, uid: str, version: str = "") -> None:
+        """Delete a pod as the drain of a node would, only if it is still the one of that uid (`Conflict` otherwise);
+        with a resourceVersion also only if nothing has happened to it since.
 
         Raises `TooManyRequests` while a PodDisruptionBudget protects it.
         """

@@ -49,7 +49,9 @@ def holdups(runs: JobRuns, live: Iterable[Run], patience_in: Callable[[str], Pat
     if main is None or main.ended or main.deleting:
         return found
     patience = patience_in(main.environment)
-    waiting = [each for pod in report.waiting if (each := takeback.holdup(main, pod, patience)) is not None]
+    # Once all have started, pods are not read again: what waited then does not any more.
+    pods = report.waiting if main.active > main.ready else ()
+    waiting = [each for pod in pods if (each := takeback.holdup(main, pod, patience)) is not None]
     unmade = _unmade(main, report, patience)
     return [*([unmade] if unmade is not None else []), *waiting, *found]
 

@@ -22,7 +22,8 @@ the time to wait for that."""
 async def evict(api: KubeApi, pods: Iterable[Object]) -> int:
     """Evict those that have neither ended nor been asked to go; returns how many of them go on.
 
-    These are protected by a PodDisruptionBudget, or the API server refuses to evict them. Raises ApiError where it gave
+    These are protected by a PodDisruptionBudget, the API server refuses to evict them, or something has happened to
+    them since they were read: one that has ended by itself is not to look interrupted. Raises ApiError where there was
     no definite answer about one, once all others were asked.
     """
     free = asyncio.Semaphore(AT_ONCE)
@@ -46,9 +47,12 @@ async def _evict(api: KubeApi, pod: Object) -> bool:
     """Evict a pod; returns whether it goes."""
     metadata = pod["metadata"]
     try:
-        await api.evict(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"])
-    except (NotFound, Conflict):
+        version = metadata["resourceVersion"]
+        await api.evict(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"], version=version)
+    except NotFound:
         return True
+    except Conflict:
+        return False
     except ApiError as error:
         if not error.definite and not isinstance(error, TooManyRequests):
             raise

@@ -16,7 +16,7 @@ def borne(_: str) -> Patience:
 
 
 HOMELESS = make_pod(created=NOW, unschedulable="0/1 nodes", index=1)
-REFUSED = main(active=3, ready=3, started_at=NOW)._replace(refusal=Refusal("exceeded quota", NOW, NOW))
+REFUSED = main(active=3, ready=2, started_at=NOW)._replace(refusal=Refusal("exceeded quota", NOW, NOW))
 PODLESS = alone(4, make_run(2, attempt=2, started_at=NOW)._replace(active=0))
 
 
