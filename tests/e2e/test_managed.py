@@ -205,9 +205,9 @@ def test_a_gang_that_gets_a_part_of_its_nodes_gives_them_back(harness: Harness) 
         harness.object(names.JOB_DEFINITION, "pair", {"multiNode": {"numNodes": 2, "nodeRanges": ranges}}),
         harness.job("gang", "pair", "queue"),
     )
-    taken_back = harness.wait_status("gang", lambda status: status.get("reason") == "Unschedulable")
+    taken_back = harness.wait_status("gang", lambda status: status.get("reason") == "InsufficientInstanceCapacity")
     assert taken_back["state"] == "Runnable"
-    assert f"environment {harness.named('cloud')} got no node for a pod in 10 s" in taken_back["message"]
+    assert f"environment {harness.named('cloud')} got no node for a pod (" in taken_back["message"]
     until(lambda: not harness.pods_of("gang"), 60, lambda: harness.kubectl("get", "pods"))
     assert [each["attempt"] for each in harness.statuses()["gang"]["attempts"]] == [1]
     harness.kubectl("delete", "bj", "gang")
