@@ -261,6 +261,58 @@ async def test_indexes_that_run_are_not_followed_by_others_where_no_nodes_come(c
 
 
 @in_cluster()
+async def test_an_array_leaves_nodes_that_stay_where_more_of_it_waits_than_runs(cluster: Cluster) -> None:
+    """A node with room for what follows the index that ends there is no reason to creep along on it."""
+    await with_two(cluster, onShortage={"graceSeconds": 20, "leaveAloneSeconds": 600})
+    cluster.submit("array", array={"size": 8})
+    await cluster.pass_time(2)
+    cluster.add_node("made-1", cpu="2", **{"batchyard.dev/compute-environment": "spot"})
+    cluster.karpenter.claim("spot-1", "spot", instance_type="c-4x", capacity=SIZE, node="made-1")
+    for index in (0, 1):
+        pod = cluster.jobs.indexed.pod("array-1", index)
+        pod["spec"]["nodeName"] = "made-1"
+        cluster.store.update(PODS, pod)
+    cluster.jobs.indexed.start("array-1", 0, 1)
+    find_no_node(cluster, "array-1", 2, 3, 4, 5, 6, 7)
+    await cluster.pass_time(5)
+    cluster.karpenter.fail("spot", SPENT)
+    await cluster.pass_time(40)
+    assert cluster.parallelism("array-1") == 2
+    for index in (0, 1):
+        cluster.jobs.indexed.finish("array-1", index)
+        await cluster.pass_time(20)
+    assert cluster.jobs.indexed.active("array-1") == []
+    assert cluster.status("array")["array"]["moved"] is True
+
+
+@in_cluster()
+async def test_another_job_finds_out_where_the_one_that_did_is_gone(cluster: Cluster) -> None:
+    await with_two(cluster, seconds=1200)
+    cluster.put("JobQueue", "urgent", computeEnvironments=["spot"])
+    await has_failed_on_spot(cluster)
+    cluster.submit("second")
+    await cluster.pass_time(185)
+    assert (cluster.state()[0], cluster.state("second")[0]) == ("Starting", "Runnable")
+    cluster.change(stop={"mode": "Terminate", "reason": "not needed"})
+    await cluster.pass_time(10)
+    assert (cluster.state()[0], cluster.state("second")[0]) == ("Failed", "Starting")
+
+
+@in_cluster()
+async def test_a_wave_of_which_no_node_comes_keeps_nobody_from_the_next_environment(cluster: Cluster) -> None:
+    await with_two(cluster, maxPendingPods=2)
+    cluster.define("larger", request="2")
+    for number in range(2):
+        cluster.submit(f"large-{number}", jobDefinition="larger")
+    await cluster.pass_time(2)
+    cluster.submit("small")
+    await cluster.pass_time(30)
+    assert cluster.state("small")[0] == "Runnable"
+    await cluster.pass_time(35)
+    assert cluster.status("small")["computeEnvironment"] == "on-demand", "nobody has said why, and it was waited for"
+
+
+@in_cluster()
 async def test_a_multi_node_job_of_which_one_node_does_not_come_goes_elsewhere_as_a_whole(cluster: Cluster) -> None:
     await with_two(cluster)
     cluster.put("JobDefinition", "mpi", **multi_node(2, asking_container(3)))

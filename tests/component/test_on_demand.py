@@ -106,3 +106,48 @@ async def test_where_there_is_nothing_but_spot_it_goes_on_there(cluster: Cluster
     await cluster.evict(cluster.jobs.pod("job-1"))
     await cluster.pass_time(3)
     assert (cluster.status()["computeEnvironment"], is_off_spot(cluster, "job-2")) == ("spot", False)
+
+
+@in_cluster()
+async def test_an_index_that_leaves_spot_says_so_to_the_planner(cluster: Cluster) -> None:
+    """Where it gets no node, others that may be on spot are not kept from it."""
+    cluster.put_managed(**BOTH)
+    cluster.put("JobQueue", "urgent", computeEnvironments=["burst"])
+    cluster.define(retryStrategy=AFTER_ONE)
+    await cluster.start_operator()
+    await cluster.pass_time(3)
+    cluster.submit("array", array={"size": 2})
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.start("array-1", 0, 1)
+    await cluster.evict(cluster.jobs.indexed.pod("array-1", 0))
+    await cluster.pass_time(5)
+    assert is_off_spot(cluster, "array-2-i0")
+    cluster.jobs.unschedulable("array-2-i0", "0/1 nodes are available")
+    cluster.karpenter.fail("burst")
+    await cluster.pass_time(65)
+    cluster.submit("other")
+    await cluster.pass_time(2)
+    assert cluster.state("other")[0] == "Starting"
+
+
+@in_cluster()
+async def test_it_goes_back_to_spot_once_nothing_else_is_there(cluster: Cluster) -> None:
+    cluster.put_managed("spot", capacityTypes=["Spot"])
+    cluster.put_managed("steady", capacityTypes=["OnDemand"], max_vcpus=4)
+    cluster.put("JobQueue", "urgent", computeEnvironments=["spot", "steady"])
+    cluster.define(retryStrategy=AFTER_ONE)
+    await cluster.start_operator()
+    await cluster.pass_time(3)
+    cluster.submit()
+    await cluster.pass_time(2)
+    cluster.jobs.start("job-1")
+    cluster.put("JobQueue", "other", computeEnvironments=["steady"])
+    cluster.define("large", request="3")
+    cluster.submit("first", jobQueue="other", jobDefinition="large")
+    await cluster.pass_time(2)
+    await cluster.evict(cluster.jobs.pod("job-1"))
+    await cluster.pass_time(3)
+    assert cluster.state()[0] == "Runnable", "it waits for room off spot"
+    cluster.delete("ComputeEnvironment", "steady")
+    await cluster.pass_time(15)
+    assert (cluster.status()["computeEnvironment"], is_off_spot(cluster, "job-2")) == ("spot", False)

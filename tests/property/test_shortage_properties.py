@@ -66,7 +66,7 @@ class World:
             name: make_managed(None, name=name, leave_alone_seconds=self.leave_alone) for name in CLOUDS
         }
         self.runs = Runs(Marks(), lambda *_: True, lambda *_: None, lambda _: None)
-        self.waits = NodeWaits(self.jobs, self.resolved, self.environments, self.runs, lambda: self.now)
+        self.waits = NodeWaits(self.jobs, self.resolved, self.environments, self.runs, (), lambda: self.now)
 
     def submit(self, kind: str, count: int) -> None:
         for _ in range(count):

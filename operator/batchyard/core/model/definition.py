@@ -70,6 +70,8 @@ class Resolved:
     startup_grace_seconds: int
     ungrown: Mapping[str, Any] | None = None
     """The template before its memory grew; None while it has not."""
+    unrestricted: "Resolved | None" = None
+    """What it was before spot was excluded, as it was interrupted too often; None where it is not."""
     gang: Gang | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     """What stands for `Ref::name` in its commands."""

@@ -25,6 +25,7 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import TERMINAL, Status
+from batchyard.core.model.timers import earliest
 from batchyard.core.planner.actions import (
     AbandonPod,
     Action,
@@ -39,7 +40,7 @@ from batchyard.core.planner.actions import (
     WriteOffPod,
 )
 from batchyard.core.planner.admit import admitted
-from batchyard.core.planner.nextrun import next_run
+from batchyard.core.planner.nextrun import LOOK_SECONDS, next_run
 from batchyard.core.planner.results import Settled, SettledJob
 from batchyard.core.planner.surroundings import surroundings as surroundings_of
 from batchyard.core.scheduling.snapshot import Snapshot
@@ -123,6 +124,8 @@ def _settle_one(snapshot: Snapshot, surroundings: Surroundings, job: BatchJob, c
     if waits and (rests_until := _rests_until(snapshot, job, status, resolved, now)):
         waits, wake_at = False, rests_until
     waits = waits and resolved is not None and admission.lack is None
+    if waits and resolved is not None and resolved.unrestricted is not None:
+        wake_at = earliest(wake_at, now + LOOK_SECONDS)  # nothing tells that environments off spot have gone
 
     if status.head_since is not None and (job.start_blocked or (moved.demand is not None and not moved.demand.total)):
         status = status._replace(head_since=None)  # an array that asks again is at the head from then on

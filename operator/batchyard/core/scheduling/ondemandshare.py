@@ -63,8 +63,10 @@ class OnDemandShares:
 
     def _whole(self, key: Key) -> bool | None:
         """Whether an array that has begun belongs to the part; None of all other jobs."""
-        run = self._snapshot.arrays.get(key)
-        return run.on_demand if run is not None else self._arrays.get(key)
+        run, demand = self._snapshot.arrays.get(key), self._snapshot.demands.get(key)
+        if run is not None and (demand is None or demand.environment):
+            return run.on_demand
+        return self._arrays.get(key)
 
     def _lacks(self, environment: str, key: Key, resolved: Resolved) -> bool:
         """Whether the part would be too small if a job did not belong to it. An array counts with all it asks for."""

@@ -20,6 +20,7 @@ from batchyard.core.model.pods.podset import Assignment, PodSets, total_of
 from batchyard.core.model.queue import Queue
 from batchyard.core.scheduling import holds
 from batchyard.core.scheduling.arrays.grants import ArrayGrants
+from batchyard.core.scheduling.arrays.leaving import leaves
 from batchyard.core.scheduling.capacity.coming.room import is_thought_up
 from batchyard.core.scheduling.capacity.coming.supply import within
 from batchyard.core.scheduling.decisions import Hold, Placement
@@ -30,6 +31,9 @@ from batchyard.core.scheduling.ondemandshare import OnDemandShares
 from batchyard.core.scheduling.order.bypass import Line
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 
+_LATELY_SECONDS = 60.0
+"""For how long a node that did not come says that others will not come either."""
+
 D = TypeVar("D", bound=Placement | Hold)
 
 
@@ -38,7 +42,7 @@ class _Room:
 
     def __init__(self, this_pass: SchedulingPass) -> None:
         self.snapshot, self.now = this_pass.snapshot, this_pass.now
-        self.pools = this_pass.snapshot.pools
+        self.pools, self.oldest_unmet = this_pass.snapshot.pools, this_pass.oldest_unmet
         self.ledger = this_pass.ledger
         self.grants = ArrayGrants(this_pass.snapshot.demands)
         self.on_demand = OnDemandShares(this_pass.snapshot, this_pass.now)
@@ -52,6 +56,8 @@ class _Room:
         """The environments for which somebody waits who lets others go first, and the queue of the first of them."""
         self.finding_out: set[tuple[str, PodSets]] = set()
         """For what no node came, and one job of this pass finds out whether that has changed."""
+        self.awaiting: set[str] = set()
+        """The environments of which that is so for any."""
         self.awaited: set[tuple[str, PodSets]] = set()
         """Those of whom one waits until its provisioner has asked for nodes for others."""
         self.passed: dict[str, list[tuple[Queue, PodSets]]] = {}
@@ -79,6 +85,8 @@ class _Room:
 
         None where there is no room, and the job is behind one of its share that waits for the same room.
         """
+        if (leaving := leaves(self.snapshot, key, self.now)) is not None:
+            return holds.left_alone([(self.grants.fixed(key), leaving)], self.now)
         queue = line.queue
         decision = self._once(queue, key, resolved, lambda: self._placed(queue, order, key, resolved, enabled))
         if isinstance(decision, Placement):
@@ -182,13 +190,14 @@ class _Room:
             if not further:
                 left_alone = {**left_alone, name: self.snapshot.left_alone[name, asked]}
             further = name not in left_alone
-            if (name, pods) in self.awaited:
+            if (name, pods) in self.awaited or (name in self.awaiting and self._awaits_asking(name, asked)):
                 return holds.awaits_asking(queue, name)
             if name in self.closed or (name, asked) in self.refused:
                 continue
             nodes = self._take(name, asked, further=further)
             if nodes is None and further and self._awaits_asking(name, asked):
                 self.awaited.add((name, pods))
+                self.awaiting.add(name)
                 return holds.awaits_asking(queue, name)
             if nodes is None:
                 self.refused.add((name, asked))
@@ -228,9 +237,17 @@ class _Room:
     def _awaits_asking(self, environment: str, pods: PodSets) -> bool:
         """Whether there is room, and only too many others wait for nodes that were not asked for yet.
 
-        Those will be in a moment: it is no reason to go on to the next environment, which may be dearer.
+        Those will be in a moment: it is no reason to go on to the next environment, which may be dearer. Unless it is
+        known that nodes do not come, or some have waited for too long to think that they do.
         """
         coming, total = self.ledger.coming(environment), total_of(pods)
+        managed = self.snapshot.environments[environment].managed
+        failure = self.snapshot.failures.get(environment)
+        waited = self.now - self.oldest_unmet.get(environment, self.now)
+        if managed is None or waited > managed.shortage_grace_seconds:
+            return False
+        if failure is not None and failure.last > self.now - _LATELY_SECONDS:
+            return False
         if coming is None or coming.withheld or not coming.full:
             return False
         return within(total, self.ledger.left(environment)) and within(total, coming.left)

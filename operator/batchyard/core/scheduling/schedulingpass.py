@@ -28,7 +28,7 @@ class SchedulingPass:
     """What one pass shares; the snapshot stays as it is."""
 
     def __init__(self, snapshot: Snapshot, now: float) -> None:
-        self.ledger, self.expected, self.unmet = opened(snapshot)
+        self.ledger, self.expected, self.unmet, self.oldest_unmet = opened(snapshot)
         """What is free; granted placements are charged. Where pods are expected since now, by charge; and of how many
         pods of jobs no node is on its way."""
         self.snapshot = _with_expected(snapshot, self.expected)

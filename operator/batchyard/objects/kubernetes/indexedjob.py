@@ -38,13 +38,16 @@ def build_index_job(
     job: BatchJob, resolved: Resolved, shape: ArrayShape, environment: Environment, run: IndexRun
 ) -> dict[str, Any]:
     """The Job of another run of one index. Raises TemplateError where no node of the environment can be right."""
-    if _goes_on_demand(resolved, environment, run):
+    on_demand = _goes_on_demand(resolved, environment, run)
+    if on_demand:
         resolved = replace(resolved, template=without_spot(resolved.template))
     variables = {**_variables(job, shape), "JOB_COMPLETION_INDEX": _FROM_ANNOTATION}  # Kubernetes' own, elsewhere
     body = build_job(job, resolved, environment, run.run, run.attempt, variables)
     body["metadata"]["name"] = index_run_name(job.key[1], run.run, run.index)
     index = str(run.index)
     add_label(body, names.INDEX, index)
+    if on_demand:
+        body["metadata"]["annotations"][names.ON_DEMAND] = "true"
     template = body["spec"]["template"]["metadata"]
     template["annotations"] = {**(template.get("annotations") or {}), names.COMPLETION_INDEX: index}
     return body

@@ -75,8 +75,10 @@ class Cache:
         self.persistence = Persistence()
         self.changes = Changes()
         self.preemptions = Preemptions()
-        self.node_waits = NodeWaits(self.jobs, self.resolved, self.catalogue.environments, self.runs, clock)
-        self.catalogue.provisioned.on_failure = lambda _: self.mark(*(key for key, _ in self.node_waits.unmet))
+        self.node_waits = NodeWaits(
+            self.jobs, self.resolved, self.catalogue.environments, self.runs, self.granted, clock
+        )
+        self.catalogue.provisioned.on_failure = self._failed_to_get_nodes
         self.observers: list[TransitionObserver] = [
             self.changes,
             self.counts,
@@ -179,6 +181,11 @@ class Cache:
         """Have these jobs settled in the next pass."""
         self._dirty.update(keys)
         self.changed.set()
+
+    def _failed_to_get_nodes(self, environment: str) -> None:
+        """Have those looked at that wait in an environment of which more is heard why no nodes come."""
+        if keys := [key for key, name in self.node_waits.unmet if name == environment]:
+            self.mark(*keys)
 
     def waiting_for(self, key: Key) -> set[Key]:
         """Return the jobs that depend on a job and are not queued yet, or wait for single indexes of it."""

@@ -34,7 +34,10 @@ def has_moved(view: ArrayView) -> bool:
     main, resolved = view.going, view.admitted.resolved
     if not is_stuck(view) or is_untouched(view) or main is None or resolved is None:
         return False
-    return view.surroundings.has_others(view.job.queue, main.environment, resolved.pods, view.now)
+    around = view.surroundings
+    if main.on_demand and not around.is_left_alone(main.environment, resolved.pods, view.now):
+        return True  # better on spot than not at all
+    return around.has_others(view.job.queue, main.environment, resolved.pods, view.now)
 
 
 def is_stuck(view: ArrayView) -> bool:

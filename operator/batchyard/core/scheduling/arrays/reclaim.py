@@ -9,21 +9,19 @@ others keep the rest of what it needs, an array would stop in vain. While that o
 what was given back. Then only arrays of queues with a lower priority make way, which may not pass, and those of which
 one slot is enough for it.
 
-So do those for which no further nodes come, if another environment may have room for them: what is left of them goes on
-there once nothing of them runs any more (`lifecycle.array.moving`).
+So do those that are to leave their environment, as no nodes come there (`leaving`).
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 from math import inf
 
-from batchyard.core.model.cluster.leftalone import still
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.pods.podset import Assignment, PodSet, total_of
-from batchyard.core.model.pods.withoutspot import without_spot
 from batchyard.core.model.resources import Resources, fits, shortfall, vcpus_of
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
+from batchyard.core.scheduling.arrays.leaving import leaves
 from batchyard.core.scheduling.backlog import Entry, entry_of
 from batchyard.core.scheduling.capacity.ledger import Charge, Ledger, with_pods
 from batchyard.core.scheduling.departures import parted
@@ -75,27 +73,9 @@ class _Arrays:
                 or _overdrawn(snapshot, run, self._ledger, self._charges_of(run))
                 or _above_limits(snapshot, run, self._pass.limits)
                 or self._holds_what_is_lacked(key, run)
-                or self._is_to_move(key, run)
+                or leaves(snapshot, key, self._now) is not None
             ):
                 self._pass.reclaims.add(key)
-
-    def _is_to_move(self, key: Key, run: Run) -> bool:
-        """Whether no nodes come for the rest of an array that could go on elsewhere, once nothing of it runs here."""
-        snapshot, resolved, demand = self._snapshot, self._snapshot.resolved.get(key), self._snapshot.demands.get(key)
-        if not snapshot.left_alone or resolved is None or demand is None or not demand.slots:
-            return False
-        pods = without_spot(resolved.pods) if run.on_demand else resolved.pods
-        if still(snapshot.left_alone, run.environment, pods, self._now) is None:
-            return False
-        queue = snapshot.queues.get(snapshot.jobs[key].queue)
-        names = [] if queue is None else [name for name in queue.environments if name in snapshot.pools]
-        return any(
-            name != run.environment
-            and snapshot.environments[name].enabled
-            and still(snapshot.left_alone, name, resolved.pods, self._now) is None
-            and snapshot.pools[name].could_hold(resolved.pods)
-            for name in names
-        )
 
     def _holds_what_is_lacked(self, key: Key, run: Run) -> bool:
         holds = needs(run.queue, run.share, run.consumables)

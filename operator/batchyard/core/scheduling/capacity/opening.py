@@ -5,6 +5,7 @@ choose for it, as room that is promised must not be given away.
 """
 
 from collections.abc import Hashable, Iterable
+from math import inf
 from typing import NamedTuple
 
 from batchyard.core.model.cluster.leftalone import Unmet
@@ -29,6 +30,8 @@ class Opened(NamedTuple):
     expected: dict[Hashable, Assignment]
     """Where pods that were expected nowhere are expected from now on, by their charge."""
     unmet: Unmet
+    oldest_unmet: dict[str, float]
+    """By environment: since when the first of the runs waits of whose pods no node is on its way, arrays apart."""
 
 
 def opened(snapshot: Snapshot) -> Opened:
@@ -39,7 +42,7 @@ def opened(snapshot: Snapshot) -> Opened:
         space, homeless = snapshot.space.fork(), list(snapshot.homeless)
     space.with_ports(lambda: _ports(snapshot))
     ledger, found = Ledger(snapshot.pools, snapshot.used, space), dict[Hashable, Assignment]()
-    unmet = dict[tuple[Key, str], int]()
+    unmet, oldest = dict[tuple[Key, str], int](), dict[str, float]()
     charges = [(item, charge) for item in homeless if (charge := snapshot.charges.get(item)) is not None]
     for item, charge in sorted(charges, key=_order):
         if not space.knows(charge.environment):
@@ -50,7 +53,9 @@ def opened(snapshot: Snapshot) -> Opened:
             lacking = charge.homeless - sum(not is_thought_up(node) for node, _ in nodes)
             where = charge.key, charge.environment
             unmet[where] = unmet.get(where, 0) + lacking
-    return Opened(ledger, found, {where: count for where, count in unmet.items() if count > 0})
+            if lacking > 0 and charge.run is not None and charge.run.indexed is None:
+                oldest[charge.environment] = min(charge.run.created, oldest.get(charge.environment, inf))
+    return Opened(ledger, found, {where: count for where, count in unmet.items() if count > 0}, oldest)
 
 
 def _order(entry: tuple[Hashable, Charge]) -> tuple[Key, int, int]:

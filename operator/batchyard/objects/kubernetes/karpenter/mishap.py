@@ -14,7 +14,7 @@ from batchyard.core.model.cluster.nodeclaim import Mishap
 from batchyard.core.model.objectnames import GENERATED, LONGEST_PREFIX
 from batchyard.objects.brevity import brief
 from batchyard.objects.kubernetes.event import last_seen
-from batchyard.objects.meta import Object
+from batchyard.objects.meta import Object, created_at
 from batchyard.objects.times import parse_time
 
 MOST_BYTES = 500
@@ -23,6 +23,8 @@ NO_INSTANCE_TYPES: Final = "NoCompatibleInstanceTypes"
 """What is said of a NodePool for which no instance type is to be had now."""
 UNSCHEDULED: Final = "FailedScheduling"
 """What is said of a pod for which no node can be made. Schedulers say the same of their own."""
+_LASTS_SECONDS = 3600.0
+"""How long the API server keeps an Event, unless it is told otherwise."""
 _OF_CLAIMS = ("InsufficientCapacityError", "NodeClassNotReady")
 _OF_POD = "Failed to schedule pod, "
 """How Karpenter's text begins, and no scheduler's."""
@@ -37,13 +39,18 @@ def mishap(reason: str, message: str, at: float) -> Mishap:
     return Mishap(whole, brief(message or whole, MOST_BYTES), at)
 
 
+def _when(event: Object) -> float:
+    """When it happened last. That is what the writer says; not later than Events last that the API server has taken."""
+    return min(parse_time(last_seen(event)), created_at(event) + _LASTS_SECONDS)
+
+
 def mishap_of_claim(event: Object) -> Mishap | None:
     """What an Event tells of a NodeClaim; None where that is no node that does not come."""
     reason, claim = event.get("reason") or "", event["involvedObject"].get("name") or ""
     if reason not in _OF_CLAIMS:
         return None
     words = (event.get("message") or "").removeprefix(f"NodeClaim {claim} event: ")
-    return mishap(reason, words, parse_time(last_seen(event)))
+    return mishap(reason, words, _when(event))
 
 
 def mishap_of_pool(event: Object) -> Mishap | None:
@@ -51,7 +58,7 @@ def mishap_of_pool(event: Object) -> Mishap | None:
     reason = event.get("reason") or ""
     if reason != NO_INSTANCE_TYPES:
         return None
-    return mishap(reason, event.get("message") or "", parse_time(last_seen(event)))
+    return mishap(reason, event.get("message") or "", _when(event))
 
 
 def mishap_of_pod(event: Object, environment: str) -> Mishap | None:
@@ -66,7 +73,7 @@ def mishap_of_pod(event: Object, environment: str) -> Mishap | None:
     for part in text.removeprefix(_OF_POD).split("; "):
         if _is_about(part, environment):
             words = _essence(part)
-            return mishap(UNSCHEDULED, words, parse_time(last_seen(event))) if "offering" in words else None
+            return mishap(UNSCHEDULED, words, _when(event)) if "offering" in words else None
     return None
 
 

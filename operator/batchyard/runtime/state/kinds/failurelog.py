@@ -4,6 +4,7 @@ Events and claims are told in any order, and again after a restart; the same of 
 """
 
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from itertools import pairwise
 from math import inf
 from typing import NamedTuple
@@ -51,23 +52,33 @@ class FailureLog:
             self._launches.insert(index, at)
             del self._launches[:-_MOST_SPELLS]
 
-    def failure(self, created: float) -> Failure | None:
-        """What fails now of an environment that was created then; another one that had its name does not count."""
-        if not self._heard:
+    def failure(self, created: float, *, launches_end_it: bool = True) -> Failure | None:
+        """What fails now of an environment that was created then; another one that had its name does not count.
+
+        Of several reasons the one that was heard first, as long as all of them go on: what is said does not alternate.
+        """
+        last = max((spells[-1].last for spells in self._heard.values()), default=-inf)
+        launches = self._launches if launches_end_it else []
+        launched = bisect_right(launches, last)
+        if last < created or launched < len(launches):
             return None
-        reason = max(self._heard, key=self._last)
+        floor = max(created, launches[launched - 1] if launched else created)
+        going_on = (reason for reason, spells in self._heard.items() if last - spells[-1].last <= LASTS_SECONDS)
+        found = [self._spell_of(reason, floor) for reason in going_on]
+        first = min((each for each in found if each is not None), key=lambda each: (each.since, each.reason))
+        return replace(first, last=last)
+
+    def _spell_of(self, reason: str, floor: float) -> Failure | None:
+        """Since when a reason has been heard without a break, not longer ago than a moment."""
         spells = self._heard[reason]
-        last = spells[-1].last
-        launched = bisect_right(self._launches, last)
-        if last < created or launched < len(self._launches):
+        if spells[-1].last < floor:
             return None
-        floor = max(created, self._launches[launched - 1] if launched else created)
-        since, message = last, spells[-1].message
+        since, message = spells[-1].last, spells[-1].message
         for spell in reversed(spells):
             if spell.last < floor or since - spell.last > LASTS_SECONDS:
                 break
             since, message = spell.first if spell.first >= floor else spell.last, spell.message
-        return Failure(reason, message, since, last)
+        return Failure(reason, message, since, spells[-1].last)
 
     def _last(self, reason: str) -> tuple[float, str]:
         return self._heard[reason][-1].last, reason

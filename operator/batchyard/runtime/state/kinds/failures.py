@@ -62,6 +62,11 @@ class Failures:
         log = self._logs.get(environment.name)
         return None if log is None else log.failure(environment.created)
 
+    def heard(self, environment: Environment) -> Failure | None:
+        """The same, whatever was launched since: that may have been for others."""
+        log = self._logs.get(environment.name)
+        return None if log is None else log.failure(environment.created, launches_end_it=False)
+
     def present(self, environment: Environment, now: float) -> Failure | None:
         """What keeps nodes of an environment from coming now; what was not heard of for long does not any more."""
         told = self.told(environment)

@@ -61,11 +61,11 @@ class Provisioned:
 
     @property
     def failures(self) -> dict[str, Failure]:
-        """What was told last of each managed environment that did not get a node since. It may be over by its age.
+        """What was told last of each managed environment, for pods that have no node on their way. It may be over.
 
         What a claim is refused with that is there still goes on: that has no `last`, but is so for ever.
         """
-        found = {name: self._failures.told(each) for name in self._failures.heard_of if (each := self._ours(name))}
+        found = {name: self._failures.heard(each) for name in self._failures.heard_of if (each := self._ours(name))}
         refused = {claim.environment for claim in self.claims.values() if claim.mishap is not None}
         return {
             name: replace(failure, last=inf) if name in refused else failure

@@ -3,7 +3,7 @@
 Nothing of it is written down. A process that takes over tries those environments once more, at the cost of a wait.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from batchyard.core.model.cluster.leftalone import LeftAlone, Unmet
@@ -17,12 +17,12 @@ from batchyard.core.model.status import NO_NODE_CAME, Status
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.runtime.state.runs import Runs
 
-_KEPT_SECONDS = 3600.0
+_KEPT_SECONDS = 600.0
 """For how long it is remembered, once jobs may be tried again, that one of them is tried first."""
 
 
 class NodeWaits:
-    """A part of the cache, whose `jobs`, what they came to, `environments` and `runs` it looks at."""
+    """A part of the cache, whose `jobs`, what they came to, `environments`, `runs` and grants it looks at."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class NodeWaits:
         resolved: Mapping[Key, Resolved],
         environments: Mapping[str, Environment],
         runs: Runs,
+        granted: Collection[Key],
         clock: Callable[[], float],
     ) -> None:
         self.unmet: Unmet = {}
@@ -39,6 +40,7 @@ class NodeWaits:
         self._resolved = resolved
         self._environments = environments
         self._runs = runs
+        self._granted = granted
         self._clock = clock
         self._tried: dict[tuple[str, PodSets], Key] = {}
         """The job that finds out whether nodes come again."""
@@ -46,10 +48,23 @@ class NodeWaits:
     def take(self, unmet: Unmet) -> list[Key]:
         """Take in what a pass has found; returns the jobs of which that is new."""
         before, self.unmet = self.unmet, unmet
-        for key, environment in before.keys() - unmet.keys():
-            if self._runs_in(key, environment):
-                self._met(key, environment)
+        self._forget_old(self._clock())
+        for what, key in list(self._tried.items()):
+            where = key, what[0]
+            if key in self._granted or where in unmet:
+                continue
+            if not self._runs_in(*where):
+                self._leave_to_another(what)
+            elif where in before:  # a node is on its way for it
+                del self._tried[what]
+                self.left_alone.pop(what, None)
         return [key for key, environment in unmet if (key, environment) not in before]
+
+    def _leave_to_another(self, what: tuple[str, PodSets]) -> None:
+        """Have another job find out, as this one is gone before it was known."""
+        del self._tried[what]
+        if (known := self.left_alone.get(what)) is not None:
+            self.left_alone[what] = replace(known, until=self._clock())
 
     def _runs_in(self, job: Key, environment: str) -> bool:
         """Whether a job has a run in an environment that may have got its node: it was not just withdrawn."""
@@ -57,12 +72,6 @@ class NodeWaits:
         runs = NO_RUNS if known is None else self._runs.of(known.uid)
         several = (*runs.mains.values(), *runs.indexes.values())
         return any(run.environment == environment and run.slots_taken and not run.deleting for run in several)
-
-    def _met(self, job: Key, environment: str) -> None:
-        """Try pods like those of a job again where it was the one to find out: a node is on its way for it."""
-        for what in [what for what, tried in self._tried.items() if tried == job and what[0] == environment]:
-            del self._tried[what]
-            self.left_alone.pop(what, None)
 
     def give_up(self, job: Key, environment: str, why: str, *, on_demand: bool) -> None:
         """Leave an environment alone with pods like those of a job, as no node came for them there.
@@ -73,7 +82,6 @@ class NodeWaits:
         if resolved is None or found is None or found.managed is None:
             return
         now = self._clock()
-        self._forget_old(now)
         what = environment, without_spot(resolved.pods) if on_demand else resolved.pods
         known = self.left_alone.get(what)
         if self._tried.get(what) == job:

@@ -24,13 +24,13 @@ def snapshot(*charges: Charge, **fields: Any) -> Snapshot:
 
 
 def test_what_is_bound_is_on_its_node() -> None:
-    ledger, expected, _ = opened(snapshot(Charge("pool", ONE, KEY, bound={"b": ONE})))
+    ledger, expected, *_ = opened(snapshot(Charge("pool", ONE, KEY, bound={"b": ONE})))
     assert expected == {}
     assert (ledger.space.of("pool", "a")["cpu"], ledger.space.of("pool", "b")["cpu"]) == (4000, 7000)
 
 
 def test_a_pod_without_a_node_is_expected_on_the_one_that_would_be_chosen_for_it() -> None:
-    ledger, expected, _ = opened(snapshot(Charge("pool", ONE, KEY), Charge("pool", {"cpu": 5000, "pods": 1}, KEY)))
+    ledger, expected, *_ = opened(snapshot(Charge("pool", ONE, KEY), Charge("pool", {"cpu": 5000, "pods": 1}, KEY)))
     assert expected == {0: (("a", ONE),), 1: (("b", {"cpu": 5000, "pods": 1}),)}
     assert (ledger.space.of("pool", "a")["cpu"], ledger.space.of("pool", "b")["cpu"]) == (3000, 3000)
 
@@ -38,7 +38,7 @@ def test_a_pod_without_a_node_is_expected_on_the_one_that_would_be_chosen_for_it
 def test_of_an_array_only_those_are_placed_that_are_neither_bound_nor_expected() -> None:
     run = make_run(indexed=IndexedJob(9, 4), request={"cpu": 1000})
     amount = {"cpu": 4000, "pods": 4}
-    _, expected, _ = opened(snapshot(Charge("pool", amount, KEY, run, bound={"b": ONE}, expected=(("b", ONE),))))
+    _, expected, *_ = opened(snapshot(Charge("pool", amount, KEY, run, bound={"b": ONE}, expected=(("b", ONE),))))
     assert expected == {0: (("a", ONE), ("a", ONE))}
 
 
@@ -46,12 +46,14 @@ def test_the_pods_of_a_gang_are_expected_as_they_are() -> None:
     groups = (NodeGroup((0,), {}, {"cpu": 6000}), NodeGroup((1, 2), {}, {"cpu": 1000}))
     gang = Gang(0, groups)
     resolved = replace(make_resolved(), gang=gang, request=gang.request)
-    _, expected, _ = opened(snapshot(Charge("pool", gang.request, KEY), resolved={KEY: resolved}))
+    _, expected, *_ = opened(snapshot(Charge("pool", gang.request, KEY), resolved={KEY: resolved}))
     assert [node for node, _ in expected[0]] == ["b", "b", "b"]
 
 
 def test_what_finds_no_room_is_expected_nowhere() -> None:
-    ledger, expected, _ = opened(snapshot(Charge("pool", {"cpu": 9000, "pods": 1}, KEY), Charge("elsewhere", ONE, KEY)))
+    ledger, expected, *_ = opened(
+        snapshot(Charge("pool", {"cpu": 9000, "pods": 1}, KEY), Charge("elsewhere", ONE, KEY))
+    )
     assert expected == {}
     assert ledger.free("pool")["cpu"] == 12000
 
@@ -73,7 +75,7 @@ def test_pods_of_others_and_their_ports_count() -> None:
         other_pods={"b": {"cpu": 500, "pods": 1}},
         ports_taken={"b": frozenset({port})},
     )
-    ledger, _, _ = opened(taken)
+    ledger, *_ = opened(taken)
     assert ledger.space.of("pool", "b")["cpu"] == 3500
     assert ledger.take("pool", wants.pods) == (("c", ONE),)
     assert ledger.take("pool", wants.pods) is None, "each node has the port once"

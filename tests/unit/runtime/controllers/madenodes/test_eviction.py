@@ -36,13 +36,15 @@ def test_those_that_have_ended_or_were_asked_already_are_not_asked(api: FakeApi)
     assert asked(api) == ["runs", "waits"]
 
 
-def test_one_that_is_gone_or_another_one_by_now_is_done(api: FakeApi) -> None:
-    gone, other = pod(api, "gone"), pod(api, "other")
+def test_one_that_is_gone_is_done_and_one_that_has_changed_is_looked_at_again(api: FakeApi) -> None:
+    gone, other, ended = pod(api, "gone"), pod(api, "other"), pod(api, "ended")
     for name in "gone", "other":
         api.store.delete(PODS, name, "media")
     pod(api, "other")
-    assert asyncio.run(evict(api, [gone, other])) == 0
+    api.store.update(PODS, {**api.store.get(PODS, "ended", "media"), "status": {"phase": "Succeeded"}}, status=True)
+    assert asyncio.run(evict(api, [gone, other, ended])) == 2
     assert api.store.get(PODS, "other", "media")
+    assert "conditions" not in api.store.get(PODS, "ended", "media")["status"]
 
 
 def test_protected_and_refused_ones_are_counted_and_hold_up_no_others(api: FakeApi) -> None:

@@ -54,14 +54,17 @@ class Scene:
             "other": make_managed(name="other"),
             "there": make_environment(name="there"),
         }
+        self.granted: set[Key] = set()
+        """Grants of which no Kubernetes Job is there yet."""
         self.runs = Runs(Marks(), lambda *_: True, lambda *_: None, lambda _: None)
-        self.waits = NodeWaits(self.jobs, self.resolved, self.environments, self.runs, lambda: self.now)
+        self.waits = NodeWaits(self.jobs, self.resolved, self.environments, self.runs, self.granted, lambda: self.now)
 
     def give_up(self, job: BatchJob = FIRST, why: str = "there is none", environment: str = "pool") -> None:
         self.waits.give_up(job.key, environment, why, on_demand=False)
 
     def find_out(self, job: BatchJob, environment: str = "pool", **fields: Any) -> None:
         """Have it wait for a node where none came."""
+        self.granted.add(job.key)
         self.waits.granted(Placement(job.key, environment, {}, **{"finds_out": True, **fields}))
 
     def have(self, job: BatchJob, *runs: Run) -> None:
@@ -69,6 +72,7 @@ class Scene:
 
     def leave(self, job: BatchJob, environment: str = "pool") -> None:
         """None of its pods lacks a node there any more."""
+        self.granted.discard(job.key)
         self.waits.take({(job.key, environment): 1})
         self.waits.take({})
 
@@ -125,8 +129,6 @@ def test_who_finds_out_keeps_the_others_away_until_a_node_has_come(scene: Scene)
     assert scene.left["pool", PODS] == LeftAlone(NOW, scene.now + PATIENCE, "there is none")
     scene.come(FIRST)
     assert scene.left, "that was another one"
-    scene.come(SECOND, "other")
-    assert scene.left, "a node that it gets elsewhere says nothing"
     scene.come(SECOND)
     assert scene.left == {}
 
@@ -216,11 +218,11 @@ def test_work_that_is_not_on_spot_is_another_kind(scene: Scene) -> None:
     ids=["none", "ended", "is being deleted", "elsewhere", "goes on elsewhere"],
 )
 def test_who_waits_no_more_as_it_does_not_run_there_has_got_no_node(probing: Scene, runs: tuple[Run, ...]) -> None:
-    """A job that is cancelled, or loses its run, tells nothing of nodes."""
+    """A job that is cancelled, or loses its run, tells nothing of nodes: another one is to find out, at once."""
     probing.have(FIRST, *runs)
-    before = dict(probing.left)
+    (what, before), *_ = probing.left.items()
     probing.leave(FIRST)
-    assert probing.left == before
+    assert probing.left == {what: replace(before, until=probing.now)}
 
 
 @pytest.mark.parametrize(
@@ -282,6 +284,7 @@ def test_an_array_finds_out_as_a_whole(scene: Scene) -> None:
 def test_as_long_as_a_pod_has_no_node_on_its_way_nothing_is_found_out(probing: Scene) -> None:
     """The array has had three pods without one, and has two; elsewhere it has none any more."""
     here, there = (FIRST.key, "pool"), (FIRST.key, "other")
+    probing.granted.clear()
     probing.have(FIRST, make_run(), make_run(2, environment="other"))
     probing.waits.take({here: 3, there: 1})
     probing.waits.take({here: 2, (SECOND.key, "pool"): 1})
@@ -305,19 +308,17 @@ def test_what_is_new_of_those_that_wait(scene: Scene) -> None:
 def test_what_may_be_tried_again_since_long_ago_is_forgotten(scene: Scene, passed: float, *, kept: bool) -> None:
     scene.give_up()
     scene.now = NOW + SECONDS + nodewaits._KEPT_SECONDS + passed
-    assert scene.left, "not by itself: it is looked at when there is more"
-    scene.give_up(LARGE)
+    scene.waits.take({})
     assert (("pool", PODS) in scene.left) is kept
-    assert ("pool", WIDE.pods) in scene.left
 
 
 def test_who_was_to_find_out_for_what_is_forgotten_finds_nothing_out(probing: Scene) -> None:
     probing.now += PATIENCE + nodewaits._KEPT_SECONDS
-    probing.give_up(LARGE)
-    assert list(probing.left) == [("pool", WIDE.pods)]
+    probing.waits.take({})
+    assert not probing.left
     probing.give_up(SECOND)
     probing.come(FIRST)
-    assert set(probing.left) == {("pool", WIDE.pods), ("pool", PODS)}
+    assert set(probing.left) == {("pool", PODS)}
 
 
 def test_what_its_prober_gives_up_late_is_remembered_with_its_own_words(probing: Scene) -> None:

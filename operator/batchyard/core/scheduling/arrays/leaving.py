@@ -1,0 +1,28 @@
+"""Which arrays are to leave the environment of their Indexed Job, as no nodes come there for the rest of them.
+
+Those of which more waits than runs, if another environment of their queue may have room: they get no more slots, and
+make way as their indexes end. Once nothing of them runs any more, what is left goes on elsewhere
+(`lifecycle.array.moving`). An array of which most runs stays: its nodes are good, and cheaper.
+"""
+
+from batchyard.core.model.cluster.leftalone import LeftAlone, still
+from batchyard.core.model.job import Key
+from batchyard.core.model.pods.withoutspot import without_spot
+from batchyard.core.scheduling.snapshot import Snapshot
+
+
+def leaves(snapshot: Snapshot, key: Key, now: float) -> LeftAlone | None:
+    """Why an array is to leave; None where it is not, or is no array that runs."""
+    run, resolved = snapshot.arrays.get(key), snapshot.resolved.get(key)
+    demand = snapshot.demands.get(key)
+    if not snapshot.left_alone or run is None or resolved is None or demand is None or demand.slots <= run.slots_taken:
+        return None
+    pods = without_spot(resolved.pods) if run.on_demand else resolved.pods
+    found = still(snapshot.left_alone, run.environment, pods, now)
+    queue = snapshot.queues.get(snapshot.jobs[key].queue)
+    if found is None or queue is None:
+        return None
+    others = (name for name in queue.environments if name != run.environment and name in snapshot.pools)
+    known = [name for name in others if snapshot.environments[name].enabled and not snapshot.environments[name].refusal]
+    able = (name for name in known if still(snapshot.left_alone, name, resolved.pods, now) is None)
+    return found if any(snapshot.pools[name].could_hold(resolved.pods) for name in able) else None
