@@ -114,9 +114,7 @@ _ALL = (
             _column("State", ".spec.state", description="Whether it takes new jobs."),
             _column("Nodes", ".status.nodes", "integer", "Nodes that can take pods."),
             _column("Coming", ".status.nodesComing", "integer", "Nodes that are on their way.", priority=1),
-            _column(
-                "Interrupted", ".status.interruptions.nodes", "integer", "Nodes taken from jobs.", priority=1
-            ),
+            _column("Interrupted", ".status.interruptions.nodes", "integer", "Nodes taken from jobs.", priority=1),
             _column("vCPU", ".status.capacity.cpu", description="What jobs may use together."),
             _column("Used", ".status.used.cpu", description="vCPU granted to jobs."),
             _column("Free", ".status.free.cpu", description="vCPU left on all nodes together."),
