@@ -79,6 +79,16 @@ def begins_anew(cluster: Cluster, name: str = "job") -> bool:
     } == {1}
 
 
+async def with_two_jobs(cluster: Cluster) -> None:
+    """Two that run on one node."""
+    cluster.define()
+    await on_made_nodes(cluster)
+    for name in "first", "second":
+        cluster.submit(name)
+        await cluster.pass_time(1)
+        cluster.jobs.start(f"{name}-1", "made-1")
+
+
 # What runs there.
 
 
@@ -159,12 +169,7 @@ async def test_an_empty_node_that_goes_is_no_interruption_and_costs_no_request(c
 
 @in_cluster()
 async def test_a_pod_that_a_disruption_budget_protects_is_asked_again_and_others_do_not_wait(cluster: Cluster) -> None:
-    cluster.define()
-    await on_made_nodes(cluster)
-    for name in "first", "second":
-        cluster.submit(name)
-        await cluster.pass_time(1)
-        cluster.jobs.start(f"{name}-1", "made-1")
+    await with_two_jobs(cluster)
     protected = cluster.jobs.pod("first-1")["metadata"]["name"]
     cluster.store.guarded.add(protected)
     take_back(cluster)
@@ -180,12 +185,7 @@ async def test_a_pod_that_a_disruption_budget_protects_is_asked_again_and_others
 
 @in_cluster()
 async def test_one_that_the_api_server_gives_no_answer_about_keeps_no_other_waiting(cluster: Cluster) -> None:
-    cluster.define()
-    await on_made_nodes(cluster)
-    for name in "first", "second":
-        cluster.submit(name)
-        await cluster.pass_time(1)
-        cluster.jobs.start(f"{name}-1", "made-1")
+    await with_two_jobs(cluster)
     cluster.api.fail_next("evict", PODS, Unavailable(500, "InternalError", "more than one PodDisruptionBudget"))
     take_back(cluster)
     await cluster.pass_time(2.2)

@@ -29,6 +29,15 @@ async def with_both(cluster: Cluster, percent: int, **managed: Any) -> None:
     await cluster.pass_time(3)
 
 
+async def with_a_job(cluster: Cluster) -> None:
+    """One that leaves spot after an interruption, and has been started."""
+    cluster.define(retryStrategy=AFTER_ONE)
+    await cluster.start_operator()
+    await cluster.pass_time(3)
+    cluster.submit()
+    await cluster.pass_time(2)
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 @in_cluster()
 async def test_a_part_of_the_work_is_kept_off_spot(cluster: Cluster, restarted: bool) -> None:
@@ -80,11 +89,7 @@ async def test_a_job_that_was_interrupted_so_often_goes_where_no_spot_is(cluster
     cluster.put_managed("spot", capacityTypes=["Spot"])
     cluster.put_managed("steady", capacityTypes=["OnDemand"])
     cluster.put("JobQueue", "urgent", computeEnvironments=["spot", "steady"])
-    cluster.define(retryStrategy=AFTER_ONE)
-    await cluster.start_operator()
-    await cluster.pass_time(3)
-    cluster.submit()
-    await cluster.pass_time(2)
+    await with_a_job(cluster)
     assert (cluster.status()["computeEnvironment"], is_off_spot(cluster, "job-1")) == ("spot", False)
     cluster.jobs.start("job-1")
     await cluster.evict(cluster.jobs.pod("job-1"))
@@ -97,11 +102,7 @@ async def test_a_job_that_was_interrupted_so_often_goes_where_no_spot_is(cluster
 async def test_where_there_is_nothing_but_spot_it_goes_on_there(cluster: Cluster) -> None:
     cluster.put_managed("spot", capacityTypes=["Spot"])
     cluster.put("JobQueue", "urgent", computeEnvironments=["spot"])
-    cluster.define(retryStrategy=AFTER_ONE)
-    await cluster.start_operator()
-    await cluster.pass_time(3)
-    cluster.submit()
-    await cluster.pass_time(2)
+    await with_a_job(cluster)
     cluster.jobs.start("job-1")
     await cluster.evict(cluster.jobs.pod("job-1"))
     await cluster.pass_time(3)
@@ -135,11 +136,7 @@ async def test_it_goes_back_to_spot_once_nothing_else_is_there(cluster: Cluster)
     cluster.put_managed("spot", capacityTypes=["Spot"])
     cluster.put_managed("steady", capacityTypes=["OnDemand"], max_vcpus=4)
     cluster.put("JobQueue", "urgent", computeEnvironments=["spot", "steady"])
-    cluster.define(retryStrategy=AFTER_ONE)
-    await cluster.start_operator()
-    await cluster.pass_time(3)
-    cluster.submit()
-    await cluster.pass_time(2)
+    await with_a_job(cluster)
     cluster.jobs.start("job-1")
     cluster.put("JobQueue", "other", computeEnvironments=["steady"])
     cluster.define("large", request="3")

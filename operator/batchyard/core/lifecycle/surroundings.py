@@ -6,7 +6,7 @@ from math import inf
 
 from batchyard.core.lifecycle.takeback import NoNodes, Patience, patience
 from batchyard.core.model.cluster.failure import Failure
-from batchyard.core.model.cluster.leftalone import AllLeftAlone, Unmet, still
+from batchyard.core.model.cluster.leftalone import AllLeftAlone, Unmet, has_others, still
 from batchyard.core.model.cluster.node import Node
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import Key
@@ -46,10 +46,9 @@ class Surroundings:
     def has_others(self, queue: str, environment: str, pods: PodSets, now: float) -> bool:
         """Whether a queue has another environment, in which pods may be tried."""
         found = self.queues.get(queue)
-        others = () if found is None else (each for each in found.environments if each != environment)
-        known = (self.environments[name] for name in others if name in self.environments)
-        usable = (each.name for each in known if each.enabled and not each.refusal)
-        return any(not self.is_left_alone(name, pods, now) and self.could_hold(name, pods) for name in usable)
+        names = () if found is None else found.environments
+        known = (self.environments[name] for name in names if name in self.environments)
+        return has_others(known, environment, pods, self.could_hold, self.left_alone, now)
 
     def _no_nodes(self, environment: Environment, pods: int) -> NoNodes | None:
         """Why so many pods there that have no node on its way will get none."""

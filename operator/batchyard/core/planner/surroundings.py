@@ -17,5 +17,5 @@ def surroundings(snapshot: Snapshot) -> Surroundings:
         snapshot.left_alone,
         snapshot.queues,
         snapshot.granted,
-        lambda name, pods: name in snapshot.pools and snapshot.pools[name].could_hold(pods),
+        snapshot.could_hold,
     )

@@ -54,8 +54,7 @@ class _Room:
         """Why an ordinary job of a queue does not start: the next one that asks for the same does not, either."""
         self.let_pass: dict[str, Queue] = {}
         """The environments for which somebody waits who lets others go first, and the queue of the first of them."""
-        self.finding_out: set[tuple[str, PodSets]] = set()
-        """For what no node came, and one job of this pass finds out whether that has changed."""
+        self.finding_out = self.on_demand.finding_out
         self.awaiting: set[str] = set()
         """The environments of which that is so for any."""
         self.awaited: set[tuple[str, PodSets]] = set()
@@ -209,7 +208,6 @@ class _Room:
                 finds_out = (name, asked) in self.snapshot.left_alone and any(is_thought_up(node) for node, _ in nodes)
                 if finds_out:
                     self.finding_out.add((name, asked))
-                    self.on_demand.finding_out.add((name, asked))
                 return Placement(
                     key,
                     name,

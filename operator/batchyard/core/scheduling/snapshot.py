@@ -16,6 +16,7 @@ from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import NO_RUNS, JobRuns
 from batchyard.core.model.podadmission.rules import ClusterRules
 from batchyard.core.model.pods.constraints import Port
+from batchyard.core.model.pods.podset import PodSets
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
 from batchyard.core.model.run import Run
@@ -98,6 +99,10 @@ class Snapshot:
     def runs_of(self, uid: str) -> JobRuns:
         """Return what runs of the job with this uid."""
         return self.runs.get(uid, NO_RUNS)
+
+    def could_hold(self, environment: str, pods: PodSets) -> bool:
+        """Whether an environment is there and would have room for pods if nothing else ran there."""
+        return environment in self.pools and self.pools[environment].could_hold(pods)
 
     def limits(self) -> Limits:
         """Return what is left beside capacity, for one pass."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from batchyard.core.lifecycle.transitions import to_runnable
 from batchyard.core.model.array import MAIN_RUN, ArrayStatus
 from batchyard.core.model.jobruns import JobRuns
-from batchyard.core.model.pods.withoutspot import without_spot
+from batchyard.core.model.pods.withoutspot import of_part
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import NO_NODE_CAME, Status
 
@@ -45,7 +45,7 @@ def is_stuck(view: ArrayView) -> bool:
     resolved, main, around = view.admitted.resolved, view.going, view.surroundings
     if resolved is None or main is None or not _is_idle(main) or view.job.key in around.granted:
         return False
-    pods = without_spot(resolved.pods) if main.on_demand else resolved.pods
+    pods = of_part(resolved.pods, on_demand=main.on_demand)
     return around.is_left_alone(main.environment, pods, view.now)
 
 

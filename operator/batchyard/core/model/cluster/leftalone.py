@@ -4,9 +4,10 @@ By pods, not for all: a provider that has no GPUs may well have other machines. 
 started there to find out, and others as soon as that one has got its node.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import PodSets
 from batchyard.core.model.timers import clock, lies_ahead
@@ -42,3 +43,16 @@ def still(left_alone: AllLeftAlone, environment: str, pods: PodSets, now: float)
         return None
     found = left_alone.get((environment, pods))
     return found if found is not None and lies_ahead(found.until, now, found.until - found.at) else None
+
+
+def has_others(
+    environments: Iterable[Environment],
+    but: str,
+    pods: PodSets,
+    could_hold: Callable[[str, PodSets], bool],
+    left_alone: AllLeftAlone,
+    now: float,
+) -> bool:
+    """Whether pods may be tried in another one of these environments than that."""
+    usable = (each.name for each in environments if each.name != but and each.enabled and not each.refusal)
+    return any(still(left_alone, name, pods, now) is None and could_hold(name, pods) for name in usable)

@@ -5,9 +5,9 @@ make way as their indexes end. Once nothing of them runs any more, what is left 
 (`lifecycle.array.moving`). An array of which most runs stays: its nodes are good, and cheaper.
 """
 
-from batchyard.core.model.cluster.leftalone import LeftAlone, still
+from batchyard.core.model.cluster.leftalone import LeftAlone, has_others, still
 from batchyard.core.model.job import Key
-from batchyard.core.model.pods.withoutspot import without_spot
+from batchyard.core.model.pods.withoutspot import of_part
 from batchyard.core.scheduling.snapshot import Snapshot
 
 
@@ -17,12 +17,11 @@ def leaves(snapshot: Snapshot, key: Key, now: float) -> LeftAlone | None:
     demand = snapshot.demands.get(key)
     if not snapshot.left_alone or run is None or resolved is None or demand is None or demand.slots <= run.slots_taken:
         return None
-    pods = without_spot(resolved.pods) if run.on_demand else resolved.pods
-    found = still(snapshot.left_alone, run.environment, pods, now)
+    found = still(snapshot.left_alone, run.environment, of_part(resolved.pods, on_demand=run.on_demand), now)
     queue = snapshot.queues.get(snapshot.jobs[key].queue)
     if found is None or queue is None:
         return None
-    others = (name for name in queue.environments if name != run.environment and name in snapshot.pools)
-    known = [name for name in others if snapshot.environments[name].enabled and not snapshot.environments[name].refusal]
-    able = (name for name in known if still(snapshot.left_alone, name, resolved.pods, now) is None)
-    return found if any(snapshot.pools[name].could_hold(resolved.pods) for name in able) else None
+    pools = [snapshot.pools[name] for name in queue.environments if name in snapshot.pools]
+    known = (each.environment for each in pools)
+    others = has_others(known, run.environment, resolved.pods, snapshot.could_hold, snapshot.left_alone, now)
+    return found if others else None

@@ -91,9 +91,8 @@ class Ledger:
         space, left, coming = self.space, self._left.get(environment), self._coming.get(environment)
         if left is not None and not fits(_part(total_of(pods), left), left):
             return None
-        further = (
-            further and coming is not None and coming.open
-        )  # once for all: pods that start together may go beyond a wave
+        # Once for all: pods that start together may go beyond a wave.
+        further = further and coming is not None and coming.open
         assigned: list[tuple[str, Resources]] = []
         for each in pods:
             for _ in range(each.count):

@@ -12,7 +12,7 @@ from batchyard.core.model.cluster.leftalone import Unmet
 from batchyard.core.model.job import Key
 from batchyard.core.model.pods.constraints import Port
 from batchyard.core.model.pods.podset import Assignment, PodSet
-from batchyard.core.model.pods.withoutspot import without_spot
+from batchyard.core.model.pods.withoutspot import of_part
 from batchyard.core.model.resources import Resources, subtract
 from batchyard.core.scheduling.capacity.coming.room import is_thought_up
 from batchyard.core.scheduling.capacity.difference import difference
@@ -89,7 +89,7 @@ def _homeless(snapshot: Snapshot, charge: Charge) -> Iterable[PodSet]:
     resolved = snapshot.resolved.get(charge.key)
     on_demand = is_on_demand(snapshot, charge)
     if resolved is not None and resolved.gang is not None and not charge.bound and not charge.expected:
-        return without_spot(resolved.pods) if on_demand else resolved.pods
+        return of_part(resolved.pods, on_demand=on_demand)
     rest, count = charge.amount, charge.homeless
     for amount in difference((), charge.assigned).values():
         rest = subtract(rest, amount)
@@ -97,7 +97,7 @@ def _homeless(snapshot: Snapshot, charge: Charge) -> Iterable[PodSet]:
     share = {name: amount // count for name, amount in rest.items() if name != "pods"}
     constraints = resolved.constraints if resolved is not None and resolved.gang is None else None
     pods = (PodSet(count, share) if constraints is None else PodSet(count, share, constraints),)
-    return without_spot(pods) if on_demand else pods
+    return of_part(pods, on_demand=on_demand)
 
 
 def _ports(snapshot: Snapshot) -> dict[str, frozenset[Port]]:

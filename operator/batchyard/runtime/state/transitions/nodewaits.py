@@ -12,7 +12,7 @@ from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import NO_RUNS
 from batchyard.core.model.pods.podset import PodSets
-from batchyard.core.model.pods.withoutspot import without_spot
+from batchyard.core.model.pods.withoutspot import of_part
 from batchyard.core.model.status import NO_NODE_CAME, Status
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.runtime.state.runs import Runs
@@ -82,7 +82,7 @@ class NodeWaits:
         if resolved is None or found is None or found.managed is None:
             return
         now = self._clock()
-        what = environment, without_spot(resolved.pods) if on_demand else resolved.pods
+        what = environment, of_part(resolved.pods, on_demand=on_demand)
         known = self.left_alone.get(what)
         if self._tried.get(what) == job:
             del self._tried[what]
@@ -101,7 +101,7 @@ class NodeWaits:
         resolved, environment = self._resolved.get(placement.key), self._environments.get(placement.environment)
         if not placement.finds_out or resolved is None or environment is None or environment.managed is None:
             return
-        what = placement.environment, without_spot(resolved.pods) if placement.on_demand else resolved.pods
+        what = placement.environment, of_part(resolved.pods, on_demand=placement.on_demand)
         if (known := self.left_alone.get(what)) is not None:
             # As long as it may wait: until then nothing is known.
             seconds = max(environment.managed.leave_alone_seconds, environment.unschedulable_seconds)
