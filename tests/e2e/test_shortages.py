@@ -116,6 +116,7 @@ def test_what_is_left_of_an_array_that_has_begun_goes_on_on_demand(harness: Harn
     until(lambda: len(harness.running_pods_of("many")) == 3, 60, lambda: harness.kubectl("get", "pods"))
     nodes = [each["spec"]["nodeName"] for each in harness.running_pods_of("many")]
     cloud.refuse(NO_SPOT)
+    harness.kubectl("cordon", *nodes)  # they are warned of one after the other: none is to take what another one loses
     warn(harness.cluster, nodes)
     harness.apply(*spot_first(harness, GRACE, 60, **types))
     began = time.time()
