@@ -3,7 +3,9 @@
 import argparse
 import json
 import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from . import faults
@@ -12,6 +14,7 @@ from .errors import LocalClusterError
 from .images.example import example_image
 from .images.operator import operator_image
 from .karpenter import has_karpenter
+from .nodes.fargate import Profile, fargate
 from .processes import is_running
 from .state import cluster_dir, load_state
 
@@ -71,16 +74,32 @@ def _parser() -> argparse.ArgumentParser:
 
     nodes = commands.add_parser("nodes", parents=[named], help="add simulated nodes")
     nodes.add_argument("count", type=int)
-    nodes.add_argument("--cpu", default="32")
-    nodes.add_argument("--memory", default="256Gi")
-    nodes.add_argument("--pods", type=int, default=110)
+    nodes.add_argument("--virtual", action="store_true", help="as virtual kubelets register them, far larger")
+    nodes.add_argument("--cpu", default=argparse.SUPPRESS, help="default: 32; 10000 of a virtual node")
+    nodes.add_argument("--memory", default=argparse.SUPPRESS, help="default: 256Gi; 40Ti of a virtual node")
+    nodes.add_argument("--pods", type=int, default=argparse.SUPPRESS, help="default: 110; 5000 of a virtual node")
     nodes.add_argument("--gpu", type=int, default=0)
     nodes.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
+    _add_fargate(commands, named)
     _add_faults(commands, named)
     programs = commands.add_parser("build", help="build what a cluster needs into the cache, and print the folder")
     programs.add_argument("--karpenter", action="store_true", help="Karpenter, too")
     commands.add_parser("image", help="build the operator's image and print the path of its archive")
     return parser
+
+
+def _add_fargate(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", named: argparse.ArgumentParser
+) -> None:
+    simulated = commands.add_parser("fargate", parents=[named], help="play AWS Fargate until it is interrupted")
+    simulated.add_argument("--profile", default="default", help="name of the profile (default: %(default)s)")
+    simulated.add_argument("--namespace", action="append", required=True, help="of its pods; * and ? are wildcards")
+    simulated.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="that its pods have")
+    simulated.add_argument(
+        "--delay", type=float, default=1, metavar="SECONDS", help="until a pod gets its node (default: %(default)g)"
+    )
+    simulated.add_argument("--out-of-capacity", action="store_true", help="no pod gets a node")
+    simulated.add_argument("--keep-nodes", action="store_true", help="until the pod is deleted, as with AWS")
 
 
 def _add_faults(
@@ -139,27 +158,44 @@ def _run(options: argparse.Namespace) -> None:
             cluster = connect(options.name)
             cluster.load_image(example_image(options.example, _progress))
         case "nodes":
-            labels = dict(_pair(text) for text in options.label)
-            names = connect(options.name).add_nodes(
-                options.count,
-                cpu=options.cpu,
-                memory=options.memory,
-                pods=options.pods,
-                gpu=options.gpu,
-                labels=labels,
-            )
-            print("\n".join(names))
+            print("\n".join(_add_nodes(options)))
         case "build":
             print(build(_progress, karpenter=options.karpenter))
         case "image":
             print(operator_image(_progress))
         case _:
-            _harm(options)
+            _play_cloud(options)
 
 
-def _harm(options: argparse.Namespace) -> None:
+def _add_nodes(options: argparse.Namespace) -> list[str]:
+    cluster = connect(options.name)
+    shape = {name: value for name, value in vars(options).items() if name in ("cpu", "memory", "pods", "gpu")}
+    add = cluster.add_virtual_nodes if options.virtual else cluster.add_nodes
+    return add(options.count, labels=_labels(options), **shape)
+
+
+def _play_fargate(options: argparse.Namespace) -> None:
+    profiles = [Profile(options.profile, namespace, _labels(options)) for namespace in options.namespace]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # however it ends, the policy goes
+    with (
+        suppress(KeyboardInterrupt),
+        fargate(
+            connect(options.name),
+            profiles,
+            delay=options.delay,
+            out_of_capacity=options.out_of_capacity,
+            keep_nodes=options.keep_nodes,
+        ) as simulated,
+    ):
+        _progress(f"Fargate runs pods of profile {options.profile}; Ctrl-C ends it")
+        simulated.stopped.wait()
+
+
+def _play_cloud(options: argparse.Namespace) -> None:
     folder = cluster_dir(options.name)
     match options.command:
+        case "fargate":
+            _play_fargate(options)
         case "interrupt":
             faults.interrupt(connect(options.name), options.nodes, options.notice)
         case "lose-zone":
@@ -188,6 +224,10 @@ def _rule(options: argparse.Namespace) -> faults.Rule:
 
 def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def _labels(options: argparse.Namespace) -> dict[str, str]:
+    return dict(_pair(text) for text in options.label)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -13,14 +13,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from . import kind, local
 from .errors import LocalClusterError
 from .images import base_images
 from .karpenter import ensure_karpenter, has_karpenter, start_karpenter
 from .nodes import realnode
-from .nodes.simulated import NODE_LABEL, node_manifests
+from .nodes.simulated import NODE_LABEL, VIRTUAL_LABEL, node_manifests, node_resources, virtual_node_manifests
 from .paths import clusters_root
 from .programs.build import ensure_binaries
 from .state import ClusterState, cluster_dir, load_state, new_state
@@ -31,6 +31,8 @@ Progress = Callable[[str], None]
 DEFAULT_NAME = "batchyard"
 KUBECONFIG_VARIABLE = "E2E_KUBECONFIG"
 _CLIENTS = ("kubectl", "helm")
+_SIMULATED = f"{NODE_LABEL}=simulated"
+_VIRTUAL = "=".join(VIRTUAL_LABEL)
 
 
 @dataclass(frozen=True)
@@ -97,17 +99,29 @@ class Cluster:
         Names are numbered on from the nodes that there are. With a prefix of its own nobody gets the name of a node
         that is gone, whose pods would be at home again.
         """
-        if self.backend != "local":
-            raise LocalClusterError(f"only a local cluster has simulated nodes; this one is {self.backend}")
-        if count <= 0:
-            return []
-        taken = [int(name.rpartition("-")[2]) for name in self.simulated_nodes()]
-        first = max(taken, default=-1) + 1
-        names = [f"{prefix}-{index}" for index in range(first, first + count)]
-        nodes = node_manifests(names, cpu=cpu, memory=memory, pods=pods, gpu=gpu, labels=labels)
-        self.kubectl("create", "-f", "-", input=json.dumps(nodes))
-        self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *(f"node/{name}" for name in names))
-        return names
+        shape: dict[str, Any] = {"cpu": cpu, "memory": memory, "pods": pods, "gpu": gpu, "labels": labels}
+        return self._add(count, prefix, _SIMULATED, lambda names: node_manifests(names, **shape))
+
+    def add_virtual_nodes(
+        self,
+        count: int = 1,
+        *,
+        cpu: str = "10000",
+        memory: str = "40Ti",
+        pods: int = 5000,
+        gpu: int = 0,
+        labels: Mapping[str, str] | None = None,
+        provider: str = "sim",
+        prefix: str = "virtual",
+    ) -> list[str]:
+        """Add nodes as virtual kubelets register them and wait until they are Ready; returns their names.
+
+        Pods get there with a toleration of virtual-kubelet.io/provider, and end as on simulated nodes. These are not
+        among `simulated_nodes`.
+        """
+        resources = node_resources(cpu=cpu, memory=memory, pods=pods, gpu=gpu)
+        own: dict[str, Any] = {"labels": labels, "provider": provider}
+        return self._add(count, prefix, _VIRTUAL, lambda names: virtual_node_manifests(names, resources, **own))
 
     def lose_node(self, name: str) -> None:
         """Let a simulated node fall silent, as a machine without power does: its object and its pods stay."""
@@ -119,8 +133,26 @@ class Cluster:
 
     def simulated_nodes(self) -> list[str]:
         """The names of the simulated nodes."""
-        output = self.kubectl("get", "nodes", "-l", f"{NODE_LABEL}=simulated", "-o", "name")
+        return self._nodes(_SIMULATED)
+
+    def _nodes(self, selector: str) -> list[str]:
+        output = self.kubectl("get", "nodes", "-l", selector, "-o", "name")
         return [line.removeprefix("node/") for line in output.split()]
+
+    def _add(
+        self, count: int, prefix: str, selector: str, manifests: Callable[[list[str]], dict[str, Any]]
+    ) -> list[str]:
+        """So many nodes, numbered on from those that the selector finds, whatever their prefix."""
+        if self.backend != "local":
+            raise LocalClusterError(f"only a local cluster has simulated nodes; this one is {self.backend}")
+        if count <= 0:
+            return []
+        taken = [int(name.rpartition("-")[2]) for name in self._nodes(selector)]
+        first = max(taken, default=-1) + 1
+        names = [f"{prefix}-{index}" for index in range(first, first + count)]
+        self.kubectl("create", "-f", "-", input=json.dumps(manifests(names)))
+        self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *(f"node/{name}" for name in names))
+        return names
 
 
 def build(progress: Progress = print, *, karpenter: bool = False) -> Path:

@@ -1,9 +1,10 @@
 """Simulated nodes: kwok plays the kubelet for them, after the Stages in stages/.
 
-Pods reach such a node only if they tolerate its taint, so that nothing real is ever "run" there by accident.
+Pods reach such a node only if they tolerate its taint, so that nothing real is ever "run" there by accident. A virtual
+node is one that a virtual kubelet registers, for a service behind it that runs its pods and has room for any number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from ..state import LOOPBACK
 
 NODE_LABEL = "batchyard.dev/node"
 TAINT = "batchyard.dev/simulated"
+VIRTUAL_LABEL = ("type", "virtual-kubelet")
+VIRTUAL_TAINT = "virtual-kubelet.io/provider"
 # kwok plays the kubelet of the nodes that carry it.
 NODE_ANNOTATION = ("kwok.x-k8s.io/node", "fake")
 
@@ -47,35 +50,56 @@ def node_manifests(
     labels: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """A List of Nodes as their kubelets would register them."""
+    resources = node_resources(cpu=cpu, memory=memory, pods=pods, gpu=gpu)
+    own = {NODE_LABEL: "simulated", **(labels or {})}
+    return _list(node(name, resources, own, {TAINT: "true"}) for name in names)
+
+
+def virtual_node_manifests(
+    names: list[str], resources: Mapping[str, str], *, labels: Mapping[str, str] | None = None, provider: str = "sim"
+) -> dict[str, Any]:
+    """A List of Nodes as virtual kubelets register them: their one taint names the provider behind them."""
+    own = {**dict([VIRTUAL_LABEL]), "kubernetes.io/role": "agent", **(labels or {})}
+    return _list(node(name, resources, own, {VIRTUAL_TAINT: provider}) for name in names)
+
+
+def node_resources(*, cpu: str, memory: str, pods: int, gpu: int = 0) -> dict[str, str]:
+    """What a node offers, as it is in its status."""
     resources = {"cpu": cpu, "memory": memory, "ephemeral-storage": "1Ti", "pods": str(pods)}
     if gpu:
         resources["nvidia.com/gpu"] = str(gpu)
-    nodes = [
-        {
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {
-                "name": name,
-                "annotations": dict([NODE_ANNOTATION]),
-                "labels": {
-                    NODE_LABEL: "simulated",
-                    "kubernetes.io/hostname": name,
-                    "kubernetes.io/os": "linux",
-                    "kubernetes.io/arch": "amd64",
-                    **(labels or {}),
-                },
+    return resources
+
+
+def node(
+    name: str, resources: Mapping[str, str], labels: Mapping[str, str], taints: Mapping[str, str]
+) -> dict[str, Any]:
+    """A Node that kwok plays the kubelet of; its taints, by key, let no pod there that does not tolerate them."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "annotations": dict([NODE_ANNOTATION]),
+            "labels": {
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+                "kubernetes.io/arch": "amd64",
+                **labels,
             },
-            "spec": {"taints": [{"key": TAINT, "value": "true", "effect": "NoSchedule"}]},
-            "status": {
-                "addresses": [
-                    {"type": "InternalIP", "address": LOOPBACK},
-                    {"type": "Hostname", "address": name},
-                ],
-                "allocatable": resources,
-                "capacity": resources,
-                "nodeInfo": _NODE_INFO,
-            },
-        }
-        for name in names
-    ]
-    return {"apiVersion": "v1", "kind": "List", "items": nodes}
+        },
+        "spec": {"taints": [{"key": key, "value": value, "effect": "NoSchedule"} for key, value in taints.items()]},
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": LOOPBACK},
+                {"type": "Hostname", "address": name},
+            ],
+            "allocatable": dict(resources),
+            "capacity": dict(resources),
+            "nodeInfo": _NODE_INFO,
+        },
+    }
+
+
+def _list(nodes: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "List", "items": list(nodes)}

@@ -176,6 +176,8 @@ def test_down_of_nothing_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_command_line_answers_with_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["kubeconfig", "--name", "nothing"]) == 1
     assert capsys.readouterr().err == "error: cluster nothing is not running; start it with up\n"
+    assert main(["fargate", "--name", "nothing", "--namespace", "etl"]) == 1
+    assert capsys.readouterr().err == "error: cluster nothing is not running; start it with up\n"
     assert main(["up", "--name", "Not A Name"]) == 1
     assert capsys.readouterr().err.startswith("error: ")
 
