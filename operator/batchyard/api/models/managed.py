@@ -28,6 +28,18 @@ class Provisioner(StrEnum):
     KARPENTER = "karpenter"
 
 
+class AllocationStrategy(StrEnum):
+    """How instance types are chosen, in AWS Batch's words."""
+
+    BEST_FIT = "BEST_FIT"
+    BEST_FIT_PROGRESSIVE = "BEST_FIT_PROGRESSIVE"
+    SPOT_CAPACITY_OPTIMIZED = "SPOT_CAPACITY_OPTIMIZED"
+    SPOT_PRICE_CAPACITY_OPTIMIZED = "SPOT_PRICE_CAPACITY_OPTIMIZED"
+
+
+_OF_SPOT = (AllocationStrategy.SPOT_CAPACITY_OPTIMIZED, AllocationStrategy.SPOT_PRICE_CAPACITY_OPTIMIZED)
+
+
 class NodeClassRef(Model):
     """The object in which Karpenter's provider finds what is special to its cloud: images, subnets, permissions."""
 
@@ -116,6 +128,10 @@ class Managed(Model):
     )
     """Whether nodes may be such that the cloud can reclaim at any time (Spot). With both, Karpenter takes spot where
     there is some."""
+    allocation_strategy: AllocationStrategy | None = None
+    """How instance types are chosen, in AWS Batch's words; left out, as Karpenter chooses in any case:
+    BEST_FIT_PROGRESSIVE for nodes on demand, SPOT_PRICE_CAPACITY_OPTIMIZED for spot. It changes nothing of that: it
+    states what is wanted, and is refused where other fields rule it out."""
     on_demand_percent: Annotated[Integer, Field(ge=0, le=100)] = 0
     """Which part of the vCPUs that run here is on demand at least, where capacityTypes has both. A multi-node job is as
     a whole, and so is an array."""
@@ -154,6 +170,26 @@ class Managed(Model):
     at once (Drain), which interrupts them."""
 
     rules = (
+        Rule(
+            "!has(self.allocationStrategy) || self.allocationStrategy != 'BEST_FIT' || (has(self.instanceTypes) && "
+            "size(self.instanceTypes) == 1) || (has(self.shapes) && size(self.shapes) == 1)",
+            "BEST_FIT means to wait for one instance type: name just one in instanceTypes or shapes, or choose"
+            " BEST_FIT_PROGRESSIVE",
+            lambda it: (
+                it.allocation_strategy is not AllocationStrategy.BEST_FIT
+                or len(it.instance_types) == 1
+                or len(it.shapes) == 1
+            ),
+            field="allocationStrategy",
+        ),
+        Rule(
+            f"!has(self.allocationStrategy) || !(self.allocationStrategy in "
+            f"[{', '.join(repr(each.value) for each in _OF_SPOT)}]) || (has(self.capacityTypes) && "
+            "'Spot' in self.capacityTypes)",
+            f"{' and '.join(_OF_SPOT)} are about spot nodes: add Spot to capacityTypes, or choose BEST_FIT_PROGRESSIVE",
+            lambda it: it.allocation_strategy not in _OF_SPOT or "Spot" in it.capacity_types,
+            field="allocationStrategy",
+        ),
         Rule(
             "!has(self.onDemandPercent) || self.onDemandPercent == 0 || (has(self.capacityTypes) && "
             "'OnDemand' in self.capacityTypes && 'Spot' in self.capacityTypes)",

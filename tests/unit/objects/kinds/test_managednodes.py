@@ -94,6 +94,48 @@ def test_shapes_name_the_instance_types_where_nothing_else_does(types: list[str]
     )
 
 
+ANY_TYPE: dict[str, Any] = {}
+ONE_TYPE: dict[str, Any] = {"instanceTypes": ["m5.large"]}
+ONE_SHAPE: dict[str, Any] = {"shapes": {"m5.large": (2, "8Gi")}}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "capacity_types", "types"),
+    [
+        ("BEST_FIT", ["OnDemand"], ONE_TYPE),
+        ("BEST_FIT", ["Spot"], ONE_SHAPE),
+        ("BEST_FIT", ["OnDemand", "Spot"], ONE_TYPE | ONE_SHAPE),
+        ("BEST_FIT_PROGRESSIVE", ["OnDemand"], ANY_TYPE),
+        ("BEST_FIT_PROGRESSIVE", ["Spot"], ONE_TYPE),
+        ("SPOT_CAPACITY_OPTIMIZED", ["Spot"], ANY_TYPE),
+        ("SPOT_CAPACITY_OPTIMIZED", ["OnDemand", "Spot"], ONE_TYPE),
+        ("SPOT_PRICE_CAPACITY_OPTIMIZED", ["Spot", "OnDemand"], ANY_TYPE),
+    ],
+)
+def test_an_allocation_strategy_that_can_hold_is_taken_and_changes_nothing(
+    strategy: str, capacity_types: list[str], types: dict[str, Any]
+) -> None:
+    """Karpenter chooses in its own way."""
+    fields = {"capacityTypes": capacity_types, **types}
+    assert made(allocationStrategy=strategy, **fields) == made(**fields)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "fields", "said"),
+    [
+        ("BEST_FIT", {}, "name just one in instanceTypes or shapes, or choose BEST_FIT_PROGRESSIVE"),
+        ("BEST_FIT", {"instanceTypes": ["m5.large", "m5.xlarge"]}, "name just one in instanceTypes or shapes"),
+        ("BEST_FIT", {"instanceFamilies": ["m5"], "instanceSizes": ["large"]}, "name just one in instanceTypes"),
+        ("SPOT_CAPACITY_OPTIMIZED", {}, "add Spot to capacityTypes, or choose BEST_FIT_PROGRESSIVE"),
+        ("SPOT_PRICE_CAPACITY_OPTIMIZED", {"capacityTypes": ["OnDemand"]}, "add Spot to capacityTypes"),
+    ],
+)
+def test_one_that_cannot_hold_is_refused_with_what_to_do(strategy: str, fields: dict[str, Any], said: str) -> None:
+    refusal = read(allocationStrategy=strategy, **fields).refusal
+    assert refusal.startswith("spec.managed.allocationStrategy: ")
+    assert said in refusal
+
+
 def test_of_a_refused_one_nothing_counts() -> None:
     environment = read(minVcpus=1)
     assert "spec.managed.minVcpus" in environment.refusal
