@@ -61,6 +61,8 @@ class FakeApi:
         self.store = store or Store()
         self.writes: list[tuple[str, Resource, str]] = []
         """Every write received, also those that failed: verb, kind and name as requested."""
+        self.lists: list[tuple[Resource, Selection]] = []
+        """What every request to list was for; each page is one."""
         self.watches = 0
         """How many watches were ever opened."""
         self._failures: list[_Failure] = []
@@ -214,6 +216,7 @@ class FakeApi:
     async def _pages(
         self, resource: Resource, selection: Selection, limit: int, *, metadata_only: bool
     ) -> AsyncGenerator[tuple[Objects, str], None]:
+        self.lists.append((resource, selection))
         failure = await self._arrive("list", resource)
         version = str(self.store.version)
         matches = matcher(selection.labels, selection.fields)
@@ -221,6 +224,7 @@ class FakeApi:
         size = limit or len(matching) or 1
         for start in range(0, len(matching) or 1, size):
             if start:
+                self.lists.append((resource, selection))
                 failure = await self._arrive("list", resource)
             yield _answer(matching[start : start + size], failure), version
 

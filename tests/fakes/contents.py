@@ -20,6 +20,7 @@ from fakes.kubejobs import NAMESPACE, has_ended
 from fakes.store import Store
 from objects.api import manifest
 from objects.managed import managed_fields
+from objects.serverless import serverless_fields
 from objects.specs import asking_container
 
 
@@ -116,6 +117,10 @@ class Contents:
     def put_managed(self, name: str = "burst", **managed: Any) -> Object:
         """Create a managed environment, or change it; see `managed_fields`."""
         return self.put("ComputeEnvironment", name, **managed_fields(**managed))
+
+    def put_serverless(self, name: str = "fargate", **serverless: Any) -> Object:
+        """Create a serverless environment, or change it; see `serverless_fields`."""
+        return self.put("ComputeEnvironment", name, **serverless_fields(**serverless))
 
     def put_queues(self, **priorities: int) -> None:
         """Queues of these names and priorities, on one environment."""

@@ -210,6 +210,9 @@ class IndexedController:
             condition = {"type": kind, "status": "True", "reason": reason, "lastTransitionTime": now, "message": ""}
             status["conditions"] = [condition]
         self._store.update(JOBS, {**job, "status": status}, status=True)
+        for pod in pods:
+            if _has_ended(pod) and TRACKING in pod["metadata"].get("finalizers", ()):
+                self._release(pod)  # it is counted
 
     def _create(self, job: Object, index: int) -> Object:
         namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]

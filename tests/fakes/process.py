@@ -36,6 +36,11 @@ class Connection(FakeApi):
         self._writes_left: int | None = None
         self._last_takes_effect = False
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether nothing passes any more."""
+        return self._cut
+
     def cut(self) -> None:
         """Nothing more passes in either direction."""
         if not self._cut:

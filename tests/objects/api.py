@@ -80,6 +80,18 @@ def _environment(id: str, server: str, operator: str = "", *, name: str = "sampl
     return Bad(id, "ComputeEnvironment", fields, server, operator, name)
 
 
+def _serverless(id: str, server: str, serverless: Json, operator: str = "", **fields: Any) -> Bad:  # noqa: A002
+    beside = {"type": "Serverless", "unmanaged": None, "maxVcpus": 16, **fields}
+    return _environment(f"serverless-{id}", server, operator, **beside, serverless=serverless)
+
+
+_VIRTUAL = {"type": "virtual-kubelet"}
+
+
+def _of_sizes(*sizes: Json) -> Json:
+    return {"provisioner": "virtualNodes", "nodeSelector": _VIRTUAL, "sizes": list(sizes)}
+
+
 NODE_CLASS = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
 FOREIGN_CLASS = {"group": "example.com", "kind": "Machine", "name": "default"}
 
@@ -329,6 +341,17 @@ BAD_DEFINITIONS = (
     _definition("template-text", "must be of type object", "must be an object", container=None, template="pod"),
     _definition("parameter-name", "has 1 to 128 characters", parameters={"a" * 129: ""}),
     _definition("unknown-field", 'unknown field "spec.retries"', "spec.retries is not a field", retries=3),
+    _definition(
+        "one-zone-for-single-jobs", "zonePolicy Single is for multi-node jobs: choose the zone", zonePolicy="Single"
+    ),
+    _definition(
+        "zones-for-multi-node-jobs",
+        "zonePolicy Spread is for single jobs and arrays: nodes of a multi-node job work together",
+        container=None,
+        multiNode={"numNodes": 2, "nodeRanges": [{"targetNodes": "0:", "container": {"image": "busybox"}}]},
+        zonePolicy="Spread",
+    ),
+    _definition("zone-policy", "Unsupported value", "must be one of 'Any', 'Spread'", zonePolicy="Zonal"),
     _definition("attempts-text", "must be of type integer", "must be a whole number", retryStrategy={"attempts": "3"}),
     _definition(
         "rules-without-retry",
@@ -532,23 +555,127 @@ BAD_QUEUES = (
 BAD_ENVIRONMENTS = (
     _environment("name-too-long", "at most 63 characters", name="a" * 64),
     _environment("no-unmanaged", "write `unmanaged: {}` to use all nodes", unmanaged=None),
-    _environment("both-types", "needs unmanaged, and no managed", managed={"nodeClassRef": NODE_CLASS}),
+    _environment("both-types", "needs unmanaged, and nothing else of the kind", managed={"nodeClassRef": NODE_CLASS}),
     _environment("managed-missing", "the type Managed needs managed", type="Managed", unmanaged=None, maxVcpus=16),
     _environment(
         "managed-and-unmanaged",
-        "the type Managed needs managed, and no unmanaged",
+        "the type Managed needs managed, and neither unmanaged nor serverless",
         type="Managed",
         maxVcpus=16,
         managed={"nodeClassRef": NODE_CLASS},
     ),
     _environment(
         "managed-without-ceiling",
-        "the type Managed needs maxVcpus: nothing else keeps it from making nodes without end",
+        "the types Managed and Serverless need maxVcpus: nothing else keeps them from growing without end",
         type="Managed",
         unmanaged=None,
         managed={"nodeClassRef": NODE_CLASS},
     ),
-    _environment("type", 'supported values: "Managed", "Unmanaged"', "must be one of", type="Serverless"),
+    _environment(
+        "serverless-missing",
+        "the type Serverless needs serverless, and neither unmanaged nor managed",
+        type="Serverless",
+        unmanaged=None,
+        maxVcpus=16,
+    ),
+    _environment(
+        "serverless-without-ceiling",
+        "the types Managed and Serverless need maxVcpus: nothing else keeps them from growing without end",
+        type="Serverless",
+        unmanaged=None,
+        serverless={"provisioner": "fargate"},
+    ),
+    _serverless("fargate-with-gpus", "Fargate has no GPUs", {"provisioner": "fargate"}, maxGpus=1),
+    _serverless(
+        "fargate-selector",
+        "nodeSelector, tolerations and sizes are for virtualNodes",
+        {"provisioner": "fargate", "nodeSelector": {"type": "virtual-kubelet"}},
+    ),
+    _serverless("virtual-nodes-which", "virtualNodes needs nodeSelector", {"provisioner": "virtualNodes"}),
+    _serverless(
+        "namespace-pattern",
+        "must be a namespace, in which * and ? may stand for anything",
+        {"provisioner": "fargate", "namespaces": ["Team"]},
+    ),
+    _serverless(
+        "and-unmanaged",
+        "the type Serverless needs serverless, and neither unmanaged nor managed",
+        {"provisioner": "fargate"},
+        unmanaged={},
+    ),
+    _serverless(
+        "of-another-type",
+        "the type Unmanaged needs unmanaged, and nothing else of the kind",
+        {"provisioner": "fargate"},
+        type="Unmanaged",
+        unmanaged={},
+    ),
+    _serverless(
+        "provisioner",
+        'supported values: "fargate", "virtualNodes"',
+        {"provisioner": "lambda"},
+        "must be one of 'fargate' or 'virtualNodes', not \"lambda\"",
+    ),
+    _serverless(
+        "without-provisioner",
+        "spec.serverless.provisioner: Required value",
+        {"nodeSelector": _VIRTUAL},
+        "spec.serverless.provisioner is required",
+    ),
+    *(
+        _serverless(
+            f"fargate-{field}",
+            "nodeSelector, tolerations and sizes are for virtualNodes",
+            {"provisioner": "fargate", field: value},
+        )
+        for field, value in (("tolerations", [{"operator": "Exists"}]), ("sizes", [{"vcpus": 1, "memory": ["2Gi"]}]))
+    ),
+    _serverless(
+        "virtual-nodes-any", "virtualNodes needs nodeSelector", {"provisioner": "virtualNodes", "nodeSelector": {}}
+    ),
+    _serverless(
+        "namespace-twice",
+        'Duplicate value: "audio"',
+        {"provisioner": "fargate", "namespaces": ["audio", "audio"]},
+        "each value may be listed once only",
+    ),
+    _serverless(
+        "namespace-of-a-set",
+        "must be a namespace, in which * and ? may stand for anything",
+        {"provisioner": "fargate", "namespaces": ["[a-z]*"]},
+    ),
+    _serverless(
+        "size-twice",
+        "Duplicate value: {",
+        _of_sizes({"vcpus": 1, "memory": ["2Gi"]}, {"vcpus": 1, "memory": ["4Gi"]}),
+        "two entries have the vcpus",
+    ),
+    _serverless(
+        "size-without-memory",
+        "spec.serverless.sizes[0].memory in body should have at least 1 items",
+        _of_sizes({"vcpus": 1, "memory": []}),
+        "spec.serverless.sizes[0].memory",
+    ),
+    _serverless("size-of-nothing", "greater than 0", _of_sizes({"vcpus": 0, "memory": ["2Gi"]}), "more than 0"),
+    _serverless(
+        "size-in-words",
+        'Invalid value: "2 GB"',
+        _of_sizes({"vcpus": 1, "memory": ["2 GB"]}),
+        '"2 GB" is not a quantity',
+    ),
+    _serverless(
+        "alone",
+        "greater than or equal to 10",
+        {"provisioner": "fargate", "leaveAloneSeconds": 5},
+        "at least 10, not 5",
+    ),
+    _serverless(
+        "ended-before-its-end",
+        "greater than or equal to 0",
+        {"provisioner": "fargate", "endedPodSeconds": -1},
+        "at least 0, not -1",
+    ),
+    _environment("type", 'supported values: "Managed", "Unmanaged", "Serverless"', "must be one of", type="Lambda"),
     _environment("vcpus-0", "greater than 0", "more than 0", maxVcpus=0),
     _environment("vcpus-text", "must be of type number", "must be a number", maxVcpus="16"),
     _environment("memory", 'Invalid value: "64 GB"', '"64 GB" is not a quantity', maxMemory="64 GB"),
@@ -632,6 +759,32 @@ BAD_MANAGED = (
         "at most 100, not 120",
         capacityTypes=["OnDemand", "Spot"],
         onDemandPercent=120,
+    ),
+    _managed(
+        "best-fit-of-any-type",
+        "BEST_FIT means to wait for one instance type: name just one in instanceTypes or shapes",
+        allocationStrategy="BEST_FIT",
+    ),
+    _managed(
+        "best-fit-of-two-types",
+        "BEST_FIT means to wait for one instance type: name just one in instanceTypes or shapes",
+        allocationStrategy="BEST_FIT",
+        instanceTypes=["m5.large", "m5.xlarge"],
+        shapes=[_shape("m5.large"), _shape("m5.xlarge")],
+    ),
+    *(
+        _managed(
+            f"{strategy.lower().replace('_', '-')}-on-demand",
+            "are about spot nodes: add Spot to capacityTypes",
+            allocationStrategy=strategy,
+        )
+        for strategy in ("SPOT_CAPACITY_OPTIMIZED", "SPOT_PRICE_CAPACITY_OPTIMIZED")
+    ),
+    _managed(
+        "strategy-of-another-spelling",
+        "Unsupported value",
+        "must be one of 'BEST_FIT', 'BEST_FIT_PROGRESSIVE', ",
+        allocationStrategy="best_fit",
     ),
     _managed("grace", "greater than or equal to 0", "at least 0, not -1", onShortage={"graceSeconds": -1}),
     _managed("alone", "greater than or equal to 10", "at least 10, not 5", onShortage={"leaveAloneSeconds": 5}),

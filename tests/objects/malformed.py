@@ -26,6 +26,8 @@ _SHARE = {
     "queue": 12,
     "environment": 7,
     "managed environment": 8,
+    "serverless environment": 7,
+    "Fargate environment": 4,
     "consumable resource": 3,
 }
 
@@ -139,7 +141,7 @@ _BOUND_BY_RULES = (
         "template",
         "type",
     ),
-    *("group", "instanceTypes", "maxVcpus", "shapes", "unmanaged", "values"),
+    *("group", "instanceTypes", "maxVcpus", "nodeSelector", "serverless", "shapes", "unmanaged", "values"),
 )
 """Fields that are not free to be absent or at their least, as others depend on them."""
 

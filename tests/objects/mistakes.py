@@ -37,6 +37,8 @@ _SHORT = "short definition"
 _FULL = "full definition"
 _NODES = "multi-node definition"
 _MANAGED = "managed environment"
+_SERVERLESS = "serverless environment"
+_FARGATE = "Fargate environment"
 MISTAKES: tuple[Mistake, ...] = (
     (_SHORT, "two forms", ("template",), TEMPLATE, ("exactly one of container, template and multiNode",)),
     (_SHORT, "no form", ("container",), GONE, ("exactly one of container, template and multiNode",)),
@@ -89,6 +91,7 @@ MISTAKES: tuple[Mistake, ...] = (
         ("volumes",),
     ),
     (_SHORT, "a volume twice", ("container", "volumes"), [{"name": "v", "emptyDir": {}}] * 2, ("volumes",)),
+    (_SHORT, "one zone for a single job", ("zonePolicy",), "Single", ("zonePolicy Single is for multi-node jobs",)),
     (_FULL, "empty template", ("template",), {}, ("spec.containers",)),
     (_FULL, "no containers", (*_POD, "containers"), [], ("containers",)),
     (_FULL, "no image", (*_POD, "containers"), _containers(image=GONE), ("image",)),
@@ -173,6 +176,13 @@ MISTAKES: tuple[Mistake, ...] = (
         ("multiNode", "nodeRanges", 1, "container", "resources", "limits", "nvidia.com/gpu"),
         "500m",
         ("nvidia.com/gpu",),
+    ),
+    (
+        _NODES,
+        "zones for nodes that work together",
+        ("zonePolicy",),
+        "Spread",
+        ("zonePolicy Spread is for single jobs",),
     ),
     (
         "single job",
@@ -312,6 +322,23 @@ MISTAKES: tuple[Mistake, ...] = (
     (_MANAGED, "both types", ("unmanaged",), {}, ("managed",)),
     (_MANAGED, "families of another provider", ("managed", "nodeClassRef", "group"), "example.com", ("requirements",)),
     (_MANAGED, "a shape that no node may have", ("managed", "instanceTypes"), ["m5.xlarge"], ("shapes",)),
+    (
+        _MANAGED,
+        "one type to wait for, and any may come",
+        ("managed",),
+        {"nodeClassRef": NODE_CLASS, "allocationStrategy": "BEST_FIT"},
+        ("BEST_FIT means to wait for one instance type",),
+    ),
+    (
+        _MANAGED,
+        "a strategy for spot without any",
+        ("managed",),
+        lambda d: {
+            "nodeClassRef": NODE_CLASS,
+            "allocationStrategy": f"SPOT_{d.choice(['', 'PRICE_'])}CAPACITY_OPTIMIZED",
+        },
+        ("add Spot to capacityTypes",),
+    ),
     (_MANAGED, "no values", ("managed", "requirements", 0, "values"), GONE, ("values",)),
     (
         _MANAGED,
@@ -321,6 +348,21 @@ MISTAKES: tuple[Mistake, ...] = (
         ("values",),
     ),
     (_MANAGED, "a word for a number", ("managed", "requirements", 0, "operator"), "Gt", ("values",)),
+    (_SERVERLESS, "both types", ("unmanaged",), {}, ("serverless",)),
+    (_SERVERLESS, "another type", ("type",), lambda d: d.choice(["Managed", "Unmanaged"]), ("managed",)),
+    (_SERVERLESS, "no ceiling", ("maxVcpus",), GONE, ("maxVcpus",)),
+    (_SERVERLESS, "nothing that tells which nodes", ("serverless", "nodeSelector"), lambda d: d.choice([{}, GONE]), ()),
+    (_SERVERLESS, "fields of another provisioner", ("serverless", "provisioner"), "fargate", ("nodeSelector", "GPUs")),
+    (_FARGATE, "devices that it does not have", ("maxGpus",), _number(1, 8), ("Fargate has no GPUs",)),
+    (_FARGATE, "nodes to choose from", ("serverless", "nodeSelector"), {"type": "virtual-kubelet"}, ()),
+    (_FARGATE, "taints of no node", ("serverless", "tolerations"), [{"operator": "Exists"}], ()),
+    (
+        _FARGATE,
+        "sizes that are known",
+        ("serverless", "sizes"),
+        lambda d: [{"vcpus": d.choice([1, 2]), "memory": ["4Gi"]}],
+        (),
+    ),
     (
         "environment",
         "labels that no node has",

@@ -21,6 +21,8 @@ from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources, parse_resources, subtract
 from batchyard.core.model.run import Pod, Run
 from batchyard.core.model.selectors import usable
+from batchyard.core.model.serverless import fargate
+from batchyard.core.model.serverless.offer import Serverless
 from batchyard.core.model.status import Attempt, Status
 from batchyard.core.scheduling.backlog import Backlog
 from batchyard.core.scheduling.capacity.ledger import Charge
@@ -116,6 +118,25 @@ def make_managed(max_vcpus: int | None = 16, *, shapes: Iterable[Shape] = (), **
             **fields,
         }
     )
+
+
+FARGATE = Serverless(
+    "fargate",
+    fargate.SIZES,
+    fargate.SYSTEM_MEMORY,
+    fargate.MOST_STORAGE,
+    equal_limits=True,
+    node_labels=fargate.NODE_LABELS,
+    ended_pod_seconds=fargate.ENDED_POD_SECONDS,
+)
+VIRTUAL = Serverless("virtualNodes")
+
+
+def make_serverless(max_vcpus: int = 16, *, offer: Serverless = FARGATE, **fields: Any) -> Environment:
+    """An environment whose pods need no nodes of its own. Fields that its offer has go there."""
+    own = {field.name: fields.pop(field.name) for field in dataclass_fields(Serverless) if field.name in fields}
+    defaults: dict[str, Any] = {"ceilings": {"cpu": max_vcpus * 1000}, "count_other_pods": False}
+    return make_environment(**{**defaults, "serverless": replace(offer, **own), **fields})
 
 
 def make_shape(instance_type: str = "m5.large", cpu: int = 2, memory: str = "8Gi", **devices: int) -> Shape:

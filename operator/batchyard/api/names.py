@@ -30,8 +30,9 @@ INDEX: Final = f"{GROUP}/array-index"
 # slots asks for, and what it holds of consumable resources; of multi-node jobs what all nodes ask for together and,
 # where it is not the main node's, the uid of the main node's Job. The terms are what the run was granted with,
 # by which its end is judged. `instead` is a sentence on why the run is not in an environment that its queue names
-# first; `on-demand` says that it is not on spot, where its environment keeps a part of its work there. The mark proves
-# that all of it is true.
+# first; `on-demand` says that it is not on spot, where its environment keeps a part of its work there; `charged-as` is
+# the size that each of its pods counts for, where that is not what they ask for; `zone` is the one that all nodes of a
+# multi-node job are in, empty for nodes that name none. The mark proves that all of it is true.
 ATTEMPT: Final = f"{GROUP}/attempt"
 REQUEST: Final = f"{GROUP}/request"
 MARK: Final = f"{GROUP}/mark"
@@ -41,6 +42,8 @@ GANG_REQUEST: Final = f"{GROUP}/gang-request"
 TERMS: Final = f"{GROUP}/terms"
 INSTEAD: Final = f"{GROUP}/instead"
 ON_DEMAND: Final = f"{GROUP}/on-demand"
+CHARGED_AS: Final = f"{GROUP}/charged-as"
+ZONE: Final = f"{GROUP}/zone"
 MAIN_UID: Final = f"{GROUP}/main-uid"
 
 # Of nodes that are made for an environment: label and taint; and the annotation of a NodePool that tells what becomes

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     EXCEEDS_CONSUMABLE_RESOURCE = "ExceedsConsumableResource"
     EXCEEDS_CAPACITY = "ExceedsCapacity"
     NO_NODE_MATCHES = "NoNodeMatches"
+    NOT_WITHOUT_NODES = "NotWithoutNodes"
     NO_NODES = "NoNodes"
     COMPUTE_ENVIRONMENT_NOT_FOUND = "ComputeEnvironmentNotFound"
     COMPUTE_ENVIRONMENT_DISABLED = "ComputeEnvironmentDisabled"
@@ -92,7 +93,7 @@ DOCUMENTATION: Mapping[str, str] = {
     Reason.REVISION_INACTIVE: "The pinned revision is listed in the definition's `inactiveRevisions`.",
     Reason.NO_ACTIVE_REVISION: "Every revision of the JobDefinition is inactive.",
     Reason.JOB_QUEUE_NOT_FOUND: "The JobQueue does not exist (yet); the job is queued once it does.",
-    Reason.NAMESPACE_NOT_ALLOWED: "The queue's `namespaceSelector` does not match the job's namespace.",
+    Reason.NAMESPACE_NOT_ALLOWED: "The queue, or each of its environments, takes no jobs of the job's namespace.",
     Reason.SHARE_NOT_ADMITTED: "The queue's `shareAdmission` does not admit the share that the job names.",
     Reason.POD_NOT_ADMITTED: "The API server would refuse its pods; the message names the LimitRange or RuntimeClass.",
     Reason.DEPENDENCY_NOT_FOUND: "A job it depends on does not exist (yet); the message names it.",
@@ -112,6 +113,7 @@ DOCUMENTATION: Mapping[str, str] = {
     Reason.EXCEEDS_CONSUMABLE_RESOURCE: "It needs more of a consumable resource than there is in all.",
     Reason.EXCEEDS_CAPACITY: "No environment of the queue could hold the job even when empty. Others go past it.",
     Reason.NO_NODE_MATCHES: "No node is one that its node selector, affinity or name allows. Others go past it.",
+    Reason.NOT_WITHOUT_NODES: "Its pods need what only nodes have; its environments are serverless. Others go past it.",
     Reason.NO_NODES: "No environment of the queue has a ready node.",
     Reason.COMPUTE_ENVIRONMENT_NOT_FOUND: "None of the queue's environments exists (yet).",
     Reason.COMPUTE_ENVIRONMENT_DISABLED: "All of the queue's environments are disabled.",

@@ -103,6 +103,8 @@ class ArrayStatus(StatusModel):
     moved: bool | None = None
     """True once the indexes that were left have gone on outside the environment in which the array began, as no nodes
     came there any more: each has a Kubernetes Job of its own since then."""
+    charged_as: str | None = None
+    """The size that each pod has, and counts for, in a serverless environment that has sizes."""
     active_indexes: str | None = None
     """The indexes that start or run, as ranges: `44-55,60`."""
     succeeded_indexes: str | None = None

@@ -264,9 +264,11 @@ class Attempt(StatusModel):
     message: str | None = None
     """A sentence on how the run ended."""
     memory: str | None = None
-    """Memory that the pod asked for; of a multi-node job, all nodes together."""
+    """Memory that the pod asked for, or of the size that it had; of a multi-node job, all nodes together."""
     out_of_memory: tuple[str, ...] | None = None
     """Containers that were killed because they used more memory than their limit."""
+    charged_as: str | None = None
+    """The size that each pod had, and counts for, in a serverless environment that has sizes."""
 
 
 class EndedDependency(StatusModel):

@@ -10,6 +10,7 @@ from batchyard.api.models.base import Integer, Labels, ListMap, Model, Number, Q
 from batchyard.api.models.jobqueue import EnabledState
 from batchyard.api.models.managed import Managed
 from batchyard.api.models.meta import Condition, ObjectMeta, Toleration
+from batchyard.api.models.serverless import Serverless, ServerlessProvisioner
 
 UNSCHEDULABLE_SECONDS = 300
 """How long a pod may wait for a node where no environment says otherwise."""
@@ -20,6 +21,7 @@ class EnvironmentType(StrEnum):
 
     MANAGED = "Managed"
     UNMANAGED = "Unmanaged"
+    SERVERLESS = "Serverless"
 
 
 class Unmanaged(Model):
@@ -35,12 +37,12 @@ class ComputeEnvironmentSpec(Model):
     """Which nodes the environment has, and how much of them jobs may use."""
 
     type: EnvironmentType = EnvironmentType.UNMANAGED
-    """Unmanaged uses nodes that exist, Managed has them made."""
+    """Unmanaged uses nodes that exist, Managed has them made, Serverless runs pods without nodes of its own."""
     state: EnabledState = EnabledState.ENABLED
     """A disabled environment takes no new job; running ones go on."""
     max_vcpus: Annotated[Number, Field(gt=0, le=10_000_000)] | None = None
     """Ceiling on the vCPUs that jobs use together; left out, what the nodes have. Of the type Managed also on what its
-    nodes have together, in use or not; there it has to be given."""
+    nodes have together, in use or not; there, and of the type Serverless, it has to be given."""
     max_memory: Quantity | None = None
     """Ceiling on the memory that jobs use together; left out, what the nodes have. Of the type Managed also on what its
     nodes have together; left out, any amount."""
@@ -57,24 +59,47 @@ class ComputeEnvironmentSpec(Model):
     """The nodes of the type Unmanaged."""
     managed: Managed | None = None
     """The nodes of the type Managed."""
+    serverless: Serverless | None = None
+    """Where pods run of the type Serverless."""
 
     rules = (
         Rule(
-            "self.type != 'Unmanaged' || (has(self.unmanaged) && !has(self.managed))",
-            "the type Unmanaged needs unmanaged, and no managed; write `unmanaged: {}` to use all nodes",
-            lambda it: it.type != EnvironmentType.UNMANAGED or (it.unmanaged is not None and it.managed is None),
+            "self.type != 'Unmanaged' || (has(self.unmanaged) && !has(self.managed) && !has(self.serverless))",
+            "the type Unmanaged needs unmanaged, and nothing else of the kind; write `unmanaged: {}` to use all nodes",
+            lambda it: it.type != EnvironmentType.UNMANAGED or _has_only(it, it.unmanaged),
         ),
         Rule(
-            "self.type != 'Managed' || (has(self.managed) && !has(self.unmanaged))",
-            "the type Managed needs managed, and no unmanaged",
-            lambda it: it.type != EnvironmentType.MANAGED or (it.managed is not None and it.unmanaged is None),
+            "self.type != 'Managed' || (has(self.managed) && !has(self.unmanaged) && !has(self.serverless))",
+            "the type Managed needs managed, and neither unmanaged nor serverless",
+            lambda it: it.type != EnvironmentType.MANAGED or _has_only(it, it.managed),
         ),
         Rule(
-            "self.type != 'Managed' || has(self.maxVcpus)",
-            "the type Managed needs maxVcpus: nothing else keeps it from making nodes without end",
-            lambda it: it.type != EnvironmentType.MANAGED or it.max_vcpus is not None,
+            "self.type != 'Serverless' || (has(self.serverless) && !has(self.unmanaged) && !has(self.managed))",
+            "the type Serverless needs serverless, and neither unmanaged nor managed",
+            lambda it: it.type != EnvironmentType.SERVERLESS or _has_only(it, it.serverless),
+        ),
+        Rule(
+            "self.type == 'Unmanaged' || has(self.maxVcpus)",
+            "the types Managed and Serverless need maxVcpus: nothing else keeps them from growing without end",
+            lambda it: it.type == EnvironmentType.UNMANAGED or it.max_vcpus is not None,
+        ),
+        Rule(
+            "!has(self.maxGpus) || self.maxGpus == 0 || !has(self.serverless) ||"
+            " self.serverless.provisioner != 'fargate'",
+            "Fargate has no GPUs: leave maxGpus out, or take an environment with nodes for jobs that need them",
+            lambda it: (
+                not it.max_gpus
+                or it.serverless is None
+                or it.serverless.provisioner is not ServerlessProvisioner.FARGATE
+            ),
+            field="maxGpus",
         ),
     )
+
+
+def _has_only(spec: ComputeEnvironmentSpec, wanted: Model | None) -> bool:
+    """Whether what a type needs is there, and nothing that belongs to another."""
+    return wanted is not None and sum(it is not None for it in (spec.unmanaged, spec.managed, spec.serverless)) == 1
 
 
 MOST_KINDS = 64

@@ -1,5 +1,6 @@
 """JobDefinition: a versioned template of jobs, every change of which becomes a new, immutable revision."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -124,6 +125,14 @@ def _one_form(spec: "JobDefinitionSpec") -> bool:
     return sum(form is not None for form in (spec.container, spec.template, spec.multi_node)) == 1
 
 
+class ZonePolicy(StrEnum):
+    """How pods that belong together are divided between zones."""
+
+    ANY = "Any"
+    SPREAD = "Spread"
+    SINGLE = "Single"
+
+
 class JobDefinitionSpec(Model):
     """What the jobs of this definition run, and how."""
 
@@ -143,6 +152,10 @@ class JobDefinitionSpec(Model):
     """How long an attempt may be unable to start (image that cannot be pulled, missing Secret) before it fails."""
     scheduling_priority: Annotated[Integer, Field(ge=0, le=9999)] | None = None
     """Order inside one share of a fair-share queue, higher first; left out, 0. Other queues pass it over."""
+    zone_policy: ZonePolicy | None = None
+    """In which zones (`topology.kubernetes.io/zone`) pods run. Spread: single jobs and indexes of arrays evenly over
+    those there are, as far as there is room. Single, of a multi-node job: all of its nodes in one. Left out, Any:
+    wherever there is room."""
     consumable_resources: Annotated[tuple[ConsumableNeed, ...], Field(max_length=32), ListMap("name")] = ()
     """Licences and the like without which no run starts."""
     inactive_revisions: Annotated[
@@ -159,6 +172,18 @@ class JobDefinitionSpec(Model):
             "[has(self.container), has(self.template), has(self.multiNode)].exists_one(form, form)",
             "exactly one of container, template and multiNode must be set",
             _one_form,
+        ),
+        Rule(
+            "!has(self.zonePolicy) || self.zonePolicy != 'Single' || has(self.multiNode)",
+            "zonePolicy Single is for multi-node jobs: choose the zone of others by a nodeSelector",
+            lambda it: it.zone_policy is not ZonePolicy.SINGLE or it.multi_node is not None,
+            field="zonePolicy",
+        ),
+        Rule(
+            "!has(self.zonePolicy) || self.zonePolicy != 'Spread' || !has(self.multiNode)",
+            "zonePolicy Spread is for single jobs and arrays: nodes of a multi-node job work together",
+            lambda it: it.zone_policy is not ZonePolicy.SPREAD or it.multi_node is None,
+            field="zonePolicy",
         ),
     )
 

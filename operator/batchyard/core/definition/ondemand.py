@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from batchyard.core.definition.nodeterms import REQUIRED, TERMS
+from batchyard.core.definition.nodeneeds.limiting import limited
 from batchyard.core.definition.podadmission.admitted import under_rules
 from batchyard.core.model.definition import Resolved, RetryPolicy
 from batchyard.core.model.managed import NOT_SPOT
-
-_NOT_SPOT = {"key": NOT_SPOT.key, "operator": NOT_SPOT.operator, "values": list(NOT_SPOT.values)}
 
 
 def is_due(policy: RetryPolicy, interruptions: int) -> bool:
@@ -33,20 +31,5 @@ def on_demand(resolved: Resolved) -> Resolved:
 
 
 def without_spot(template: Mapping[str, Any]) -> dict[str, Any]:
-    """The same pod, not on spot nodes: each of the terms of which one must hold says so, or the only one there is."""
-    affinity, nodes, required = REQUIRED
-    spec = template["spec"]
-    of_pod = spec.get(affinity) or {}
-    of_nodes = of_pod.get(nodes) or {}
-    terms = (of_nodes.get(required) or {}).get(TERMS)
-    limited = [{"matchExpressions": [_NOT_SPOT]}] if terms is None else [_limited(term) for term in terms]
-    of_nodes = {**of_nodes, required: {TERMS: limited}}
-    return {**template, "spec": {**spec, affinity: {**of_pod, nodes: of_nodes}}}
-
-
-def _limited(term: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A term with one more requirement; one without any holds for no node, and still does."""
-    asked = term.get("matchExpressions") or []
-    if not (asked or term.get("matchFields")) or _NOT_SPOT in asked:
-        return term
-    return {**term, "matchExpressions": [*asked, _NOT_SPOT]}
+    """The same pod, not on spot nodes."""
+    return limited(template, NOT_SPOT)

@@ -13,7 +13,7 @@ from typing import Any
 from batchyard.api import names
 from batchyard.api.excerpt import excerpt
 from batchyard.api.models.base import LABEL_KEY, LABEL_NAME, LABEL_VALUE, QUALIFIED
-from batchyard.core.definition.nodeterms import FIELD_OPERATORS, LABEL_OPERATORS, REQUIRED, TERMS, wrong_term
+from batchyard.core.definition.nodeneeds.nodeterms import FIELD_OPERATORS, LABEL_OPERATORS, REQUIRED, TERMS, wrong_term
 
 
 @dataclass(slots=True, frozen=True)

@@ -9,15 +9,15 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from batchyard.api.models.jobdefinition import NEEDED_QUANTITY, STARTUP_GRACE_SECONDS
+from batchyard.api.models.jobdefinition import NEEDED_QUANTITY, STARTUP_GRACE_SECONDS, ZonePolicy
 from batchyard.api.reasons import Reason
 from batchyard.core.definition import noderanges
 from batchyard.core.definition.commands import each_container, filled_in
 from batchyard.core.definition.errors import TemplateError
+from batchyard.core.definition.nodeneeds.podconstraints import constraints_of
 from batchyard.core.definition.parameters import MAX_LENGTH, MissingParameterError, TooLongError, field_path
 from batchyard.core.definition.podadmission.admitted import under_rules
 from batchyard.core.definition.podadmission.runtimeclasses import FIELD as RUNTIME_CLASS
-from batchyard.core.definition.podconstraints import constraints_of
 from batchyard.core.definition.podresources import pod_request, with_checked_resources
 from batchyard.core.definition.podtemplate import of_range, overridden, pod_template
 from batchyard.core.definition.retrypolicy import retry_policy, stored_strategy
@@ -57,6 +57,7 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         request = pod_request(template["spec"])
     templates = [template] if gang is None else [group.template for group in gang.groups]
     runtime_classes = {name for each in templates if (name := each["spec"].get(RUNTIME_CLASS))}
+    zone_policy = _zone_policy(content)
     timeout = job.spec.get("timeout") or content.get("timeout") or {}
     retry = retry_policy(stored_strategy(job.spec.get("retryStrategy") or content.get("retryStrategy") or {}))
     if job.spec.get("array") and retry.memory_growth is not None:
@@ -75,13 +76,14 @@ def resolve(job: BatchJob, revision: Revision) -> Resolved:
         timeout_seconds=timeout.get("attemptDurationSeconds"),
         startup_grace_seconds=content.get("startupGraceSeconds", STARTUP_GRACE_SECONDS),
         gang=gang,
-        constraints=UNCONSTRAINED if gang is not None else constraints_of(template["spec"]),
+        constraints=UNCONSTRAINED if gang is not None else constraints_of(template["spec"], zone_policy),
         parameters=_parameters(job, revision),
         priority=_priority(job.spec, content),
         consumables={
             each["name"]: each.get("quantity", NEEDED_QUANTITY) for each in content.get("consumableResources") or ()
         },
         runtime_classes=tuple(sorted(runtime_classes)),
+        zone_policy=zone_policy,
     )
 
 
@@ -125,6 +127,12 @@ class Templates:
         self._shared.pop((definition, number), None)
 
 
+def _zone_policy(content: Mapping[str, Any]) -> ZonePolicy:
+    """How pods are divided between zones; one that is not known, as of a later version, counts as not said."""
+    stored = content.get("zonePolicy")
+    return next((each for each in ZonePolicy if each == stored), ZonePolicy.ANY)
+
+
 def _priority(spec: Mapping[str, Any], content: Mapping[str, Any]) -> int:
     own = spec.get("schedulingPriorityOverride")
     return int(own if own is not None else content.get("schedulingPriority") or 0)
@@ -166,7 +174,8 @@ def _gang(job: BatchJob, revision: Revision) -> Gang:
         with of_range(part.range):
             template = _pod(part.range, part.overrides, job, revision)
             spec = template["spec"]
-            groups.append(NodeGroup(part.nodes, template, pod_request(spec), constraints_of(spec)))
+            constraints = constraints_of(spec, _zone_policy(revision.content))
+            groups.append(NodeGroup(part.nodes, template, pod_request(spec), constraints))
     return Gang(main, tuple(groups))
 
 

@@ -122,7 +122,7 @@ class Course:
         """Start a job; returns whether it has got all that it asks for."""
         slots = 1 if each.slots == 1 else max(self._ledger.room(name, each.pods[0], each.slots), 1)
         pods = each.pods if slots == 1 else (each.pods[0].of(slots),)
-        nodes, amount = self._ledger.take(name, pods) or (), total_of(pods)
+        nodes, amount = self._ledger.take(name, pods) or (), total_of(self._ledger.charged(name, pods))
         if each.reported and each.key is not None:
             self.found[each.key] = at
         rounds = ceil(each.indexes / slots) if each.indexes else 1

@@ -87,7 +87,8 @@ def _line(this_pass: SchedulingPass, seen: Observation, queue: Queue) -> Iterato
             yield Waiting(queue, tuple(enabled))
             return
         resolved = snapshot.resolved[key]
-        candidates = [name for name in enabled if snapshot.pools[name].could_hold(resolved.pods)]
+        open_to = (name for name in enabled if snapshot.environments[name].admits(key[0]))
+        candidates = [name for name in open_to if snapshot.pools[name].could_hold(resolved.pods)]
         if candidates:
             order.charge(candidates[0], resolved.request)
             yield _waiting(this_pass, seen, queue, order.share, key, candidates)

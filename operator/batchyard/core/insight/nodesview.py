@@ -26,6 +26,8 @@ class NodesView:
     """The provisioner's reason, where that is a mistake in what the environment says."""
     failure: Failure | None = None
     """Why nodes that were asked for do not come."""
+    withheld: str = ""
+    """Why no pod runs now that would need no node of the environment."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -12,6 +12,7 @@ from batchyard.core.insight.queueposition import due_again
 from batchyard.core.lifecycle.array import arraystatus
 from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import POD_SLOT, PodSet, PodSets, describe_request, total_of
+from batchyard.core.model.pods.zones import are_together
 from batchyard.core.model.resources import Resources, describe, name_of
 from batchyard.core.model.status import Status
 from batchyard.core.model.timers import clock
@@ -95,32 +96,50 @@ def _of_environment(snapshot: Snapshot, ledger: Ledger, name: str, pods: PodSets
         return left
     coming = ledger.coming(name)
     if coming is not None and coming.withheld:
-        return f"environment {name} gets no further node: {coming.withheld}"
+        gets = "" if snapshot.pools[name].serverless is not None else " gets no further node"
+        return f"environment {name}{gets}: {coming.withheld}"
     if coming is not None and coming.full:
         return (
             f"as many pods wait for nodes that were not asked for yet as spec.managed.maxPendingPods of environment"
             f" {name} allows"
         )
-    ledger, size = ledger.fork(), sum(each.count for each in pods)
-    placed = 0
+    size = sum(each.count for each in pods)
+    found = [_room_for(snapshot, ledger, name, way) for way in ledger.ways(name, pods)]
+    most = max(range(len(found)), key=lambda it: found[it][0])
+    placed, words = found[most]
+    if placed == size:
+        return "there is room, which is kept for others that go first"
+    if size > 1:
+        words = f"there is room for {placed} of its {size} nodes, and for the next {words}"
+    pool = snapshot.pools[name]
+    if not are_together(pods) or len(pool.zones) < (2 if pool.supply is None else 1):
+        return words
+    zone = pool.zones[most]
+    where = f"in zone {zone}, which has" if zone else "on nodes without a zone, which have"
+    return f"all of its nodes are to be in one zone; {where} the most room, {words}"
+
+
+def _room_for(snapshot: Snapshot, ledger: Ledger, name: str, pods: PodSets) -> tuple[int, str]:
+    """How many of these pods find room, and what the next one lacks."""
+    ledger, placed, several = ledger.fork(), 0, sum(each.count for each in pods) > 1
     for each in pods:
         one = each.of(1)
         for _ in range(each.count):
             if ledger.take(name, (one,)) is None:
                 words = _of_nodes(snapshot, ledger, name, one)
-                if size == 1:
-                    return words
-                return f"there is room for {placed} of its {size} nodes, and for the next ({_request(one)}) {words}"
+                return placed, f"({_request(one)}) {words}" if several else words
             placed += 1
-    return "there is room, which is kept for others that go first"
+    return placed, ""
 
 
 def _under_ceilings(ledger: Ledger, name: str, pods: PodSets) -> str | None:
     """What the ceilings of the environment leave, if that is too little."""
-    left, total = ledger.left(name), total_of(pods)
+    left, charged = ledger.left(name), ledger.charged(name, pods)
+    total = total_of(charged)
     short = [each for each, amount in left.items() if total.get(each, 0) > amount]
     told = [f"spec.{_CEILINGS[each]} of environment {name} leaves {_amount(each, left[each])}" for each in short]
-    return _joined(told) if told else None
+    counts = "" if charged == pods else f", and the job counts there as {describe_request(total)}"
+    return f"{_joined(told)}{counts}" if told else None
 
 
 _CEILINGS = {"cpu": "maxVcpus", "memory": "maxMemory", "nvidia.com/gpu": "maxGpus"}
@@ -129,7 +148,7 @@ _CEILINGS = {"cpu": "maxVcpus", "memory": "maxMemory", "nvidia.com/gpu": "maxGpu
 def _of_nodes(snapshot: Snapshot, ledger: Ledger, name: str, pod: PodSet) -> str:
     """What the nodes of an environment have for a pod that none has room for."""
     pool, space = snapshot.pools[name], ledger.space
-    to_come = _to_come(ledger, name)
+    to_come = _to_come(snapshot, ledger, name, pod)
     if not pool.nodes:
         return to_come or "no node is there"
     allowed = list(space.allowed(name, pod))
@@ -153,11 +172,13 @@ def _of_nodes(snapshot: Snapshot, ledger: Ledger, name: str, pod: PodSet) -> str
     return f"{words}; {to_come}" if to_come else words
 
 
-def _to_come(ledger: Ledger, name: str) -> str:
+def _to_come(snapshot: Snapshot, ledger: Ledger, name: str, pod: PodSet) -> str:
     """What the ceilings of an environment leave for nodes that are still to be made, which is too little."""
-    coming = ledger.coming(name)
+    coming, supply = ledger.coming(name), snapshot.pools[name].supply
     if coming is None:
         return ""
+    if supply is not None and not supply.makes(pod.constraints):
+        return "no further node that is made there can be one for it"
     told = [f"{_amount(each, left)} of spec.{_CEILINGS[each]}" for each, left in coming.left.items()]
     return f"its nodes and those on their way leave {_joined(told)}, too little for another"
 

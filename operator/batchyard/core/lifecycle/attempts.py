@@ -32,7 +32,8 @@ class Terms:
 
 def adopted(status: Status, run: Run) -> Status:
     """Enter a run into the attempt list that the status does not know yet (new, or the status write was lost)."""
-    entry = Attempt(run.number, run.attempt, run.name, run.environment, memory=run.request.get("memory"))
+    memory = run.request.get("memory")
+    entry = Attempt(run.number, run.attempt, run.name, run.environment, memory=memory, charged_as=run.charged_as)
     message = f"Kubernetes Job {run.name} was created in environment {run.environment}{beside(run)}"
     return to_starting(status, Reason.CREATING_POD, message)._replace(
         revision=run.revision,

@@ -43,18 +43,20 @@ class Surroundings:
         """Whether pods are not tried in an environment now, as no node came for such."""
         return still(self.left_alone, environment, pods, now) is not None
 
-    def has_others(self, queue: str, environment: str, pods: PodSets, now: float) -> bool:
-        """Whether a queue has another environment, in which pods may be tried."""
+    def has_others(self, namespace: str, queue: str, environment: str, pods: PodSets, now: float) -> bool:
+        """Whether a queue has another environment, in which pods of a namespace may be tried."""
         found = self.queues.get(queue)
         names = () if found is None else found.environments
         known = (self.environments[name] for name in names if name in self.environments)
-        return has_others(known, environment, pods, self.could_hold, self.left_alone, now)
+        open_to = (each for each in known if each.admits(namespace))
+        return has_others(open_to, environment, pods, self.could_hold, self.left_alone, now)
 
     def _no_nodes(self, environment: Environment, pods: int) -> NoNodes | None:
         """Why so many pods there that have no node on its way will get none."""
-        if environment.managed is None:
+        if not environment.grows:
             return None
-        seconds = environment.managed.shortage_grace_seconds
+        managed = environment.managed
+        seconds = environment.unschedulable_seconds if managed is None else managed.shortage_grace_seconds
         if why := self.withheld.get(environment.name):
             return NoNodes(seconds, why, inf, pods)
         failure = self.failures.get(environment.name)

@@ -56,6 +56,10 @@ class Patience:
     unschedulable_seconds: float
     scaling: str = ""
     """The environment, if its nodes are made as pods need them."""
+    serverless: bool = False
+    """Whether pods get capacity there without nodes of the environment."""
+    quiet: bool = False
+    """Whether a pod may wait there for a scheduler that says nothing of it."""
     no_nodes: NoNodes | None = None
     """Why its pods get none there, where that is known."""
 
@@ -64,8 +68,15 @@ def patience(grace_seconds: float, environment: Environment | None, no_nodes: No
     """Return how long a job's run, which was granted with this grace time, may keep its slot."""
     if environment is None:
         return Patience(grace_seconds, UNSCHEDULABLE_SECONDS)
-    scaling = environment.name if environment.managed is not None else ""
-    return Patience(grace_seconds, environment.unschedulable_seconds, scaling, no_nodes)
+    offer = environment.serverless
+    return Patience(
+        grace_seconds,
+        environment.unschedulable_seconds,
+        environment.name if environment.grows else "",
+        serverless=offer is not None,
+        quiet=offer is not None and offer.node_labels is not None,
+        no_nodes=no_nodes,
+    )
 
 
 @dataclass(slots=True, frozen=True)
@@ -115,7 +126,7 @@ def holdup(run: Run, pod: Pod | None, patience: Patience) -> Holdup | None:
         return None
     if run.suspended_at is not None and (pod is None or not pod.live):
         return suspended(run, patience)
-    if pod is not None and pod.live and pod.unschedulable and not pod.node_name:
+    if pod is not None and pod.live and not pod.node_name and (pod.unschedulable or patience.quiet):
         due = pod.created + patience.unschedulable_seconds
         if patience.scaling:
             return _without_node(pod, patience, due)
@@ -126,13 +137,14 @@ def holdup(run: Run, pod: Pod | None, patience: Patience) -> Holdup | None:
 def _without_node(pod: Pod, patience: Patience, due: float) -> Holdup:
     """What it means that a pod waits for a node which is being made. It says the same all the time, whatever the
     scheduler says of the other nodes meanwhile."""
-    environment, no_nodes, why = patience.scaling, patience.no_nodes, pod.unschedulable
+    environment, no_nodes = patience.scaling, patience.no_nodes
+    what, why = "capacity" if patience.serverless else "a node", pod.unschedulable or "no scheduler says why"
     asked = f"({describe_request(pod.request)}), asked for since {clock(pod.created)}"
-    message = f"environment {environment} is getting a node for a pod {asked}"
+    message = f"environment {environment} is getting {what} for a pod {asked}"
     if no_nodes is not None and no_nodes.last >= pod.created:
         due, why = min(due, pod.created + no_nodes.seconds), no_nodes.message
         message += f"; none has come so far: {why}"
-    end = f"environment {environment} got no node for a pod {asked}: {why}"
+    end = f"environment {environment} got no {what.removeprefix('a ')} for a pod {asked}: {why}"
     return Holdup(Reason.SCALING_UP, message, due, at_the_end=(NO_NODE_CAME, end))
 
 

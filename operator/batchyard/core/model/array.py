@@ -151,6 +151,8 @@ class ArrayStatus:
     """Why some that were asked to stop do not end. Not stored, either."""
     instead: str = ""
     """Why it is not in an environment that its queue names first. Its Kubernetes Jobs tell."""
+    charged_as: str = ""
+    """What each index counts for, in words, where that is not what it asks for."""
     moved: bool = False
     """Whether its indexes have left the environment in which it began, as no nodes came there any more: each of them
     has a Kubernetes Job of its own from then on, in whichever environment there is room."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchyard.api.models.jobdefinition import REVISION_HISTORY_LIMIT
+from batchyard.api.models.jobdefinition import REVISION_HISTORY_LIMIT, ZonePolicy
 from batchyard.api.models.strategy import ExitAction, OnOutOfMemory, RetryStrategy
 from batchyard.core.model.job import Key
 from batchyard.core.model.podadmission.rules import NO_RULES, PodRules
@@ -86,6 +86,8 @@ class Resolved:
     """What its pod says of the nodes that it can be on; of a multi-node job each group has its own."""
     runtime_classes: tuple[str, ...] = ()
     """The RuntimeClasses that its pods name."""
+    zone_policy: ZonePolicy = ZonePolicy.ANY
+    """How its pods are divided between zones."""
     rules: PodRules = NO_RULES
     """What its request is worked out under."""
     refusal: str = ""

@@ -83,6 +83,11 @@ class Run(NamedTuple):
     """Whether it belongs to the part of its environment's work that is not on spot."""
     instead: str = ""
     """Why it is not in an environment that its queue names first; empty where there is nothing to say."""
+    zone: str | None = None
+    """Of a multi-node job that is to be in one zone: which that is, empty for nodes that name none; None where that
+    shows with the first of its pods."""
+    charged_as: str = ""
+    """What each of its pods counts for, in words, where that is not what they ask for."""
 
     @property
     def ended(self) -> bool:

@@ -57,6 +57,8 @@ class Attempt(NamedTuple):
     """Bytes of memory that the run's pod asked for."""
     out_of_memory: tuple[str, ...] = ()
     """Containers that failed because they were killed for their use of memory."""
+    charged_as: str = ""
+    """What each of its pods counted for, in words, where that is not what they asked for."""
 
 
 class Status(NamedTuple):

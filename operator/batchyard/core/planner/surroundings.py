@@ -6,8 +6,7 @@ from batchyard.core.scheduling.snapshot import Snapshot
 
 def surroundings(snapshot: Snapshot) -> Surroundings:
     """Return it for all jobs."""
-    supplies = {name: pool.supply for name, pool in snapshot.pools.items()}
-    withheld = {name: each.withheld for name, each in supplies.items() if each is not None and each.withheld}
+    withheld = {name: why for name, pool in snapshot.pools.items() if (why := pool.withheld)}
     return Surroundings(
         snapshot.environments,
         snapshot.nodes,

@@ -16,8 +16,10 @@ from batchyard.api.reasons import Reason
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import Assignment, PodSets, together, total_of
-from batchyard.core.model.resources import Resources, fits, subtract
+from batchyard.core.model.pods.zones import are_together, in_zone
+from batchyard.core.model.resources import fits, subtract
 from batchyard.core.scheduling.capacity.ledger import amount_of
+from batchyard.core.scheduling.capacity.serverless.sizes import request_in
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.promises import CEILINGS, narrowed
 from batchyard.core.scheduling.reservation import End, Reservation, latest_end, reserve
@@ -44,16 +46,16 @@ def backfill(this_pass: SchedulingPass) -> Iterator[Placement]:
         names = [name for name in queue.environments if name in gaps]
         if not names or not queue.enabled:
             continue
-        order, too_large = this_pass.order(queue), set[PodSets]()
+        order, too_large = this_pass.order(queue), set[tuple[str, PodSets]]()
+        choosy = any(pools[name].is_choosy for name in names)
         for key in this_pass.behind(order):
             job = resolved[key]
-            if job.pods in too_large:
+            kind = (key[0] if choosy else "", job.pods)
+            if kind in too_large:
                 continue
-            roomy = [
-                name for name in names if (name, job.pods) not in snapshot.left_alone and ledger.fits(name, job.pods)
-            ]
+            roomy = _roomy(this_pass, names, key)
             if not roomy:
-                too_large.add(job.pods)  # what is free only gets less
+                too_large.add(kind)  # what is free only gets less
                 continue
             # Where nothing can be promised, nobody goes first: seen once somebody would fit, and not looked at again.
             if closed := {name for name in roomy if not reservations.made(name)}:
@@ -66,13 +68,23 @@ def backfill(this_pass: SchedulingPass) -> Iterator[Placement]:
                     name in gaps
                     and key not in snapshot.demands
                     and limits.violation(queue, order.share, job) is None
-                    and order.may_use(name, pools[name].capacity, job.request)
+                    and order.may_use(name, pools[name].capacity, request_in(pools[name].environment, job))
                     and (nodes := reservations.take(name, key, job)) is not None
                 ):
-                    order.charge(name, job.request)
+                    request = request_in(pools[name].environment, job)
+                    order.charge(name, request)
                     limits.charge(queue, order.share, job)
-                    yield Placement(key, name, job.request, nodes=nodes)
+                    this_pass.spread.charge(name, key, job, nodes)
+                    zone = ledger.zone_of(name, nodes) if are_together(job.pods) else None
+                    yield Placement(key, name, request, nodes=nodes, zone=zone)
                     break
+
+
+def _roomy(this_pass: SchedulingPass, environments: Iterable[str], key: Key) -> list[str]:
+    """Which of these have room for a job now."""
+    snapshot, pods = this_pass.snapshot, this_pass.snapshot.resolved[key].pods
+    open_to = (name for name in environments if snapshot.environments[name].admits(key[0]))
+    return [name for name in open_to if (name, pods) not in snapshot.left_alone and this_pass.ledger.fits(name, pods)]
 
 
 def _fronts(this_pass: SchedulingPass) -> dict[str, Key]:
@@ -107,28 +119,36 @@ class _Reservations:
 
     def take(self, environment: str, key: Key, job: Resolved) -> Assignment | None:
         """Find nodes where the job delays nobody, and charge them; what it takes beside the fronts is noted."""
+        zones = self._pass.spread.order(environment, key, job)
+        ways = [*((in_zone(job.pods, zone), False) for zone in zones), (job.pods, True)]
+        found = (self._take(environment, key, job, pods, further=further) for pods, further in ways)
+        return next((nodes for nodes in found if nodes is not None), None)
+
+    def _take(self, environment: str, key: Key, job: Resolved, pods: PodSets, *, further: bool) -> Assignment | None:
         reservation, promise = self.made(environment), self._pass.promises.get(environment)
         ledger = self._pass.ledger
         if reservation is None:
             return None
         if promise is not None and key in promise.to:
-            return ledger.take(environment, job.pods)
+            return ledger.take(environment, pods, further=further)
         end = latest_end(job, None, self._pass.now)
         # Nodes may be in several environments: what is promised on one counts for all that goes there.
         outlived = [each for each in self._made.values() if each is not None and each.at < end]
-        if reservation.at < end and not fits(total_of(job.pods), _beside_ceilings(reservation, job)):
+        total = total_of(ledger.charged(environment, pods))
+        # What the ceilings leave beside who was promised room; all that the job asks for where there are none.
+        if reservation.at < end and not fits(total, {**total, **reservation.spare.get(CEILINGS, {})}):
             return None
         kept = {node for each in outlived for node in each.spare if node != CEILINGS}
-        tight = {node for node in kept if any(not _fits_beside(node, each, job.pods) for each in outlived)}
-        nodes = ledger.take(environment, job.pods, tight)
+        tight = {node for node in kept if any(not _fits_beside(node, each, pods) for each in outlived)}
+        nodes = ledger.take(environment, pods, tight, further=further)
         if nodes is not None and _touches(nodes, outlived):  # several pods of the job on one node
-            ledger.give(environment, nodes, total_of(job.pods))
-            nodes = ledger.take(environment, job.pods, kept)
+            ledger.undo(environment, nodes, pods)
+            nodes = ledger.take(environment, pods, kept, further=further)
         if nodes is not None:
             for each in outlived:
                 _note(each, nodes)
             if reservation.at < end and CEILINGS in reservation.spare:
-                reservation.spare[CEILINGS] = subtract(reservation.spare[CEILINGS], total_of(job.pods))
+                reservation.spare[CEILINGS] = subtract(reservation.spare[CEILINGS], total)
         return nodes
 
     def _reserve(self, environment: str) -> Reservation | None:
@@ -145,11 +165,6 @@ class _Reservations:
         if by_ends is None or by_ends.at >= promise.at:
             return Reservation(promise.at, dict(promise.spare))
         return Reservation(by_ends.at, narrowed(by_ends.spare, promise.spare))
-
-
-def _beside_ceilings(reservation: Reservation, job: Resolved) -> Resources:
-    """What the ceilings leave beside who was promised room; all that the job asks for where there are none."""
-    return {**total_of(job.pods), **reservation.spare.get(CEILINGS, {})}
 
 
 def _fits_beside(node: str, reservation: Reservation, pods: PodSets) -> bool:

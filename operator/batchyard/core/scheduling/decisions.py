@@ -29,6 +29,8 @@ class Placement(NamedTuple):
     """Whether it is to belong to the part of its environment's work that is not on spot."""
     finds_out: bool = False
     """Whether it waits for a node where none came for such pods, so as to find out whether that has changed."""
+    zone: str | None = None
+    """The zone in which all of its pods are to be; None where that does not matter, or shows with the first."""
     instead: str = ""
     """Why it does not start in an environment that its queue names before this one; empty where there is nothing."""
 

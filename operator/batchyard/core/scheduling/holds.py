@@ -1,6 +1,8 @@
 """The sentences in which a job is told why it does not start now, and what would help."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from batchyard.api.reasons import Reason
 from batchyard.core.model.cluster.leftalone import LeftAlone
@@ -8,20 +10,36 @@ from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints
 from batchyard.core.model.pods.gang import Gang
-from batchyard.core.model.pods.podset import describe_request
+from batchyard.core.model.pods.podset import PodSets, describe_request, total_of
+from batchyard.core.model.pods.zones import apart, are_together
 from batchyard.core.model.queue import Queue
-from batchyard.core.model.resources import Resources, describe
+from batchyard.core.model.resources import Resources, add, describe
 from batchyard.core.scheduling.capacity.coming.supply import Supply
 from batchyard.core.scheduling.capacity.nomatch import no_node_matches
 from batchyard.core.scheduling.capacity.pools import Pool
+from batchyard.core.scheduling.capacity.serverless.supply import ServerlessSupply
+from batchyard.core.scheduling.capacity.serverless.unfit import not_without_nodes
 from batchyard.core.scheduling.decisions import Hold
 from batchyard.core.scheduling.limits import LimitViolation
 
 
 def bound_to(environment: str) -> Hold:
     """Why an array that has begun gets no further slots."""
-    message = f"environment {environment}, in which the array runs, is disabled or does not exist"
+    message = (
+        f"environment {environment}, in which the array runs, is disabled, takes no jobs of this namespace any more, or"
+        " does not exist"
+    )
     return Hold(Reason.COMPUTE_ENVIRONMENT_DISABLED, message)
+
+
+def closed_to(namespace: str, queue: Queue, environments: list[str]) -> Hold:
+    """Why a job waits of whose namespace no environment of the queue takes jobs."""
+    message = (
+        f"{_environments(environments)} {', '.join(environments)} of queue {queue.name}"
+        f" {'takes' if len(environments) == 1 else 'take'} no jobs of namespace {namespace}: add it to"
+        " spec.serverless.namespaces of a ComputeEnvironment, or submit to another queue"
+    )
+    return Hold(Reason.NAMESPACE_NOT_ALLOWED, message, stalled=True)
 
 
 def at_limit(violation: LimitViolation) -> Hold:
@@ -37,6 +55,9 @@ def at_limit(violation: LimitViolation) -> Hold:
 
 def misfit(queue: Queue, resolved: Resolved, enabled: list[str], pools: Mapping[str, Pool]) -> Hold:
     """Why none of the environments could hold a job even when empty."""
+    serverless = {name: it for name in enabled if (it := pools[name].serverless) is not None}
+    if serverless:
+        return _with_serverless(queue, resolved, enabled, pools, serverless)
     if not any(pools[name].offers for name in enabled):
         names = ", ".join(enabled)
         return Hold(Reason.NO_NODES, f"no usable node in {_environments(enabled)} {names} of queue {queue.name}")
@@ -48,27 +69,71 @@ def misfit(queue: Queue, resolved: Resolved, enabled: list[str], pools: Mapping[
         message = _too_many(queue, resolved.request, resolved.gang, enabled, pools)
         return Hold(Reason.EXCEEDS_CAPACITY, message, stalled=True)
     offers = "; ".join(f"{name}: {_offer(pools[name], resolved.constraints)}" for name in enabled)
-    remedy = f"lower its requests, or {_larger(enabled, pools)}"
-    if resolved.ungrown is not None:
-        remedy = (
-            f"its memory has grown since it ran out of it: {_larger(enabled, pools)}, or submit it anew with a lower "
-            "retryStrategy.onOutOfMemory.maxMemory"
-        )
     return Hold(
         Reason.EXCEEDS_CAPACITY,
         f"the job needs {describe(resolved.request)}, more than any environment of queue {queue.name} could ever "
-        f"give one pod ({offers}); {remedy}",
+        f"give one pod ({offers}); {_remedy(resolved, _larger(enabled, pools))}",
         stalled=True,
     )
 
 
-def _too_many(queue: Queue, request: Resources, gang: Gang, enabled: list[str], pools: Mapping[str, Pool]) -> str:
-    totals = "; ".join(f"{name}: {_total(pools[name])}" for name in enabled)
-    return (
-        f"the job needs {gang.size} nodes at once ({_each(gang)} each, {describe(request)} in all), more than any "
-        f"environment of queue {queue.name} could ever give ({totals}); lower its requests or its number of nodes, "
-        f"or {_more(enabled, pools)}"
+def _with_serverless(
+    queue: Queue,
+    resolved: Resolved,
+    enabled: list[str],
+    pools: Mapping[str, Pool],
+    serverless: Mapping[str, ServerlessSupply],
+) -> Hold:
+    """The same where some of the environments have no nodes: what is said of the others goes first."""
+    refused = not_without_nodes(queue.name, resolved.pods, serverless)
+    offers = "; ".join(f"{name}: {_offer(pools[name])}{_counted(pools[name], resolved.pods)}" for name in serverless)
+    if others := [name for name in enabled if name not in serverless]:
+        hold = misfit(queue, resolved, others, pools)
+        return replace(hold, message=f"{hold.message}; {refused or f'{_environments(serverless)} {offers}'}")
+    more = f"add an environment with nodes to queue {queue.name}"
+    if refused:
+        return Hold(Reason.NOT_WITHOUT_NODES, f"{refused}; change the JobDefinition, or {more}", stalled=True)
+    if not all(any(map(it.too_large, resolved.pods)) for it in serverless.values()):
+        more = "raise spec.maxVcpus and the other ceilings of a ComputeEnvironment"
+    needs = "the job needs" if resolved.gang is None else f"the job needs {resolved.gang.size} pods at once, in all"
+    return Hold(
+        Reason.EXCEEDS_CAPACITY,
+        f"{needs} {describe_request(resolved.request)}, more than any environment of queue {queue.name} could ever give"
+        f" ({offers}); {_remedy(resolved, more)}",
+        stalled=True,
     )
+
+
+def _counted(pool: Pool, pods: PodSets) -> str:
+    """What the pods of a job count for in an environment, where that is not what they ask for."""
+    charged = pool.charged(pods)
+    return "" if charged == pods else f", where it counts as {describe_request(total_of(charged))}"
+
+
+def _remedy(resolved: Resolved, more: str) -> str:
+    """What helps a job that is too large."""
+    if resolved.ungrown is None:
+        return f"lower its requests, or {more}"
+    return (
+        f"its memory has grown since it ran out of it: {more}, or submit it anew with a lower"
+        " retryStrategy.onOutOfMemory.maxMemory"
+    )
+
+
+def _too_many(queue: Queue, request: Resources, gang: Gang, enabled: list[str], pools: Mapping[str, Pool]) -> str:
+    one_zone = are_together(gang.pods)
+    totals = "; ".join(f"{name}: {_total(pools[name], one_zone=one_zone)}" for name in enabled)
+    able = [name for name in enabled if one_zone and pools[name].could_hold(apart(gang.pods))]
+    several = f"; {_environments(able)} {', '.join(able)} could hold it in several zones (zonePolicy Any)"
+    return (
+        f"the job needs {gang.size} nodes at once{_in_one_zone(gang)} ({_each(gang)} each, {describe(request)} in all),"
+        f" more than any environment of queue {queue.name} could ever give ({totals}); lower its requests or its number"
+        f" of nodes, or {_more(enabled, pools)}{several if able else ''}"
+    )
+
+
+def _in_one_zone(gang: Gang) -> str:
+    return " in one zone" if are_together(gang.pods) else ""
 
 
 def _larger(enabled: list[str], pools: Mapping[str, Pool]) -> str:
@@ -83,7 +148,9 @@ def _more(enabled: list[str], pools: Mapping[str, Pool]) -> str:
     return "raise spec.maxVcpus and the other ceilings of a ComputeEnvironment"
 
 
-def full(queue: Queue, resolved: Resolved, candidates: list[str], holder: Queue | None) -> Hold:
+def full(
+    queue: Queue, resolved: Resolved, candidates: list[str], holder: Queue | None, pools: Mapping[str, Pool]
+) -> Hold:
     """Why a job waits that some environments could hold. `holder` is the queue for which they are held, if for one.
 
     What is free there is not said here: that changes all the time (`insight.shortage`).
@@ -95,7 +162,8 @@ def full(queue: Queue, resolved: Resolved, candidates: list[str], holder: Queue 
             f"{names} {_is(candidates)} held for a job of queue {holder.name} "
             f"(priority {holder.priority}), which goes before queue {queue.name} (priority {queue.priority})",
         )
-    needs = f"needs {_needs(resolved)} of {names}"
+    on_nodes = any(pools[name].serverless is None for name in candidates)
+    needs = f"needs {_needs(resolved, on_nodes=on_nodes)} of {names}"
     if queue.fair_share is not None:
         message = f"next in its share of queue {queue.name}, in which the share that has used least goes first; {needs}"
     else:
@@ -103,12 +171,11 @@ def full(queue: Queue, resolved: Resolved, candidates: list[str], holder: Queue 
     return Hold(Reason.INSUFFICIENT_CAPACITY, message, environments=tuple(candidates))
 
 
-def _needs(resolved: Resolved) -> str:
+def _needs(resolved: Resolved, *, on_nodes: bool) -> str:
     if resolved.gang is None:
-        return f"{describe(resolved.request)} on one node"
-    return (
-        f"{resolved.gang.size} nodes at once ({_each(resolved.gang)} each, {describe_request(resolved.request)} in all)"
-    )
+        return f"{describe(resolved.request)}{' on one node' if on_nodes else ''}"
+    gang, amounts = resolved.gang, f"{_each(resolved.gang)} each, {describe_request(resolved.request)} in all"
+    return f"{gang.size} nodes at once{_in_one_zone(gang)} ({amounts})"
 
 
 def _each(gang: Gang) -> str:
@@ -179,6 +246,8 @@ def _admits(pool: Pool, constraints: Constraints) -> bool:
 def _offer(pool: Pool, constraints: Constraints = UNCONSTRAINED) -> str:
     ceilings = pool.environment.ceilings
     limit = f", at most {describe(ceilings)} in all" if ceilings else ""
+    if pool.serverless is not None:
+        return f"{pool.serverless.largest}{limit}"
     if pool.supply is not None:
         return f"{_largest_made(pool.supply, constraints)}{limit}"
     if not pool.nodes:
@@ -204,11 +273,29 @@ def _largest_made(supply: Supply, constraints: Constraints) -> str:
     return f"largest instance type {largest.instance_type} with {describe(amounts)} for pods"
 
 
-def _total(pool: Pool) -> str:
+def _total(pool: Pool, *, one_zone: bool = False) -> str:
     if pool.supply is not None:
         return _offer(pool)
-    total = describe({name: amount for name, amount in pool.capacity.items() if name in _SHOWN | {"pods"}})
-    return f"{pool.nodes} {'node' if pool.nodes == 1 else 'nodes'}, {total} in all, {_offer(pool)}"
+    nodes = "node" if pool.nodes == 1 else "nodes"
+    if one_zone and len(pool.zones) > 1:
+        return f"{pool.nodes} {nodes} in {len(pool.zones)} zones, of which {_largest_zone(pool)}, {_offer(pool)}"
+    return f"{pool.nodes} {nodes}, {_sum(pool.capacity)} in all, {_offer(pool)}"
+
+
+def _largest_zone(pool: Pool) -> str:
+    """What the nodes of the zone have that has the most."""
+    sums, counts = dict[str, Resources](), Counter[str]()
+    for name, amount in pool.members.items():
+        zone = pool.zone_of(name) or ""
+        sums[zone] = add(sums.get(zone, {}), amount)
+        counts[zone] += 1
+    zone = max(sorted(sums), key=lambda it: (sums[it].get("cpu", 0), sums[it].get("memory", 0)))
+    named, nodes = f"the largest, {zone}," if zone else "that without a name", counts[zone]
+    return f"{named} has {nodes} {'node' if nodes == 1 else 'nodes'}, {_sum(sums[zone])} in all"
+
+
+def _sum(amounts: Resources) -> str:
+    return describe({name: amount for name, amount in amounts.items() if name in _SHOWN | {"pods"}})
 
 
 _SHOWN = frozenset({"cpu", "memory", "nvidia.com/gpu", "amd.com/gpu"})

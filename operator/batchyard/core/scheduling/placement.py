@@ -10,6 +10,7 @@ out is enough for it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from batchyard.api.reasons import Reason
@@ -17,18 +18,20 @@ from batchyard.core.model.cluster.leftalone import LeftAlone, still
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import Assignment, PodSets, total_of
+from batchyard.core.model.pods.zones import in_zone
 from batchyard.core.model.queue import Queue
 from batchyard.core.scheduling import holds
 from batchyard.core.scheduling.arrays.grants import ArrayGrants
 from batchyard.core.scheduling.arrays.leaving import leaves
 from batchyard.core.scheduling.capacity.coming.room import is_thought_up
 from batchyard.core.scheduling.capacity.coming.supply import within
+from batchyard.core.scheduling.capacity.serverless.sizes import request_in
 from batchyard.core.scheduling.decisions import Hold, Placement
 from batchyard.core.scheduling.departures import with_departures
 from batchyard.core.scheduling.fairshare.order import FairShareOrder
 from batchyard.core.scheduling.limits import Limits
 from batchyard.core.scheduling.ondemandshare import OnDemandShares
-from batchyard.core.scheduling.order.bypass import Line
+from batchyard.core.scheduling.order.bypass import Kind, Line
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
 
 _LATELY_SECONDS = 60.0
@@ -46,12 +49,21 @@ class _Room:
         self.ledger = this_pass.ledger
         self.grants = ArrayGrants(this_pass.snapshot.demands)
         self.on_demand = OnDemandShares(this_pass.snapshot, this_pass.now)
+        self.spread = this_pass.spread
         self.closed: dict[str, Queue] = {}
         self.refused: set[tuple[str, PodSets]] = set()
-        self.candidates: dict[tuple[str, PodSets], list[str]] = {}
-        """Of a queue and pods: the environments that could hold them when empty."""
-        self.held: dict[tuple[str, PodSets], Hold] = {}
+        self.candidates: dict[tuple[str, str, PodSets], list[str]] = {}
+        """Of a queue, a namespace where that matters, and pods: the environments that could hold them when empty."""
+        self.held: dict[tuple[str, str, PodSets], Hold] = {}
         """Why an ordinary job of a queue does not start: the next one that asks for the same does not, either."""
+        self.choosy = {
+            queue.name
+            for queue in this_pass.queues
+            if any(name in self.pools and self.pools[name].is_choosy for name in queue.environments)
+        }
+        """The queues of which an environment takes jobs of some namespaces only."""
+        self.tells_apart = False
+        """Whether the queue that is looked at is one."""
         self.let_pass: dict[str, Queue] = {}
         """The environments for which somebody waits who lets others go first, and the queue of the first of them."""
         self.finding_out = self.on_demand.finding_out
@@ -62,11 +74,18 @@ class _Room:
         self.passed: dict[str, list[tuple[Queue, PodSets]]] = {}
         """What those ask for who wait there for room, as long as nobody has gone first."""
 
+    def _kind(self, share: str, key: Key, resolved: Resolved) -> Kind:
+        return share, key[0] if self.tells_apart else "", resolved.pods
+
+    def open_to(self, namespace: str, enabled: list[str]) -> list[str]:
+        """Which of these environments take jobs of a namespace."""
+        return [name for name in enabled if self.snapshot.environments[name].admits(namespace)]
+
     def misfit(self, queue: Queue, key: Key, resolved: Resolved, enabled: list[str]) -> Hold | None:
         """Say why no environment could hold a job even when empty, if so."""
         if (bound := self.grants.fixed(key)) and bound not in enabled:
             return holds.bound_to(bound)
-        candidates = self._candidates(queue, resolved, enabled)
+        candidates = self._candidates(queue, key, resolved, enabled)
         if bound in candidates or (candidates and not bound):
             return None
         return self._once(queue, key, resolved, lambda: holds.misfit(queue, resolved, enabled, self.pools))
@@ -93,7 +112,7 @@ class _Room:
         if decision.reason == Reason.INSUFFICIENT_INSTANCE_CAPACITY:
             # It keeps nothing for itself. One of each kind is told, as the others will be tried after that one.
             if self._is_ordinary(key, resolved):
-                line.aside.add((order.share, resolved.pods))
+                line.aside.add(self._kind(order.share, key, resolved))
             return decision
         return self._waits(line, order.share, key, resolved, decision, enabled)
 
@@ -102,7 +121,7 @@ class _Room:
     ) -> Hold | None:
         """Close to others what a job waits for, or let them go first there."""
         bound = self.grants.fixed(key)
-        names = [bound] if bound else self._candidates(line.queue, resolved, enabled)
+        names = [bound] if bound else self._candidates(line.queue, key, resolved, enabled)
         names = [name for name in names if self._left_alone(name, resolved.pods) is None]
         names = next(([name] for name in names if (name, resolved.pods) in self.awaited), names)
         since = self.snapshot.statuses[key].head_since
@@ -110,7 +129,7 @@ class _Room:
             since = line.since(since)
         elif line.lets_pass(since):
             if self._is_ordinary(key, resolved):
-                line.behind.add((share, resolved.pods))
+                line.behind.add(self._kind(share, key, resolved))
             return None
         for name in names:
             if not line.lets_pass(since):
@@ -130,14 +149,14 @@ class _Room:
     def stands_behind(self, line: Line, share: str, key: Key, resolved: Resolved) -> bool:
         """Whether one of the same size was looked at in vain, so that a job of its share need not be."""
         return (
-            (share, resolved.pods) in line.behind
+            self._kind(share, key, resolved) in line.behind
             and self.snapshot.statuses[key].head_since is None
             and self._is_ordinary(key, resolved)
         )
 
     def stands_aside(self, line: Line, share: str, key: Key, resolved: Resolved) -> bool:
         """Whether one of its share that asks for the same is not tried now, as no node came for such."""
-        return (share, resolved.pods) in line.aside and self._is_ordinary(key, resolved)
+        return self._kind(share, key, resolved) in line.aside and self._is_ordinary(key, resolved)
 
     def _take(self, environment: str, pods: PodSets, *, further: bool) -> Assignment | None:
         """Find nodes and charge them, unless those who let others go first there are about to start.
@@ -148,7 +167,7 @@ class _Room:
         ledger, barred = self.ledger, self._barred(environment)
         nodes = ledger.take(environment, pods, barred, further=further)
         if nodes is not None and (passed := self.passed.pop(environment, None)):
-            ledger.give(environment, nodes, total_of(pods))
+            ledger.undo(environment, nodes, pods)
             coming = with_departures(self.snapshot, ledger)
             for queue, others in passed:
                 if coming.fits(environment, others):
@@ -165,7 +184,7 @@ class _Room:
         """Decide on a job, unless an ordinary one of its queue that asks for the same was held before: so is this."""
         if not self._is_ordinary(key, resolved):
             return decide()
-        what = queue.name, resolved.pods
+        what = queue.name, key[0] if self.tells_apart else "", resolved.pods
         if (held := self.held.get(what)) is not None:
             return held
         decision = decide()
@@ -179,8 +198,9 @@ class _Room:
     def _placed(
         self, queue: Queue, order: FairShareOrder, key: Key, resolved: Resolved, enabled: list[str]
     ) -> Placement | Hold:
-        request, pods = resolved.request, resolved.pods
-        candidates = self._candidates(queue, resolved, enabled)
+        pods = resolved.pods
+        constraints = pods[0].constraints
+        candidates = self._candidates(queue, key, resolved, enabled)
         left_alone = self._all_left_alone(candidates, pods)
         candidates = self.grants.order(key, candidates, self.closed, left_alone, self.ledger, pods)
         kept_back = False
@@ -193,7 +213,8 @@ class _Room:
                 return holds.awaits_asking(queue, name)
             if name in self.closed or (name, asked) in self.refused:
                 continue
-            nodes = self._take(name, asked, further=further)
+            find = self._take if not constraints.spread else partial(self._spread_out, key, resolved)
+            nodes = find(name, asked, further=further)
             if nodes is None and further and self._awaits_asking(name, asked):
                 self.awaited.add((name, pods))
                 self.awaiting.add(name)
@@ -201,10 +222,14 @@ class _Room:
             if nodes is None:
                 self.refused.add((name, asked))
                 continue
-            may_use = order.may_use(name, self.pools[name].capacity, request)
+            pool = self.pools[name]
+            request = resolved.request if pool.serverless is None else request_in(pool.environment, resolved)
+            may_use = order.may_use(name, pool.capacity, request)
             if may_use and name not in self.closed:
                 order.charge(name, request)
                 self.on_demand.charge(name, key, resolved, on_demand=asked is not pods)
+                if constraints.spread:
+                    self.spread.charge(name, key, resolved, nodes)
                 finds_out = (name, asked) in self.snapshot.left_alone and any(is_thought_up(node) for node, _ in nodes)
                 if finds_out:
                     self.finding_out.add((name, asked))
@@ -215,16 +240,26 @@ class _Room:
                     nodes=nodes,
                     on_demand=asked is not pods,
                     finds_out=finds_out,
+                    zone=self.ledger.zone_of(name, nodes) if constraints.one_zone else None,
                     instead=_instead(left_alone, queue.environments, name) if left_alone else "",
                 )
-            self.ledger.give(name, nodes, total_of(pods))
+            self.ledger.undo(name, nodes, asked)
             kept_back |= not may_use and name not in self.closed
         if candidates and all(name in left_alone for name in candidates) and not kept_back:
             return holds.left_alone([(name, left_alone[name]) for name in candidates], self.now)
         holder = next((self.closed[name] for name in candidates if name in self.closed), None)
         if kept_back:
-            return holds.kept_back(queue, request, candidates)
-        return holds.full(queue, resolved, candidates, holder)
+            return holds.kept_back(queue, resolved.request, candidates)
+        return holds.full(queue, resolved, candidates, holder, self.pools)
+
+    def _spread_out(
+        self, key: Key, resolved: Resolved, environment: str, pods: PodSets, *, further: bool
+    ) -> Assignment | None:
+        """Find nodes in the zone where pods of a job that are spread are to be, if they are there or on their way."""
+        for zone in self.spread.order(environment, key, resolved):
+            if (nodes := self._take(environment, in_zone(pods, zone), further=False)) is not None:
+                return nodes
+        return self._take(environment, pods, further=further)
 
     def _all_left_alone(self, environments: Iterable[str], pods: PodSets) -> dict[str, LeftAlone]:
         """Which of these are left alone by such pods."""
@@ -250,8 +285,8 @@ class _Room:
             return False
         return within(total, self.ledger.left(environment)) and within(total, coming.left)
 
-    def _candidates(self, queue: Queue, resolved: Resolved, enabled: list[str]) -> list[str]:
-        what = queue.name, resolved.pods
+    def _candidates(self, queue: Queue, key: Key, resolved: Resolved, enabled: list[str]) -> list[str]:
+        what = queue.name, key[0] if self.tells_apart else "", resolved.pods
         found = self.candidates.get(what)
         if found is None:
             found = self.candidates[what] = [name for name in enabled if self.pools[name].could_hold(resolved.pods)]
@@ -272,7 +307,7 @@ def place_all(this_pass: SchedulingPass) -> Iterator[tuple[Key, Placement | Hold
         known = [name for name in queue.environments if name in environments]
         enabled = [name for name in known if environments[name].enabled and not environments[name].refusal]
         blocked = holds.blocked(queue, [environments[name] for name in known], enabled)
-        order, line = this_pass.order(queue), Line(queue, this_pass.now)
+        order, line, room.tells_apart = this_pass.order(queue), Line(queue, this_pass.now), queue.name in room.choosy
         for key in order:
             job = snapshot.resolved[key]
             if line.behind and room.stands_behind(line, order.share, key, job):
@@ -281,12 +316,14 @@ def place_all(this_pass: SchedulingPass) -> Iterator[tuple[Key, Placement | Hold
                 continue
             if line.aside and room.stands_aside(line, order.share, key, job):
                 continue
+            open_to = room.open_to(key[0], enabled) if room.tells_apart else enabled
             decision = (
                 blocked
                 # Before anything is kept for it: what waits for somebody to act takes nothing from others.
-                or room.misfit(queue, key, job, enabled)
+                or (None if open_to else holds.closed_to(key[0], queue, enabled))
+                or room.misfit(queue, key, job, open_to)
                 or _at_limit(limits, queue, order.share, job)
-                or room.place(line, order, key, job, enabled)
+                or room.place(line, order, key, job, open_to)
             )
             if decision is not None:
                 yield key, decision

@@ -6,7 +6,10 @@ run for less than the queue's minimum. What is on its way out counts as room tha
 more. All that room is promised to those it is made for: backfill, which comes after this, gives none of it to others.
 """
 
+from collections.abc import Sequence
+
 from batchyard.core.model.job import Key
+from batchyard.core.model.pods.podset import PodSets
 from batchyard.core.model.queue import Queue
 from batchyard.core.model.resources import Resources
 from batchyard.core.scheduling.departures import with_departures
@@ -14,7 +17,7 @@ from batchyard.core.scheduling.limits import Limits
 from batchyard.core.scheduling.promises import Promise, spare_beside
 from batchyard.core.scheduling.reservation import End, reserve
 from batchyard.core.scheduling.schedulingpass import SchedulingPass
-from batchyard.core.scheduling.victims import Victim, Victims, choose
+from batchyard.core.scheduling.victims import Chosen, Victim, Victims, choose
 
 AT_ONCE = 100
 """How many slots one pass takes from others at most."""
@@ -121,9 +124,9 @@ class _Room:
                 self._nodes.setdefault(name, []).extend(nodes)
                 return name
         victims = [each for each in self._victims.below(queue.priority) if self._has_run(each, queue)]
-        for name in able:
-            chosen = choose(self._ledger, name, pods, victims)
-            if chosen is not None and (nodes := self._ledger.take(name, pods)) is not None:
+        for name, way in [(each, way) for each in able for way in self._ways(each, pods, victims)]:
+            chosen = choose(self._ledger, name, way, victims)
+            if chosen is not None and (nodes := self._ledger.take(name, way)) is not None:
                 for victim, slots in chosen:
                     victim.take(slots, key)
                     self._left -= slots
@@ -131,10 +134,25 @@ class _Room:
                 return name
         return None
 
+    def _ways(self, environment: str, pods: PodSets, victims: Sequence[Victim]) -> list[PodSets]:
+        """The pods as room is made for them: of several zones that they may be in, those first where the least goes."""
+        ways = self._ledger.ways(environment, pods)
+        if len(ways) < 2:
+            return ways
+        found = [(way, choose(self._ledger.fork(), environment, way, victims)) for way in ways]
+        able = [(way, chosen) for way, chosen in found if chosen is not None]
+        return [way for way, _ in sorted(able, key=lambda it: _cost(it[1]))]
+
     def _able(self, key: Key, environments: tuple[str, ...]) -> list[str]:
         """The environments that could hold the job if nothing else ran there."""
         pods, pools = self._snapshot.resolved[key].pods, self._snapshot.pools
-        return [name for name in environments if name in pools and pools[name].could_hold(pods)]
+        known = (name for name in environments if name in pools and pools[name].environment.admits(key[0]))
+        return [name for name in known if pools[name].could_hold(pods)]
 
     def _has_run(self, victim: Victim, queue: Queue) -> bool:
         return self._now - victim.started_at >= (queue.preempts_after or 0)
+
+
+def _cost(chosen: Chosen) -> tuple[int, int]:
+    """How bad it is that these go."""
+    return max((victim.priority for victim, _ in chosen), default=0), sum(slots for _, slots in chosen)

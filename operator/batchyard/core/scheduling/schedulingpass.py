@@ -19,6 +19,7 @@ from batchyard.core.scheduling.fairshare.order import FairShareOrder
 from batchyard.core.scheduling.promises import Promise
 from batchyard.core.scheduling.reservation import ends_of
 from batchyard.core.scheduling.snapshot import Snapshot
+from batchyard.core.scheduling.zonespread import ZoneSpread
 
 DEPTH = 100
 """How many waiting jobs of a queue the stages after placement look at."""
@@ -35,6 +36,8 @@ class SchedulingPass:
         self.now = now
         self.limits = snapshot.limits()
         """What is left beside capacity; granted placements are charged."""
+        self.spread = ZoneSpread(self.snapshot)
+        """In which zones pods are that are to be spread; granted placements are charged."""
         self.queues: list[Queue] = scheduling_order(snapshot.queues.values())
         self.placements: dict[Key, Placement] = {}
         """Who starts, with all slots of an array in one."""

@@ -137,7 +137,7 @@ def choose(ledger: Ledger, environment: str, pods: PodSets, victims: Sequence[Vi
 
 def _for_ceilings(plan: _Plan, pods: PodSets, victims: Sequence[Victim]) -> bool:
     """Take from the environment until its ceilings leave enough."""
-    asked = total_of(pods)
+    asked = total_of(plan.ledger.charged(plan.environment, pods))
     for position, victim in enumerate(victims):
         if victim.environment != plan.environment:
             continue

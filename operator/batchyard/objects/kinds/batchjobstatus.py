@@ -176,6 +176,7 @@ def _render_attempt(attempt: Attempt) -> dict[str, Any]:
             "message": brief(attempt.message, DETAIL_BYTES),
             "memory": None if attempt.memory is None else format_bytes(attempt.memory),
             "outOfMemory": list(attempt.out_of_memory) or None,
+            "chargedAs": attempt.charged_as,
         }
     )
     return {**fields, "computeEnvironment": attempt.environment}
@@ -196,6 +197,7 @@ def _read_attempt(attempt: Mapping[str, Any]) -> Attempt:
         message=attempt.get("message", ""),
         memory=parse_bytes(attempt["memory"]) if "memory" in attempt else None,
         out_of_memory=tuple(attempt.get("outOfMemory") or ()),
+        charged_as=attempt.get("chargedAs", ""),
     )
 
 

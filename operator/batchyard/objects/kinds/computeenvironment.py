@@ -15,11 +15,11 @@ from batchyard.core.model.environment import Environment, Toleration
 from batchyard.core.model.resources import Resources, parse_resources, to_resource_list
 from batchyard.core.model.timers import clock
 from batchyard.core.scheduling.capacity.coming.labels import contradiction
-from batchyard.core.scheduling.capacity.coming.trouble import Trouble
 from batchyard.objects.brevity import presentable
 from batchyard.objects.conditions import ReadyState, render_conditions
 from batchyard.objects.kinds.checked import checked
 from batchyard.objects.kinds.managednodes import labels_of, read_managed, tolerations_of
+from batchyard.objects.kinds.serverless import read_serverless
 from batchyard.objects.meta import Object, identity_of, spec_of
 from batchyard.objects.times import format_time, parse_time
 
@@ -61,11 +61,19 @@ def read_environment(obj: Object) -> Environment:
             tolerations=tolerations_of(environment.name),
             managed=managed,
         )
+    if spec.serverless is not None:
+        return replace(
+            environment,
+            node_selector=spec.serverless.node_selector,
+            tolerations=tuple(toleration(each) for each in spec.serverless.tolerations),
+            count_other_pods=False,
+            serverless=read_serverless(spec.serverless, gpus=bool(spec.max_gpus)),
+        )
     unmanaged = spec.unmanaged or api.Unmanaged()
     return replace(
         environment,
         node_selector=unmanaged.node_selector,
-        tolerations=tuple(_toleration(each) for each in unmanaged.tolerations),
+        tolerations=tuple(toleration(each) for each in unmanaged.tolerations),
     )
 
 
@@ -75,13 +83,14 @@ def ceilings(vcpus: float | None, memory: str | None, gpus: int | None) -> Resou
     return parse_resources({name: str(limit) for name, limit in limits.items() if limit is not None})
 
 
-def _toleration(toleration: ApiToleration) -> Toleration:
+def toleration(said: ApiToleration) -> Toleration:
+    """Read a toleration."""
     return Toleration(
-        key=toleration.key or "",
-        operator=toleration.operator,
-        value=toleration.value or "",
-        effect=toleration.effect or "",
-        seconds=toleration.toleration_seconds,
+        key=said.key or "",
+        operator=said.operator,
+        value=said.value or "",
+        effect=said.effect or "",
+        seconds=said.toleration_seconds,
     )
 
 
@@ -98,13 +107,13 @@ def render_environment_status(
 ) -> dict[str, Any]:
     """The whole status. `nodes` counts those that can take pods.
 
-    Nothing is free, rather than less than nothing, while running jobs hold more than a ceiling. Where nodes are made,
-    what is left under a ceiling is free whether its node is there or not.
+    Nothing is free, rather than less than nothing, while running jobs hold more than a ceiling. Where capacity comes as
+    it is needed, what is left under a ceiling is free.
     """
     below_ceilings = {name: ceiling - used.get(name, 0) for name, ceiling in environment.ceilings.items()}
-    to_come = {} if environment.managed is None else below_ceilings
+    to_come = below_ceilings if environment.grows else {}
     others = {name: view.used_by_others.get(name, 0) for name in capacity}
-    state = _ready_state(environment, nodes, view.trouble)
+    state = _ready_state(environment, nodes, view)
     if view.not_understood and not environment.refusal:
         state = replace(state, doubt=(NOT_UNDERSTOOD, _not_understood(view.not_understood)))
     if view.made is not None and view.made.coming:
@@ -190,18 +199,30 @@ def _coming(made: MadeNodes) -> str:
     return f"{are} on {'its' if made.coming == 1 else 'their'} way since {format_time(made.coming_since)}"
 
 
-def _ready_state(environment: Environment, nodes: int, trouble: Trouble | None) -> ReadyState:
+def _ready_state(environment: Environment, nodes: int, view: NodesView) -> ReadyState:
     if environment.refusal:
         return ReadyState(False, "InvalidSpec", environment.refusal, stalled=True)
     if not environment.enabled:
         return ReadyState(True, "Disabled", "spec.state is Disabled: no new job starts here, running jobs go on")
-    if trouble is not None:
-        return ReadyState(False, trouble.reason, trouble.message)
+    if environment.serverless is not None:
+        return _ready_without_nodes(environment.serverless.provisioner, view.withheld)
+    if view.trouble is not None:
+        return ReadyState(False, view.trouble.reason, view.trouble.message)
+    return _ready_with_nodes(environment, nodes)
+
+
+def _ready_with_nodes(environment: Environment, nodes: int) -> ReadyState:
     if not nodes and environment.managed is not None:
         return ReadyState(True, "ScaledToZero", "it has no nodes now; they are made when jobs need them")
     if not nodes:
         return ReadyState(False, "NoNodes", _no_nodes(environment.node_selector))
     return ReadyState(True, "NodesAvailable", f"{nodes} node{'s' if nodes > 1 else ''} can take jobs")
+
+
+def _ready_without_nodes(provisioner: str, withheld: str) -> ReadyState:
+    if withheld:
+        return ReadyState(False, "NoNodes", withheld)
+    return ReadyState(True, "Serverless", f"pods run without nodes of the environment ({provisioner})")
 
 
 def _valid(environment: Environment, view: NodesView) -> tuple[bool, str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchyard.api import names
+from batchyard.api.models.jobdefinition import ZonePolicy
 from batchyard.api.reasons import Reason
 from batchyard.core.definition.commands import each_container, filled_in
 from batchyard.core.definition.errors import TemplateError
@@ -25,6 +26,7 @@ from batchyard.core.model.resources import Resources, pod_requests
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.reservation import time_limit
 from batchyard.objects.kubernetes.terms import read_terms, render_terms
+from batchyard.objects.kubernetes.zones import spread
 from batchyard.objects.meta import Object, created_at, timestamp
 from batchyard.objects.ownership import owner_of, owner_reference
 
@@ -133,11 +135,16 @@ def _pod_template(
         spec["tolerations"] = tolerations
     if limit := time_limit(resolved):
         spec["activeDeadlineSeconds"] = limit
-    metadata = {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}
+    # Those of the environment stand in place of the pod's own: they decide where it runs.
+    chosen_by = environment.serverless.labels if environment.serverless is not None else {}
+    metadata = {**metadata, "labels": {**(metadata.get("labels") or {}), **chosen_by, **labels}}
     if environment.managed is not None:
         # Else what makes the nodes would move running jobs, to save a node.
         metadata["annotations"] = {names.DO_NOT_DISRUPT: "true", **(metadata.get("annotations") or {})}
-    return {"metadata": metadata, "spec": spec}
+    template = {"metadata": metadata, "spec": spec}
+    if resolved.zone_policy is ZonePolicy.SPREAD and environment.serverless is None:
+        return spread(template)
+    return template
 
 
 def _environment_variables(job: BatchJob, environment: Environment, attempt: int) -> dict[str, str]:
@@ -242,6 +249,8 @@ def _made(obj: Object) -> Run | None:
         terms=read_terms(annotations),
         instead=annotations.get(names.INSTEAD, ""),
         on_demand=names.ON_DEMAND in annotations,
+        charged_as=annotations.get(names.CHARGED_AS, ""),
+        zone=annotations.get(names.ZONE),
     )
 
 

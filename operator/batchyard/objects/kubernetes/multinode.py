@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from batchyard.api import names
+from batchyard.api.models.jobdefinition import ZonePolicy
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob
@@ -15,6 +16,7 @@ from batchyard.core.model.objectnames import node_run_name, service_name
 from batchyard.core.model.pods.gang import Gang
 from batchyard.core.model.run import Run
 from batchyard.objects.kubernetes.job import add_label, build_job, rendered_request
+from batchyard.objects.kubernetes.zones import together
 from batchyard.objects.ownership import owner_reference
 
 
@@ -39,11 +41,18 @@ def build_service(job: BatchJob) -> dict[str, Any]:
 
 
 def build_main(
-    job: BatchJob, resolved: Resolved, gang: Gang, environment: Environment, run: int, attempt: int
+    job: BatchJob,
+    resolved: Resolved,
+    gang: Gang,
+    environment: Environment,
+    run: int,
+    attempt: int,
+    zone: str | None = None,
 ) -> dict[str, Any]:
     """The Job of the main node. It bears the run's name: its end is the run's."""
     variables = _variables(job, gang, gang.main)
     body = build_job(job, resolved, environment, run, attempt, variables)
+    _keep_together(body, resolved, zone)
     return _placed(body, job.key[1], gang.main, {names.GANG_REQUEST: rendered_request(resolved.request)})
 
 
@@ -57,6 +66,7 @@ def build_node(
     }
     own = replace(resolved, template=gang.group(node).template, timeout_seconds=None)
     body = build_job(job, own, environment, main.number, main.attempt, variables)
+    _keep_together(body, resolved, main.zone)
     body["metadata"]["name"] = node_run_name(job.key[1], main.number, node)
     annotations = {names.GANG_REQUEST: rendered_request(main.request), names.MAIN_UID: main.uid}
     return _placed(body, job.key[1], node, annotations)
@@ -73,6 +83,12 @@ def _variables(job: BatchJob, gang: Gang, node: int) -> dict[str, str]:
         "BATCHYARD_JOB_NODE_DOMAIN": domain,
         "BATCHYARD_JOB_MAIN_NODE_HOST": f"{_host(gang.main)}.{domain}",
     }
+
+
+def _keep_together(body: dict[str, Any], resolved: Resolved, zone: str | None) -> None:
+    """Have the pod in one zone with the others, where they are to be; None for that in which the first comes to be."""
+    if resolved.zone_policy is ZonePolicy.SINGLE:
+        body["spec"]["template"] = together(body["spec"]["template"], zone)
 
 
 def _host(node: int) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from batchyard.api.quantities import InvalidQuantity
-from batchyard.core.definition.podconstraints import host_ports
+from batchyard.core.definition.nodeneeds.podconstraints import host_ports
 from batchyard.core.model.cluster.otherpod import OtherPod
 from batchyard.core.model.resources import Resources, pod_requests, readable
 from batchyard.objects.meta import Object, spec_of

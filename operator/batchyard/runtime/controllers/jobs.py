@@ -24,6 +24,7 @@ from batchyard.core.model.environment import Environment
 from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.status import TERMINAL, Status
 from batchyard.core.planner.actions import CutPodShort, Expire, GiveBackSlots, ReadPods, StopRun
+from batchyard.core.scheduling.capacity.serverless.sizes import charged_in, told_size
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.kube.backoff import Backoff
 from batchyard.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound, TooLarge
@@ -126,6 +127,7 @@ class BatchJobController:
     async def _start(self, placement: Placement, job: BatchJob, resolved: Resolved, environment: Environment) -> None:
         if placement.on_demand:
             resolved = on_demand(resolved)
+        resolved = charged_in(environment, resolved)
         if job.array is not None and placement.array is not None:
             await self.arrays.grow(job, job.array, resolved, environment, placement.array)
             return
@@ -140,10 +142,17 @@ class BatchJobController:
         """The Kubernetes Job, made now or by an earlier try whose answer was lost."""
         await self._check_remains(job)
         if (granted := self._cache.granted.get(job.key)) is not None:
-            body["metadata"]["annotations"] |= _of_placement(granted)
+            body["metadata"]["annotations"] |= _of_placement(granted) | self._size(granted)
         return await self._creation.create(
             body, job.key[0], whose="BatchJob", is_ours=lambda found: self._is_of(found, job)
         )
+
+    def _size(self, placement: Placement) -> dict[str, str]:
+        """What a Kubernetes Job tells of the size that its pods have where it was placed."""
+        resolved = self._cache.resolved.get(placement.key)
+        environment = self._cache.catalogue.environments.get(placement.environment)
+        size = "" if resolved is None or environment is None else told_size(environment, resolved)
+        return {names.CHARGED_AS: size} if size else {}
 
     async def _refused(self, placement: Placement, job: BatchJob, error: ApiError) -> None:
         """Give the slot back for what will not change at once; a fault that may be over in a moment is tried again."""
@@ -343,5 +352,9 @@ class BatchJobController:
 
 def _of_placement(placement: Placement) -> dict[str, str]:
     """What a Kubernetes Job tells of where it was placed."""
-    instead = {names.INSTEAD: placement.instead} if placement.instead else {}
-    return {**instead, names.ON_DEMAND: "true"} if placement.on_demand else instead
+    told = {
+        names.INSTEAD: placement.instead or None,
+        names.ON_DEMAND: "true" if placement.on_demand else None,
+        names.ZONE: placement.zone,
+    }
+    return {name: value for name, value in told.items() if value is not None}

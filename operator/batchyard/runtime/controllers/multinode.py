@@ -51,7 +51,7 @@ class MultiNodeController:
 
         All or nothing: a node that the API server refuses is found out before any runs.
         """
-        body = build_main(job, resolved, together, environment, placement.run, placement.attempt)
+        body = build_main(job, resolved, together, environment, placement.run, placement.attempt, placement.zone)
         nodes = expected_hostnames(self._cache, job.key, together.group(together.main).request)
         body = steered(body, nodes[:1])
         main = Run(
@@ -66,6 +66,7 @@ class MultiNodeController:
             revision=resolved.revision,
             request=placement.request,
             created=0.0,
+            zone=placement.zone,
         )
         for group in together.groups:
             tried = next((node for node in group.nodes if node != together.main), None)

@@ -23,7 +23,7 @@ from batchyard.objects.kinds.consumableresource import render_consumable_status
 from batchyard.objects.kinds.jobqueue import render_queue_status
 from batchyard.objects.meta import Object
 from batchyard.runtime.controllers.madenodes.nodecounts import NodeCounts
-from batchyard.runtime.controllers.nodesviews import NodesViews
+from batchyard.runtime.controllers.madenodes.nodesviews import NodesViews
 from batchyard.runtime.controllers.queuefronts import QueueFronts
 from batchyard.runtime.loop.actions import Performers, WriteReport
 from batchyard.runtime.loop.containment import Containment
@@ -124,7 +124,7 @@ class StatusReporter:
         used, space, now = self._cache.used.get(name, {}), self._cache.catalogue.space(), self._clock()
         return render_environment_status(
             pool.environment,
-            nodes=pool.nodes,
+            nodes=pool.nodes if pool.serverless is None else pool.serverless.virtual_nodes,
             view=self._nodes_views.of(name, now),
             capacity=pool.capacity,
             used=used,

@@ -113,6 +113,13 @@ class DrainNode(Action):
     claim: str
 
 
+@dataclass(slots=True, frozen=True)
+class ClearEndedPods(Action):
+    """Delete the pods of an environment that have ended a while ago, where they cost money still."""
+
+    environment: str
+
+
 class Terms(NamedTuple):
     """How urgent an action is, and how many seconds it is held back, so that several become one."""
 
@@ -149,6 +156,7 @@ TERMS: Mapping[type[Action], Terms] = {
     DrainNode: Terms(Urgency.STOP),
     WriteNodePool: Terms(Urgency.CREATE),
     DeleteNodePool: Terms(Urgency.REPORT),
+    ClearEndedPods: Terms(Urgency.REPORT),
     WriteStatus: Terms(Urgency.FINAL_STATUS),  # of one that is not final, `Loop` says otherwise
     Announce: Terms(Urgency.FINAL_STATUS),
     Expire: Terms(Urgency.FINAL_STATUS),

@@ -16,11 +16,12 @@ from batchyard.kube.errors import ApiError
 from batchyard.kube.protocol import KubeApi
 from batchyard.runtime.controllers.creation import InTheWayError
 from batchyard.runtime.controllers.definitions import DefinitionController
+from batchyard.runtime.controllers.endedpods import CLEAR_SECONDS, EndedPodController
 from batchyard.runtime.controllers.forecast import RENEWAL_SECONDS, Forecast
 from batchyard.runtime.controllers.jobs import BatchJobController
 from batchyard.runtime.controllers.madenodes.interruptions import NOTICE_SECONDS, InterruptionController
 from batchyard.runtime.controllers.madenodes.nodecounts import NodeCounts
-from batchyard.runtime.controllers.nodepools import LOOK_SECONDS, NodePoolController
+from batchyard.runtime.controllers.madenodes.nodepools import LOOK_SECONDS, NodePoolController
 from batchyard.runtime.controllers.preemption import PreemptionController
 from batchyard.runtime.controllers.reclaim import ArrayReclaimer
 from batchyard.runtime.controllers.resync import Resync
@@ -83,6 +84,7 @@ class Acting:
         preemptions = PreemptionController(api, cache, batchjobs.arrays, rules.visibility, clock)
         node_pools = NodePoolController(api, cache, self._containment, clock)
         interruptions = InterruptionController(api, cache, counts, self._containment, clock)
+        ended_pods = EndedPodController(api, cache, self._containment, clock)
         self._reclaimer = ArrayReclaimer(api, cache, batchjobs.arrays, clock, self.work.ask_for)
         forecast = Forecast(cache, self._containment)
         for each in (
@@ -93,6 +95,7 @@ class Acting:
             self._reclaimer,
             node_pools,
             interruptions,
+            ended_pods,
         ):
             each.register(self.performers)
         cache.observers += [FinishedJobs(metrics, cache.catalogue.queues), forecast]
@@ -100,12 +103,13 @@ class Acting:
             cache,
             self.work,
             self._containment,
-            [self.reports, forecast, self._reclaimer, preemptions],
+            [self.reports, forecast, self._reclaimer, preemptions, ended_pods],
             [
                 Routine(LOOK_SECONDS, node_pools.outdated),
                 Routine(NOTICE_SECONDS, interruptions.outdated),  # before statuses tell what it has counted
                 Routine(REPORT_SECONDS, self.reports.outdated),
                 Routine(RENEWAL_SECONDS, forecast.renew),
+                Routine(CLEAR_SECONDS, ended_pods.outdated),
             ],
             metrics,
             clock,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchyard.api.models.jobdefinition import ZonePolicy
 from batchyard.api.models.strategy import ExitAction
 from batchyard.core.definition.commands import filled_in
 from batchyard.core.definition.errors import TemplateError
@@ -14,7 +15,9 @@ from batchyard.core.definition.podtemplate import pod_template
 from batchyard.core.definition.template import Templates, resolve
 from batchyard.core.model.definition import ExitRule, MemoryGrowth, Resolved, RetryPolicy
 from batchyard.core.model.job import BatchJob
+from batchyard.core.model.pods.constraints import UNCONSTRAINED, Constraints
 from fakes.expansion import variables_of
+from objects.specs import multi_node
 from unit.samples import CONTAINER, make_content, make_job, make_revision
 
 GI = 1024**3
@@ -400,3 +403,41 @@ def test_a_revision_of_another_definition_of_that_name_shares_nothing() -> None:
     before = templates.resolve(make_job(), make_revision())
     after = templates.resolve(make_job(), make_revision(container={**CONTAINER, "image": "another"}))
     assert container_of(before)["image"] != container_of(after)["image"]
+
+
+@pytest.mark.parametrize(
+    ("said", "policy", "constraints"),
+    [
+        ({}, ZonePolicy.ANY, UNCONSTRAINED),
+        ({"zonePolicy": None}, ZonePolicy.ANY, UNCONSTRAINED),
+        ({"zonePolicy": "Any"}, ZonePolicy.ANY, UNCONSTRAINED),
+        ({"zonePolicy": "Spread"}, ZonePolicy.SPREAD, Constraints(spread=True)),
+        # As a version to come may have stored it.
+        ({"zonePolicy": "Nearby"}, ZonePolicy.ANY, UNCONSTRAINED),
+    ],
+)
+def test_how_pods_are_divided_between_zones_is_the_definitions(
+    said: dict[str, Any], policy: ZonePolicy, constraints: Constraints
+) -> None:
+    resolved = resolve(make_job(), make_revision(**said))
+    assert (resolved.zone_policy, resolved.constraints) == (policy, constraints)
+    assert resolved.pods[0].constraints == constraints
+
+
+SINGLE: dict[str, Any] = {"zonePolicy": "Single"}
+
+
+def test_all_nodes_of_a_multi_node_job_are_to_be_in_one_zone_or_none_is() -> None:
+    ranges = [
+        {"targetNodes": "0", "container": {**CONTAINER, "nodeSelector": {"disk": "ssd"}}},
+        {"targetNodes": "1:2", "container": CONTAINER},
+    ]
+    content: dict[str, Any] = {"container": None, "multiNode": {"numNodes": 3, "nodeRanges": ranges}}
+    cases: list[tuple[dict[str, Any], bool]] = [({}, False), ({"zonePolicy": "Any"}, False), (SINGLE, True)]
+    for said, one_zone in cases:
+        resolved = resolve(make_job(), make_revision(**content, **said))
+        assert [each.constraints.one_zone for each in resolved.pods] == [one_zone] * 2
+        assert resolved.pods[0].constraints.selector == (("disk", "ssd"),)
+    overridden = make_job(nodeOverrides={"nodeRanges": [{"targetNodes": "0:", "containerOverrides": [{"image": "x"}]}]})
+    again = resolve(overridden, make_revision(**multi_node(2, dict(CONTAINER)), **SINGLE))
+    assert [each.constraints.one_zone for each in again.pods] == [True]

@@ -23,7 +23,18 @@ from batchyard.core.scheduling.capacity.ledger import Charge, with_pods
 from batchyard.core.scheduling.decisions import Hold
 from batchyard.core.scheduling.fairshare.usage import Usage
 from batchyard.core.scheduling.snapshot import Snapshot
-from unit.samples import NOW, by_job, make_environment, make_job, make_node, make_pod, make_queue, make_run, waiting
+from unit.samples import (
+    NOW,
+    by_job,
+    make_environment,
+    make_job,
+    make_node,
+    make_pod,
+    make_queue,
+    make_run,
+    make_serverless,
+    waiting,
+)
 
 TOOK = 60.0
 
@@ -166,6 +177,24 @@ def test_queues_of_lower_priority_wait_for_higher_ones_where_they_share_an_envir
     world.run("a").run("b", since=30, pool="spare")
     world.add(job("low", 1, "low")).add(job("high", 2, "high")).add(job("aside", 3, "aside"))
     assert world.starts() == {"high": 60, "low": 120, "aside": 30}
+
+
+def test_without_nodes_jobs_take_what_they_count_for_and_give_it_back() -> None:
+    """Three vCPUs count as four."""
+    world = World(environments=[make_serverless(8)], nodes=[]).run("a", 8)
+    for number, name in enumerate(("one", "two", "three", "four")):
+        world.add(job(name, number), 3)
+    assert world.starts() == {"one": 60, "two": 60, "three": 120, "four": 120}
+
+
+@pytest.mark.parametrize(("namespaces", "starts"), [((), 10), (("media",), 10), (("team-*",), 30)])
+def test_an_environment_that_takes_no_jobs_of_its_namespace_has_no_room_for_it(
+    namespaces: tuple[str, ...], starts: float
+) -> None:
+    environments = [make_serverless(1, namespaces=namespaces), make_environment(name="spare")]
+    world = World(1, queues=[make_queue(environments=("pool", "spare"))], environments=environments)
+    world.run("a", since=50).run("b", since=30, pool="spare")
+    assert world.add(job("one", 1)).starts() == {"one": starts}
 
 
 def test_a_job_takes_the_environment_that_has_room_first() -> None:

@@ -11,7 +11,7 @@ from batchyard.core.lifecycle.takeback import NoNodes
 from batchyard.core.model.cluster.failure import Failure
 from batchyard.core.model.cluster.leftalone import LeftAlone
 from batchyard.core.model.pods.podset import PodSet
-from unit.samples import NOW, make_environment, make_job, make_managed, make_queue
+from unit.samples import NOW, make_environment, make_job, make_managed, make_queue, make_serverless
 
 KEY = make_job().key
 PODS, OTHERS = (PodSet(1, {"cpu": 1000}),), (PodSet(1, {"cpu": 1000, "nvidia.com/gpu": 1}),)
@@ -55,6 +55,21 @@ def test_where_no_node_can_be_made_that_holds_for_all_pods() -> None:
     assert around(withheld={"pool": "it is not ready"}).patience(KEY, 30, "pool").no_nodes is None
 
 
+def test_where_pods_need_no_nodes_that_holds_for_as_long_as_they_may_wait_at_all() -> None:
+    serverless = make_serverless(unschedulable_seconds=240)
+    found = around(serverless, withheld={"pool": "no virtual node is ready"}, unmet={(KEY, "pool"): 2})
+    waits = found.patience(KEY, 30, "pool")
+    assert waits.no_nodes == NoNodes(240, "no virtual node is ready", inf, 2)
+    assert (waits.scaling, waits.serverless, waits.unschedulable_seconds) == ("pool", True, 240)
+
+
+@pytest.mark.parametrize(("namespace", "has"), [("team", True), ("media", False)])
+def test_one_that_takes_no_jobs_of_the_namespace_is_none_to_go_to(namespace: str, *, has: bool) -> None:
+    environments = make_managed(), make_serverless(name="other", namespaces=("te*",))
+    found = around(*environments, queues={"urgent": make_queue(environments=("pool", "other"))})
+    assert found.has_others(namespace, "urgent", "pool", PODS, NOW) is has
+
+
 def test_an_environment_is_left_alone_by_pods_alike_until_then() -> None:
     left = around(left_alone={("pool", PODS): LeftAlone(NOW, NOW + 180, "none came")})
     assert left.is_left_alone("pool", (PodSet(1, {"cpu": 1000}),), NOW)
@@ -81,7 +96,7 @@ def test_whether_there_is_another_environment_to_go_to(
     left = {(name, PODS): LeftAlone(NOW, NOW + 180, "none came") for name in ("pool", *left_alone)}
     queues = {"urgent": make_queue(environments=("gone", "pool", "other"))}
     found = around(make_managed(), replace(make_environment(name="other"), **other), left_alone=left, queues=queues)
-    assert found.has_others("urgent", "pool", PODS, NOW) is has
+    assert found.has_others("team", "urgent", "pool", PODS, NOW) is has
 
 
 @pytest.mark.parametrize(("holds", "has"), [({"pool"}, False), ({"pool", "third"}, True), (set(), False)])
@@ -94,11 +109,11 @@ def test_one_that_could_not_hold_such_pods_is_none(holds: set[str], *, has: bool
         queues=queues,
         could_hold=lambda name, pods: name in holds and pods == PODS,
     )
-    assert found.has_others("urgent", "pool", PODS, NOW) is has
-    assert not found.has_others("urgent", "pool", OTHERS, NOW)
+    assert found.has_others("team", "urgent", "pool", PODS, NOW) is has
+    assert not found.has_others("team", "urgent", "pool", OTHERS, NOW)
 
 
 def test_a_queue_of_one_environment_has_no_other() -> None:
     found = around(make_managed(), make_managed(name="other"), queues={"urgent": make_queue()})
-    assert not found.has_others("urgent", "pool", PODS, NOW)
-    assert not found.has_others("gone", "pool", PODS, NOW)
+    assert not found.has_others("team", "urgent", "pool", PODS, NOW)
+    assert not found.has_others("team", "gone", "pool", PODS, NOW)

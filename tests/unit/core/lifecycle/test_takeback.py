@@ -1,6 +1,8 @@
 """When a run gives its place back, and when it is tried again."""
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from batchyard.core.lifecycle.takeback import (
     FIRST_WAIT_SECONDS,
     LOOK_SECONDS,
     PROMPT_SECONDS,
+    Holdup,
     NoNodes,
     Patience,
     again,
@@ -22,7 +25,7 @@ from batchyard.core.lifecycle.takeback import (
 from batchyard.core.model.array import IndexedJob
 from batchyard.core.model.run import Pod, Refusal, Run
 from batchyard.core.model.status import NO_NODE_CAME, TAKEN_BACK, Status
-from unit.samples import NOW, make_attempt, make_environment, make_managed, make_pod, make_run
+from unit.samples import NOW, VIRTUAL, make_attempt, make_environment, make_managed, make_pod, make_run, make_serverless
 
 PATIENCE = Patience(grace_seconds=30, unschedulable_seconds=300)
 STUCK = make_run(1)._replace(active=0, started_at=NOW + 1)
@@ -128,6 +131,64 @@ def test_where_nodes_are_not_made_nothing_of_that_counts() -> None:
     found = holdup(make_run(1), make_pod(unschedulable="0/1 nodes"), patience(30, make_environment(), OUT))
     assert found is not None
     assert (found.due, found.outcome().reason) == (NOW + 300, Reason.UNSCHEDULABLE)
+
+
+def on_fargate(**pod: Any) -> Holdup | None:
+    environment = make_serverless(name="fargate", unschedulable_seconds=120)
+    asking = make_pod(**{"created": NOW + 3, "request": {"cpu": 300, "memory": 600 * 2**20, "pods": 1}, **pod})
+    return holdup(make_run(1), asking, patience(30, environment))
+
+
+def test_a_pod_that_needs_no_node_of_the_environment_waits_for_capacity() -> None:
+    found = on_fargate(unschedulable="0/3 nodes are available")
+    assert found is not None
+    assert (found.reason, found.due) == (Reason.SCALING_UP, NOW + 123)
+    assert found.message == (
+        "environment fargate is getting capacity for a pod (0.3 vCPU, 600 MiB memory), asked for since 00:00:03Z"
+    )
+    ended = found.outcome()
+    assert (ended.result, ended.reason) == (RunResult.TAKEN_BACK, Reason.INSUFFICIENT_INSTANCE_CAPACITY)
+    assert ended.message == (
+        "environment fargate got no capacity for a pod (0.3 vCPU, 600 MiB memory), asked for since 00:00:03Z:"
+        " 0/3 nodes are available"
+    )
+
+
+def test_on_fargate_its_scheduler_may_say_nothing_of_it() -> None:
+    found = on_fargate()
+    assert found is not None
+    assert (found.reason, found.due) == (Reason.SCALING_UP, NOW + 123)
+    assert found.last_words.endswith("asked for since 00:00:03Z: no scheduler says why")
+
+
+@pytest.mark.parametrize("pod", [{"node_name": "fargate-ip-10-0-0-1"}, {"gone": True}, {"phase": "Failed"}])
+def test_one_that_has_got_capacity_or_has_ended_waits_for_none(pod: dict[str, Any]) -> None:
+    assert on_fargate(**pod) is None
+
+
+def test_of_one_for_virtual_nodes_the_scheduler_says_that_it_waits() -> None:
+    virtual = patience(30, make_serverless(offer=VIRTUAL))
+    assert holdup(make_run(1), make_pod(), virtual) is None
+    found = holdup(make_run(1), make_pod(unschedulable="0/3 nodes"), virtual)
+    assert found is not None
+    assert found.message.startswith("environment pool is getting capacity for a pod")
+    withheld = replace(virtual, no_nodes=NoNodes(300, "no ready virtual node has the labels", math.inf))
+    found = holdup(make_run(1), make_pod(unschedulable="0/3 nodes"), withheld)
+    assert found is not None
+    assert found.due == NOW + 300
+    assert found.message.endswith("; none has come so far: no ready virtual node has the labels")
+    assert found.last_words.endswith(": no ready virtual node has the labels")
+
+
+def test_on_nodes_a_pod_of_which_no_scheduler_says_anything_is_about_to_get_one() -> None:
+    for environment in (make_environment(), make_managed()):
+        assert holdup(make_run(1), make_pod(), patience(30, environment)) is None
+
+
+def test_what_keeps_its_pod_from_being_made_is_told_there_as_anywhere() -> None:
+    found = holdup(REFUSED, None, patience(30, make_serverless()))
+    assert found is not None
+    assert (found.reason, found.due) == (Reason.CREATE_FAILED, NOW + 2 + PROMPT_SECONDS)
 
 
 def test_an_environment_that_is_gone_has_no_nodes_made() -> None:

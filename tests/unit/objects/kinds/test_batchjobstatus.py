@@ -177,6 +177,7 @@ attempts_ = st.builds(
     exit_code=st.none() | st.integers(-1, 255),
     reason=texts,
     message=texts,
+    charged_as=texts,
     memory=st.none() | st.integers(0, 2**60),
     out_of_memory=st.lists(texts, max_size=2).map(tuple),
 )

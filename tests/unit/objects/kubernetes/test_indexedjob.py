@@ -59,3 +59,11 @@ def test_the_status_of_a_rerun_counts_what_was_chosen() -> None:
 def test_sets_of_no_index_are_left_out() -> None:
     assert "failedIndexes" not in render_array(ArrayStatus(3))
     assert read_array(render_array(ArrayStatus(3))) == ArrayStatus(3)
+
+
+def test_what_each_index_counts_for_is_known_to_a_restarted_operator() -> None:
+    array = replace(STATUS, charged_as="0.5 vCPU, 1 GiB memory")
+    rendered = render_array(array)
+    assert rendered["chargedAs"] == "0.5 vCPU, 1 GiB memory"
+    assert read_array(rendered) == array
+    assert "chargedAs" not in render_array(STATUS)

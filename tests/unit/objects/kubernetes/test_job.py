@@ -13,7 +13,7 @@ from batchyard.core.model.job import BatchJob
 from batchyard.core.model.resources import pod_requests
 from batchyard.objects.kubernetes.job import build_job, read_request, read_run
 from unit.objects.conftest import Golden
-from unit.samples import CONTAINER, make_environment, make_job, make_managed, make_resolved
+from unit.samples import CONTAINER, make_environment, make_job, make_managed, make_resolved, make_serverless
 
 FULL_TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"team": "media"}, "annotations": {"note": "kept"}},
@@ -148,3 +148,41 @@ def test_a_job_tells_why_it_is_not_where_its_queue_would_have_it_first() -> None
     assert run.instead == ""
     built["metadata"]["annotations"][names.INSTEAD] = "environment spot got no node: there is none"
     assert read_run(built) == run._replace(instead="environment spot got no node: there is none")
+
+
+def pod_labels(environment: Environment, own: dict[str, str]) -> dict[str, str]:
+    template = {"metadata": {"labels": own}, "spec": {"containers": [{"name": "main", "image": "busybox"}]}}
+    built = build_job(make_job(), make_resolved(template=template), environment, 1, 1)
+    assert "profile" not in built["metadata"]["labels"], "pods are what is chosen, not their Job"
+    found: dict[str, str] = built["spec"]["template"]["metadata"]["labels"]
+    return {name: value for name, value in found.items() if not name.startswith("app.kubernetes.io/")}
+
+
+def test_pods_get_the_labels_of_a_serverless_environment_beside_their_own_and_ours() -> None:
+    environment = make_serverless(labels={"profile": "batch"})
+    ours = pod_labels(make_environment(), {})
+    assert ours
+    assert pod_labels(environment, {}) == {"profile": "batch", **ours}
+    assert pod_labels(environment, {"team": "media"}) == {"team": "media", "profile": "batch", **ours}
+
+
+def test_by_those_it_is_chosen_where_they_run_so_they_stand_in_place_of_the_pods_own() -> None:
+    """Else the pod would be on nodes that nobody has counted on."""
+    environment = make_serverless(labels={"profile": "batch"})
+    assert pod_labels(environment, {"profile": "nodes"})["profile"] == "batch"
+    assert pod_labels(make_environment(), {"profile": "nodes"})["profile"] == "nodes"
+
+
+def test_ours_stand_in_place_of_those() -> None:
+    forged = {names.JOB: "forged", names.JOB_UID: "forged"}
+    assert pod_labels(make_serverless(labels=forged), {}) == pod_labels(make_environment(), {})
+
+
+def test_a_job_tells_what_size_its_pods_count_for() -> None:
+    built = build_job(make_job(), make_resolved(), make_serverless(), 2, 1)
+    built["metadata"] |= {"uid": "run", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    run = read_run(built)
+    assert run is not None
+    assert run.charged_as == ""
+    built["metadata"]["annotations"][names.CHARGED_AS] = "2 vCPU, 9 GiB memory"
+    assert read_run(built) == run._replace(charged_as="2 vCPU, 9 GiB memory")

@@ -7,8 +7,10 @@ that part counts as not said, and the API server has the last word.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from batchyard.api.models.jobdefinition import ZonePolicy
 from batchyard.core.definition.commands import CONTAINER_LISTS
-from batchyard.core.definition.nodeterms import FIELD_OPERATORS, LABEL_OPERATORS, REQUIRED, TERMS
+from batchyard.core.definition.nodeneeds.machineneeds import machine_needs, unequal_limits
+from batchyard.core.definition.nodeneeds.nodeterms import FIELD_OPERATORS, LABEL_OPERATORS, REQUIRED, TERMS
 from batchyard.core.model.pods.constraints import (
     ANY_ADDRESS,
     FIELD,
@@ -20,13 +22,17 @@ from batchyard.core.model.pods.constraints import (
 )
 
 
-def constraints_of(spec: Mapping[str, Any]) -> Constraints:
+def constraints_of(spec: Mapping[str, Any], zone_policy: ZonePolicy = ZonePolicy.ANY) -> Constraints:
     """The constraints of a pod; `UNCONSTRAINED` itself where there are none. Never raises, whatever the spec holds."""
     found = Constraints(
         selector=_selector(spec.get("nodeSelector")),
         terms=_terms(spec),
         node_name=_text(spec.get("nodeName")),
         ports=host_ports(spec),
+        machine=machine_needs(spec),
+        unequal=unequal_limits(spec),
+        spread=zone_policy is ZonePolicy.SPREAD,
+        one_zone=zone_policy is ZonePolicy.SINGLE,
     )
     return UNCONSTRAINED if found == UNCONSTRAINED else found
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from batchyard.api.quantities import InvalidQuantity
 from batchyard.core.definition.commands import each_container
+from batchyard.core.definition.nodeneeds.podconstraints import constraints_of
 from batchyard.core.definition.podadmission import bounds, runtimeclasses
 from batchyard.core.definition.podadmission.defaults import defaults_of
-from batchyard.core.definition.podconstraints import constraints_of
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.indexset import IndexSet
 from batchyard.core.model.podadmission.rules import PodRules
@@ -65,12 +65,12 @@ def under_rules(resolved: Resolved, rules: PodRules) -> Resolved:
     gang = resolved.gang
     if gang is None:
         pod = admitted_pod(resolved.template["spec"], rules)
-        constraints = constraints_of(pod.spec)
+        constraints = constraints_of(pod.spec, resolved.zone_policy)
         refusal = _refused(pod.refusal)
         return replace(resolved, request=pod.request, constraints=constraints, rules=rules, refusal=refusal)
     pods = [admitted_pod(group.template["spec"], rules) for group in gang.groups]
     groups = tuple(
-        replace(group, request=pod.request, constraints=constraints_of(pod.spec))
+        replace(group, request=pod.request, constraints=constraints_of(pod.spec, resolved.zone_policy))
         for group, pod in zip(gang.groups, pods, strict=True)
     )
     refusals = [

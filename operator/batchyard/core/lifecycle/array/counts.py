@@ -41,6 +41,7 @@ def counted(view: ArrayView, indexes: IndexRuns, holdups: Sequence[Holdup], lost
         lacking=view.lack is not None,
         moved=view.moved,
         instead=next((run.instead for run in view.runs.of_array if run.instead), ""),
+        charged_as=next((run.charged_as for run in view.runs.of_array if run.charged_as), before.charged_as),
     )
 
 

@@ -37,7 +37,7 @@ def has_moved(view: ArrayView) -> bool:
     around = view.surroundings
     if main.on_demand and not around.is_left_alone(main.environment, resolved.pods, view.now):
         return True  # better on spot than not at all
-    return around.has_others(view.job.queue, main.environment, resolved.pods, view.now)
+    return around.has_others(view.job.key[0], view.job.queue, main.environment, resolved.pods, view.now)
 
 
 def is_stuck(view: ArrayView) -> bool:

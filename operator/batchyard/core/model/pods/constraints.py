@@ -44,6 +44,14 @@ class Constraints:
     """The node that the pod names itself (spec.nodeName)."""
     ports: tuple[Port, ...] = ()
     """Ports of the node that the pod takes, sorted."""
+    machine: str = ""
+    """What it asks of a machine that only nodes have, such as a privileged container, in words; empty for nothing."""
+    unequal: str = ""
+    """What of it may use more than it requests, in words; empty where nothing may."""
+    spread: bool = False
+    """Whether it is to be in a zone where few of the same definition are."""
+    one_zone: bool = False
+    """Whether it is to be in the zone in which those that start with it are, whichever that is."""
     _hash: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -62,6 +70,10 @@ class Constraints:
         """Whether a node's name or labels matter."""
         return bool(self.selector or self.terms or self.node_name)
 
+    def alike(self, other: "Constraints") -> bool:
+        """Whether the same nodes are right for both."""
+        return self is other or self.of_nodes == other.of_nodes
+
     def limited(self, requirement: Requirement) -> "Constraints":
         """The same, and one more requirement of the node's labels."""
         terms = tuple(replace(each, labels=(*each.labels, requirement)) for each in self.terms if each != Term())
@@ -69,8 +81,13 @@ class Constraints:
             terms = (Term((requirement,)),)
         return replace(self, terms=terms or self.terms)
 
+    @property
+    def of_nodes(self) -> tuple[object, ...]:
+        """What decides on which nodes are right for it."""
+        return self.selector, self.terms, self.node_name, self.ports, self.spread, self.one_zone
+
     def _parts(self) -> tuple[object, ...]:
-        return self.selector, self.terms, self.node_name, self.ports
+        return *self.of_nodes, self.machine, self.unequal
 
 
 UNCONSTRAINED = Constraints()

@@ -22,6 +22,6 @@ def leaves(snapshot: Snapshot, key: Key, now: float) -> LeftAlone | None:
     if found is None or queue is None:
         return None
     pools = [snapshot.pools[name] for name in queue.environments if name in snapshot.pools]
-    known = (each.environment for each in pools)
+    known = (each.environment for each in pools if each.environment.admits(key[0]))
     others = has_others(known, run.environment, resolved.pods, snapshot.could_hold, snapshot.left_alone, now)
     return found if others else None

@@ -17,13 +17,14 @@ from collections.abc import Iterable
 from math import inf
 
 from batchyard.core.model.job import BatchJob, Key
-from batchyard.core.model.pods.podset import Assignment, PodSet, total_of
+from batchyard.core.model.pods.podset import Assignment, PodSet, PodSets, total_of
 from batchyard.core.model.resources import Resources, fits, shortfall, vcpus_of
 from batchyard.core.model.run import Run
 from batchyard.core.model.status import Status
 from batchyard.core.scheduling.arrays.leaving import leaves
 from batchyard.core.scheduling.backlog import Entry, entry_of
 from batchyard.core.scheduling.capacity.ledger import Charge, Ledger, with_pods
+from batchyard.core.scheduling.capacity.space import Space
 from batchyard.core.scheduling.departures import parted
 from batchyard.core.scheduling.fairshare.order import turn
 from batchyard.core.scheduling.limits import Limits, Name, needs
@@ -61,6 +62,7 @@ class _Arrays:
                 self._fronts[name].append(key)
         self._starts: dict[tuple[Key, str], float] = {}
         self._charges: defaultdict[str, list[Charge]] | None = None
+        self._placed: dict[tuple[Key, str], list[tuple[Space, PodSets]]] = {}
 
     def decide(self) -> None:
         """Add to the pass which arrays give way, and what is promised to whom by that."""
@@ -94,7 +96,8 @@ class _Arrays:
             return False
         if front not in self._let_pass or self._outranks(front, key):
             return True
-        return fits(total_of(self._snapshot.resolved[front].pods), with_pods(run.request))
+        asked = self._ledger.charged(run.environment, self._snapshot.resolved[front].pods)
+        return fits(total_of(asked), with_pods(run.request))
 
     def _outranks(self, front: Key, array: Key) -> bool:
         """Whether the front's queue has the higher priority; an array whose queue is gone has none."""
@@ -106,11 +109,27 @@ class _Arrays:
         """Whether the array has, on some node or under the ceilings, of that which the other one lacks there."""
         gives = {name for name, amount in with_pods(run.request).items() if amount > 0}
         pods, ledger = self._snapshot.resolved[front].pods, self._ledger
-        if shortfall(total_of(pods), {**total_of(pods), **ledger.left(run.environment)}).keys() & gives:
+        total = total_of(ledger.charged(run.environment, pods))
+        if shortfall(total, {**total, **ledger.left(run.environment)}).keys() & gives:
             return True
         nodes = {node for charge in self._charges_of(run) for node, _ in charge.assigned}
-        free = [ledger.space.of(run.environment, node) for node in nodes]
-        return any(shortfall(each.takes, here).keys() & gives for here in free for each in pods)
+        return any(
+            shortfall(each.takes, space.of(run.environment, node)).keys() & gives
+            for space, way in self._partly_placed(front, run.environment)
+            for each in way
+            for node in nodes.intersection(space.allowed(run.environment, each))
+        )
+
+    def _partly_placed(self, front: Key, environment: str) -> list[tuple[Space, PodSets]]:
+        """What is free on nodes once as many of the front's pods as find room there have it; for pods that are to be in
+        one zone, in each of the zones that there are."""
+        found = self._placed.get((front, environment))
+        if found is None:
+            pods, ledger = self._snapshot.resolved[front].pods, self._ledger
+            found = self._placed[front, environment] = [
+                (_filled(ledger.space, environment, way), way) for way in ledger.ways(environment, pods)
+            ]
+        return found
 
     def _charges_of(self, run: Run) -> list[Charge]:
         if self._charges is None:
@@ -164,7 +183,8 @@ class _Arrays:
                     coming.give(environment, end.assigned, end.amount)
             spare = less(spare_beside(coming, environment, nodes), nodes)
             if CEILINGS in spare:
-                spare |= less(spare, ((CEILINGS, total_of(self._snapshot.resolved[front].pods)),))
+                asked = self._ledger.charged(environment, self._snapshot.resolved[front].pods)
+                spare |= less(spare, ((CEILINGS, total_of(asked)),))
             if promise is not None:
                 spare |= less(promise.spare, nodes)
         at, to = (at, {front}) if promise is None else (min(promise.at, at), promise.to | {front})
@@ -178,6 +198,18 @@ class _Arrays:
         if one.share != other.share:
             return _has_had_less(snapshot, one, other, self._now)
         return _entry(snapshot, one) < _entry(snapshot, other)
+
+
+def _filled(space: Space, environment: str, pods: PodSets) -> Space:
+    """What is free once pods have it that find room, though not all of them do; one alone finds none."""
+    if sum(each.count for each in pods) == 1:
+        return space
+    thought = space.fork()
+    for each in pods:
+        for _ in range(each.count):
+            if thought.put(environment, each) is None:
+                break
+    return thought
 
 
 def _must_stop(snapshot: Snapshot, key: Key) -> bool:
@@ -199,6 +231,8 @@ def _overdrawn(snapshot: Snapshot, run: Run, ledger: Ledger, charges: Iterable[C
     left, members, takes = ledger.left(run.environment), snapshot.pools[run.environment].members, with_pods(run.request)
     if any(left.get(name, 0) < 0 for name, amount in takes.items() if amount):
         return True
+    if snapshot.pools[run.environment].serverless is not None:
+        return False  # its pods are on no node that counts
     outside = 0
     for charge in charges:
         for node, amount in charge.bound.items():

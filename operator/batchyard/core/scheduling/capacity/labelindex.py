@@ -31,6 +31,10 @@ class LabelIndex:
         """The nodes."""
         return self._nodes.values()
 
+    def node(self, name: str) -> Node | None:
+        """One of the nodes; None where it is none of them."""
+        return self._nodes.get(name)
+
     def matching(self, constraints: Constraints) -> frozenset[str] | None:
         """The names of the nodes that admit a pod of these constraints, ports and amounts apart; None: all do."""
         if not constraints.chooses:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 
 from batchyard.core.model.job import Key
 from batchyard.core.model.pods.podset import POD_SLOT, Assignment, On, PodSet, PodSets, total_of
+from batchyard.core.model.pods.zones import apart, are_together
 from batchyard.core.model.resources import Resources, fits, shifted, subtract, times
 from batchyard.core.model.run import Run
 from batchyard.core.scheduling.capacity.coming.room import ComingRoom, is_coming
 from batchyard.core.scheduling.capacity.pools import Pool
+from batchyard.core.scheduling.capacity.serverless.supply import ServerlessRoom
 from batchyard.core.scheduling.capacity.space import Space, carries
 
 
@@ -66,8 +68,11 @@ class Ledger:
             if pool.environment.ceilings
         }
         """What is left under the ceilings of environments that have any."""
-        self._coming = {name: ComingRoom(pool.supply) for name, pool in pools.items() if pool.supply is not None}
-        """Room on nodes that are not there yet, of environments whose nodes are made."""
+        self._coming = {name: room for name, pool in pools.items() if (room := pool.room()) is not None}
+        """Room on nodes that are not there yet, of environments whose nodes are made, and where none are needed."""
+        self._pools = pools
+        self._sizing = frozenset(name for name, pool in pools.items() if pool.serverless is not None)
+        """The environments where pods may count for more than they ask for."""
         self._alone: dict[tuple[str, PodSet], Assignment] = {}
         """What one pod takes of a node, shared by all jobs of one such pod that start there: a pass may start 100,000,
         and with an object for each a quarter of its time went to garbage collection."""
@@ -77,6 +82,7 @@ class Ledger:
         twin = object.__new__(Ledger)
         twin.space = self.space.fork()
         twin._left, twin._alone = dict(self._left), self._alone
+        twin._pools, twin._sizing = self._pools, self._sizing
         twin._coming = {name: each.fork() for name, each in self._coming.items()}
         return twin
 
@@ -88,8 +94,11 @@ class Ledger:
         Nodes that are there come before those that are not there yet, whose names are not those of nodes
         (`coming.room.is_coming`). Unless `further` nodes may be asked for, those have to be on their way.
         """
+        if pods[0].constraints.one_zone:
+            return self._take_together(environment, pods, without, further=further)
         space, left, coming = self.space, self._left.get(environment), self._coming.get(environment)
-        if left is not None and not fits(_part(total_of(pods), left), left):
+        charged = self.charged(environment, pods) if environment in self._sizing else pods
+        if left is not None and not fits(_part(total_of(charged), left), left):
             return None
         # Once for all: pods that start together may go beyond a wave.
         further = further and coming is not None and coming.open
@@ -106,8 +115,40 @@ class Ledger:
                     return None
                 assigned.append((node, each.takes))
         if left is not None:
-            self._charge_ceilings(environment, total_of(pods), -1)
+            self._charge_ceilings(environment, total_of(charged), -1)
         return self._shared(assigned[0][0], pods[0]) if len(assigned) == 1 else tuple(assigned)
+
+    def _take_together(
+        self, environment: str, pods: PodSets, without: Collection[str], *, further: bool
+    ) -> Assignment | None:
+        """The same in one zone: where they need no further nodes, if there is such; else in any.
+
+        Of nodes to come the zone is not known. As long as there are no others, all of the pods may be on such.
+        """
+        ways = [apart(way) if are_together(way) else way for way in self.ways(environment, pods)]
+        for more in (False, True) if further else (False,):
+            for way in ways:
+                if (assigned := self.take(environment, way, without, further=more)) is not None:
+                    return assigned
+        return None
+
+    def charged(self, environment: str, pods: PodSets) -> PodSets:
+        """What pods count for in an environment."""
+        return self._pools[environment].charged(pods) if environment in self._sizing else pods
+
+    def zone_of(self, environment: str, assigned: Assignment) -> str | None:
+        """The zone in which pods are that were put in one; None where it is that of nodes to come."""
+        return next(
+            (zone for node, _ in assigned if (zone := self._pools[environment].zone_of(node)) is not None), None
+        )
+
+    def ways(self, environment: str, pods: PodSets) -> list[PodSets]:
+        """The pods as room is looked for: those that are to be in one zone in each of those there are, if any."""
+        return self._pools[environment].ways(pods)
+
+    def undo(self, environment: str, assigned: Assignment, pods: PodSets) -> None:
+        """Have free again what was taken for pods."""
+        self.give(environment, assigned, total_of(self.charged(environment, pods)))
 
     def put(
         self, environment: str, pod: PodSet, without: Collection[str] = (), *, further: bool | None = None
@@ -141,7 +182,7 @@ class Ledger:
             return self.fork().take(environment, pods) is not None
         assigned = self.take(environment, pods)
         if assigned is not None:
-            self.give(environment, assigned, total_of(pods))
+            self.undo(environment, assigned, pods)
         return assigned is not None
 
     def charge(self, environment: str, assigned: Iterable[tuple[str, Resources]], amount: Resources) -> None:
@@ -169,7 +210,8 @@ class Ledger:
     def room(self, environment: str, pods: PodSet, most: int, *, further: bool = True) -> int:
         """How many such pods find room now, up to `most`; on `further` nodes, too, if these may be asked for."""
         if left := self._left.get(environment):
-            takes = {name: amount for name, amount in pods.takes.items() if name in left}
+            (charged,) = self.charged(environment, (pods,))
+            takes = {name: amount for name, amount in charged.takes.items() if name in left}
             most = min(most, carries(left, takes)) if takes else most
         if most <= 0:
             return 0
@@ -181,7 +223,7 @@ class Ledger:
     def free(self, environment: str) -> Resources:
         """What is free in all, on nodes and under the ceilings; below zero where that shrank below what runs.
 
-        Of an environment whose nodes are made that is what its ceilings leave, as far as they bound anything.
+        Where capacity comes as it is needed that is what the ceilings leave, as far as they bound anything.
         """
         total, left = self.space.total(environment), self._left.get(environment)
         if left is None:
@@ -195,8 +237,8 @@ class Ledger:
         """Whether any pod may have been put on a node that is not there yet."""
         return bool(self._coming)
 
-    def coming(self, environment: str) -> ComingRoom | None:
-        """The room on nodes that are not there yet; None where no nodes are made."""
+    def coming(self, environment: str) -> ComingRoom | ServerlessRoom | None:
+        """The room on nodes that are not there yet, or without any; None where jobs need nodes and none are made."""
         return self._coming.get(environment)
 
     def left(self, environment: str) -> Resources:

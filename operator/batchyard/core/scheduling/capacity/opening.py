@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from batchyard.core.model.cluster.leftalone import Unmet
 from batchyard.core.model.job import Key
-from batchyard.core.model.pods.constraints import Port
+from batchyard.core.model.pods.constraints import UNCONSTRAINED, Port
 from batchyard.core.model.pods.podset import Assignment, PodSet
 from batchyard.core.model.pods.withoutspot import of_part
+from batchyard.core.model.pods.zones import are_together, in_zone
 from batchyard.core.model.resources import Resources, subtract
 from batchyard.core.scheduling.capacity.coming.room import is_thought_up
 from batchyard.core.scheduling.capacity.difference import difference
@@ -21,6 +22,7 @@ from batchyard.core.scheduling.capacity.pools import space_of
 from batchyard.core.scheduling.capacity.space import Space
 from batchyard.core.scheduling.ondemandshare import is_on_demand
 from batchyard.core.scheduling.snapshot import Snapshot
+from batchyard.core.scheduling.zonespread import ZoneSpread
 
 
 class Opened(NamedTuple):
@@ -42,12 +44,11 @@ def opened(snapshot: Snapshot) -> Opened:
         space, homeless = snapshot.space.fork(), list(snapshot.homeless)
     space.with_ports(lambda: _ports(snapshot))
     ledger, found = Ledger(snapshot.pools, snapshot.used, space), dict[Hashable, Assignment]()
-    unmet, oldest = dict[tuple[Key, str], int](), dict[str, float]()
-    charges = [(item, charge) for item in homeless if (charge := snapshot.charges.get(item)) is not None]
-    for item, charge in sorted(charges, key=_order):
-        if not space.knows(charge.environment):
-            continue
-        if nodes := _expected(snapshot, ledger, charge):
+    unmet, oldest, spread = dict[tuple[Key, str], int](), dict[str, float](), ZoneSpread(snapshot)
+    known = [(item, charge) for item in homeless if (charge := snapshot.charges.get(item)) is not None]
+    there = [(item, charge) for item, charge in known if space.knows(charge.environment)]
+    for item, charge in sorted(there, key=lambda it: _order(snapshot, ledger, it[1])):
+        if nodes := _expected(snapshot, ledger, spread, charge):
             found[item] = nodes
         if ledger.coming(charge.environment) is not None:
             lacking = charge.homeless - sum(not is_thought_up(node) for node, _ in nodes)
@@ -58,11 +59,15 @@ def opened(snapshot: Snapshot) -> Opened:
     return Opened(ledger, found, {where: count for where, count in unmet.items() if count > 0}, oldest)
 
 
-def _order(entry: tuple[Hashable, Charge]) -> tuple[Key, int, int]:
-    """Whoever opens the ledger comes to the same, in whatever order it has learnt of the charges."""
-    _, charge = entry
-    run = charge.run
-    return (charge.key, 0, -1) if run is None else (charge.key, run.number, -1 if run.index is None else run.index)
+def _order(snapshot: Snapshot, ledger: Ledger, charge: Charge) -> tuple[bool, Key, int, int]:
+    """Whoever opens the ledger comes to the same, in whatever order it has learnt of the charges.
+
+    Those first that may be in one zone only: others would take their room there, and leave some elsewhere.
+    """
+    run, anywhere = charge.run, _zone(snapshot, ledger, charge) is None
+    if run is None:
+        return anywhere, charge.key, 0, -1
+    return anywhere, charge.key, run.number, -1 if run.index is None else run.index
 
 
 def _space(snapshot: Snapshot) -> Space:
@@ -73,31 +78,49 @@ def _space(snapshot: Snapshot) -> Space:
     return space
 
 
-def _expected(snapshot: Snapshot, ledger: Ledger, charge: Charge) -> Assignment:
+def _expected(snapshot: Snapshot, ledger: Ledger, spread: ZoneSpread, charge: Charge) -> Assignment:
     """Nodes for the pods of a charge that have none, as far as there is room for them."""
     found: list[tuple[str, Resources]] = []
-    for pod in _homeless(snapshot, charge):
+    environment, key, resolved = charge.environment, charge.key, snapshot.resolved.get(charge.key)
+    for pod in _homeless(snapshot, ledger, charge):
         for _ in range(pod.count):
-            node = ledger.put(charge.environment, pod, further=True)  # it was granted, so it waits for one already
+            zones = [] if resolved is None else spread.order(environment, key, resolved)
+            ways = (ledger.put(environment, in_zone((pod,), zone)[0], further=False) for zone in zones)
+            node = next((node for node in ways if node is not None), None)
+            if node is None:  # it was granted, so it waits for a node already
+                node = ledger.put(environment, pod, further=True)
             if node is None:
                 break
             found.append((node, pod.takes))
+            if resolved is not None:
+                spread.charge(environment, key, resolved, found[-1:])
     return tuple(found)
 
 
-def _homeless(snapshot: Snapshot, charge: Charge) -> Iterable[PodSet]:
+def _homeless(snapshot: Snapshot, ledger: Ledger, charge: Charge) -> Iterable[PodSet]:
     resolved = snapshot.resolved.get(charge.key)
-    on_demand = is_on_demand(snapshot, charge)
     if resolved is not None and resolved.gang is not None and not charge.bound and not charge.expected:
-        return of_part(resolved.pods, on_demand=on_demand)
-    rest, count = charge.amount, charge.homeless
-    for amount in difference((), charge.assigned).values():
-        rest = subtract(rest, amount)
-    # Of an array all pods are alike; those of a multi-node job count as if they were.
-    share = {name: amount // count for name, amount in rest.items() if name != "pods"}
-    constraints = resolved.constraints if resolved is not None and resolved.gang is None else None
-    pods = (PodSet(count, share) if constraints is None else PodSet(count, share, constraints),)
-    return of_part(pods, on_demand=on_demand)
+        pods = resolved.pods
+    else:
+        rest, count = charge.amount, charge.homeless
+        for amount in difference((), charge.assigned).values():
+            rest = subtract(rest, amount)
+        # Of an array all pods are alike; those of a multi-node job count as if they were.
+        share = {name: amount // count for name, amount in rest.items() if name != "pods"}
+        constraints = resolved.constraints if resolved is not None and resolved.gang is None else UNCONSTRAINED
+        pods = (PodSet(count, share, constraints),)
+    pods, zone = of_part(pods, on_demand=is_on_demand(snapshot, charge)), _zone(snapshot, ledger, charge)
+    return pods if zone is None else in_zone(pods, zone)
+
+
+def _zone(snapshot: Snapshot, ledger: Ledger, charge: Charge) -> str | None:
+    """The zone of a multi-node job whose pods are to be in one: where it was granted room or, if that was on nodes to
+    come, where the first of them is."""
+    run, granted, resolved = charge.run, snapshot.granted.get(charge.key), snapshot.resolved.get(charge.key)
+    known = run.zone if run is not None else None if granted is None else granted.zone
+    if known is None and resolved is not None and are_together(resolved.pods):
+        return ledger.zone_of(charge.environment, charge.assigned)
+    return known
 
 
 def _ports(snapshot: Snapshot) -> dict[str, frozenset[Port]]:

@@ -24,6 +24,10 @@ REACH = 1000
 behind all these waits until some of them have started."""
 
 
+Kind = tuple[str, str, PodSets]
+"""What ordinary jobs of a queue are told apart by: their share, their namespace where that matters, and their pods."""
+
+
 class Line:
     """The jobs of one queue that wait for room, as one pass comes upon them."""
 
@@ -34,9 +38,9 @@ class Line:
         """By share: the environments that somebody of it waits for who was looked at before."""
         self._looks = LOOKS
         self._steps = REACH
-        self.behind: set[tuple[str, PodSets]] = set()
-        """Of whom it is known in this pass that they find no room: share and pods of ordinary jobs."""
-        self.aside: set[tuple[str, PodSets]] = set()
+        self.behind: set[Kind] = set()
+        """Of whom it is known in this pass that they find no room: share and kind of ordinary jobs."""
+        self.aside: set[Kind] = set()
         """Of whom it is known that they are not tried anywhere now, as no node came for one of them."""
 
     def at_head(self, share: str, environments: Collection[str]) -> bool:

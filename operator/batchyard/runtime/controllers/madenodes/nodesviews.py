@@ -30,6 +30,8 @@ class NodesViews:
     def of(self, name: str, now: float) -> NodesView:
         """Return the view of an environment that exists."""
         view, environment = self._of_nodes(name), self._pools[name].environment
+        if environment.serverless is not None:
+            return replace(view, withheld=self._pools[name].withheld)
         if environment.managed is None:
             return view
         known = self._catalogue.provisioned
@@ -67,7 +69,8 @@ class NodesViews:
         if view is not None and (version == pods.version or not environment.count_other_pods):
             return view
         if name not in self._nodes:
-            selected = [node for node in self._catalogue.nodes.values() if selects(environment, node)]
+            all_nodes = self._catalogue.nodes.values() if environment.serverless is None else ()
+            selected = [node for node in all_nodes if selects(environment, node)]
             self._nodes[name] = (pools[name].index.nodes, selected)
         counted = (pods.by_node, pods.ignored_by_node) if environment.count_other_pods else ({}, {})
         view = view_nodes(*self._nodes[name], *counted)

@@ -79,7 +79,7 @@ class NodeWaits:
         `on_demand` says that they were of the part of its work that is not on spot.
         """
         resolved, found = self._resolved.get(job), self._environments.get(environment)
-        if resolved is None or found is None or found.managed is None:
+        if resolved is None or found is None or (seconds := found.leave_alone_seconds) is None:
             return
         now = self._clock()
         what = environment, of_part(resolved.pods, on_demand=on_demand)
@@ -88,7 +88,7 @@ class NodeWaits:
             del self._tried[what]
         elif known is not None and now < known.until:
             why = known.message  # of many that are given up together, one says why
-        self.left_alone[what] = LeftAlone(now, now + found.managed.leave_alone_seconds, why)
+        self.left_alone[what] = LeftAlone(now, now + seconds, why)
 
     def _forget_old(self, now: float) -> None:
         """Forget where jobs may be tried again since long ago."""
@@ -99,12 +99,12 @@ class NodeWaits:
     def granted(self, placement: Placement) -> None:
         """Note who finds out whether nodes come again; the others wait for that."""
         resolved, environment = self._resolved.get(placement.key), self._environments.get(placement.environment)
-        if not placement.finds_out or resolved is None or environment is None or environment.managed is None:
+        if not placement.finds_out or resolved is None or environment is None:
             return
         what = placement.environment, of_part(resolved.pods, on_demand=placement.on_demand)
         if (known := self.left_alone.get(what)) is not None:
             # As long as it may wait: until then nothing is known.
-            seconds = max(environment.managed.leave_alone_seconds, environment.unschedulable_seconds)
+            seconds = max(environment.leave_alone_seconds or 0, environment.unschedulable_seconds)
             self._tried[what] = placement.key
             self.left_alone[what] = replace(known, until=self._clock() + seconds)
 

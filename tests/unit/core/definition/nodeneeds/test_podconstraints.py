@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batchyard.core.definition.podconstraints import constraints_of, host_ports
+from batchyard.core.definition.nodeneeds.podconstraints import constraints_of, host_ports
 from batchyard.core.definition.shape import misshapen
 from batchyard.core.model.pods.constraints import ANY_ADDRESS, UNCONSTRAINED, Constraints, Requirement, Term
 

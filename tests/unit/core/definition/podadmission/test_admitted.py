@@ -68,6 +68,26 @@ def test_every_node_of_a_multi_node_job_comes_under_them() -> None:
     assert under_rules(ruled, NO_RULES) == plain
 
 
+@pytest.mark.parametrize(
+    "content", [{"container": BARE, "zonePolicy": "Spread"}, {**multi_node(3, BARE), "zonePolicy": "Single"}]
+)
+def test_how_pods_are_divided_between_zones_stays_under_rules(content: dict[str, Any]) -> None:
+    plain = make_resolved(**content)
+    for rules in (RULES, PodRules((), {"gvisor": RuntimeClass("gvisor")})):
+        ruled = under_rules(plain, rules)
+        assert ruled.zone_policy is plain.zone_policy
+        assert [each.constraints for each in ruled.pods] == [each.constraints for each in plain.pods]
+        assert under_rules(ruled, NO_RULES) == plain
+    (pods,) = plain.pods
+    assert (pods.constraints.spread, pods.constraints.one_zone) == (plain.gang is None, plain.gang is not None)
+
+
+def test_a_class_with_nodes_of_its_own_narrows_the_zones() -> None:
+    template = {"spec": {"containers": [CONTAINER], "runtimeClassName": "kata"}}
+    ruled = under_rules(make_resolved(template=template, zonePolicy="Spread"), KATA)
+    assert (ruled.constraints.selector, ruled.constraints.spread) == ((("runtime", "kata"),), True)
+
+
 def test_a_refusal_says_of_which_nodes_it_is() -> None:
     ranges = [{"targetNodes": "0", "container": CONTAINER}, {"targetNodes": "1:2", "container": BARE}]
     plain = make_resolved(container=None, multiNode={"numNodes": 3, "nodeRanges": ranges})

@@ -11,6 +11,10 @@ PARTS: dict[str, Any] = {
     "terms": (Term((Requirement("zone", "In", ("a",)),)),),
     "node_name": "n1",
     "ports": (("TCP", 80, "0.0.0.0"),),  # noqa: S104
+    "machine": "container main is privileged",
+    "unequal": "container main may use more cpu than it requests",
+    "spread": True,
+    "one_zone": True,
 }
 
 
@@ -33,7 +37,19 @@ def test_whatever_is_no_constraints_is_not_equal() -> None:
 
 @pytest.mark.parametrize(
     ("part", "chooses"),
-    [("selector", True), ("terms", True), ("node_name", True), ("ports", False)],
+    [
+        ("selector", True),
+        ("terms", True),
+        ("node_name", True),
+        *((part, False) for part in ("ports", "machine", "unequal", "spread", "one_zone")),
+    ],
 )
 def test_only_names_and_labels_choose_nodes(part: str, chooses: bool) -> None:
     assert Constraints(**{part: PARTS[part]}).chooses is chooses
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_for_what_is_said_of_nodes_others_are_right(part: str) -> None:
+    """What a pod asks of its machine matters where there are no nodes only."""
+    assert Constraints(**{part: PARTS[part]}).alike(UNCONSTRAINED) is (part in ("machine", "unequal"))
+    assert Constraints(**PARTS).alike(Constraints(**PARTS))

@@ -2,9 +2,10 @@
 
 from batchyard.core.model.pods.podset import PodSet, PodSets
 from batchyard.core.model.resources import Resources
+from batchyard.core.scheduling.capacity.coming.room import MARK
 from batchyard.core.scheduling.capacity.ledger import Charge, Ledger
-from batchyard.core.scheduling.capacity.pools import Pool, space_of
-from unit.samples import make_node, make_pool
+from batchyard.core.scheduling.capacity.pools import Pool, pool, space_of
+from unit.samples import VIRTUAL, make_node, make_pool, make_serverless
 
 
 def ledger_of(*pools: Pool, used: dict[str, Resources] | None = None) -> Ledger:
@@ -105,3 +106,70 @@ def test_which_pods_of_a_charge_have_no_node() -> None:
     charge = Charge("pool", {"cpu": 2000, "pods": 2}, ("media", "videos"), expected=(("a", one), ("b", one)))
     assert charge.homeless == 0
     assert charge.assigned == (("a", one), ("b", one))
+
+
+SMALL = pods(cpu=300, memory=600 * 2**20)
+"""Of which each counts as 0.5 vCPU and 1 GiB on Fargate."""
+
+
+def test_where_pods_can_only_have_certain_sizes_these_are_what_the_ceilings_lose() -> None:
+    ledger = ledger_of(pool(make_serverless(ceilings={"cpu": 2000, "memory": 8 * 2**30}), ()))
+    assert ledger.charged("pool", SMALL) == pods(cpu=500, memory=2**30)
+    assert ledger.take("pool", SMALL) == ((MARK, {"cpu": 300, "memory": 600 * 2**20, "pods": 1}),)
+    assert ledger.left("pool") == ledger.free("pool") == {"cpu": 1500, "memory": 7 * 2**30}
+    assert [ledger.take("pool", SMALL) is None for _ in range(4)] == [False, False, False, True]
+    assert ledger.left("pool") == {"cpu": 0, "memory": 4 * 2**30}
+
+
+def test_what_is_undone_is_free_again_to_the_last_byte() -> None:
+    ledger = ledger_of(pool(make_serverless(ceilings={"cpu": 2000, "memory": 8 * 2**30}), ()), make_pool(name="nodes"))
+    before = ledger.left("pool"), ledger.free("nodes")
+    for name in ("pool", "nodes"):
+        for asked in (SMALL, pods(3, cpu=300)):
+            taken = ledger.take(name, asked)
+            assert taken is not None
+            ledger.undo(name, taken, asked)
+            assert ledger.fits(name, asked)
+    assert (ledger.left("pool"), ledger.free("nodes")) == before
+
+
+def test_all_pods_of_a_gang_are_charged_by_their_size() -> None:
+    ledger = ledger_of(pool(make_serverless(2), ()))
+    assert not ledger.fits("pool", pods(5, cpu=300))
+    taken = ledger.take("pool", (PodSet(1, {"cpu": 1000}), PodSet(2, {"cpu": 300})))
+    assert taken is not None
+    assert [node for node, _ in taken] == [MARK] * 3
+    assert ledger.left("pool") == {"cpu": 0}
+
+
+def test_room_is_for_as_many_sizes_as_the_ceilings_leave() -> None:
+    ledger = ledger_of(pool(make_serverless(2), ()))
+    assert ledger.room("pool", SMALL[0], 10) == 4
+    assert ledger.room("pool", SMALL[0], 3) == 3
+    assert ledger.room("pool", SMALL[0], 10, further=False) == 0
+    assert ledger.room("pool", pods(cpu=17_000)[0], 10) == 0
+    ledger.take("pool", pods(cpu=1800))
+    assert ledger.room("pool", SMALL[0], 10) == 0
+
+
+def test_what_runs_is_charged_as_it_was_granted_whatever_size_that_was() -> None:
+    used: dict[str, Resources] = {"pool": {"cpu": 1500, "memory": 9 * 2**30, "pods": 3}}
+    ledger = ledger_of(pool(make_serverless(2), ()), used=used)
+    assert ledger.left("pool") == {"cpu": 500}
+    assert ledger.fits("pool", SMALL)
+    assert not ledger.fits("pool", pods(cpu=501))
+
+
+def test_a_fork_of_it_is_changed_apart() -> None:
+    ledger = ledger_of(pool(make_serverless(2), ()))
+    thought = ledger.fork()
+    assert thought.take("pool", pods(cpu=2000)) is not None
+    assert (thought.left("pool"), ledger.left("pool")) == ({"cpu": 0}, {"cpu": 2000})
+    assert thought.charged("pool", SMALL) == ledger.charged("pool", SMALL)
+
+
+def test_where_no_pod_runs_now_nothing_fits() -> None:
+    ledger = ledger_of(pool(make_serverless(offer=VIRTUAL, node_selector={"type": "virtual-kubelet"}), ()))
+    assert not ledger.fits("pool", pods(cpu=1))
+    assert ledger.room("pool", pods(cpu=1)[0], 5) == 0
+    assert ledger.put("pool", pods(cpu=1)[0], further=True) == MARK, "who was granted it waits for that"

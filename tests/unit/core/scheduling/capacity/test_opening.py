@@ -4,13 +4,17 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from batchyard.core.model.array import IndexedJob
+from batchyard.core.model.managed import ZONE
 from batchyard.core.model.pods.constraints import Constraints
 from batchyard.core.model.pods.gang import Gang, NodeGroup
 from batchyard.core.model.resources import Resources
 from batchyard.core.scheduling.capacity.ledger import Charge
 from batchyard.core.scheduling.capacity.opening import opened
 from batchyard.core.scheduling.capacity.pools import pool
+from batchyard.core.scheduling.decisions import Placement
 from batchyard.core.scheduling.snapshot import Snapshot
 from unit.samples import make_claim, make_job, make_managed, make_node, make_resolved, make_run, make_snapshot
 
@@ -129,3 +133,91 @@ def test_where_nodes_are_not_made_nothing_is_unmet() -> None:
     assert opened(snapshot(Charge("pool", {"cpu": 9000, "pods": 1}, KEY))).unmet == {}
     gone = snapshot(Charge("gone", ONE, KEY), environments=[make_managed()], nodes=[])
     assert opened(gone).unmet == {}
+
+
+ZONED = [make_node(name, cpu="2", labels={ZONE: name[0]}) for name in ("a1", "a2", "b1", "b2", "b3")]
+
+
+def in_one_zone(size: int, *charges: Charge, **fields: Any) -> Snapshot:
+    """A multi-node job of nodes of two vCPUs that are to be in one zone."""
+    groups = (NodeGroup(tuple(range(size)), {}, {"cpu": 2000}, Constraints(one_zone=True)),)
+    resolved = replace(make_resolved(), gang=Gang(0, groups), request=Gang(0, groups).request)
+    return snapshot(*charges, resolved={KEY: resolved}, **{"nodes": ZONED, **fields})
+
+
+def charge_of(size: int, zone: str | None = None, **fields: Any) -> Charge:
+    run = make_run(request={"cpu": 2000 * size, "pods": size}, zone=zone)
+    return Charge("pool", {"cpu": 2000 * size, "pods": size}, KEY, run, **fields)
+
+
+def expected_of(found: Snapshot) -> list[str]:
+    return [node for node, _ in opened(found).expected.get(0, ())]
+
+
+TWO: Resources = {"cpu": 2000, "pods": 1}
+
+
+@pytest.mark.parametrize(("zone", "nodes"), [("a", ["a1", "a2"]), ("b", ["b1", "b2", "b3"])])
+def test_nodes_of_a_job_are_expected_in_the_zone_that_it_was_granted(zone: str, nodes: list[str]) -> None:
+    assert expected_of(in_one_zone(3, charge_of(3, zone))) == nodes
+    granted = Placement(KEY, "pool", {}, zone=zone)
+    before = Charge("pool", {"cpu": 6000, "pods": 3}, KEY)
+    assert expected_of(in_one_zone(3, before, granted={KEY: granted})) == nodes
+
+
+def test_those_whose_main_node_runs_are_expected_beside_it() -> None:
+    """Else the room that they wait for would be given to others, whenever nodes come or go."""
+    assert expected_of(in_one_zone(2, charge_of(2, "b", bound={"b2": TWO}))) == ["b1"]
+    assert expected_of(in_one_zone(3, charge_of(3, "b", bound={"b2": TWO}, expected=(("b3", TWO),)))) == ["b1"]
+    assert expected_of(in_one_zone(3, charge_of(3, "a", bound={"a1": TWO}))) == ["a2"], "there is no more there"
+
+
+def test_where_the_zone_has_shown_with_the_main_node_it_is_that_one() -> None:
+    assert expected_of(in_one_zone(2, charge_of(2, bound={"b2": TWO}))) == ["b1"]
+    assert expected_of(in_one_zone(2, charge_of(2, expected=(("b2", TWO),)))) == ["b1"]
+
+
+def test_nodes_without_the_label_are_a_zone_too() -> None:
+    nodes = [make_node("a1", cpu="2", labels={ZONE: "a"}), make_node("x", cpu="2"), make_node("y", cpu="2")]
+    assert expected_of(in_one_zone(2, charge_of(2, "", bound={"y": TWO}), nodes=nodes)) == ["x"]
+    assert expected_of(in_one_zone(2, charge_of(2, bound={"y": TWO}), nodes=nodes)) == ["x"]
+
+
+def test_whoever_may_be_in_one_zone_only_goes_before_who_may_be_elsewhere() -> None:
+    """The other one would be expected on the last node of that zone."""
+    first = Charge("pool", TWO, ("media", "a"), make_run(owner=("media", "a"), request={"cpu": 2000}))
+    found = in_one_zone(2, charge_of(2, "a", bound={"a1": TWO}), first)
+    assert opened(found).expected == {0: (("a2", TWO),), 1: (("b1", TWO),)}
+
+
+def test_where_its_environment_is_gone_nobody_asks_for_its_zone() -> None:
+    gone = [replace(charge_of(2, zone, bound={"b2": TWO}), environment="gone") for zone in (None, "b")]
+    assert opened(in_one_zone(2, *gone)).expected == {}
+
+
+def test_once_its_zone_is_lost_they_are_expected_nowhere() -> None:
+    lost = [replace(each, ready=each.labels[ZONE] != "a") for each in ZONED]
+    assert expected_of(in_one_zone(2, charge_of(2, "a"), nodes=lost)) == []
+    assert expected_of(in_one_zone(2, charge_of(2, "a", bound={"a1": TWO}), nodes=lost)) == []
+
+
+def test_of_a_job_that_may_be_anywhere_nodes_are_expected_anywhere() -> None:
+    groups = (NodeGroup((0, 1), {}, {"cpu": 2000}),)
+    resolved = replace(make_resolved(), gang=Gang(0, groups), request=Gang(0, groups).request)
+    anywhere = snapshot(charge_of(2, bound={"b2": TWO}), resolved={KEY: resolved}, nodes=ZONED)
+    assert expected_of(anywhere) == ["a1"]
+
+
+def spreading(count: int, *bound: str, nodes: Any = ZONED) -> Snapshot:
+    """An array whose indexes are to be spread; of so many, these nodes have one each."""
+    run = make_run(indexed=IndexedJob(9, count), request={"cpu": 2000})
+    amount = {"cpu": 2000 * count, "pods": count}
+    charge = Charge("pool", amount, KEY, run, bound=dict.fromkeys(bound, TWO))
+    return snapshot(charge, resolved={KEY: make_resolved(zonePolicy="Spread")}, jobs=[make_job()], nodes=nodes)
+
+
+def test_of_an_array_that_is_spread_they_are_expected_where_few_of_it_are() -> None:
+    assert expected_of(spreading(4)) == ["a1", "b1", "a2", "b2"]
+    assert expected_of(spreading(4, "a1")) == ["b1", "a2", "b2"]
+    assert expected_of(spreading(9, "a1", "a2")) == ["b1", "b2", "b3"], "as far as there is room"
+    assert expected_of(spreading(2, nodes=[make_node("x"), make_node("y")])) == ["x", "x"]

@@ -30,6 +30,7 @@ from unit.samples import (
     make_managed,
     make_resolved,
     make_run,
+    make_serverless,
 )
 
 FIRST, SECOND, LARGE = (replace(make_job(name), uid=name) for name in ("first", "second", "large"))
@@ -109,6 +110,17 @@ def test_it_is_left_alone_by_pods_alike(scene: Scene) -> None:
 def test_only_where_nodes_are_made(scene: Scene, environment: str) -> None:
     scene.give_up(environment=environment)
     scene.waits.give_up(("media", "gone"), "pool", "there is none", on_demand=False)
+    assert scene.left == {}
+
+
+def test_so_is_one_whose_pods_need_no_nodes_for_as_long_as_it_says(scene: Scene) -> None:
+    scene.environments["pool"] = make_serverless(leave_alone_seconds=50, unschedulable_seconds=PATIENCE)
+    scene.give_up()
+    assert scene.left == {("pool", PODS): LeftAlone(NOW, NOW + 50, "there is none")}
+    scene.now = NOW + 50
+    scene.find_out(FIRST)
+    assert scene.left["pool", PODS].until == NOW + 50 + PATIENCE
+    scene.come(FIRST)
     assert scene.left == {}
 
 

@@ -178,3 +178,13 @@ def instance_types(requirements: Iterable[Requirement]) -> frozenset[str] | None
     """The only instance types that the requirements leave; None where any may do."""
     found = _together(requirements, _ANY).get(INSTANCE_TYPE, _ANY)
     return None if found.others else found.named
+
+
+_ZONES = 3
+"""How many zones a provider is thought to have that does not say."""
+
+
+def number_of_zones(requirements: Iterable[Requirement]) -> int:
+    """How many zones the requirements leave."""
+    found = _together(requirements, _ANY).get(ZONE, _ANY)
+    return _ZONES if found.others else len(found.named)

@@ -103,9 +103,9 @@ class ComingRoom:
         """
         if any(map(is_coming, without)):
             return None
-        node = self._on_known(pods, further=further)
+        node = self._on_known(pods, further=further and not pods.constraints.spread)
         if node is None and further:
-            node = self._on_another(pods)
+            node = self._spread_out(pods) if pods.constraints.spread else self._on_another(pods)
         if node is not None and node not in self._free:
             self._pending += 1
         return node
@@ -123,6 +123,12 @@ class ComingRoom:
             self._first[pods] = len(names)
         return None
 
+    def _spread_out(self, pods: PodSet) -> str | None:
+        """A further node, of which there is one in each zone before a second one is filled, then all equally."""
+        made = [(it.load["pods"], name) for name, it in self._made.items() if it.constraints.alike(pods.constraints)]
+        node = self._on_another(pods) if len(made) < self._supply.zones else None
+        return node or next((name for _, name in sorted(made) if self._add(name, pods)), None) or self._on_another(pods)
+
     def _add(self, name: str, pods: PodSet) -> bool:
         """Put a pod on a node, if that can take it. Amounts are looked at first, as most nodes have too little."""
         free = self._free.get(name)
@@ -133,7 +139,7 @@ class ComingRoom:
             self._free[name] = subtract(free, pods.takes)
             return True
         made = self._made[name]
-        if made.load["pods"] and made.constraints != pods.constraints:
+        if made.load["pods"] and not made.constraints.alike(pods.constraints):
             return False
         load = add(made.load, pods.takes)
         return self._load(name, pods.constraints, load, made.shape.capacity)

@@ -12,7 +12,7 @@ from batchyard.core.model.cluster.nodeclaim import NodeClaim
 from batchyard.core.model.managed import INSTANCE_TYPE, ManagedNodes, Shape
 from batchyard.core.model.pods.constraints import Constraints
 from batchyard.core.model.resources import Resources, add, subtract
-from batchyard.core.scheduling.capacity.coming.labels import Labels, instance_types
+from batchyard.core.scheduling.capacity.coming.labels import Labels, instance_types, number_of_zones
 from batchyard.core.scheduling.capacity.nodefit import admits
 
 
@@ -47,6 +47,8 @@ class Supply:
     as large as its pods need."""
     coming: Mapping[str, Node] = field(default_factory=dict)
     """The nodes on their way whose size is known, by the name of their claim."""
+    zones: int = 1
+    """How many zones further nodes may be in."""
     most_pending: int = 0
     """How many pods may wait for nodes that were not asked for yet."""
     withheld: str = ""
@@ -54,8 +56,10 @@ class Supply:
 
     def admits(self, constraints: Constraints) -> bool:
         """Whether a node to come could be one for a pod, amounts apart."""
-        if any(admits(constraints, node) for node in self.coming.values()):
-            return True
+        return any(admits(constraints, node) for node in self.coming.values()) or self.makes(constraints)
+
+    def makes(self, constraints: Constraints) -> bool:
+        """The same of a node that was not asked for yet."""
         if not self.shapes:
             return self.labels.admits(constraints)
         return any(self.labels.admits(constraints, shape.instance_type) for shape in self.shapes)
@@ -89,7 +93,8 @@ def supply(
         if claim.launched and is_on_its_way(claim, machines, usable):
             coming[claim.name] = Node(claim.name, {**nodes.labels, **claim.labels}, _for_pods(claim, seen))
     left = subtract(ceilings, {name: taken.get(name, 0) for name in ceilings})
-    return Supply(labels, ceilings, left, _shapes(nodes, labels, seen), coming, nodes.max_pending_pods)
+    shapes, zones = _shapes(nodes, labels, seen), number_of_zones(nodes.requirements)
+    return Supply(labels, ceilings, left, shapes, coming, zones, nodes.max_pending_pods)
 
 
 def is_on_its_way(claim: NodeClaim, machines: Mapping[str, Node], usable: Collection[str]) -> bool:

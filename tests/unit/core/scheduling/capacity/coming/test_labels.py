@@ -5,7 +5,7 @@ import pytest
 from batchyard.api.names import NODE_ENVIRONMENT
 from batchyard.core.model.managed import ManagedNodes, NodeClass
 from batchyard.core.model.pods.constraints import FIELD, UNCONSTRAINED, Constraints, Requirement, Term
-from batchyard.core.scheduling.capacity.coming.labels import Labels, contradiction, instance_types
+from batchyard.core.scheduling.capacity.coming.labels import Labels, contradiction, instance_types, number_of_zones
 
 ZONE, ARCH, TYPE = "topology.kubernetes.io/zone", "kubernetes.io/arch", "node.kubernetes.io/instance-type"
 CPU = "karpenter.kwok.sh/instance-cpu"
@@ -130,3 +130,21 @@ def test_instance_types_are_known_where_they_are_listed() -> None:
     listed = Requirement(TYPE, "In", ("m5.large", "m5.xlarge"))
     assert instance_types([listed]) == frozenset({"m5.large", "m5.xlarge"})
     assert instance_types([listed, Requirement(TYPE, "NotIn", ("m5.large",))]) == frozenset({"m5.xlarge"})
+
+
+@pytest.mark.parametrize(
+    ("requirements", "zones"),
+    [
+        ((), 3),
+        ((Requirement(TYPE, "In", ("m5.large",)),), 3),
+        ((Requirement(ZONE, "Exists"),), 3),
+        ((Requirement(ZONE, "NotIn", ("a",)),), 3),  # of how many that leaves nobody knows
+        ((Requirement(ZONE, "In", ("a",)),), 1),
+        ((Requirement(ZONE, "In", ("a", "b", "c", "d")),), 4),
+        ((Requirement(ZONE, "In", ("a", "b", "c")), Requirement(ZONE, "NotIn", ("b",))), 2),
+        ((Requirement(ZONE, "In", ("a", "b")), Requirement(ZONE, "In", ("b", "c"))), 1),
+        ((Requirement(ZONE, "In", ("a",)), Requirement(ZONE, "In", ("b",))), 0),
+    ],
+)
+def test_nodes_may_be_in_as_many_zones_as_requirements_leave(requirements: tuple[Requirement, ...], zones: int) -> None:
+    assert number_of_zones(requirements) == zones

@@ -1,8 +1,10 @@
 """Room on nodes that are not there yet."""
 
 from batchyard.core.model.environment import Environment
-from batchyard.core.model.pods.constraints import Constraints
+from batchyard.core.model.managed import INSTANCE_TYPE, ZONE
+from batchyard.core.model.pods.constraints import Constraints, Requirement
 from batchyard.core.model.pods.podset import PodSet
+from batchyard.core.model.pods.zones import in_zone
 from batchyard.core.scheduling.capacity.coming.room import ComingRoom, is_coming, is_thought_up, on_nodes
 from batchyard.core.scheduling.capacity.coming.supply import KnownShape, supply
 from unit.samples import make_claim, make_managed, make_shape
@@ -138,3 +140,83 @@ def test_names_tell_which_nodes_are_not_there_yet() -> None:
     assert on_nodes((("node-1", {}), ("+a", {}), ("++0", {}))) == (("node-1", {}),)
     assert [is_coming(each) for each in ("+", "++0", "+claim", "node-1")] == [True, True, True, False]
     assert [is_thought_up(each) for each in ("+", "++0", "+claim", "node-1")] == [True, True, False, False]
+
+
+SPREAD = PodSet(1, {"cpu": 1000}, Constraints(spread=True))
+
+
+def zones(*names: str) -> dict[str, tuple[Requirement, ...]]:
+    """What leaves these zones, and all of the shapes."""
+    types = Requirement(INSTANCE_TYPE, "In", tuple(SEEN))
+    return {"requirements": (types, Requirement(ZONE, "In", names))}
+
+
+def test_pods_that_are_to_be_spread_take_a_node_in_each_zone_before_one_takes_a_second() -> None:
+    room = room_of(make_managed(100, shapes=SHAPES))
+    nodes = put_all(room, SPREAD, 9)
+    assert nodes[:3] == ["++0", "++1", "++2"]
+    assert [nodes.count(each) for each in dict.fromkeys(nodes)] == [3, 3, 3]
+    assert room.left == {"cpu": 88000}, "three nodes of four vCPUs"
+
+
+def test_so_many_zones_as_there_may_be() -> None:
+    for names, counts in (("a", [7]), ("ab", [4, 3]), ("abcd", [2, 2, 2, 1])):
+        nodes = put_all(room_of(make_managed(100, shapes=SHAPES, **zones(*names))), SPREAD, 7)
+        assert sorted((nodes.count(each) for each in dict.fromkeys(nodes)), reverse=True) == counts
+
+
+def test_once_the_nodes_of_all_zones_are_full_further_ones_come() -> None:
+    nodes = put_all(room_of(make_managed(100, shapes=SHAPES, **zones("a", "b"))), SPREAD)
+    assert nodes[14:16] == ["++2", "++2"], "there is no telling in which zone that is"
+    assert [nodes.count(each) for each in dict.fromkeys(nodes)] == [7] * 12 + [3]
+
+
+def test_where_the_ceilings_leave_too_few_nodes_they_share_them() -> None:
+    room = room_of(make_managed(4, shapes=SHAPES))
+    assert put_all(room, SPREAD) == ["++0", "++1"]
+    room = room_of(make_managed(8, shapes=[make_shape("m5.xlarge")]))
+    assert put_all(room, SPREAD) == ["++0", "++1", "++0", "++1", "++0", "++1"]
+    assert room.left == {"cpu": 0}
+
+
+def test_nodes_on_their_way_are_filled_first_and_none_is_shared_with_others() -> None:
+    room = room_of(make_managed(100, shapes=SHAPES), "a", "b")
+    assert put_all(room, SPREAD, 3) == ["+a", "+b", "++0"]
+    assert room.put(ONE, further=True) == "++1"
+    assert put_all(room, SPREAD, 3) == ["++2", "++3", "++0"]
+
+
+def test_without_further_nodes_they_are_put_on_those_on_their_way() -> None:
+    room = room_of(make_managed(100, shapes=SHAPES), "a", "b")
+    assert [room.put(SPREAD, further=False) for _ in range(3)] == ["+a", "+b", None]
+    assert room.left == {"cpu": 96000}
+
+
+def test_without_known_shapes_nothing_is_known_of_nodes() -> None:
+    room = room_of(make_managed(4))
+    assert put_all(room, SPREAD) == ["+"] * 4
+
+
+def test_what_was_thought_up_for_them_in_vain_is_used_again() -> None:
+    room = room_of(make_managed(100, shapes=SHAPES))
+    for _ in range(5):
+        nodes = put_all(room, SPREAD, 3)
+        assert len(set(nodes)) == 3
+        for node in nodes:
+            room.change(node, SPREAD.takes, 1)
+    assert room.left == {"cpu": 100000}
+    assert len(set(put_all(room, SPREAD, 3))) == 3
+    assert room.left == {"cpu": 94000}
+
+
+def test_as_many_find_room_as_are_then_put() -> None:
+    for ceiling in (1, 2, 5, 14, 33):
+        room = room_of(make_managed(ceiling, shapes=SHAPES, max_pending_pods=1000))
+        found = room.room(SPREAD, 1000)
+        assert found == len(put_all(room, SPREAD, 1000))
+
+
+def test_in_one_zone_they_are_packed() -> None:
+    (pinned,) = in_zone((SPREAD,), "a")
+    assert put_all(room_of(make_managed(100, shapes=SHAPES)), pinned, 4) == ["++0"] * 4
+    assert put_all(room_of(make_managed(100, shapes=SHAPES, **zones("b"))), pinned) == []

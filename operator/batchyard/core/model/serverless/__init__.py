@@ -1,0 +1,1 @@
+"""What environments without nodes of their own say of the pods that run there."""
