@@ -719,6 +719,67 @@ async def test_pods_that_wait_as_the_last_virtual_node_goes_give_their_slots_bac
     assert "no ready virtual node has the labels" in cluster.status()["message"]
 
 
+QUOTA = "ContainerGroupQuotaReached: 100 of 100"
+TURNED_AWAY = f"virtual node virtual-1 got no capacity for a pod (0.5 vCPU, 1 GiB memory): {QUOTA}"
+
+
+async def with_others(cluster: Cluster) -> None:
+    """Virtual nodes before ordinary ones."""
+    with_nodes(cluster)
+    await with_virtual_nodes(cluster)
+    cluster.put("JobQueue", "urgent", computeEnvironments=["virtual", "nodes"])
+    add_virtual_node(cluster)
+
+
+@in_cluster()
+async def test_a_pod_that_a_virtual_kubelet_gives_up_has_found_no_capacity(cluster: Cluster) -> None:
+    """Not tried there again and again: the next environment has its turn, and this one is left alone."""
+    await with_others(cluster)
+    cluster.submit()
+    await cluster.pass_time(2)
+    cluster.jobs.turn_away("job-1", QUOTA)
+    await cluster.pass_time(2)
+    cluster.submit("alike")
+    await cluster.pass_time(2)
+    assert [environment_of(cluster, name) for name in ("job-1", "job-2", "alike-1")] == ["virtual", "nodes", "nodes"]
+    first, second = cluster.status()["attempts"]
+    assert (first["reason"], first["message"]) == ("InsufficientInstanceCapacity", TURNED_AWAY)
+    assert (first["attempt"], second["attempt"], cluster.status()["interruptions"]) == (1, 1, 0)
+    assert TURNED_AWAY in cluster.status("alike")["message"]
+
+
+@in_cluster()
+async def test_so_have_pods_of_arrays(cluster: Cluster) -> None:
+    await with_others(cluster)
+    cluster.submit("array", array={"size": 3})
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.turn_away("array-1", QUOTA, 0, 1, 2)
+    await cluster.pass_time(15)
+    jobs = [name for name in cluster.active_jobs() if name != "array-1"]
+    assert len(jobs) == 3
+    assert {environment_of(cluster, name) for name in jobs} == {"nodes"}
+    assert {annotation(cluster, name, names.ATTEMPT) for name in jobs} == {"1"}
+    assert QUOTA in cluster.status("array")["message"]
+
+
+@in_cluster()
+async def test_an_index_that_finds_out_in_vain_has_it_left_alone_again(cluster: Cluster) -> None:
+    await with_virtual_nodes(cluster)
+    add_virtual_node(cluster)
+    cluster.submit("array", array={"size": 2})
+    await cluster.pass_time(2)
+    cluster.jobs.indexed.turn_away("array-1", QUOTA, 0, 1)
+    await cluster.pass_time(20)
+    assert [name for name in cluster.active_jobs() if name != "array-1"] == []
+    assert "is left alone with such pods until" in cluster.status("array")["message"]
+    await cluster.pass_time(180)
+    (found,) = [name for name in cluster.active_jobs() if name != "array-1"]
+    cluster.jobs.turn_away(found, QUOTA)
+    await cluster.pass_time(20)
+    assert [name for name in cluster.active_jobs() if name != "array-1"] == []
+    assert "is left alone with such pods until" in cluster.status("array")["message"]
+
+
 @pytest.mark.parametrize(("gpus", "state"), [(None, "NotWithoutNodes"), (1, "CreatingPod")])
 @in_cluster()
 async def test_virtual_nodes_have_gpus_where_a_ceiling_says_so(cluster: Cluster, gpus: int | None, state: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from batchyard.api import names
 from batchyard.core.model.managed import ZONE
-from batchyard.kube.resources import NODES
+from batchyard.kube.protocol import Object
+from batchyard.kube.resources import JOBS, NODES
 from batchyard.objects.kubernetes.steering import HOSTNAME
 from fakes.cluster import Cluster, in_cluster
 from fakes.kubejobs import NAMESPACE
@@ -218,6 +219,29 @@ async def test_a_multi_node_job_runs_where_one_zone_has_room_for_all_of_it(clust
     cluster.jobs.finish("gang-1")
     await cluster.pass_time(2)
     assert cluster.state("gang") == ("Succeeded", "Completed")
+
+
+@in_cluster()
+async def test_nodes_of_another_kind_are_tried_as_they_will_be_made(cluster: Cluster) -> None:
+    """The API server is asked about them before any runs."""
+    furnish(cluster, a="1", b="4")
+    containers = [asking_container(image=image) for image in ("first", "other")]
+    ranges = [{"targetNodes": f"{index}", "container": each} for index, each in enumerate(containers)]
+    mixed = {"container": None, "multiNode": {"numNodes": 2, "nodeRanges": ranges}, "zonePolicy": "Single"}
+    cluster.put("JobDefinition", "gang", **mixed)
+    tried: dict[str, Any] = {}
+
+    def note(job: Object, _: Object | None) -> None:
+        spec = job["spec"]["template"]["spec"]
+        if names.RUN in job["metadata"].get("labels", {}):
+            tried[spec["containers"][0]["image"]] = spec["affinity"]["nodeAffinity"][REQUIRED]
+
+    cluster.store.validate(JOBS, note)
+    await cluster.start_operator()
+    cluster.submit("gang", jobDefinition="gang")
+    await cluster.pass_time(1)
+    assert cluster.kube_jobs() == ["gang-1"]
+    assert tried == dict.fromkeys(("first", "other"), in_zone("b")["nodeAffinity"])
 
 
 @in_cluster()

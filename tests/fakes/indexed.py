@@ -113,6 +113,14 @@ class IndexedController:
             if gone:
                 self._delete(pod)
 
+    def turn_away(self, job: Job, why: str, *indexes: int) -> None:
+        """Have a virtual kubelet give pods up that its provider has no capacity for."""
+        for index in indexes:
+            pod = self._schedule(self.pod(job, index))
+            pod["status"] |= {"reason": "ProviderFailed", "message": why}
+            self._set_pod(pod, "Failed", None)
+        self._hear(job)
+
     def hesitate(self, job: Job, index: int) -> None:
         """End an index's containers, and look at the Job a second later, as the real controller does."""
         self._busy = True

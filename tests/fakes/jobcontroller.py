@@ -144,6 +144,12 @@ class JobController:
         condition = _condition("DisruptionTarget", reason, message, self._store.timestamp())
         self._count_failure(job, self._set_pod(self.pod(job), "Failed", None, condition))
 
+    def turn_away(self, job: Job, why: str, node: str = "virtual-1") -> None:
+        """Have a virtual kubelet give a pod up that its provider has no capacity for."""
+        pod = self.schedule(job, node)
+        pod["status"] |= {"reason": "ProviderFailed", "message": why}
+        self._count_failure(job, self._set_pod(pod, "Failed", None))
+
     def exceed_deadline(self, job: Job) -> None:
         """Let `activeDeadlineSeconds` pass: the pod is killed and the Job fails."""
         pod = self.pod(job)

@@ -177,6 +177,12 @@ class Pod(NamedTuple):
     """Deleted from the API server; the record is kept for what it tells about the run's end."""
 
     @property
+    def got_no_capacity(self) -> bool:
+        """Whether a virtual kubelet could not have it run: so it says of a pod that is not restarted, and that nobody
+        tries again."""
+        return self.phase == "Failed" and self.reason == "ProviderFailed" and self.exit_code is None and not self.ran
+
+    @property
     def live(self) -> bool:
         """Whether containers of the pod may still be running."""
         return not self.gone and self.phase not in ("Succeeded", "Failed")

@@ -16,6 +16,7 @@ from batchyard.api import names
 from batchyard.api.reasons import Reason
 from batchyard.core.definition.runterms import judged_by
 from batchyard.core.lifecycle.array.holdups import Overdue, overdue
+from batchyard.core.lifecycle.ending.outcome import no_capacity
 from batchyard.core.lifecycle.startup import asks_at
 from batchyard.core.model.array import ArrayGrant, ArrayShape, IndexRun
 from batchyard.core.model.definition import Resolved
@@ -247,6 +248,9 @@ class ArrayController:
         found = await self._pods_of_indexes(job, indexes, "status.phase=Failed")
         pods = sorted(_pods_of(main, found), key=lambda pod: pod.created)
         newest = {pod.index: pod for pod in pods}
+        if (refused := next((pod for pod in newest.values() if pod.got_no_capacity), None)) is not None:
+            waits = self._cache.node_waits
+            waits.give_up(job.key, main.environment, no_capacity(refused), on_demand=main.on_demand)
         return {index: newest.get(index) for index in indexes}
 
     async def _pods_of_indexes(self, job: BatchJob, indexes: list[int], fields: str) -> list[Object]:

@@ -16,7 +16,7 @@ from batchyard.api import names
 from batchyard.core.lifecycle.endedpods import is_accounted_for, last_runs
 from batchyard.core.model.job import Key
 from batchyard.core.model.status import Status
-from batchyard.core.model.timers import is_recent
+from batchyard.core.model.timers import is_recent, lies_ahead
 from batchyard.core.planner.actions import Action
 from batchyard.core.planner.containment import Stage
 from batchyard.core.planner.results import Placed
@@ -142,8 +142,8 @@ class EndedPodController:
         pod = read_pod(obj)
         if pod is None or pod.live or pod.deleting or _TRACKED in (obj["metadata"].get("finalizers") or ()):
             return False
-        # Deleted in the second of its end, it would pass for one that has ended by that.
-        if is_recent(_ended_at(obj), self._clock(), max(kept, 1)):
+        wait = max(kept, 1)  # deleted in the second of its end, it would pass for one that has ended by that
+        if lies_ahead(_ended_at(obj) + wait, self._clock(), 2 * wait):  # clocks of machines differ
             return False
         run, known = self._cache.runs.find((pod.owner[0], pod.run)), record(pod.owner, pod.owner_uid)
         if run is None or run.uid != pod.job_uid or known is None:

@@ -360,6 +360,7 @@ class Cache:
             self.catalogue.other_pods.put(obj, Origin.RUNS, ours=self.runs.believes_pod(obj))
         if pod is not None:
             self._mark_owner(pod.owner, pod.owner_uid)
+            self.node_waits.observe_pod(pod)
 
     def remove_pod(self, key: Key, uid: str) -> None:
         """Note that a pod is gone."""

@@ -264,6 +264,30 @@ def test_one_that_has_ended_in_time_or_goes_to_another_zone_may_go_first() -> No
     assert [(each.key[1], each.nodes[0][0]) for each in found.placements] == [("quick", "a1"), ("slow", "b1")]
 
 
+def test_it_goes_first_itself_in_a_zone_where_that_delays_nobody() -> None:
+    """Zone a is kept for the large job, from the end of what runs there on."""
+    runner, large = job("runner"), job("large")
+    runs = bound("runner", cpus(a1=1, b1=3))
+    snapshot = scene(
+        large,
+        job("gang", 1),
+        gangs={"gang": gang(2)},
+        requests={large.key: {"cpu": 4000}, ("media", "gang"): {}},
+        charges=[runs],
+        nodes=zoned(a="4", b="3", c="3"),
+    )
+    resolved = {**snapshot.resolved, runner.key: snapshot.resolved[large.key]}
+    limits = {"runner": 1000, "large": 1000}
+    resolved = {key: replace(each, timeout_seconds=limits.get(key[1])) for key, each in resolved.items()}
+    assert runs.run is not None
+    pod = make_pod(run=runs.run.name, owner_uid="runner", started_at=NOW - 30)
+    jobs = {**snapshot.jobs, runner.key: runner}
+    (found,) = place(
+        replace(snapshot, jobs=jobs, resolved=resolved, runs=by_job([runs.run], [pod])), [], NOW
+    ).placements
+    assert (found.key[1], found.zone, [node for node, _ in found.nodes]) == ("gang", "c", ["c1", "c1"])
+
+
 HIGH = make_queue("high", priority=9, preempts_after=0)
 LOW = make_queue("low", priority=1)
 LOWEST = make_queue("lowest", priority=0)

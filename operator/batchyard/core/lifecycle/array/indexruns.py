@@ -153,7 +153,8 @@ class IndexRuns:
             if follows.not_before > self._now:
                 self.wakes.append(follows.not_before)
             else:
-                again = attempt if outcome.result is RunResult.INTERRUPTED else attempt + 1
+                free = outcome.result in (RunResult.INTERRUPTED, RunResult.TAKEN_BACK)
+                again = attempt if free else attempt + 1
                 self._run(IndexRun(index, number + 1, again), attempt)
         elif follows is not None:
             where = (pod.name, pod.node_name) if pod else ("", "")

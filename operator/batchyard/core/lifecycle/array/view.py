@@ -83,11 +83,11 @@ class ArrayView:
     def bound_to(self) -> str:
         """The environment in which it has to go on; empty where it may go anywhere.
 
-        Without an Indexed Job nothing keeps it together but habit, which ends where no nodes come.
+        Without an Indexed Job that goes on nothing keeps it together but habit, which ends where no nodes come.
         """
         resolved = self.admitted.resolved
         if self.moved or (
-            self.main is None
+            self.going is None
             and resolved is not None
             and self.surroundings.is_left_alone(self.environment, resolved.pods, self.now)
         ):

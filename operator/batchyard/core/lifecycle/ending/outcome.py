@@ -11,7 +11,9 @@ from enum import StrEnum
 from batchyard.api.reasons import Reason
 from batchyard.core.lifecycle.ending.interruption import by_whom, never_ran, stopped_from_outside
 from batchyard.core.lifecycle.ending.podfailure import FailureKind, parse_failure
+from batchyard.core.model.pods.podset import describe_request
 from batchyard.core.model.run import Pod, Run
+from batchyard.core.model.status import NO_NODE_CAME
 
 _TIMED_OUT = "ran longer than its timeout"
 
@@ -72,6 +74,11 @@ def of_pod(pod: Pod | None) -> Outcome:
     return _without_exit_code(pod, pod.message)
 
 
+def no_capacity(pod: Pod) -> str:
+    """Say that a virtual node could not have a pod run."""
+    return f"virtual node {pod.node_name} got no capacity for a pod ({describe_request(pod.request)}): {pod.message}"
+
+
 def not_started(pod: Pod) -> Outcome:
     """The outcome of a run whose main container could not be started within the grace time."""
     message = f"{pod.waiting_reason}: {pod.waiting_message}"
@@ -130,6 +137,8 @@ def _of_exit(container: str, exit_code: int | None, pod: Pod | None) -> Outcome:
 
 def _without_exit_code(pod: Pod | None, otherwise: str) -> Outcome:
     """A pod that a kubelet turned away never ran: infrastructure's doing, as is one whose containers vanished."""
+    if pod is not None and pod.got_no_capacity:
+        return Outcome(RunResult.TAKEN_BACK, NO_NODE_CAME, no_capacity(pod))
     if pod is not None and pod.reason and pod.exit_code is None:
         return _interrupted(f"the node refused the pod: {pod.reason}: {pod.message}", pod)
     if never_ran(pod):

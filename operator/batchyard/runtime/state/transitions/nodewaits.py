@@ -6,6 +6,7 @@ Nothing of it is written down. A process that takes over tries those environment
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
+from batchyard.core.lifecycle.ending.outcome import no_capacity
 from batchyard.core.model.cluster.leftalone import LeftAlone, Unmet
 from batchyard.core.model.definition import Resolved
 from batchyard.core.model.environment import Environment
@@ -13,6 +14,7 @@ from batchyard.core.model.job import BatchJob, Key
 from batchyard.core.model.jobruns import NO_RUNS
 from batchyard.core.model.pods.podset import PodSets
 from batchyard.core.model.pods.withoutspot import of_part
+from batchyard.core.model.run import Pod
 from batchyard.core.model.status import NO_NODE_CAME, Status
 from batchyard.core.scheduling.decisions import Placement
 from batchyard.runtime.state.runs import Runs
@@ -107,6 +109,12 @@ class NodeWaits:
             seconds = max(environment.leave_alone_seconds or 0, environment.unschedulable_seconds)
             self._tried[what] = placement.key
             self.left_alone[what] = replace(known, until=self._clock() + seconds)
+
+    def observe_pod(self, pod: Pod) -> None:
+        """See from the pod of a single index of an array that there is no capacity; of other jobs, their runs tell."""
+        run = self._runs.find((pod.owner[0], pod.run)) if pod.got_no_capacity else None
+        if run is not None and run.index is not None and not run.ended:
+            self.give_up(pod.owner, run.environment, no_capacity(pod), on_demand=run.on_demand)
 
     def observe_transition(self, job: BatchJob, before: Status, after: Status) -> None:
         """See from a job that no node came for it."""
