@@ -323,6 +323,20 @@ async def test_a_node_that_the_api_server_refuses_is_found_out_before_any_runs(c
 
 
 @in_cluster()
+async def test_a_node_that_is_refused_is_asked_for_again_at_growing_intervals(cluster: Cluster) -> None:
+    furnish(cluster)
+    process = await cluster.start_operator()
+    cluster.submit()
+    await cluster.pass_time(1)
+    cluster.store.validate(JOBS, lambda job, _: "no more" if "-n" in job["metadata"]["name"] else None)
+    cluster.jobs.start("job-1")
+    await cluster.pass_time(4)
+    tries = [name for verb, name in process.writes(JOBS) if verb == "create" and name != "job-1"]
+    assert 2 <= len(tries) <= 10
+    assert "no more" in cluster.status()["message"]
+
+
+@in_cluster()
 async def test_a_service_in_the_way_is_named(cluster: Cluster) -> None:
     furnish(cluster)
     cluster.store.create(SERVICES, {"metadata": {"name": "nodes-job"}}, NAMESPACE)

@@ -31,7 +31,6 @@ OTHERS = {
         "test_spot",
         "test_nodes",
         "test_nodes_under_load",
-        "test_serverless",
         "test_simulated_nodes",
         "test_zones",
     },

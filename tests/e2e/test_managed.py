@@ -251,7 +251,7 @@ def test_bad_environments_are_refused_in_words(harness: Harness) -> None:
     assert "shapes and instanceTypes name different instance types" in harness.refused(wide)
     endless = managed(harness)
     del endless["spec"]["maxVcpus"]
-    assert "the type Managed needs maxVcpus" in harness.refused(endless)
+    assert "the types Managed and Serverless need maxVcpus" in harness.refused(endless)
     foreign = managed(harness)
     foreign["spec"]["managed"] |= {"instanceFamilies": ["D"]}
     foreign["spec"]["managed"]["nodeClassRef"] |= {"group": "karpenter.azure.com", "kind": "AKSNodeClass"}

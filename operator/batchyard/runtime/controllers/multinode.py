@@ -122,6 +122,8 @@ class MultiNodeController:
         known = found.refusal if found is not None else None
         if known is not None and known.node != node:
             return
+        if known is not None and (known.message, known.definite) == (message, definite):
+            return  # noted as news, it would be asked for again at once
         since = known.since if known is not None else self._clock()
         new = Refusal(message, since, self._clock(), definite, node) if message else None
         self._cache.note_refusal((main.owner[0], main.name), main.uid, new)
